@@ -1,0 +1,3 @@
+//! Measurements against peers, side by side.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The owner's command line.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Appraise a node, open a session, call operations.

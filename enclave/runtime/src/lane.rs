@@ -1,0 +1,211 @@
+//! What supervisor and vault process say over the process's one socket.
+//!
+//! A frame never names a space: the socket it travels on does. So a vault process can ask about its
+//! own log, its own chunks and its own evidence only, whatever it sends.
+
+use vettid_wire::cbor::minicbor::{self, Decode, Encode};
+use vettid_wire::id::{NetworkId, SpaceId};
+use vettid_wire::limits;
+use vettid_wire::link::{Entry, LogPage};
+
+/// Most bytes of a frame on a lane: a link frame and what surrounds it.
+pub(crate) const LANE_FRAME: usize = limits::LINK_FRAME + 1024;
+
+/// Newest record that was durable in this boot of the enclave.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct Head {
+    /// Its number.
+    #[n(0)]
+    pub number: u64,
+    /// Its hash.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub hash: [u8; 32],
+}
+
+/// First frame to a vault process: all it will ever be told about itself.
+#[derive(Clone, Debug, Decode, Encode)]
+pub(crate) struct Opening {
+    /// Whose vault.
+    #[n(0)]
+    pub(crate) space: SpaceId,
+    /// Whether a vault is there.
+    #[n(1)]
+    pub(crate) entry: Entry,
+    /// The vault's own sealing key.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) sealing_key: [u8; 32],
+    /// Time of day, ms since 1970.
+    #[n(3)]
+    pub(crate) now: u64,
+    /// Newest record of this boot; nothing older may be served.
+    #[n(4)]
+    pub(crate) head: Option<Head>,
+    /// The network that sessions are bound to.
+    #[n(5)]
+    pub(crate) network: NetworkId,
+    /// Its policy epoch.
+    #[n(6)]
+    pub(crate) epoch: u64,
+}
+
+/// Evidence that a session needs.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+pub(crate) struct EvidenceQuestion {
+    /// Comes back with the answer.
+    #[n(0)]
+    pub(crate) ticket: u32,
+    /// Final hash of the handshake.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) transcript: [u8; 32],
+    /// Identity of the peer: its device key.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) peer: [u8; 32],
+    /// The peer's challenge.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub(crate) nonce: [u8; 32],
+    /// Hash of a document that the peer has appraised already.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub(crate) known: Option<[u8; 32]>,
+}
+
+/// Supervisor to vault process.
+#[derive(Debug, Decode, Encode)]
+pub(crate) enum Down<'a> {
+    /// First frame.
+    #[n(0)]
+    Open(#[n(0)] Opening),
+    /// An envelope of a device.
+    #[n(1)]
+    Frame(#[cbor(b(0), with = "minicbor::bytes")] &'a [u8]),
+    /// Every record up to this one is durable.
+    #[n(2)]
+    Appended(#[n(0)] u64),
+    /// A record was not stored: the process ends.
+    #[n(3)]
+    AppendRefused,
+    /// Answers [`Up::ReadLog`].
+    #[n(4)]
+    LogPage(#[n(0)] Option<LogPage>),
+    /// Answers [`Up::GetChunk`].
+    #[n(5)]
+    Chunk(#[cbor(b(0), with = "minicbor::bytes")] Option<&'a [u8]>),
+    /// Answers [`Up::PutChunk`].
+    #[n(6)]
+    Stored(#[n(0)] bool),
+    /// Answers [`Up::Attest`]; none when no evidence can be made now.
+    #[n(7)]
+    Evidence {
+        #[n(0)]
+        ticket: u32,
+        #[cbor(b(1), with = "minicbor::bytes")]
+        evidence: Option<&'a [u8]>,
+    },
+    /// Answers [`Up::AskKdf`]: go on.
+    #[n(8)]
+    KdfGranted,
+    /// Close: finish what is under way and end.
+    #[n(9)]
+    Close,
+}
+
+/// Vault process to supervisor.
+#[derive(Debug, Decode, Encode)]
+pub(crate) enum Up<'a> {
+    /// Frames are welcome.
+    #[n(0)]
+    Opened,
+    /// An envelope for a device, to be released after record `after` is durable.
+    #[n(1)]
+    Frame {
+        #[n(0)]
+        after: u64,
+        #[cbor(b(1), with = "minicbor::bytes")]
+        envelope: &'a [u8],
+    },
+    /// Store a record.
+    #[n(2)]
+    Append {
+        #[n(0)]
+        head: Head,
+        #[n(1)]
+        checkpoint: bool,
+        #[cbor(b(2), with = "minicbor::bytes")]
+        record: &'a [u8],
+    },
+    /// Read the log from this record; zero for the newest checkpoint.
+    #[n(3)]
+    ReadLog(#[n(0)] u64),
+    /// Store a chunk of a snapshot.
+    #[n(4)]
+    PutChunk {
+        #[n(0)]
+        snapshot: u64,
+        #[n(1)]
+        index: u32,
+        #[cbor(b(2), with = "minicbor::bytes")]
+        bytes: &'a [u8],
+    },
+    /// Read a chunk of a snapshot.
+    #[n(5)]
+    GetChunk {
+        #[n(0)]
+        snapshot: u64,
+        #[n(1)]
+        index: u32,
+    },
+    /// Records below `below` and snapshots other than `snapshot` are no longer needed.
+    #[n(6)]
+    Cut {
+        #[n(0)]
+        below: u64,
+        #[n(1)]
+        snapshot: Option<u64>,
+    },
+    /// A session needs evidence.
+    #[n(7)]
+    Attest(#[n(0)] EvidenceQuestion),
+    /// A PIN or password is to be hashed.
+    #[n(8)]
+    AskKdf,
+    /// It has been.
+    #[n(9)]
+    KdfDone,
+    /// Enrollment is finished.
+    #[n(10)]
+    Enrolled,
+    /// Sessions that are established now.
+    #[n(11)]
+    Sessions(#[n(0)] u32),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vettid_wire::cbor;
+
+    #[test]
+    fn frames_of_both_directions_come_back() {
+        let up = cbor::encode(&Up::Frame { after: 7, envelope: b"bytes" });
+        let down = cbor::encode(&Down::Chunk(Some(b"chunk")));
+
+        assert!(matches!(
+            cbor::decode_exact(&up),
+            Ok(Up::Frame { after: 7, envelope: b"bytes" })
+        ));
+        assert!(matches!(cbor::decode_exact(&down), Ok(Down::Chunk(Some(b"chunk")))));
+    }
+
+    #[test]
+    fn a_frame_with_bytes_behind_it_or_cut_short_is_refused() {
+        let mut bytes = cbor::encode(&Up::ReadLog(5));
+        bytes.push(0);
+        assert!(cbor::decode_exact::<Up<'_>>(&bytes).is_err());
+        bytes.truncate(bytes.len() - 2);
+        assert!(cbor::decode_exact::<Up<'_>>(&bytes).is_err());
+    }
+
+    #[test]
+    fn an_unknown_frame_is_refused() {
+        assert!(cbor::decode_exact::<Up<'_>>(&[0x82, 0x18, 99, 0x80]).is_err());
+    }
+}

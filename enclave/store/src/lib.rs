@@ -1,0 +1,1 @@
+//! One vault's SQLite in memory, its changesets and snapshots.

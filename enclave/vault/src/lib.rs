@@ -1,0 +1,1 @@
+//! One owner's vault: grants, operations, audit.

@@ -1,0 +1,95 @@
+//! `nats-server` as a supervised child.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::credentials::Credentials;
+use super::server_file::Listeners;
+use crate::child::{Life, Program, supervise};
+use crate::folder::{NodeFolder, create_private, write_private};
+use crate::shutdown::Stop;
+
+/// The running bus of one node.
+pub struct BusServer {
+    credentials: Arc<Credentials>,
+    listeners: Listeners,
+    file: PathBuf,
+    resolver: PathBuf,
+    restart: watch::Sender<u64>,
+    life: watch::Receiver<Life>,
+}
+
+impl BusServer {
+    /// Writes the server's file and starts the server from `program`.
+    ///
+    /// The task ends after `stop` was asked and the server has ended.
+    pub fn start(
+        program: PathBuf,
+        folder: &NodeFolder,
+        credentials: Arc<Credentials>,
+        listeners: Listeners,
+        account_token: &str,
+        stop: Stop,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        let file = folder.bus().join("server.conf");
+        let resolver = folder.bus().join("accounts");
+        create_private(&resolver)?;
+        let (restart, restarts) = watch::channel(0);
+        let (life_sender, life) = watch::channel(Life::default());
+        let server = Self { credentials, listeners, file, resolver, restart, life };
+        server.write_file(account_token)?;
+        let program = Program {
+            name: "nats-server",
+            path: program,
+            arguments: vec![OsString::from("-c"), server.file.clone().into_os_string()],
+            mark: server.file.clone().into_os_string(),
+            pid_file: folder.run().join("nats.pid"),
+            line: report,
+        };
+        let task = tokio::spawn(supervise(program, life_sender, restarts, stop));
+        Ok((server, task))
+    }
+
+    /// Writes the file again, so that the next start begins with this account token.
+    pub fn write_file(&self, account_token: &str) -> io::Result<()> {
+        let text = self.listeners.to_file(&self.credentials, account_token, &self.resolver);
+        write_private(&self.file, text.as_bytes())
+    }
+
+    /// Ends the server and starts it anew.
+    pub fn restart(&self) {
+        self.restart.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// Whether it runs, and how often it was started.
+    #[must_use]
+    pub fn life(&self) -> watch::Receiver<Life> {
+        self.life.clone()
+    }
+}
+
+/// Logs what the server says about itself; lines about one connection hold its address and user.
+fn report(line: &str) {
+    if ["cid:", "wid:", "rid:", "lid:", "mid:"].iter().any(|mark| line.contains(mark)) {
+        return;
+    }
+    let text = line.split_once("] ").map_or(line, |(_, rest)| rest);
+    if text.starts_with("[FTL]") || text.starts_with("[ERR]") {
+        tracing::error!(text, "nats-server");
+    } else if text.starts_with("[WRN]") {
+        tracing::warn!(text, "nats-server");
+    } else {
+        tracing::debug!(text, "nats-server");
+    }
+}

@@ -1,0 +1,89 @@
+//! The configuration file of `nats-server`.
+//!
+//! Its format contains JSON, so the file is written as JSON. What is not named here is off: no
+//! MQTT, leaf nodes, gateways, clusters, JetStream, monitoring port or anonymous user.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use vettid_wire::limits;
+
+use super::credentials::Credentials;
+
+/// Largest payload, bytes: an envelope and room for protocol headers.
+const MAX_PAYLOAD: usize = limits::ENVELOPE + 2 * 1024;
+
+/// Bytes the server buffers for one slow connection before it drops it.
+const MAX_PENDING: usize = 32 * 1024 * 1024;
+
+/// Where the bus listens and what bounds it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listeners {
+    /// Plain NATS, or NATS over TLS.
+    pub tcp: SocketAddr,
+    /// NATS in a WebSocket, for browsers and hostile networks.
+    pub websocket: SocketAddr,
+    /// Certificate chain and key in PEM, for both listeners.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Connections at once.
+    pub max_connections: u32,
+}
+
+impl Listeners {
+    /// The file's text: operator mode, full resolver, the two listeners.
+    pub(super) fn to_file(
+        &self,
+        credentials: &Credentials,
+        account_token: &str,
+        resolver: &Path,
+    ) -> String {
+        let (system, account) = credentials.accounts();
+        let (operator_token, system_token) = credentials.tokens();
+        let mut file = json!({
+            "host": self.tcp.ip().to_string(),
+            "port": self.tcp.port(),
+            "max_payload": MAX_PAYLOAD,
+            "max_pending": MAX_PENDING,
+            "max_connections": self.max_connections,
+            "max_control_line": 1024,
+            "ping_interval": "30s",
+            "ping_max": 2,
+            "write_deadline": "5s",
+            "auth_timeout": 3,
+            "connect_error_reports": 1_000_000,
+            "reconnect_error_reports": 1_000_000,
+            "logtime": false,
+            "operator": operator_token,
+            "system_account": system,
+            "resolver": {
+                "type": "full", "dir": resolver, "allow_delete": false, "interval": "2m", "limit": 8,
+            },
+            "resolver_preload": { system: system_token, account: account_token },
+            "websocket": {
+                "host": self.websocket.ip().to_string(),
+                "port": self.websocket.port(),
+                "compression": false,
+                "handshake_timeout": "5s",
+            },
+        });
+        self.add_tls(&mut file);
+        format!("{file:#}\n")
+    }
+
+    fn add_tls(&self, file: &mut Value) {
+        let tls = self.tls.as_ref().map(|(certificate, key)| {
+            json!({ "cert_file": certificate, "key_file": key, "timeout": 5 })
+        });
+        let websocket = file.get_mut("websocket").and_then(Value::as_object_mut);
+        if let Some(websocket) = websocket {
+            match &tls {
+                Some(tls) => websocket.insert("tls".to_owned(), tls.clone()),
+                None => websocket.insert("no_tls".to_owned(), true.into()),
+            };
+        }
+        if let (Some(tls), Some(file)) = (tls, file.as_object_mut()) {
+            file.insert("tls".to_owned(), tls);
+        }
+    }
+}

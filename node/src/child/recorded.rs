@@ -1,0 +1,59 @@
+//! Process ids on disk, and ending what a killed node left behind.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::time::{Instant, sleep};
+
+use super::Program;
+use crate::folder::write_private;
+
+/// Time a killed process has to leave the process table.
+const GONE: Duration = Duration::from_secs(5);
+
+/// Pause between looks at the process table.
+const LOOK: Duration = Duration::from_millis(10);
+
+pub(super) fn record(program: &Program, id: Option<u32>) {
+    let Some(id) = id else { return };
+    if let Err(error) = write_private(&program.pid_file, id.to_string().as_bytes()) {
+        tracing::error!(child = program.name, %error, "process id cannot be recorded");
+    }
+}
+
+pub(super) fn forget(program: &Program) {
+    // Nothing to remove if it never started.
+    let _ = fs::remove_file(&program.pid_file);
+}
+
+/// Kills the recorded process if it still is the program that was started for this folder.
+pub(super) async fn end_left_behind(program: &Program) {
+    let Ok(text) = fs::read_to_string(&program.pid_file) else { return };
+    let Ok(id) = text.trim().parse::<i32>() else { return };
+    if id <= 1 || !is_ours(program, id) {
+        return;
+    }
+    tracing::warn!(child = program.name, "ending the one that a killed node left behind");
+    if kill(Pid::from_raw(id), Signal::SIGKILL).is_err() {
+        return;
+    }
+    let deadline = Instant::now() + GONE;
+    while is_ours(program, id) && Instant::now() < deadline {
+        sleep(LOOK).await;
+    }
+}
+
+/// Whether process `id` runs the program's executable with the argument that marks this folder.
+fn is_ours(program: &Program, id: i32) -> bool {
+    let Ok(running) = fs::read_link(format!("/proc/{id}/exe")) else { return false };
+    let Ok(line) = fs::read(format!("/proc/{id}/cmdline")) else { return false };
+    let marked = line.split(|byte| *byte == 0).any(|part| OsStr::from_bytes(part) == program.mark);
+    // An executable replaced by an update is shown with a suffix.
+    let name = running.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.as_deref().map(|name| name.trim_end_matches(" (deleted)"));
+    marked && name == program.path.file_name().and_then(OsStr::to_str)
+}

@@ -1,0 +1,3 @@
+//! The daemon beside the enclave.
+
+fn main() {}

@@ -1,0 +1,108 @@
+//! Roots that chains are pinned to: the AWS Nitro root, as constants, and parsed ones.
+
+use std::borrow::Cow;
+
+use vettid_crypto::p384;
+
+use super::certificate::{Certificate, CertificateFault, PUBLIC_KEY};
+
+/// SHA-256 of the certificate "aws.nitro-enclaves" (Root-G1) in DER, as AWS publishes it.
+pub const AWS_FINGERPRINT: [u8; 32] = [
+    0x64, 0x1a, 0x03, 0x21, 0xa3, 0xe2, 0x44, 0xef, 0xe4, 0x56, 0x46, 0x31, 0x95, 0xd6, 0x06, 0x31,
+    0x7e, 0xd7, 0xcd, 0xcc, 0x3c, 0x17, 0x56, 0xe0, 0x98, 0x93, 0xf3, 0xc6, 0x8f, 0x79, 0xbb, 0x5b,
+];
+
+/// What a chain is checked against: a name, a key and how far they reach.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Root {
+    subject: Cow<'static, [u8]>,
+    key: [u8; PUBLIC_KEY],
+    not_before: u64,
+    not_after: u64,
+    path_length: Option<u8>,
+}
+
+impl Root {
+    /// The AWS Nitro Enclaves root, G1.
+    pub(crate) const fn aws() -> Self {
+        Self {
+            subject: Cow::Borrowed(&AWS_SUBJECT),
+            key: AWS_KEY,
+            not_before: AWS_NOT_BEFORE,
+            not_after: AWS_NOT_AFTER,
+            path_length: None,
+        }
+    }
+
+    /// Takes a self-signed authority as a root.
+    pub(crate) fn parse(der: &[u8]) -> Result<Self, CertificateFault> {
+        let certificate = Certificate::parse(der)?;
+        certificate.check_authority(0)?;
+        if certificate.issuer != certificate.subject {
+            return Err(CertificateFault::Issuer);
+        }
+        p384::verify_der(&certificate.key, certificate.signed, certificate.signature)
+            .map_err(|_| CertificateFault::Signature)?;
+        Ok(Self {
+            subject: Cow::Owned(certificate.subject.to_vec()),
+            key: certificate.key,
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+            path_length: certificate.path_length(),
+        })
+    }
+
+    /// Checks that `authorities` may stand between it and a leaf.
+    pub(crate) fn check_path_length(&self, authorities: usize) -> Result<(), CertificateFault> {
+        match self.path_length {
+            Some(most) if usize::from(most) < authorities => Err(CertificateFault::PathLength),
+            _ => Ok(()),
+        }
+    }
+
+    /// The subject's name, DER.
+    pub(crate) fn subject(&self) -> &[u8] {
+        &self.subject
+    }
+
+    /// The key, SEC 1 uncompressed.
+    pub(crate) const fn key(&self) -> &[u8; PUBLIC_KEY] {
+        &self.key
+    }
+
+    /// First second of validity, Unix time.
+    pub(crate) const fn not_before(&self) -> u64 {
+        self.not_before
+    }
+
+    /// Last second of validity, Unix time.
+    pub(crate) const fn not_after(&self) -> u64 {
+        self.not_after
+    }
+}
+
+/// C=US, O=Amazon, OU=AWS, CN=aws.nitro-enclaves.
+const AWS_SUBJECT: [u8; 75] = [
+    0x30, 0x49, 0x31, 0x0b, 0x30, 0x09, 0x06, 0x03, 0x55, 0x04, 0x06, 0x13, 0x02, 0x55, 0x53, 0x31,
+    0x0f, 0x30, 0x0d, 0x06, 0x03, 0x55, 0x04, 0x0a, 0x0c, 0x06, 0x41, 0x6d, 0x61, 0x7a, 0x6f, 0x6e,
+    0x31, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x04, 0x0b, 0x0c, 0x03, 0x41, 0x57, 0x53, 0x31, 0x1b,
+    0x30, 0x19, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x12, 0x61, 0x77, 0x73, 0x2e, 0x6e, 0x69, 0x74,
+    0x72, 0x6f, 0x2d, 0x65, 0x6e, 0x63, 0x6c, 0x61, 0x76, 0x65, 0x73,
+];
+
+/// The root's point on P-384.
+const AWS_KEY: [u8; 97] = [
+    0x04, 0xfc, 0x02, 0x54, 0xeb, 0xa6, 0x08, 0xc1, 0xf3, 0x68, 0x70, 0xe2, 0x9a, 0xda, 0x90, 0xbe,
+    0x46, 0x38, 0x32, 0x92, 0x73, 0x6e, 0x89, 0x4b, 0xff, 0xf6, 0x72, 0xd9, 0x89, 0x44, 0x4b, 0x50,
+    0x51, 0xe5, 0x34, 0xa4, 0xb1, 0xf6, 0xdb, 0xe3, 0xc0, 0xbc, 0x58, 0x1a, 0x32, 0xb7, 0xb1, 0x76,
+    0x07, 0x0e, 0xde, 0x12, 0xd6, 0x9a, 0x3f, 0xea, 0x21, 0x1b, 0x66, 0xe7, 0x52, 0xcf, 0x7d, 0xd1,
+    0xdd, 0x09, 0x5f, 0x6f, 0x13, 0x70, 0xf4, 0x17, 0x08, 0x43, 0xd9, 0xdc, 0x10, 0x01, 0x21, 0xe4,
+    0xcf, 0x63, 0x01, 0x28, 0x09, 0x66, 0x44, 0x87, 0xc9, 0x79, 0x62, 0x84, 0x30, 0x4d, 0xc5, 0x3f,
+    0xf4,
+];
+
+/// 2019-10-28 13:28:05 UTC.
+const AWS_NOT_BEFORE: u64 = 1_572_269_285;
+
+/// 2049-10-28 14:28:05 UTC.
+const AWS_NOT_AFTER: u64 = 2_519_044_085;

@@ -1,0 +1,1 @@
+//! The attested Noise session as state machines.

@@ -1,0 +1,87 @@
+//! Bodies of a node's HTTP API, in JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/enroll`: uses an invitation.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enroll {
+    /// Host's half of the invitation's secret, base64url without padding.
+    pub token: String,
+    /// Public NATS user key of the device.
+    pub user: String,
+}
+
+/// Answer to [`Enroll`] and [`Renew`].
+#[derive(Clone, Deserialize, Serialize)]
+pub struct Credentials {
+    /// NATS user JWT.
+    pub jwt: String,
+    /// When the JWT expires, Unix ms.
+    pub expires: u64,
+    /// Space of the vault, hexadecimal.
+    pub space: String,
+    /// Route of the device, hexadecimal.
+    pub device: String,
+    /// Where the bus is, best first.
+    pub bus: Vec<String>,
+    /// Encoding of the signed network file, base64.
+    pub network: String,
+}
+
+/// `POST /v1/credentials`: a fresh JWT for a device that has one.
+///
+/// `signature` is by the NATS user key over [`renewal_text`], base64url without padding.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// Public NATS user key of the device.
+    pub user: String,
+    /// Now, Unix ms.
+    pub time: u64,
+    /// Signature.
+    pub signature: String,
+}
+
+/// What a device signs to renew its credentials.
+#[must_use]
+pub fn renewal_text(user: &str, time: u64) -> Vec<u8> {
+    vettid_crypto::Label::BusRenewal.frame(&[user.as_bytes(), &time.to_be_bytes()])
+}
+
+/// Body of every refusal.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Failure {
+    /// What is wrong.
+    pub error: Reason,
+}
+
+/// What is wrong with an HTTP request.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Reason {
+    /// Short form for programs.
+    pub code: String,
+    /// What to do, for people.
+    pub message: String,
+    /// Seconds until it is worth trying again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+impl core::fmt::Debug for Enroll {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Enroll(..)")
+    }
+}
+
+impl core::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+impl core::fmt::Debug for Renew {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Renew(..)")
+    }
+}

@@ -1,0 +1,309 @@
+//! What a network is: its anchors, and what its governance accepts now.
+
+use minicbor::{Decode, Encode};
+use vettid_crypto::sign::{SigningKey, VerifyingKey};
+use vettid_crypto::{Label, digest};
+
+use crate::cbor;
+use crate::id::{NetworkId, NetworkKind};
+use crate::limits;
+use crate::signed::{self, SignedBytes, SignedError};
+
+/// A network file's content.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Network {
+    /// What attestation documents must chain to. An anchor.
+    #[n(0)]
+    pub trust_root: TrustRoot,
+    /// Ed25519 keys that sign this file and releases. An anchor.
+    #[n(1)]
+    pub governance: Vec<GovernanceKey>,
+    /// How many of them must sign. An anchor.
+    #[n(2)]
+    pub threshold: u32,
+    /// Images that are accepted.
+    #[n(3)]
+    pub reference_values: Vec<ReferenceValue>,
+    /// Releases below this are refused.
+    #[n(4)]
+    pub release_floor: u32,
+    /// Grows at every change; sessions end when it does.
+    #[n(5)]
+    pub epoch: u64,
+    /// Multiaddrs of bootstrap nodes.
+    #[n(6)]
+    pub bootstrap: Vec<String>,
+}
+
+/// What attestation documents must chain to: one or the other.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub enum TrustRoot {
+    /// The AWS Nitro root, pinned in code.
+    #[n(0)]
+    Nitro,
+    /// This network's development root: a DER certificate.
+    #[n(1)]
+    Emulated(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+}
+
+/// A governance key, Ed25519.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(transparent)]
+pub struct GovernanceKey(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+
+/// An image that is accepted. RFC 9334: reference value.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct ReferenceValue {
+    /// Number of the release.
+    #[n(0)]
+    pub release: u32,
+    /// PCR0: the image.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub pcr0: [u8; 48],
+    /// PCR1: kernel and boot.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub pcr1: [u8; 48],
+    /// PCR2: programs.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub pcr2: [u8; 48],
+}
+
+/// A network file as it travels: the same content, signed by each signer.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(transparent)]
+pub struct SignedNetwork(#[n(0)] pub Vec<SignedBytes>);
+
+/// Why a network file is not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NetworkError {
+    /// Larger than [`limits::NETWORK_FILE`].
+    #[error("network file is too large")]
+    Large,
+    /// Not a network file.
+    #[error("network file is malformed")]
+    Malformed,
+    /// A signature is missing, foreign or wrong.
+    #[error("network file is not signed by enough of its governance keys")]
+    Signatures,
+    /// The signers signed different contents.
+    #[error("network file has more than one content")]
+    Split,
+    /// No governance key, no reference value, or a threshold that cannot be met.
+    #[error("network file accepts nobody")]
+    Empty,
+    /// It is of another network than was expected.
+    #[error("network file is of another network")]
+    Foreign,
+}
+
+impl Network {
+    /// Id of the network: the digest of its anchors.
+    #[must_use]
+    pub fn id(&self) -> NetworkId {
+        let (kind, root) = match &self.trust_root {
+            TrustRoot::Nitro => (NetworkKind::Nitro, &[][..]),
+            TrustRoot::Emulated(root) => (NetworkKind::Emulated, root.as_slice()),
+        };
+        let keys: Vec<u8> = self.governance.iter().flat_map(|key| key.0).collect();
+        let parts: [&[u8]; 4] = [
+            &cbor::encode(&kind),
+            root,
+            &keys,
+            &self.threshold.to_be_bytes(),
+        ];
+        NetworkId {
+            kind,
+            anchors: digest::labelled(Label::NetworkId, &parts),
+        }
+    }
+
+    /// Signs the file with one key; several results make a [`SignedNetwork`].
+    #[must_use]
+    pub fn sign(&self, key: &SigningKey) -> SignedBytes {
+        SignedBytes(signed::sign(Label::NetworkFile, &cbor::encode(self), key))
+    }
+
+    fn is_usable(&self) -> bool {
+        let signers = u32::try_from(self.governance.len()).unwrap_or(0);
+        (1..=signers).contains(&self.threshold) && !self.reference_values.is_empty()
+    }
+}
+
+impl SignedNetwork {
+    /// Checks encoding, signatures and content of a file.
+    pub fn verify(bytes: &[u8]) -> Result<Network, NetworkError> {
+        if bytes.len() > limits::NETWORK_FILE {
+            return Err(NetworkError::Large);
+        }
+        let Self(objects) = cbor::decode(bytes).map_err(|_| NetworkError::Malformed)?;
+        let mut payloads = Vec::with_capacity(objects.len());
+        let mut signers: Vec<VerifyingKey> = Vec::with_capacity(objects.len());
+        for SignedBytes(object) in &objects {
+            let (payload, signer) =
+                signed::verify(Label::NetworkFile, object).map_err(|error| match error {
+                    SignedError::Malformed | SignedError::Purpose => NetworkError::Malformed,
+                    SignedError::Signature => NetworkError::Signatures,
+                })?;
+            payloads.push(payload);
+            signers.push(signer);
+        }
+        let first = payloads.first().ok_or(NetworkError::Signatures)?;
+        if payloads.iter().any(|payload| payload != first) {
+            return Err(NetworkError::Split);
+        }
+        let network: Network = cbor::decode(first).map_err(|_| NetworkError::Malformed)?;
+        if !network.is_usable() {
+            return Err(NetworkError::Empty);
+        }
+        signers.sort_unstable();
+        signers.dedup();
+        let valid = signers
+            .iter()
+            .filter(|signer| network.governance.contains(&GovernanceKey(signer.0)));
+        if u32::try_from(valid.count()).unwrap_or(0) < network.threshold {
+            return Err(NetworkError::Signatures);
+        }
+        Ok(network)
+    }
+
+    /// Checks a file and that it is the one that `id` names: how an app that holds an invitation
+    /// comes to trust what a node hands it.
+    pub fn verify_as(bytes: &[u8], id: NetworkId) -> Result<Network, NetworkError> {
+        let network = Self::verify(bytes)?;
+        if network.id() == id {
+            Ok(network)
+        } else {
+            Err(NetworkError::Foreign)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed(&[seed; 32])
+    }
+
+    fn network(signers: &[u8], threshold: u32) -> Network {
+        Network {
+            trust_root: TrustRoot::Emulated(vec![1, 2, 3]),
+            governance: signers
+                .iter()
+                .map(|seed| GovernanceKey(key(*seed).verifying_key().0))
+                .collect(),
+            threshold,
+            reference_values: vec![ReferenceValue {
+                release: 1,
+                pcr0: [1; 48],
+                pcr1: [2; 48],
+                pcr2: [3; 48],
+            }],
+            release_floor: 1,
+            epoch: 1,
+            bootstrap: vec![],
+        }
+    }
+
+    fn signed(network: &Network, by: &[u8]) -> Vec<u8> {
+        cbor::encode(&SignedNetwork(
+            by.iter().map(|seed| network.sign(&key(*seed))).collect(),
+        ))
+    }
+
+    #[test]
+    fn file_signed_by_enough_is_accepted() {
+        let network = network(&[1, 2, 3], 2);
+
+        assert_eq!(
+            SignedNetwork::verify(&signed(&network, &[1, 3])),
+            Ok(network)
+        );
+    }
+
+    #[test]
+    fn too_few_foreign_or_repeated_signers_are_refused() {
+        let network = network(&[1, 2, 3], 2);
+        for by in [&[1][..], &[1, 9], &[1, 1], &[]] {
+            assert_eq!(
+                SignedNetwork::verify(&signed(&network, by)),
+                Err(NetworkError::Signatures)
+            );
+        }
+    }
+
+    #[test]
+    fn file_that_accepts_nobody_is_refused() {
+        let no_values = Network {
+            reference_values: vec![],
+            ..network(&[1], 1)
+        };
+
+        assert_eq!(
+            SignedNetwork::verify(&signed(&no_values, &[1])),
+            Err(NetworkError::Empty)
+        );
+        assert_eq!(
+            SignedNetwork::verify(&signed(&network(&[1], 0), &[1])),
+            Err(NetworkError::Empty)
+        );
+        assert_eq!(
+            SignedNetwork::verify(&signed(&network(&[1], 2), &[1])),
+            Err(NetworkError::Empty)
+        );
+    }
+
+    #[test]
+    fn two_contents_are_refused() {
+        let one = network(&[1, 2], 2);
+        let other = Network {
+            epoch: 2,
+            ..one.clone()
+        };
+        let both = cbor::encode(&SignedNetwork(vec![one.sign(&key(1)), other.sign(&key(2))]));
+
+        assert_eq!(SignedNetwork::verify(&both), Err(NetworkError::Split));
+    }
+
+    #[test]
+    fn file_of_another_network_is_refused() {
+        let mine = network(&[1], 1);
+        let other = network(&[2], 1);
+
+        assert_eq!(
+            SignedNetwork::verify_as(&signed(&mine, &[1]), mine.id()),
+            Ok(mine.clone())
+        );
+        assert_eq!(
+            SignedNetwork::verify_as(&signed(&other, &[2]), mine.id()),
+            Err(NetworkError::Foreign)
+        );
+    }
+
+    #[test]
+    fn anchors_make_the_id_and_the_rest_does_not() {
+        let base = network(&[1], 1);
+
+        assert_eq!(
+            base.id(),
+            Network {
+                epoch: 9,
+                release_floor: 4,
+                ..base.clone()
+            }
+            .id()
+        );
+        assert_ne!(base.id(), network(&[2], 1).id());
+        assert_ne!(
+            base.id(),
+            Network {
+                trust_root: TrustRoot::Nitro,
+                ..base.clone()
+            }
+            .id()
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! `feed.*`: what happened that an owner should know.
+
+use minicbor::{Decode, Encode};
+
+use super::{Done, operation};
+use crate::id::DeviceId;
+use crate::time::UnixMillis;
+
+/// `feed.list`: entries from a sequence on, oldest first.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct List {
+    /// Entries behind this sequence; zero for all.
+    #[n(0)]
+    pub after: u64,
+    /// At most this many, and never more than a page.
+    #[n(1)]
+    pub limit: Option<u32>,
+    /// Only what was not read.
+    #[n(2)]
+    pub unread: bool,
+}
+operation!(List => Entries, "feed.list", Session);
+
+/// Some entries.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Entries {
+    /// Entries in order.
+    #[n(0)]
+    pub entries: Vec<Entry>,
+    /// Whether more follow.
+    #[n(1)]
+    pub more: bool,
+}
+
+/// One entry.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Entry {
+    /// Sequence; grows by one an entry.
+    #[n(0)]
+    pub sequence: u64,
+    /// When it happened.
+    #[n(1)]
+    pub at: UnixMillis,
+    /// What happened.
+    #[n(2)]
+    pub kind: Kind,
+    /// Device that it is about.
+    #[n(3)]
+    pub device: Option<DeviceId>,
+    /// When it was read.
+    #[n(4)]
+    pub read: Option<UnixMillis>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(index_only)]
+pub enum Kind {
+    /// A stale copy of the credential was presented: credential operations are frozen.
+    #[n(0)]
+    CloneAlarm,
+    /// The credential was reported lost.
+    #[n(1)]
+    CredentialLost,
+    /// A device was registered.
+    #[n(2)]
+    DeviceAdded,
+    /// Identity and credential key were rotated.
+    #[n(3)]
+    IdentityRotated,
+    /// The password was changed.
+    #[n(4)]
+    PasswordChanged,
+    /// Somebody tried wrong passwords.
+    #[n(5)]
+    PasswordFailed,
+    /// The PIN was changed.
+    #[n(6)]
+    PinChanged,
+    /// Somebody tried wrong PINs.
+    #[n(7)]
+    PinFailed,
+    /// The vault was set up.
+    #[n(8)]
+    VaultCreated,
+}
+
+/// `feed.read`: marks entries up to a sequence as read.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Read {
+    /// Newest entry that was read.
+    #[n(0)]
+    pub through: u64,
+}
+operation!(Read => Done, "feed.read", Session);

@@ -1,0 +1,30 @@
+//! Requests and replies of every operation, one module a noun.
+
+pub mod audit;
+pub mod credential;
+pub mod device;
+pub mod feed;
+pub mod item;
+pub mod key;
+pub mod tag;
+pub mod transaction_keys;
+pub mod vault;
+
+use minicbor::{Decode, Encode};
+
+/// Reply of an operation that has nothing to say but that it is done.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Done {}
+
+/// Ties a request type to its name, proof and reply.
+macro_rules! operation {
+    ($request:ty => $reply:ty, $name:literal, $proof:ident) => {
+        impl crate::request::Operation for $request {
+            const NAME: &'static str = $name;
+            const PROOF: crate::request::Proof = crate::request::Proof::$proof;
+            type Reply = $reply;
+        }
+    };
+}
+pub(crate) use operation;

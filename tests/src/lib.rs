@@ -1,0 +1,1 @@
+//! Scenarios over real processes and over a seeded in-memory node.

@@ -1,0 +1,41 @@
+//! rustfmt, clippy and rustdoc, all warnings denied.
+
+use anyhow::Result;
+
+use crate::command::{cargo, quiet, run};
+use crate::repository::Repository;
+
+/// `cargo fmt --check`, the fuzz targets included.
+pub(crate) fn format(repository: &Repository) -> Result<String> {
+    for folder in ["", "fuzz"] {
+        let folder = repository.path(folder);
+        if folder.is_dir() {
+            quiet(cargo(&folder).args(["fmt", "--all", "--check"]))?;
+        }
+    }
+    Ok("rustfmt has nothing to change".to_owned())
+}
+
+/// `cargo clippy` on every target of the workspace.
+pub(crate) fn clippy(repository: &Repository) -> Result<String> {
+    let mut command = cargo(repository.root());
+    command.args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    run(&mut command)?;
+    Ok("clippy has nothing to say".to_owned())
+}
+
+/// `cargo doc`: a broken link is an error.
+pub(crate) fn docs(repository: &Repository) -> Result<String> {
+    let mut command = cargo(repository.root());
+    command.args(["doc", "--no-deps", "--workspace", "--quiet"]);
+    run(command.env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok("documentation builds, links resolve".to_owned())
+}

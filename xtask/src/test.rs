@@ -1,0 +1,57 @@
+//! `cargo xtask test`: everything that has to be set up, then all tests.
+//!
+//! The test runner comes last, so that its summary is the last thing printed.
+
+use anyhow::Result;
+
+use crate::command::{cargo, run as run_command};
+use crate::fuzz;
+use crate::repository::Repository;
+use crate::tools::{Need, provide};
+
+/// Tells scenario tests and measurements where the binaries they start are.
+pub(crate) const BINARIES: &str = "VETTID_BINARIES";
+
+const NEEDS: [Need; 5] = [
+    Need::Build,
+    Need::NatsServer,
+    Need::S3Server,
+    Need::Nextest,
+    Need::Fuzz,
+];
+
+/// Which tests.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Leave out the fuzz targets
+    #[arg(long)]
+    no_fuzz: bool,
+    /// Further arguments for cargo-nextest: a filter, a package
+    #[arg(last = true)]
+    nextest: Vec<String>,
+}
+
+/// Sets up, builds the binaries once with the tests, and runs everything.
+pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
+    let tools = provide(repository, &NEEDS)?;
+    // One build of binaries and tests together: built apart, their features differ and most
+    // dependencies would be compiled twice.
+    let mut build = cargo(repository.root());
+    run_command(build.args(["build", "--workspace", "--bins", "--tests", "--quiet"]))?;
+
+    if !options.no_fuzz {
+        fuzz::smoke(repository)?;
+    }
+
+    let mut examples = cargo(repository.root());
+    tools.export(&mut examples);
+    run_command(examples.args(["test", "--workspace", "--doc", "--quiet"]))?;
+
+    let mut tests = cargo(repository.root());
+    tools.export(&mut tests);
+    tests.env(BINARIES, repository.binaries(false));
+    tests
+        .args(["nextest", "run", "--workspace"])
+        .args(&options.nextest);
+    run_command(&mut tests)
+}

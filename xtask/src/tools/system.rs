@@ -1,0 +1,99 @@
+//! Debian packages: what compilers and Python need.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::Uid;
+
+use super::python::python;
+use crate::command::{on_path, quiet, succeeds};
+
+/// One thing the system has to bring, and the Debian package that brings it.
+pub(crate) struct SystemPart {
+    what: &'static str,
+    package: &'static str,
+    present: fn() -> bool,
+}
+
+/// C and C++ compilers: SQLite, the cryptography library, the fuzzer's runtime.
+pub(crate) const COMPILER: SystemPart = SystemPart {
+    what: "C compiler",
+    package: "build-essential",
+    present: || on_path("cc").is_some() && on_path("c++").is_some(),
+};
+
+/// libclang: SQLite's session functions get their Rust declarations while building.
+pub(crate) const LIBCLANG: SystemPart = SystemPart {
+    what: "libclang",
+    package: "libclang-dev",
+    present: libclang_is_present,
+};
+
+/// Python with pip and virtual environments.
+pub(crate) const PYTHON: SystemPart = SystemPart {
+    what: "Python 3 with pip",
+    package: "python3-pip",
+    present: || succeeds(python().args(["-m", "pip", "--version"])),
+};
+
+/// Python's virtual environments, a package of their own on Debian.
+pub(crate) const ENVIRONMENTS: SystemPart = SystemPart {
+    what: "Python environments",
+    package: "python3-venv",
+    present: || succeeds(python().args(["-c", "import ensurepip, venv"])),
+};
+
+impl SystemPart {
+    /// Installs the package if the part is missing and this is root; else says what to do.
+    pub(crate) fn provide(&self) -> Result<()> {
+        if (self.present)() {
+            return Ok(());
+        }
+        if !Uid::effective().is_root() || on_path("apt-get").is_none() {
+            bail!(
+                "{} is missing: install Debian's package {}",
+                self.what,
+                self.package
+            );
+        }
+        quiet(apt().args(["update", "--quiet"]))?;
+        quiet(apt().args(["install", "--yes", "--no-install-recommends", self.package]))
+            .with_context(|| format!("installing {}", self.package))?;
+        println!("{}: installed as Debian's {}", self.what, self.package);
+        Ok(())
+    }
+}
+
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn libclang_is_present() -> bool {
+    let versions = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    versions
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"llvm-"))
+        })
+        .any(|path| has_libclang(&path.join("lib")))
+        || std::env::var_os("LIBCLANG_PATH").is_some_and(|path| has_libclang(Path::new(&path)))
+}
+
+/// The library alone is not enough: the compiler's own headers must be there too.
+fn has_libclang(folder: &Path) -> bool {
+    let library = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| {
+            let name = entry.file_name();
+            name.as_encoded_bytes().starts_with(b"libclang")
+                && name.to_string_lossy().contains(".so")
+        });
+    library && folder.join("clang").is_dir()
+}
