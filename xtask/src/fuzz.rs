@@ -1,10 +1,13 @@
 //! `cargo xtask fuzz`: coverage-guided fuzzing of every parser.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::command::{quiet, run as run_command};
 use crate::repository::Repository;
@@ -12,6 +15,9 @@ use crate::tools::{Need, provide};
 
 /// Seconds that one target is run in the smoke test.
 const SMOKE_SECONDS: u32 = 5;
+
+/// The platform that targets are built for.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 /// What to fuzz and how long.
 #[derive(clap::Args)]
@@ -37,26 +43,37 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     }
 }
 
-/// Builds every target once and runs each for a few seconds.
+/// Builds every target once and runs each for a few seconds, as many at once as there are cores.
 pub(crate) fn smoke(repository: &Repository) -> Result<()> {
     let fuzzer = Fuzzer::provide(repository)?;
-    quiet(
-        fuzzer
-            .command("build")
-            .arg("--target-dir")
-            .arg(&fuzzer.target_folder),
-    )?;
+    quiet(&mut fuzzer.command("build"))?;
     let targets = targets(repository)?;
-    for target in &targets {
-        let seconds = format!("-max_total_time={SMOKE_SECONDS}");
-        quiet(
-            fuzzer
-                .start(target)?
-                .args(["--", &seconds, "-print_final_stats=0"]),
-        )?;
-        println!("fuzz {target}: {SMOKE_SECONDS} s without a finding");
-    }
-    Ok(())
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let waiting = Mutex::new(targets.iter());
+    let next = || {
+        waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next()
+    };
+    thread::scope(|scope| {
+        let run_waiting = || -> Result<()> {
+            while let Some(target) = next() {
+                quiet(&mut fuzzer.briefly(target)?)?;
+            }
+            Ok(())
+        };
+        let lanes: Vec<_> = (0..cores).map(|_| scope.spawn(run_waiting)).collect();
+        for lane in lanes {
+            lane.join()
+                .map_err(|_| anyhow!("a fuzzing thread panicked"))??;
+        }
+        println!(
+            "fuzz: {} targets, {SMOKE_SECONDS} s each, no finding",
+            targets.len()
+        );
+        Ok(())
+    })
 }
 
 struct Fuzzer {
@@ -86,27 +103,44 @@ impl Fuzzer {
             .args(["fuzz", verb, "--sanitizer", "none", "--fuzz-dir"])
             .arg(&self.folder);
         command
+            .arg("--target-dir")
+            .arg(&self.target_folder)
+            .args(["--target", PLATFORM]);
+        command
     }
 
+    /// Runs until it is stopped or finds something.
     fn long(&self, target: &str) -> Result<()> {
-        run_command(&mut self.start(target)?)
+        run_command(self.command("run").arg(target).args(self.inputs(target)?))
+    }
+
+    /// Runs the built target for a few seconds.
+    fn briefly(&self, target: &str) -> Result<Command> {
+        let artifacts = self.folder.join("artifacts").join(target);
+        fs::create_dir_all(&artifacts).with_context(|| artifacts.display().to_string())?;
+        let mut command = Command::new(
+            self.target_folder
+                .join(PLATFORM)
+                .join("release")
+                .join(target),
+        );
+        command.args(self.inputs(target)?);
+        command
+            .arg(format!("-max_total_time={SMOKE_SECONDS}"))
+            .arg("-timeout=5");
+        command.arg(format!("-artifact_prefix={}/", artifacts.display()));
+        Ok(command)
     }
 
     /// Inputs found on the way go to `corpus`; the committed `seeds` are read only.
-    fn start(&self, target: &str) -> Result<Command> {
+    fn inputs(&self, target: &str) -> Result<Vec<PathBuf>> {
         let corpus = self.folder.join("corpus").join(target);
         fs::create_dir_all(&corpus).with_context(|| corpus.display().to_string())?;
-        let mut command = self.command("run");
-        command
-            .arg("--target-dir")
-            .arg(&self.target_folder)
-            .arg(target)
-            .arg(&corpus);
         let seeds = self.folder.join("seeds").join(target);
-        if seeds.is_dir() {
-            command.arg(seeds);
-        }
-        Ok(command)
+        Ok([corpus, seeds]
+            .into_iter()
+            .filter(|folder| folder.is_dir())
+            .collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Framed bytes over a nonblocking socket: four bytes of length, then that many bytes.
+//! Framed bytes over a socket, never blocking: four bytes of length, then that many bytes.
 //!
 //! Nothing is allocated from a claimed length: buffers grow with bytes that have arrived, up to the
 //! limit. Frames are read and written in batches, one system call for as many as there are.
@@ -59,7 +59,7 @@ impl Inflow {
             return Err(FlowError::Closed);
         };
         loop {
-            match recv(system::raw(&socket.as_fd()), room, MsgFlags::empty()) {
+            match recv(system::raw(&socket.as_fd()), room, MsgFlags::MSG_DONTWAIT) {
                 Ok(0) => return Err(FlowError::Closed),
                 Ok(count) => {
                     self.end = self.end.saturating_add(count);
@@ -171,8 +171,9 @@ impl Outflow {
     /// [`FlowError::Closed`] when the other side is gone.
     pub fn flush(&mut self, socket: &impl AsFd) -> Result<usize, FlowError> {
         let mut sent = 0_usize;
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         while let Some(waiting) = self.buffer.get(self.start..).filter(|bytes| !bytes.is_empty()) {
-            match send(system::raw(&socket.as_fd()), waiting, MsgFlags::MSG_NOSIGNAL) {
+            match send(system::raw(&socket.as_fd()), waiting, flags) {
                 Ok(count) => {
                     self.start = self.start.saturating_add(count);
                     sent = sent.saturating_add(count);
@@ -184,6 +185,13 @@ impl Outflow {
         }
         self.settle();
         Ok(sent)
+    }
+
+    /// Gives the buffer back while nothing is in it.
+    pub fn release(&mut self) {
+        if self.queued() == 0 {
+            *self = Self::new(self.limit);
+        }
     }
 
     /// Forgets what is sent; gives a large buffer back.
@@ -211,9 +219,7 @@ mod tests {
     const LIMIT: usize = 1024 * 1024;
 
     fn pair() -> (UnixStream, UnixStream) {
-        let (ours, theirs) = UnixStream::pair().expect("pair");
-        ours.set_nonblocking(true).expect("nonblocking");
-        (ours, theirs)
+        UnixStream::pair().expect("pair")
     }
 
     fn framed(bytes: &[u8]) -> Vec<u8> {
@@ -271,7 +277,6 @@ mod tests {
     #[test]
     fn a_large_frame_passes_through_sockets_smaller_than_it() {
         let (ours, theirs) = pair();
-        theirs.set_nonblocking(true).expect("nonblocking");
         let body: Vec<u8> = (0..LIMIT).map(|at| u8::try_from(at % 251).unwrap()).collect();
         let (mut outflow, mut inflow) = (Outflow::new(LIMIT), Inflow::new(LIMIT));
         outflow.push(|out| out.extend_from_slice(&body)).expect("push");

@@ -68,6 +68,20 @@ pub(crate) struct EvidenceQuestion {
     pub(crate) known: Option<[u8; 32]>,
 }
 
+/// Evidence of this enclave for one session.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub(crate) struct EvidenceAnswer {
+    /// Document; none where the peer knows a current one.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) document: Option<Vec<u8>>,
+    /// What the document commits to.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) bundle: Vec<u8>,
+    /// Signature of the binding key.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) signature: [u8; 64],
+}
+
 /// Supervisor to vault process.
 #[derive(Debug, Decode, Encode)]
 pub(crate) enum Down<'a> {
@@ -97,8 +111,8 @@ pub(crate) enum Down<'a> {
     Evidence {
         #[n(0)]
         ticket: u32,
-        #[cbor(b(1), with = "minicbor::bytes")]
-        evidence: Option<&'a [u8]>,
+        #[n(1)]
+        answer: Option<EvidenceAnswer>,
     },
     /// Answers [`Up::AskKdf`]: go on.
     #[n(8)]

@@ -149,6 +149,12 @@ impl Residency {
         self.residents.values().fold(0, |sum, resident| sum.saturating_add(resident.memory))
     }
 
+    /// Whether more memory is in use than may be.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        self.memory() > self.limits.memory
+    }
+
     fn idlest(&self, now: Duration) -> Option<Slot> {
         self.residents
             .iter()

@@ -22,4 +22,5 @@ mod version;
 
 pub use connection::{BusError, connect};
 pub use server_file::Listeners;
+pub use token::SignError;
 pub use version::{ServerVersion, VersionError};

@@ -123,8 +123,8 @@ fn prepare_writer(connection: &Connection, options: Options) -> Result<(), OpenE
     // The writer checkpoints between batches, after answering; this is only the fallback.
     connection.pragma_update(None, "wal_autocheckpoint", 65_536)?;
     if let Some(bytes) = options.max_bytes {
-        let page: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let pages = i64::try_from(bytes / page.max(1)).unwrap_or(i64::MAX);
+        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
     Ok(())
@@ -132,14 +132,15 @@ fn prepare_writer(connection: &Connection, options: Options) -> Result<(), OpenE
 
 fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let applied: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let applied: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let applied = usize::try_from(applied).unwrap_or(usize::MAX);
     if applied > MIGRATIONS.len() {
         return Err(OpenError::Newer { found: applied, known: MIGRATIONS.len() });
     }
     for step in MIGRATIONS.iter().skip(applied) {
         transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).ok())?;
     transaction.commit()?;
     Ok(())
 }

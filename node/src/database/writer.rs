@@ -30,8 +30,8 @@ pub(crate) trait Change: Send {
     fn settle(self: Box<Self>, outcome: Result<(), WriteError>);
 }
 
-/// The queue has no room; the change comes back.
-pub(crate) struct Full(pub(crate) Box<dyn Change>);
+/// The queue has no room.
+pub(crate) struct Full;
 
 /// The sending side of the writer.
 pub(super) struct Writer {
@@ -52,8 +52,8 @@ impl Writer {
     }
 
     pub(super) fn enqueue(&self, change: Box<dyn Change>) -> Result<(), Full> {
-        let Some(queue) = &self.queue else { return Err(Full(change)) };
-        queue.try_send(change).map_err(|error| Full(error.into_inner()))
+        let Some(queue) = &self.queue else { return Err(Full) };
+        queue.try_send(change).map_err(|_| Full)
     }
 
     pub(super) async fn transact<T, F>(&self, change: F) -> Result<T, WriteError>
@@ -158,8 +158,8 @@ where
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), WriteError>) {
-        let answer = outcome.and_then(|()| self.computed.ok_or(WriteError::Failed));
+        let Self { computed, reply, .. } = *self;
         // The asker may have given up; the change stands all the same.
-        let _ = self.reply.send(answer);
+        let _ = reply.send(outcome.and_then(|()| computed.ok_or(WriteError::Failed)));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -50,12 +50,16 @@ pub struct S3Store {
 impl S3Store {
     /// Prepares a client; nothing is sent yet.
     pub async fn connect(options: &S3Options) -> Self {
+        Self::with(aws_config::defaults(BehaviorVersion::v2026_01_12()), options).await
+    }
+
+    pub(super) async fn with(loader: ConfigLoader, options: &S3Options) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(CALL)
             .build();
-        let shared = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        let shared = loader
             .region(Region::new(options.region.clone()))
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .timeout_config(timeouts)
@@ -80,6 +84,12 @@ impl S3Store {
     pub async fn probe(&self) -> Result<(), StoreError> {
         let asked = self.client.head_bucket().bucket(&self.bucket).send().await;
         asked.map(drop).map_err(|error| blame(&error))
+    }
+
+    #[cfg(test)]
+    pub(super) async fn create_bucket(&self) {
+        // It may be there already.
+        let _ = self.client.create_bucket().bucket(&self.bucket).send().await;
     }
 
     fn key(&self, name: &ObjectName) -> String {

@@ -46,7 +46,7 @@ impl VaultLog for SqliteLog {
         let database = self.database.clone();
         Appender::new(move |append, settle| {
             let change = Box::new(Insertion { append: append.clone(), lost: false, settle });
-            database.enqueue(change).map_err(|Full(_)| NoRoom(append))
+            database.enqueue(change).map_err(|Full| NoRoom(append))
         })
     }
 

@@ -9,7 +9,7 @@ use crate::anchor::{Emulated, Nitro, Platform, TrustAnchor};
 use crate::binding::{Bundle, BundleError};
 use crate::cache::{Appraisal, Cache};
 use crate::evidence::{Evidence, Statement};
-use crate::measurement::{DebugMode, Measurement};
+use crate::measurement::{DebugMode, Measurement, MeasurementHead};
 use crate::nitro::{ChainError, DocumentError};
 use crate::policy::{Policy, Trust};
 
@@ -34,14 +34,15 @@ pub fn appraise(
     };
     check_age(&statement, policy, now)?;
     let commitment = check_bundle(&statement, bundle)?;
-    let known = || cache.knows_bundle(&commitment, &policy.fingerprint(), now);
+    let policy_id = policy.fingerprint();
+    let known = || cache.knows_bundle(&commitment, &policy_id, now);
     check_nonce(&statement, nonce, known)?;
     let peer = accepted(&statement, Bundle::parse(bundle)?, policy)?;
     let expires = statement
         .valid_until
         .min(statement.timestamp.plus(policy.max_age()));
     let appraisal = Appraisal {
-        policy: policy.fingerprint(),
+        policy: policy_id,
         commitment,
         peer: peer.clone(),
         expires,
@@ -188,7 +189,7 @@ pub enum AppraisalError {
     Bundle(#[from] BundleError),
     /// The policy does not name what booted.
     #[error("measurement {0} is not a reference value")]
-    UnknownMeasurement(Measurement),
+    UnknownMeasurement(MeasurementHead),
     /// The release in the bundle is not the one that was measured.
     #[error("enclave says release {claimed}; its measurement is release {measured}")]
     ReleaseMismatch {
@@ -298,7 +299,7 @@ fn accepted(
     let measurement = statement.measurement;
     let release = policy
         .release_of(&measurement)
-        .ok_or(AppraisalError::UnknownMeasurement(measurement))?;
+        .ok_or_else(|| AppraisalError::UnknownMeasurement(measurement.head()))?;
     if bundle.release != release {
         return Err(AppraisalError::ReleaseMismatch {
             claimed: bundle.release,

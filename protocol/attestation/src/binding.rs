@@ -127,3 +127,74 @@ impl Bundle {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle(peers: &[Vec<u8>]) -> Result<Bundle, BundleError> {
+        Bundle::new(
+            VerifyingKey([1; 32]),
+            NodeId([2; 32]),
+            peers,
+            None,
+            3,
+            [4; 32],
+        )
+    }
+
+    #[test]
+    fn bundle_comes_back_from_its_bytes() {
+        let sparse = bundle(&[]).expect("bundle");
+        let full = Bundle {
+            kem_key_hash: Some([5; 32].into()),
+            ..bundle(&[vec![6; 38]]).expect("bundle")
+        };
+
+        for bundle in [sparse, full] {
+            assert_eq!(Bundle::parse(&bundle.to_bytes()), Ok(bundle));
+        }
+    }
+
+    #[test]
+    fn too_many_too_long_or_empty_host_ids_are_refused() {
+        for peers in [
+            vec![vec![1]; MAX_HOST_PEERS + 1],
+            vec![vec![1; MAX_HOST_PEER + 1]],
+            vec![vec![]],
+        ] {
+            assert_eq!(bundle(&peers), Err(BundleError::HostPeers));
+        }
+    }
+
+    #[test]
+    fn received_bundle_with_too_many_host_ids_is_refused() {
+        let many = Bundle {
+            host_peers: vec![vec![1].into(); MAX_HOST_PEERS + 1],
+            ..bundle(&[]).expect("bundle")
+        };
+
+        assert_eq!(Bundle::parse(&many.to_bytes()), Err(BundleError::HostPeers));
+    }
+
+    #[test]
+    fn bundle_in_another_encoding_is_refused() {
+        let mut bytes = bundle(&[]).expect("bundle").to_bytes();
+        bytes[0] = 0xbf;
+        bytes.push(0xff);
+
+        assert_eq!(
+            Bundle::parse(&bytes),
+            Err(BundleError::Malformed(Malformed::NotDeterministic))
+        );
+    }
+
+    #[test]
+    fn commitment_changes_with_every_byte() {
+        let bytes = bundle(&[]).expect("bundle").to_bytes();
+        let mut other = bytes.clone();
+        *other.last_mut().expect("bytes") ^= 1;
+
+        assert_ne!(Bundle::commitment(&bytes), Bundle::commitment(&other));
+    }
+}

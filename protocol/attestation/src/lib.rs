@@ -45,6 +45,6 @@ pub use attester::{AttestedClaims, Attester, NotAttested};
 pub use binding::{Bundle, BundleError, MAX_HOST_PEER, MAX_HOST_PEERS};
 pub use cache::{Cache, MAX_APPRAISALS, MAX_LINKS};
 pub use evidence::{Archived, Evidence, Statement, Verified};
-pub use measurement::{DebugMode, Measurement};
+pub use measurement::{DebugMode, Measurement, MeasurementHead};
 pub use policy::{MAX_REFERENCE_VALUES, Policy, PolicyError, Trust};
 pub use reference::ReferenceValue;

@@ -33,6 +33,18 @@ impl Measurement {
         Self::new(pcr(0), pcr(1), pcr(2))
     }
 
+    /// The beginning of each register.
+    #[must_use]
+    pub fn head(&self) -> MeasurementHead {
+        MeasurementHead([self.pcr0, self.pcr1, self.pcr2].map(|register| {
+            let mut head = [0; 16];
+            head.iter_mut()
+                .zip(register)
+                .for_each(|(to, from)| *to = from);
+            head
+        }))
+    }
+
     /// PCR0: the whole image.
     #[must_use]
     pub const fn pcr0(&self) -> &[u8; PCR] {
@@ -49,6 +61,31 @@ impl Measurement {
     #[must_use]
     pub const fn pcr2(&self) -> &[u8; PCR] {
         &self.pcr2
+    }
+}
+
+/// The first 16 bytes of each register: enough to tell images apart, small enough for an error.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct MeasurementHead([[u8; 16]; 3]);
+
+/// PCR0, PCR1 and PCR2 in hexadecimal, cut off.
+impl fmt::Display for MeasurementHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, register) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("/")?;
+            }
+            register
+                .iter()
+                .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MeasurementHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MeasurementHead({self})")
     }
 }
 
@@ -88,5 +125,9 @@ mod tests {
         let measurement = Measurement::new([0xab; PCR], [1; PCR], [2; PCR]).expect("not debug");
 
         assert_eq!(measurement.to_string(), "ab".repeat(16));
+        assert_eq!(
+            measurement.head().to_string(),
+            ["ab", "01", "02"].map(|byte| byte.repeat(16)).join("/")
+        );
     }
 }

@@ -11,9 +11,9 @@ use p384::ecdsa::signature::Signer;
 use crate::entropy::{Entropy, draw};
 use crate::sign::BadSignature;
 
-#[cfg(feature = "aws-lc")]
+#[cfg(not(target_family = "wasm"))]
 use fast as chosen;
-#[cfg(not(feature = "aws-lc"))]
+#[cfg(target_family = "wasm")]
 use portable as chosen;
 
 /// Bytes of a signature as `r || s`.
@@ -30,7 +30,7 @@ pub fn verify_der(public_key: &[u8], message: &[u8], signature: &[u8]) -> Result
 }
 
 /// Verification by AWS-LC.
-#[cfg(feature = "aws-lc")]
+#[cfg(not(target_family = "wasm"))]
 pub mod fast {
     use aws_lc_rs::signature::{
         ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA384_FIXED, UnparsedPublicKey, VerificationAlgorithm,
@@ -166,7 +166,7 @@ mod tests {
     fn raw_verifiers() -> Vec<Verify> {
         vec![
             portable::verify,
-            #[cfg(feature = "aws-lc")]
+            #[cfg(not(target_family = "wasm"))]
             fast::verify,
             verify,
         ]
@@ -175,7 +175,7 @@ mod tests {
     fn der_verifiers() -> Vec<Verify> {
         vec![
             portable::verify_der,
-            #[cfg(feature = "aws-lc")]
+            #[cfg(not(target_family = "wasm"))]
             fast::verify_der,
             verify_der,
         ]

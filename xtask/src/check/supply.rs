@@ -14,27 +14,26 @@ use crate::tools::{Need, Tools};
 /// host, not from a package registry, so it is used where it is present and never fetched here.
 const ADVISORIES: &str = "VETTID_ADVISORY_DB";
 
-/// `cargo deny`, offline but for the registry; advisories only where a database is present.
+/// `cargo deny`; advisories only where a database is present.
 pub(crate) fn dependencies(repository: &Repository, tools: &Tools) -> Result<String> {
-    let mut deny = Command::new(tools.path(Need::Deny)?);
-    deny.current_dir(repository.root());
-    deny.args([
+    let deny = || -> Result<Command> {
+        let mut command = Command::new(tools.path(Need::Deny)?);
+        command.current_dir(repository.root());
+        Ok(command)
+    };
+    let wanted = [
         "check",
-        "--disable-fetch",
         "--hide-inclusion-graph",
         "bans",
         "licenses",
         "sources",
-    ]);
-    let database = env::var_os(ADVISORIES)
-        .map(PathBuf::from)
-        .filter(|folder| folder.is_dir());
-    if database.is_some() {
-        deny.arg("advisories");
-    }
-    quiet(&mut deny)?;
-    let advisories = match database {
-        Some(folder) => format!("advisories of {}", folder.display()),
+    ];
+    quiet(deny()?.args(wanted))?;
+    let advisories = match env::var_os(ADVISORIES).map(PathBuf::from) {
+        Some(folder) => {
+            quiet(deny()?.args(["--offline", "check", "advisories"]))?;
+            format!("none of the advisories in {} applies", folder.display())
+        }
         None => format!("advisories were NOT checked: {ADVISORIES} names no database"),
     };
     Ok(format!("bans, licenses and sources hold; {advisories}"))

@@ -23,9 +23,19 @@ pub(crate) struct Figure {
     pub(crate) at_least: f64,
     /// Highest value meant.
     pub(crate) at_most: f64,
+    /// Whether missing the range fails the check. Shares of comments are told, not forced: a
+    /// comment written for a percentage is worse than none.
+    pub(crate) binding: bool,
 }
 
 impl Figure {
+    fn guide(self) -> Self {
+        Self {
+            binding: false,
+            ..self
+        }
+    }
+
     /// Whether the value is in its range.
     pub(crate) fn met(&self) -> bool {
         (self.at_least..=self.at_most).contains(&self.value)
@@ -60,14 +70,15 @@ pub(crate) fn figures(files: &BTreeMap<String, Counted>) -> Vec<Figure> {
             0.0,
             10.0,
         ),
-        figure("item docs, % of lines", percent(docs, lines), 15.0, 25.0),
-        figure("module docs, % of lines", percent(module, lines), 3.0, 5.0),
+        figure("item docs, % of lines", percent(docs, lines), 15.0, 25.0).guide(),
+        figure("module docs, % of lines", percent(module, lines), 3.0, 5.0).guide(),
         figure(
             "other comments, % of lines",
             percent(other, lines),
             2.0,
             5.0,
-        ),
+        )
+        .guide(),
     ];
     for folder in TESTED {
         let inside = |file: &&String| file.split('/').next() == Some(folder);
@@ -91,6 +102,7 @@ pub(crate) fn figures(files: &BTreeMap<String, Counted>) -> Vec<Figure> {
 
 fn figure(name: &str, value: f64, at_least: f64, at_most: f64) -> Figure {
     Figure {
+        binding: true,
         name: name.to_owned(),
         value,
         at_least,

@@ -133,7 +133,10 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
         }
         Need::NatsServer => nats_server::provide(cache)?,
         Need::Nextest => match on_path(NEXTEST.package) {
-            Some(program) => program,
+            Some(program) => {
+                println!("{}: on the PATH", NEXTEST.package);
+                program
+            }
             None => NEXTEST.provide(cache, work)?,
         },
         Need::S3Server => {
@@ -147,6 +150,7 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
                 println!("target {}: not to be had here", wasm::TARGET);
                 return Ok(None);
             }
+            println!("target {}: present", wasm::TARGET);
             PathBuf::from(wasm::TARGET)
         }
     }))

@@ -49,6 +49,7 @@ impl SystemPart {
     /// Installs the package if the part is missing and this is root; else says what to do.
     pub(crate) fn provide(&self) -> Result<()> {
         if (self.present)() {
+            println!("{}: present", self.what);
             return Ok(());
         }
         if !Uid::effective().is_root() || on_path("apt-get").is_none() {

@@ -118,12 +118,12 @@ mod tests {
         let right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
         assert!(verify(&file, right).is_ok());
-        fs::write(&file, "abd").unwrap();
+        fs::write(&file, "altered").unwrap();
         assert!(
             verify(&file, right)
                 .unwrap_err()
                 .to_string()
-                .contains("pinned is ba7816bf")
+                .contains(right)
         );
     }
 }

@@ -13,6 +13,7 @@ use std::os::fd::OwnedFd;
 
 use vettid_attestation::Measurement;
 use vettid_crypto::{Entropy, SealingRoot};
+use vettid_wire::network::TrustRoot;
 use vettid_wire::time::UnixMillis;
 
 /// All five parts.
@@ -24,6 +25,9 @@ impl<P: Attester + Clock + EntropySource + Listener + Sealer> Platform for P {}
 pub trait Attester {
     /// What booted here.
     fn measurement(&self) -> Measurement;
+
+    /// What documents made here chain to.
+    fn trust_root(&self) -> TrustRoot;
 
     /// Binds `digest` to this boot for good, before any socket opens.
     ///
@@ -59,7 +63,7 @@ pub trait Listener {
     /// When it cannot be opened.
     fn listen(&mut self) -> Result<(), PlatformError>;
 
-    /// Waits for the host; returns its connection, which does not block. Others are turned away.
+    /// Waits for the host; returns its connection. Others are turned away.
     ///
     /// # Errors
     /// When nobody can be waited for any more.
@@ -101,6 +105,9 @@ pub enum PlatformError {
     #[cfg(feature = "nitro")]
     #[error(transparent)]
     Module(#[from] nitro::module::ModuleError),
+    /// No attestation document could be made.
+    #[error("no attestation document could be made")]
+    NoDocument,
     /// The document made here carries no time that could be read.
     #[error("attestation document carries no time")]
     NoTime,

@@ -79,7 +79,7 @@ impl Zygote {
     }
 
     /// Orders a vault process in `slot`, which must be free; returns the supervisor's end of its
-    /// socket, which does not block. The process's start or failure arrives as a [`Report`].
+    /// socket. The process's start or failure arrives as a [`Report`].
     ///
     /// # Errors
     /// When the zygote is gone or descriptors have run out.
@@ -90,7 +90,6 @@ impl Zygote {
             None,
             SockFlag::SOCK_CLOEXEC,
         )?;
-        nix::fcntl::fcntl(&ours, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
         self.send(Order::Fork(slot), Some(&theirs))?;
         Ok(ours)
     }

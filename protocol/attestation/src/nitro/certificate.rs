@@ -37,7 +37,7 @@ pub enum CertificateFault {
     /// An extension must be understood, and is not.
     #[error("unknown critical extension")]
     UnknownCriticalExtension,
-    /// The issuer's name is not the subject of the certificate before.
+    /// The issuer's name is not the subject of the certificate before, or is its own subject.
     #[error("issuer is not the certificate before")]
     Issuer,
     /// An issuing certificate lacks the CA bit.

@@ -117,7 +117,8 @@ fn check_one(
     below: usize,
     moment: Moment,
 ) -> Result<(), CertificateFault> {
-    if certificate.issuer != issuer {
+    // Nobody below the root issues to itself, so that every authority counts in a path length.
+    if certificate.issuer != issuer || certificate.issuer == certificate.subject {
         return Err(CertificateFault::Issuer);
     }
     match below.checked_sub(1) {

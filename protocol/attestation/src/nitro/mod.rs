@@ -3,7 +3,7 @@
 //! The emulated attester makes documents of exactly this format under another root, so everything
 //! here but the pinned root serves both.
 
-mod certificate;
+pub(crate) mod certificate;
 pub(crate) mod chain;
 mod claims;
 pub(crate) mod document;

@@ -18,6 +18,7 @@ use std::time::Instant;
 use vettid_attestation::Measurement;
 use vettid_attestation::nitro::Document;
 use vettid_crypto::SealingRoot;
+use vettid_wire::network::TrustRoot;
 use vettid_wire::time::UnixMillis;
 use vsock::{VMADDR_CID_ANY, VsockListener};
 
@@ -83,7 +84,7 @@ impl<D: Driver> Nitro<D> {
     /// Takes the time from a document that the module has just made.
     fn note_time(&mut self, document: &[u8]) -> Result<(), PlatformError> {
         let document = Document::parse(document).map_err(|_| PlatformError::NoTime)?;
-        let time = UnixMillis(document.claims().timestamp.millis());
+        let time = document.unverified_claims().timestamp;
         self.document_time = Some((time, Instant::now()));
         Ok(())
     }
@@ -92,6 +93,10 @@ impl<D: Driver> Nitro<D> {
 impl<D: Driver> Attester for Nitro<D> {
     fn measurement(&self) -> Measurement {
         self.measurement
+    }
+
+    fn trust_root(&self) -> TrustRoot {
+        TrustRoot::Nitro
     }
 
     fn commit(&mut self, digest: &[u8; 48]) -> Result<(), PlatformError> {
@@ -164,9 +169,6 @@ impl<D: Driver> Listener for Nitro<D> {
             let (stream, from) =
                 listener.accept().map_err(|error| PlatformError::Listen(error.kind()))?;
             if from.cid() == HOST_CID {
-                stream
-                    .set_nonblocking(true)
-                    .map_err(|error| PlatformError::Listen(error.kind()))?;
                 return Ok(stream.into());
             }
         }

@@ -1,0 +1,169 @@
+//! From start to service.
+//!
+//! | state | holds | has happened | next |
+//! |---|---|---|---|
+//! | [`Measured`] | binding key | entropy checked; binding key committed to, registers locked | [`Measured::unseal`] |
+//! | [`Keyed`] | sealing root, node identity | the platform gave its secret to this image | [`Keyed::serve`] |
+//! | [`Serving`] | host connection, evidence | host connected and named the network | the supervisor |
+//!
+//! Each state is a type that only the one before it makes, and each step fails closed. No socket
+//! exists before [`Keyed::serve`].
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use vettid_attestation::Bundle;
+use vettid_crypto::sign::SigningKey;
+use vettid_crypto::{BindingSeed, Label, SealingRoot, SecretBytes, derive, digest};
+use vettid_wire::cbor;
+use vettid_wire::id::NodeId;
+use vettid_wire::link::{FromHost, Hello, Ready};
+use vettid_wire::network::{Network, NetworkError, SignedNetwork};
+use vettid_wire::{limits, version};
+
+use crate::evidence::Evidence;
+use crate::flow::{FlowError, Inflow};
+use crate::platform::{KernelEntropy, Platform, PlatformError};
+
+/// Number of the release that this program is.
+pub const RELEASE: u32 = 1;
+
+/// A host says its first word within this time.
+const HELLO_TIME: Duration = Duration::from_secs(10);
+
+/// Why the enclave does not serve.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BootError {
+    /// The platform does not give what it must.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// The host's connection broke off or its first frame was too long.
+    #[error("host: {0}")]
+    Flow(#[from] FlowError),
+    /// The host's first frame is something else than a greeting, or came too late.
+    #[error("host did not greet")]
+    NoHello,
+    /// The host speaks another version of the link.
+    #[error("host speaks link version {0}")]
+    Version(u16),
+    /// The network file that the host handed over is not accepted.
+    #[error("network file: {0}")]
+    Network(#[from] NetworkError),
+    /// The network stands on another trust root than this platform's documents chain to.
+    #[error("network file is of another trust root than this enclave's")]
+    ForeignRoot,
+}
+
+/// An enclave whose boot is bound to its binding key.
+#[derive(Debug)]
+pub struct Measured<P> {
+    platform: P,
+    binding: SigningKey,
+}
+
+/// An enclave with its lasting secret.
+#[derive(Debug)]
+pub struct Keyed<P> {
+    measured: Measured<P>,
+    sealing_root: SealingRoot,
+    node: NodeId,
+}
+
+/// An enclave with a host.
+#[derive(Debug)]
+pub struct Serving<P> {
+    pub(crate) platform: P,
+    pub(crate) sealing_root: SealingRoot,
+    pub(crate) link: OwnedFd,
+    pub(crate) inflow: Inflow,
+    pub(crate) hello: Hello,
+    pub(crate) network: Network,
+    pub(crate) evidence: Evidence,
+    pub(crate) ready: Ready,
+}
+
+impl<P: Platform> Measured<P> {
+    /// Checks entropy, draws the binding key and commits the boot to it.
+    ///
+    /// # Errors
+    /// When the platform does not give one of them.
+    pub fn new(mut platform: P) -> Result<Self, BootError> {
+        platform.check_entropy()?;
+        let binding = SigningKey::generate(&mut KernelEntropy);
+        let parts: [&[u8]; 2] = [&binding.verifying_key().0, &RELEASE.to_be_bytes()];
+        platform.commit(&digest::labelled384(Label::EnclaveConfig, &parts))?;
+        Ok(Self { platform, binding })
+    }
+
+    /// Asks the platform for its secret.
+    ///
+    /// # Errors
+    /// When the platform does not give it to this image.
+    pub fn unseal(mut self) -> Result<Keyed<P>, BootError> {
+        let sealing_root = self.platform.sealing_root()?;
+        let seed: BindingSeed = derive::key(&sealing_root, Label::NodeIdentity, &[]);
+        let identity = seed.expose(SigningKey::from_seed);
+        let node = NodeId(identity.verifying_key().0);
+        Ok(Keyed { measured: self, sealing_root, node })
+    }
+}
+
+impl<P: Platform> Keyed<P> {
+    /// Opens the socket, waits for the host and hears what network this is.
+    ///
+    /// # Errors
+    /// When nobody connects or what the host says is not acceptable.
+    pub fn serve(self) -> Result<Serving<P>, BootError> {
+        let Self { measured: Measured { mut platform, binding }, sealing_root, node } = self;
+        platform.listen()?;
+        let link = platform.accept()?;
+        let mut inflow = Inflow::new(limits::LINK_FRAME);
+        let hello = read_hello(&link, &mut inflow)?;
+        let network = SignedNetwork::verify(&hello.network)?;
+        if network.trust_root != platform.trust_root() {
+            return Err(BootError::ForeignRoot);
+        }
+        let config = digest::labelled(Label::EnclaveConfig, &[&cbor::encode(&hello)]);
+        let bundle = Bundle::new(binding.verifying_key(), node, &[], None, RELEASE, config)
+            .map_err(|_| BootError::NoHello)?;
+        let evidence = Evidence::new(binding, &bundle, network.id(), network.epoch);
+        let ready = ready(&platform, node);
+        Ok(Serving { platform, sealing_root, link, inflow, hello, network, evidence, ready })
+    }
+}
+
+fn ready(platform: &impl Platform, node: NodeId) -> Ready {
+    let measurement = platform.measurement();
+    let mut registers = [0; 144];
+    let all = measurement.pcr0().iter().chain(measurement.pcr1()).chain(measurement.pcr2());
+    for (to, from) in registers.iter_mut().zip(all) {
+        *to = *from;
+    }
+    Ready { version: version::LINK, node, release: RELEASE, measurement: registers }
+}
+
+/// The first frame, which must be a greeting in a version that is spoken here.
+fn read_hello(link: &OwnedFd, inflow: &mut Inflow) -> Result<Hello, BootError> {
+    let since = Instant::now();
+    loop {
+        if let Some(frame) = inflow.next_frame()? {
+            return match cbor::decode_exact(frame) {
+                Ok(FromHost::Hello(hello)) if hello.version == version::LINK => Ok(hello),
+                Ok(FromHost::Hello(hello)) => Err(BootError::Version(hello.version)),
+                _ => Err(BootError::NoHello),
+            };
+        }
+        let left = HELLO_TIME.checked_sub(since.elapsed()).ok_or(BootError::NoHello)?;
+        let mut waits = [PollFd::new(link.as_fd(), PollFlags::POLLIN)];
+        let wait = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut waits, wait) {
+            Ok(0) => return Err(BootError::NoHello),
+            Ok(_) => {
+                inflow.fill(link)?;
+            }
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(_) => return Err(BootError::Flow(FlowError::Closed)),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Evidence of this enclave for the sessions of its vaults.
+//!
+//! One binding key a boot, one bundle a host connection, and documents over that bundle: one that
+//! anybody may be shown, renewed before it is too old, and one with the peer's nonce on first
+//! contact. The space in a signed statement is the one whose socket asked.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use vettid_attestation::Bundle;
+use vettid_crypto::digest::sha256;
+use vettid_crypto::sign::{SigningKey, VerifyingKey};
+use vettid_session::{Identity, Role, Statement, Transcript};
+use vettid_wire::id::{NetworkId, SpaceId};
+use vettid_wire::limits;
+
+use crate::lane::{EvidenceAnswer, EvidenceQuestion};
+use crate::platform::Attester;
+
+/// A document is shown or counted on for this long; it must still be young when it is appraised.
+const DOCUMENT_USE: Duration = Duration::from_millis(limits::DOCUMENT_AGE * 5 / 6);
+
+/// Documents with a nonce, made a second at most: each costs the platform a signature.
+const DOCUMENTS_A_SECOND: u32 = 256;
+
+/// Documents that are remembered as shown.
+const REMEMBERED: usize = 16_384;
+
+/// What this enclave shows in its sessions.
+#[derive(Debug)]
+pub struct Evidence {
+    binding: SigningKey,
+    bundle: Vec<u8>,
+    network: NetworkId,
+    epoch: u64,
+    current: Option<(Vec<u8>, Duration)>,
+    shown: Shown,
+    budget: Budget,
+}
+
+impl Evidence {
+    /// Evidence under `binding` for what `bundle` says.
+    #[must_use]
+    pub fn new(binding: SigningKey, bundle: &Bundle, network: NetworkId, epoch: u64) -> Self {
+        Self {
+            binding,
+            bundle: bundle.to_bytes(),
+            network,
+            epoch,
+            current: None,
+            shown: Shown::default(),
+            budget: Budget::default(),
+        }
+    }
+
+    /// Answers the vault process of `space`. `now` is a clock that does not go back. None when no
+    /// document can be made now.
+    pub(crate) fn answer(
+        &mut self,
+        attester: &mut impl Attester,
+        space: SpaceId,
+        question: &EvidenceQuestion,
+        now: Duration,
+    ) -> Option<EvidenceAnswer> {
+        let document = match question.known {
+            Some(known) if self.shown.is_young(&known, now) => None,
+            Some(_) => Some(self.current(attester, now)?),
+            None => Some(self.made_for(attester, &question.nonce, now)?),
+        };
+        let statement = Statement {
+            role: Role::Responder,
+            transcript: Transcript(question.transcript),
+            own: Identity::Space(space),
+            peer: Identity::Device(VerifyingKey(question.peer)),
+            network: self.network,
+            policy_epoch: self.epoch,
+        };
+        Some(EvidenceAnswer {
+            document,
+            bundle: self.bundle.clone(),
+            signature: statement.sign(&self.binding).0,
+        })
+    }
+
+    /// The document for anybody, made anew when it gets old.
+    fn current(&mut self, attester: &mut impl Attester, now: Duration) -> Option<Vec<u8>> {
+        if let Some((document, made)) = &self.current
+            && now.saturating_sub(*made) < DOCUMENT_USE
+        {
+            return Some(document.clone());
+        }
+        let document = attester.document(&Bundle::commitment(&self.bundle), None).ok()?;
+        self.shown.add(&document, now);
+        self.current = Some((document.clone(), now));
+        Some(document)
+    }
+
+    fn made_for(
+        &mut self,
+        attester: &mut impl Attester,
+        nonce: &[u8; 32],
+        now: Duration,
+    ) -> Option<Vec<u8>> {
+        if !self.budget.spend(now) {
+            return None;
+        }
+        let commitment = Bundle::commitment(&self.bundle);
+        let document = attester.document(&commitment, Some(nonce)).ok()?;
+        self.shown.add(&document, now);
+        Some(document)
+    }
+}
+
+/// Documents over the present bundle that peers may have appraised.
+#[derive(Debug, Default)]
+struct Shown {
+    made: HashMap<[u8; 32], Duration>,
+    order: VecDeque<[u8; 32]>,
+}
+
+impl Shown {
+    fn add(&mut self, document: &[u8], now: Duration) {
+        if self.order.len() >= REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.made.remove(&oldest);
+        }
+        let hash = sha256(document);
+        self.made.insert(hash, now);
+        self.order.push_back(hash);
+    }
+
+    fn is_young(&self, hash: &[u8; 32], now: Duration) -> bool {
+        self.made.get(hash).is_some_and(|made| now.saturating_sub(*made) < DOCUMENT_USE)
+    }
+}
+
+/// Documents that may still be made within the present second.
+#[derive(Debug, Default)]
+struct Budget {
+    second: u64,
+    spent: u32,
+}
+
+impl Budget {
+    const fn spend(&mut self, now: Duration) -> bool {
+        if self.second != now.as_secs() {
+            self.second = now.as_secs();
+            self.spent = 0;
+        }
+        self.spent = self.spent.saturating_add(1);
+        self.spent <= DOCUMENTS_A_SECOND
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::PlatformError;
+    use vettid_attestation::Measurement;
+    use vettid_crypto::sign::Signature;
+    use vettid_wire::id::{NetworkKind, NodeId};
+    use vettid_wire::network::TrustRoot;
+
+    const NETWORK: NetworkId = NetworkId { kind: NetworkKind::Emulated, anchors: [3; 32] };
+
+    /// Makes "documents" that say what they were asked for.
+    struct Plain(u32);
+
+    impl Attester for Plain {
+        fn measurement(&self) -> Measurement {
+            Measurement::new([1; 48], [2; 48], [3; 48]).expect("not debug")
+        }
+
+        fn trust_root(&self) -> TrustRoot {
+            TrustRoot::Nitro
+        }
+
+        fn commit(&mut self, _: &[u8; 48]) -> Result<(), PlatformError> {
+            Ok(())
+        }
+
+        fn document(
+            &mut self,
+            user_data: &[u8; 48],
+            nonce: Option<&[u8; 32]>,
+        ) -> Result<Vec<u8>, PlatformError> {
+            self.0 += 1;
+            Ok([user_data.as_slice(), nonce.map_or(&[], |n| n.as_slice()), &self.0.to_be_bytes()].concat())
+        }
+    }
+
+    fn binding() -> SigningKey {
+        SigningKey::from_seed(&[8; 32])
+    }
+
+    fn evidence() -> Evidence {
+        let bundle =
+            Bundle::new(binding().verifying_key(), NodeId([1; 32]), &[], None, 1, [2; 32])
+                .expect("bundle");
+        Evidence::new(binding(), &bundle, NETWORK, 4)
+    }
+
+    fn question(nonce: u8, known: Option<[u8; 32]>) -> EvidenceQuestion {
+        EvidenceQuestion { ticket: 1, transcript: [5; 32], peer: [6; 32], nonce: [nonce; 32], known }
+    }
+
+    const SPACE: SpaceId = SpaceId([7; 16]);
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn what_is_signed_names_the_space_whose_socket_asked_and_nobody_else() {
+        let answer =
+            evidence().answer(&mut Plain(0), SPACE, &question(1, None), at(0)).expect("answer");
+        let statement = |space| Statement {
+            role: Role::Responder,
+            transcript: Transcript([5; 32]),
+            own: Identity::Space(space),
+            peer: Identity::Device(VerifyingKey([6; 32])),
+            network: NETWORK,
+            policy_epoch: 4,
+        };
+        let (key, signature) = (binding().verifying_key(), Signature(answer.signature));
+
+        assert_eq!(statement(SPACE).verify(&key, &signature), Ok(()));
+        assert!(statement(SpaceId([8; 16])).verify(&key, &signature).is_err());
+    }
+
+    #[test]
+    fn first_contact_gets_a_document_with_its_own_nonce() {
+        let mut evidence = evidence();
+        let answer =
+            evidence.answer(&mut Plain(0), SPACE, &question(9, None), at(0)).expect("answer");
+
+        let document = answer.document.expect("document");
+        assert_eq!(document[..48], Bundle::commitment(&answer.bundle));
+        assert_eq!(document[48..80], [9; 32]);
+    }
+
+    #[test]
+    fn who_knows_a_young_document_gets_none_and_who_knows_an_old_one_the_current_one() {
+        let (mut evidence, mut platform) = (evidence(), Plain(0));
+        let first = evidence.answer(&mut platform, SPACE, &question(9, None), at(0));
+        let known = sha256(&first.and_then(|answer| answer.document).expect("document"));
+
+        let young = evidence.answer(&mut platform, SPACE, &question(1, Some(known)), at(2_999));
+        let old = evidence.answer(&mut platform, SPACE, &question(1, Some(known)), at(3_000));
+        let foreign = evidence.answer(&mut platform, SPACE, &question(1, Some([1; 32])), at(3_001));
+
+        assert_eq!(young.expect("answer").document, None);
+        let current = old.expect("answer").document.expect("document");
+        assert_eq!(current.len(), 52, "without a nonce");
+        assert_eq!(foreign.expect("answer").document, Some(current));
+        assert_eq!(platform.0, 2, "one document for everybody");
+    }
+
+    #[test]
+    fn the_current_document_is_renewed_before_it_is_an_hour_old() {
+        let (mut evidence, mut platform) = (evidence(), Plain(0));
+        let ask = question(1, Some([1; 32]));
+        let first = evidence.answer(&mut platform, SPACE, &ask, at(0));
+        let same = evidence.answer(&mut platform, SPACE, &ask, at(2_000));
+        let renewed = evidence.answer(&mut platform, SPACE, &ask, at(3_000));
+
+        assert_eq!(first, same);
+        assert_ne!(first, renewed);
+    }
+
+    #[test]
+    fn documents_for_first_contacts_are_rationed_and_flow_again_in_the_next_second() {
+        let (mut evidence, mut platform) = (evidence(), Plain(0));
+        for _ in 0..DOCUMENTS_A_SECOND {
+            assert!(evidence.answer(&mut platform, SPACE, &question(1, None), at(1)).is_some());
+        }
+
+        assert_eq!(evidence.answer(&mut platform, SPACE, &question(1, None), at(1)), None);
+        assert!(evidence.answer(&mut platform, SPACE, &question(1, None), at(2)).is_some());
+    }
+}

@@ -1,0 +1,66 @@
+//! All that this program says to its operator: a fixed list of events, each with at most a number.
+//! Nothing in it names an owner or holds a byte of a request.
+
+use vettid_wire::link::{Level, LogLine};
+
+/// May leave the enclave in the clear. Implemented by types whose every value is harmless.
+pub trait LogSafe {
+    /// The line that the host gets.
+    fn line(&self) -> LogLine;
+}
+
+/// What may be said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogEvent {
+    /// A frame was dropped: the vault process did not keep up. With how many so far.
+    FrameDropped(u64),
+    /// The kernel refused to fork, with this error number.
+    ForkRefused(u64),
+    /// The image is not among the network's reference values: apps will refuse it.
+    NotAReferenceValue,
+    /// No document could be made for a session.
+    NoEvidence,
+    /// A vault process could not be confined; the exit code of the step.
+    SandboxFailed(u64),
+    /// Vaults do not get their own user, since this does not run as root.
+    SharedUser,
+    /// A vault process ended unexpectedly, with this exit code or 1000 and its signal.
+    VaultCrashed(u64),
+    /// A vault process sent what is no frame of the lane, and was killed.
+    VaultMisbehaved,
+    /// A vault process did not end in time, and was killed.
+    VaultStuck,
+}
+
+impl LogSafe for LogEvent {
+    fn line(&self) -> LogLine {
+        let (level, event, count) = match *self {
+            Self::FrameDropped(count) => (Level::Warn, "frame dropped: vault is busy", Some(count)),
+            Self::ForkRefused(error) => (Level::Warn, "fork refused", Some(error)),
+            Self::NotAReferenceValue => {
+                (Level::Warn, "this image is not a reference value of its network", None)
+            }
+            Self::NoEvidence => (Level::Warn, "no evidence could be made", None),
+            Self::SandboxFailed(code) => (Level::Error, "sandbox step failed", Some(code)),
+            Self::SharedUser => (Level::Warn, "not root: vaults share one user", None),
+            Self::VaultCrashed(code) => (Level::Error, "vault process crashed", Some(code)),
+            Self::VaultMisbehaved => (Level::Error, "vault process misbehaved", None),
+            Self::VaultStuck => (Level::Error, "vault process was stuck", None),
+        };
+        LogLine { level, event: event.to_owned(), count }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_a_fixed_text_and_at_most_a_number() {
+        let line = LogEvent::VaultCrashed(7).line();
+
+        assert_eq!(line.event, "vault process crashed");
+        assert_eq!((line.level, line.count), (Level::Error, Some(7)));
+        assert_eq!(LogEvent::SharedUser.line().count, None);
+    }
+}

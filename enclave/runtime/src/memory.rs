@@ -1,0 +1,68 @@
+//! Private memory of vault processes, as the kernel counts it.
+
+use std::fs;
+
+/// Bytes of a page where `statm` counts pages.
+const PAGE: u64 = 4096;
+
+/// Private memory of a process in bytes; none when it has ended.
+///
+/// Exact where this may read the process's map (as root); else resident memory that no file backs,
+/// less what the zygote has, which is too much by what is still shared.
+#[must_use]
+pub fn private(pid: i32, zygote: i32) -> Option<u64> {
+    if let Ok(rollup) = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
+        return private_of_rollup(&rollup);
+    }
+    let own = anonymous(pid)?;
+    Some(own.saturating_sub(anonymous(zygote).unwrap_or(0)))
+}
+
+fn anonymous(pid: i32) -> Option<u64> {
+    anonymous_of_statm(&fs::read_to_string(format!("/proc/{pid}/statm")).ok()?)
+}
+
+fn private_of_rollup(rollup: &str) -> Option<u64> {
+    let mut kib = 0_u64;
+    let mut seen = false;
+    for line in rollup.lines() {
+        if let Some((name @ ("Private_Clean" | "Private_Dirty"), value)) = line.split_once(':') {
+            seen |= name == "Private_Dirty";
+            kib = kib.saturating_add(value.trim().strip_suffix(" kB")?.parse().ok()?);
+        }
+    }
+    seen.then(|| kib.saturating_mul(1024))
+}
+
+fn anonymous_of_statm(statm: &str) -> Option<u64> {
+    let mut fields = statm.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
+    let (resident, shared) = (fields.next()?.ok()?, fields.next()?.ok()?);
+    Some(resident.saturating_sub(shared).saturating_mul(PAGE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clean_and_dirty_private_pages_are_added() {
+        let rollup = "00400000-7ff rollup\nRss: 900 kB\nPrivate_Clean:  4 kB\nPrivate_Dirty:  120 kB\n";
+
+        assert_eq!(private_of_rollup(rollup), Some(124 * 1024));
+        assert_eq!(private_of_rollup("Rss: 900 kB\n"), None);
+    }
+
+    #[test]
+    fn what_files_back_is_not_counted() {
+        assert_eq!(anonymous_of_statm("5000 800 700 10 0 90 0\n"), Some(100 * PAGE));
+        assert_eq!(anonymous_of_statm("5000"), None);
+    }
+
+    #[test]
+    fn this_process_has_memory_and_one_that_ended_has_none() {
+        let own = i32::try_from(std::process::id()).unwrap();
+
+        assert!(private(own, 1).expect("alive") > 0);
+        assert_eq!(private(i32::MAX, 1), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! What vault processes ask for, each about its own space only: the space is the socket's.
+
+use vettid_wire::cbor;
+use vettid_wire::id::SpaceId;
+use vettid_wire::link::{Closed, FromEnclave};
+
+use super::questions::Kind;
+use super::vault::Phase;
+use super::{Ended, Supervisor};
+use crate::flow::Inflow;
+use crate::lane::{Down, EvidenceQuestion, LANE_FRAME, Up};
+use crate::log_line::LogEvent;
+use crate::platform::Platform;
+use crate::slot::Slot;
+
+/// The vault process broke the rules of the lane.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Misbehaved;
+
+impl<P: Platform> Supervisor<P> {
+    /// Reads a lane once, at most one batch, and does what was asked. A process that speaks
+    /// nonsense is killed; the others do not notice.
+    pub(super) fn hear_vault(&mut self, slot: Slot) -> Result<(), Ended> {
+        let Some(vault) = self.vaults.get_mut(&slot).filter(|vault| !vault.hung_up) else {
+            return Ok(());
+        };
+        if vault.writable_wanted {
+            self.unflushed.push(slot);
+        }
+        let filled = vault.fill();
+        let space = vault.space;
+        let mut inflow = std::mem::replace(&mut vault.inflow, Inflow::new(LANE_FRAME));
+        let served = self.serve(slot, space, &mut inflow);
+        if let Some(vault) = self.vaults.get_mut(&slot) {
+            vault.inflow = inflow;
+        }
+        if served.is_err() {
+            self.log(LogEvent::VaultMisbehaved);
+            self.kill(slot, Closed::Crashed)?;
+        }
+        if filled.is_err() {
+            self.hang_up(slot)?;
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, slot: Slot, space: SpaceId, inflow: &mut Inflow) -> Result<(), Misbehaved> {
+        while let Some(frame) = inflow.next_frame().map_err(|_| Misbehaved)? {
+            let frame = cbor::decode_exact(frame).map_err(|_| Misbehaved)?;
+            self.grant(slot, space, frame)?;
+        }
+        Ok(())
+    }
+
+    fn grant(&mut self, slot: Slot, space: SpaceId, asked: Up<'_>) -> Result<(), Misbehaved> {
+        match asked {
+            Up::Frame { after, envelope } => self.host.send_envelope(space, after, envelope),
+            Up::Append { head, checkpoint, record } => {
+                let vault = self.vaults.get_mut(&slot).ok_or(Misbehaved)?;
+                if !vault.appending(head) {
+                    return Err(Misbehaved);
+                }
+                let record = record.to_vec();
+                self.host.send(&FromEnclave::Append { space, number: head.number, checkpoint, record });
+            }
+            Up::ReadLog(from) => {
+                let request = self.ask(slot, Kind::LogPage)?;
+                self.host.send(&FromEnclave::ReadLog { request, space, from });
+            }
+            Up::PutChunk { snapshot, index, bytes } => {
+                let request = self.ask(slot, Kind::Stored)?;
+                let bytes = bytes.to_vec();
+                self.host.send(&FromEnclave::PutChunk { request, space, snapshot, index, bytes });
+            }
+            Up::GetChunk { snapshot, index } => {
+                let request = self.ask(slot, Kind::Chunk)?;
+                self.host.send(&FromEnclave::GetChunk { request, space, snapshot, index });
+            }
+            Up::Cut { below, snapshot } => {
+                self.host.send(&FromEnclave::Cut { space, below, snapshot });
+            }
+            Up::Attest(question) => self.attest(slot, space, &question),
+            Up::AskKdf => {
+                if !self.kdf.ask(slot) {
+                    return Err(Misbehaved);
+                }
+                self.grant_kdf();
+            }
+            Up::KdfDone => {
+                self.kdf.release(slot);
+                self.grant_kdf();
+            }
+            Up::Enrolled => self.host.send(&FromEnclave::Enrolled { space }),
+            Up::Opened => self.opened(slot, space)?,
+            Up::Sessions(count) => {
+                if let Some(vault) = self.vaults.get_mut(&slot) {
+                    vault.sessions = count;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, slot: Slot, space: SpaceId) -> Result<(), Misbehaved> {
+        let vault = self.vaults.get_mut(&slot).ok_or(Misbehaved)?;
+        match vault.phase {
+            Phase::Opening => {
+                vault.phase = Phase::Open;
+                self.host.send(&FromEnclave::Opened { space });
+                Ok(())
+            }
+            Phase::Closing { .. } => Ok(()),
+            Phase::Open => Err(Misbehaved),
+        }
+    }
+
+    fn ask(&mut self, slot: Slot, kind: Kind) -> Result<u64, Misbehaved> {
+        self.questions.ask(slot, kind).ok_or(Misbehaved)
+    }
+
+    fn attest(&mut self, slot: Slot, space: SpaceId, question: &EvidenceQuestion) {
+        let answer = self.evidence.answer(&mut self.platform, space, question, self.now);
+        if answer.is_none() {
+            self.log(LogEvent::NoEvidence);
+        }
+        self.tell(slot, &Down::Evidence { ticket: question.ticket, answer });
+    }
+
+    /// Lets those hash who may now.
+    pub(super) fn grant_kdf(&mut self) {
+        while let Some(slot) = self.kdf.grant() {
+            self.tell(slot, &Down::KdfGranted);
+        }
+    }
+}

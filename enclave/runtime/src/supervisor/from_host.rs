@@ -1,0 +1,153 @@
+//! What the host says: envelopes to vault processes, answers to their questions, orders.
+
+use std::time::Duration;
+
+use vettid_wire::id::SpaceId;
+use vettid_wire::limits;
+use vettid_wire::link::{Closed, FromEnclave, FromHost, Pong};
+
+use super::questions::Kind;
+use super::vault::Phase;
+use super::{Ended, Supervisor};
+use crate::flow::Inflow;
+use crate::host_link::{Heard, HostFault, hear};
+use crate::lane::Down;
+use crate::log_line::LogEvent;
+use crate::platform::Platform;
+use crate::slot::Slot;
+
+/// A vault process whose record was not stored has this long to say goodbye to its sessions.
+const VOID_TIME: Duration = Duration::from_secs(2);
+
+impl<P: Platform> Supervisor<P> {
+    /// Reads the link once and routes every frame that has come.
+    pub(super) fn hear_host(&mut self) -> Result<(), Ended> {
+        if self.host.fill(self.now)? > 0 {
+            self.take_from_host()?;
+        }
+        Ok(())
+    }
+
+    /// Routes the frames that have come.
+    pub(super) fn take_from_host(&mut self) -> Result<(), Ended> {
+        if !self.host.inflow.is_mid_frame() {
+            return Ok(());
+        }
+        let mut inflow =
+            std::mem::replace(&mut self.host.inflow, Inflow::new(limits::LINK_FRAME));
+        let routed = self.route_all(&mut inflow);
+        self.host.inflow = inflow;
+        routed
+    }
+
+    fn route_all(&mut self, inflow: &mut Inflow) -> Result<(), Ended> {
+        while let Some(frame) = inflow.next_frame().map_err(HostFault::from)? {
+            match hear(frame)? {
+                Heard::Envelope(space, envelope) => self.deliver(space, envelope),
+                Heard::Other(frame) => self.route(frame)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands an envelope to the vault process of its space. Envelopes for a space that was closed
+    /// meanwhile cross its `Closed` and are dropped; their device opens another session.
+    fn deliver(&mut self, space: SpaceId, envelope: &[u8]) {
+        let Some(&slot) = self.spaces.get(&space) else {
+            return;
+        };
+        let Some(vault) = self.vaults.get_mut(&slot) else {
+            return;
+        };
+        if vault.offer(envelope) {
+            self.residency.used(slot, self.now);
+            self.unflushed(slot);
+        } else {
+            self.dropped = self.dropped.saturating_add(1);
+            self.log(LogEvent::FrameDropped(self.dropped));
+        }
+    }
+
+    fn route(&mut self, frame: FromHost) -> Result<(), Ended> {
+        match frame {
+            FromHost::Hello(_) => return Err(HostFault::OutOfTurn.into()),
+            FromHost::Open { space, entry } => self.open(space, entry)?,
+            FromHost::Frame { space, envelope } => self.deliver(space, &envelope),
+            FromHost::Appended { space, through } => self.appended(space, through)?,
+            FromHost::AppendRefused { space, .. } => {
+                if let Some(&slot) = self.spaces.get(&space) {
+                    self.tell(slot, &Down::AppendRefused);
+                    self.end_within(slot, Closed::AppendRefused, VOID_TIME);
+                }
+            }
+            FromHost::LogPage { request, page } => {
+                self.answer(request, Kind::LogPage, &Down::LogPage(page))?;
+            }
+            FromHost::Chunk { request, bytes } => {
+                self.answer(request, Kind::Chunk, &Down::Chunk(bytes.as_deref()))?;
+            }
+            FromHost::Stored { request, durable } => {
+                self.answer(request, Kind::Stored, &Down::Stored(durable))?;
+            }
+            FromHost::Close { space } => match self.spaces.get(&space) {
+                Some(&slot) => self.close(slot, Closed::Asked),
+                None => self.waiting.retain(|(waiting, _)| *waiting != space),
+            },
+            FromHost::Ping(ping) => self.pong(ping),
+            FromHost::Shutdown => self.shut_down(),
+        }
+        Ok(())
+    }
+
+    /// Records of a space are durable. A host that confirms what was never sent is lying, to no
+    /// effect on what is remembered, and is cut off.
+    fn appended(&mut self, space: SpaceId, through: u64) -> Result<(), Ended> {
+        let Some(&slot) = self.spaces.get(&space) else {
+            return Ok(());
+        };
+        let Some(vault) = self.vaults.get_mut(&slot) else {
+            return Ok(());
+        };
+        let head = vault.appended(through).ok_or(HostFault::OutOfTurn)?;
+        if head.number != through {
+            return Err(HostFault::OutOfTurn.into());
+        }
+        self.heads.note(space, head);
+        self.tell(slot, &Down::Appended(through));
+        Ok(())
+    }
+
+    fn answer(&mut self, request: u64, kind: Kind, answer: &Down<'_>) -> Result<(), Ended> {
+        match self.questions.answered(request, kind) {
+            Ok(Some(slot)) => self.tell(slot, answer),
+            Ok(None) => {}
+            Err(_) => return Err(HostFault::OutOfTurn.into()),
+        }
+        Ok(())
+    }
+
+    fn pong(&mut self, ping: u64) {
+        let open = self.vaults.values().filter(|vault| vault.phase == Phase::Open).count();
+        let sessions = self.vaults.values().fold(0, |sum: u32, v| sum.saturating_add(v.sessions));
+        self.host.send(&FromEnclave::Pong(Pong {
+            ping,
+            open: u32::try_from(open).unwrap_or(u32::MAX),
+            memory: self.residency.memory() / 1024,
+            sessions,
+        }));
+    }
+
+    /// Queues a frame for a vault process and remembers to send it.
+    pub(super) fn tell(&mut self, slot: Slot, frame: &Down<'_>) {
+        if let Some(vault) = self.vaults.get_mut(&slot) {
+            vault.tell(frame);
+            self.unflushed(slot);
+        }
+    }
+
+    fn unflushed(&mut self, slot: Slot) {
+        if !self.unflushed.contains(&slot) {
+            self.unflushed.push(slot);
+        }
+    }
+}

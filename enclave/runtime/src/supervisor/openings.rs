@@ -1,0 +1,281 @@
+//! How vaults are opened and closed, and what happens when their processes end.
+
+use std::time::Duration;
+
+use vettid_crypto::{Label, SealingKey, SecretBytes, derive};
+use vettid_wire::id::SpaceId;
+use vettid_wire::link::{Closed, Entry, FromEnclave};
+
+use super::vault::{Phase, Vault};
+use super::{Ended, Supervisor, lane_event};
+use crate::lane::{Down, Opening};
+use crate::log_line::LogEvent;
+use crate::memory;
+use crate::platform::Platform;
+use crate::residency::Admission;
+use crate::sandbox::FailedStep;
+use crate::slot::Slot;
+use crate::vault_exit::VaultExit;
+use crate::zygote::{self, Report};
+
+/// Openings that wait for a place.
+const WAITING: usize = 1024;
+
+/// A vault process that was told to close is killed after this.
+const CLOSING_TIME: Duration = Duration::from_secs(3);
+
+/// All vault processes are given this long when the host asks to end.
+const ENDING_TIME: Duration = Duration::from_secs(5);
+
+/// Reads of a lane after its process has ended; more than its socket can hold.
+const LAST_WORDS: usize = 16;
+
+/// Vault processes whose memory is read in one tick.
+const MEASURED_A_TICK: usize = 16;
+
+impl<P: Platform> Supervisor<P> {
+    /// Opens a space, at once or as soon as there is a place for it.
+    pub(super) fn open(&mut self, space: SpaceId, entry: Entry) -> Result<(), Ended> {
+        if let Some(&slot) = self.spaces.get(&space) {
+            match self.vaults.get(&slot).map(|vault| vault.phase) {
+                Some(Phase::Open) => self.host.send(&FromEnclave::Opened { space }),
+                // Opened again once its old process has ended.
+                Some(Phase::Closing { .. }) => self.enqueue(space, entry),
+                Some(Phase::Opening) | None => {}
+            }
+            return Ok(());
+        }
+        self.enqueue(space, entry);
+        self.open_waiting()
+    }
+
+    fn enqueue(&mut self, space: SpaceId, entry: Entry) {
+        if self.waiting.iter().any(|(waiting, _)| *waiting == space) {
+            return;
+        }
+        if self.waiting.len() >= WAITING || self.ending.is_some() {
+            self.host.send(&FromEnclave::Closed { space, why: Closed::TooMany });
+        } else {
+            self.waiting.push_back((space, entry));
+        }
+    }
+
+    /// Opens those that wait, as far as there is room, in the order they came. Those whose old
+    /// process still ends are passed over.
+    fn open_waiting(&mut self) -> Result<(), Ended> {
+        while let Some(at) =
+            self.waiting.iter().position(|(space, _)| !self.spaces.contains_key(space))
+        {
+            match self.residency.admit(self.now) {
+                Admission::TooFast => return Ok(()),
+                Admission::OpenAfterClosing(slot) => {
+                    self.close(slot, Closed::Pressure);
+                    return Ok(());
+                }
+                Admission::Full => {
+                    // Places free up by themselves while some are closing.
+                    let closing =
+                        |vault: &Vault| matches!(vault.phase, Phase::Closing { .. });
+                    if !self.vaults.values().any(closing)
+                        && let Some((space, _)) = self.waiting.remove(at)
+                    {
+                        self.host.send(&FromEnclave::Closed { space, why: Closed::TooMany });
+                        continue;
+                    }
+                    return Ok(());
+                }
+                Admission::Open => {
+                    let (Some(slot), Some((space, entry))) =
+                        (self.free.take(), self.waiting.remove(at))
+                    else {
+                        return Ok(());
+                    };
+                    self.start(slot, space, entry)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a process forked and tells it all that it will ever be told.
+    fn start(&mut self, slot: Slot, space: SpaceId, entry: Entry) -> Result<(), Ended> {
+        let mut vault = Vault::new(space, self.zygote.fork(slot)?);
+        self.epoll.add(&vault, lane_event(slot, false))?;
+        let key: SealingKey = derive::key(&self.sealing_root, Label::SealingKey, &[&space.0]);
+        let opening = Opening {
+            space,
+            entry,
+            sealing_key: key.expose(|bytes| *bytes),
+            now: self.platform.now().0,
+            head: self.heads.of(space),
+            network: self.network,
+            epoch: self.epoch,
+        };
+        vault.tell(&Down::Open(opening));
+        self.vaults.insert(slot, vault);
+        self.spaces.insert(space, slot);
+        self.residency.opened(slot, self.now);
+        self.unflushed.push(slot);
+        Ok(())
+    }
+
+    /// Tells a vault process to close.
+    pub(super) fn close(&mut self, slot: Slot, why: Closed) {
+        self.tell(slot, &Down::Close);
+        self.end_within(slot, why, CLOSING_TIME);
+    }
+
+    /// Marks a vault as closing. The first reason stays.
+    pub(super) fn end_within(&mut self, slot: Slot, why: Closed, time: Duration) {
+        if let Some(vault) = self.vaults.get_mut(&slot)
+            && !matches!(vault.phase, Phase::Closing { .. })
+        {
+            vault.phase = Phase::Closing { why, deadline: self.now.saturating_add(time) };
+            self.residency.closing(slot);
+        }
+    }
+
+    /// Kills a vault process.
+    pub(super) fn kill(&mut self, slot: Slot, why: Closed) -> Result<(), Ended> {
+        self.end_within(slot, why, CLOSING_TIME);
+        self.zygote.kill(slot)?;
+        // Nothing more of it is believed.
+        self.hang_up(slot)
+    }
+
+    /// A lane is closed; the process itself has ended or will now.
+    pub(super) fn hang_up(&mut self, slot: Slot) -> Result<(), Ended> {
+        if let Some(vault) = self.vaults.get_mut(&slot)
+            && !vault.hung_up
+        {
+            vault.hung_up = true;
+            self.epoll.delete(&*vault)?;
+            // Closing its socket is no way to live on unseen.
+            if !matches!(vault.phase, Phase::Closing { .. }) {
+                self.end_within(slot, Closed::Crashed, CLOSING_TIME);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what the zygote reports.
+    pub(super) fn hear_zygote(&mut self) -> Result<(), Ended> {
+        while let Some(report) = self.zygote.next_report()? {
+            match report {
+                Report::Started(slot, pid) => {
+                    if let Some(vault) = self.vaults.get_mut(&slot) {
+                        vault.pid = Some(pid);
+                    }
+                }
+                Report::Refused(slot, error) => {
+                    self.log(LogEvent::ForkRefused(u64::from(error.unsigned_abs())));
+                    self.ended(slot, Some(Closed::TooMany))?;
+                }
+                Report::Ended(slot, ending) => self.process_ended(slot, ending)?,
+            }
+        }
+        self.open_waiting()
+    }
+
+    fn process_ended(&mut self, slot: Slot, ending: zygote::Ending) -> Result<(), Ended> {
+        // What it said last is still in its socket.
+        for _ in 0..LAST_WORDS {
+            self.hear_vault(slot)?;
+        }
+        let said = match ending {
+            zygote::Ending::Exited(code) => VaultExit::from_code(code).map(VaultExit::closed),
+            zygote::Ending::Killed(_) => None,
+        };
+        let told = self.vaults.get(&slot).is_some_and(|vault| {
+            matches!(vault.phase, Phase::Closing { why, .. } if why != Closed::Crashed)
+        });
+        match (said, ending) {
+            (None, zygote::Ending::Exited(code)) if FailedStep::from_exit_code(code).is_some() => {
+                self.log(LogEvent::SandboxFailed(code.into()));
+            }
+            (None, _) if told => {}
+            (None, zygote::Ending::Exited(code)) => self.log(LogEvent::VaultCrashed(code.into())),
+            (None, zygote::Ending::Killed(signal)) => {
+                self.log(LogEvent::VaultCrashed(u64::from(signal).saturating_add(1000)));
+            }
+            (Some(_), _) => {}
+        }
+        self.ended(slot, said.flatten())
+    }
+
+    /// Clears up after a process; `said` is its own reason.
+    fn ended(&mut self, slot: Slot, said: Option<Closed>) -> Result<(), Ended> {
+        self.hang_up(slot)?;
+        let Some(vault) = self.vaults.remove(&slot) else {
+            return Ok(());
+        };
+        let why = said.unwrap_or(match vault.phase {
+            Phase::Closing { why, .. } => why,
+            Phase::Open | Phase::Opening => Closed::Crashed,
+        });
+        self.spaces.remove(&vault.space);
+        self.residency.closed(slot);
+        self.questions.forget(slot);
+        self.kdf.release(slot);
+        self.grant_kdf();
+        self.free.release(slot);
+        self.host.send(&FromEnclave::Closed { space: vault.space, why });
+        Ok(())
+    }
+
+    /// Ends once every vault process has.
+    pub(super) fn shut_down(&mut self) {
+        self.ending = Some(self.now.saturating_add(ENDING_TIME));
+        self.waiting.clear();
+        for slot in self.vaults.keys().copied().collect::<Vec<_>>() {
+            self.close(slot, Closed::Asked);
+        }
+    }
+
+    /// Looks at deadlines, idle vaults and memory.
+    pub(super) fn tick(&mut self) -> Result<(), Ended> {
+        self.log_lines = 0;
+        self.host.check_deadlines(self.now)?;
+        if self.ending.is_some_and(|end| self.vaults.is_empty() || self.now >= end) {
+            return Err(Ended::Asked);
+        }
+        self.measure();
+        for slot in self.residency.due(self.now) {
+            let pressed = self.residency.is_pressed();
+            self.close(slot, if pressed { Closed::Pressure } else { Closed::Idle });
+        }
+        let now = self.now;
+        let overdue: Vec<Slot> = self
+            .vaults
+            .iter()
+            .filter(|(_, vault)| vault.is_stuck(now) || is_overdue(vault, now))
+            .map(|(slot, _)| *slot)
+            .collect();
+        for slot in overdue {
+            self.log(LogEvent::VaultStuck);
+            self.kill(slot, Closed::Crashed)?;
+        }
+        for vault in self.vaults.values_mut() {
+            vault.inflow.release();
+        }
+        self.open_waiting()
+    }
+
+    /// Reads the memory of the next few vault processes, round and round.
+    fn measure(&mut self) {
+        let zygote = self.zygote.pid();
+        let after = self.measured.map_or(0, |slot| slot.number().saturating_add(1));
+        let mut last = None;
+        for (slot, vault) in self.vaults.range(Slot::new(after)..).take(MEASURED_A_TICK) {
+            last = Some(*slot);
+            if let Some(memory) = vault.pid.and_then(|pid| memory::private(pid, zygote)) {
+                self.residency.measured(*slot, memory);
+            }
+        }
+        self.measured = last;
+    }
+}
+
+fn is_overdue(vault: &Vault, now: Duration) -> bool {
+    matches!(vault.phase, Phase::Closing { deadline, .. } if now >= deadline)
+}

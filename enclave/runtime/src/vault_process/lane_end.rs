@@ -1,0 +1,376 @@
+//! A vault process's end of its lane: it sends without waiting, and waits where an answer is owed.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use vettid_wire::cbor;
+use vettid_wire::link::LogPage;
+
+use crate::flow::{FlowError, Inflow, Outflow};
+use crate::lane::{Down, EvidenceAnswer, Head, LANE_FRAME, Opening, Up};
+use crate::vault_exit::VaultExit;
+
+/// Unsent bytes above which they are sent before the batch is done.
+const BATCH: usize = 256 * 1024;
+
+/// Bytes of envelopes that may wait while an answer is awaited; more are dropped, which ends their
+/// sessions and nothing else.
+const WAITING: usize = 4 * 1024 * 1024;
+
+/// What came while something else was done, in order.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    /// An envelope of a device.
+    Envelope(Vec<u8>),
+    /// Evidence that a session asked for.
+    Evidence(u32, Option<EvidenceAnswer>),
+}
+
+/// The answer that is awaited.
+#[derive(Debug)]
+enum Awaited {
+    Chunk(Option<Vec<u8>>),
+    Kdf,
+    LogPage(Option<LogPage>),
+    Stored(bool),
+}
+
+/// The vault process's end.
+#[derive(Debug)]
+pub(crate) struct LaneEnd {
+    socket: OwnedFd,
+    inflow: Inflow,
+    outflow: Outflow,
+    opening: Option<Opening>,
+    arrivals: VecDeque<Arrival>,
+    waiting: usize,
+    awaited: Option<Awaited>,
+    appended: u64,
+    durable: u64,
+    told_to_close: bool,
+    refused: bool,
+}
+
+impl LaneEnd {
+    pub(crate) const fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            inflow: Inflow::new(LANE_FRAME),
+            outflow: Outflow::new(LANE_FRAME),
+            opening: None,
+            arrivals: VecDeque::new(),
+            waiting: 0,
+            awaited: None,
+            appended: 0,
+            durable: 0,
+            told_to_close: false,
+            refused: false,
+        }
+    }
+
+    /// Waits for the first frame.
+    pub(crate) fn opening(&mut self) -> Result<Opening, VaultExit> {
+        loop {
+            if let Some(opening) = self.opening.take() {
+                return Ok(opening);
+            }
+            self.wait(None)?;
+        }
+    }
+
+    /// The next thing to do, if it is there already.
+    pub(crate) fn next_arrival(&mut self) -> Option<Arrival> {
+        let arrival = self.arrivals.pop_front()?;
+        if let Arrival::Envelope(envelope) = &arrival {
+            self.waiting = self.waiting.saturating_sub(envelope.len());
+        }
+        Some(arrival)
+    }
+
+    /// Sends all that is queued, then waits until something comes. False when the time is over.
+    pub(crate) fn wait(&mut self, time: Option<Duration>) -> Result<bool, VaultExit> {
+        self.flush()?;
+        if self.receive()? {
+            return Ok(true);
+        }
+        if !self.poll(PollFlags::POLLIN, time)? {
+            return Ok(false);
+        }
+        self.receive()
+    }
+
+    /// Queues a frame; sends when there is a batch.
+    pub(crate) fn send(&mut self, frame: &Up<'_>) -> Result<(), VaultExit> {
+        self.outflow
+            .push(|out| cbor::encode_into(frame, out))
+            .map_err(|_| VaultExit::Damaged)?;
+        if self.outflow.queued() > BATCH { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands a record on; the process ends if it is not stored.
+    pub(crate) fn append(
+        &mut self,
+        head: Head,
+        checkpoint: bool,
+        record: &[u8],
+    ) -> Result<(), VaultExit> {
+        self.appended = head.number;
+        self.send(&Up::Append { head, checkpoint, record })
+    }
+
+    /// Waits until every record that was handed on is durable.
+    pub(crate) fn settle(&mut self) -> Result<(), VaultExit> {
+        while self.durable < self.appended {
+            self.wait(None)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a page of the own log; none when the host cannot.
+    pub(crate) fn read_log(&mut self, from: u64) -> Result<Option<LogPage>, VaultExit> {
+        match self.ask(&Up::ReadLog(from))? {
+            Awaited::LogPage(page) => Ok(page),
+            _ => Err(VaultExit::NoFrame),
+        }
+    }
+
+    /// Reads a chunk of the own snapshot; none when it is not there.
+    pub(crate) fn get_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+    ) -> Result<Option<Vec<u8>>, VaultExit> {
+        match self.ask(&Up::GetChunk { snapshot, index })? {
+            Awaited::Chunk(chunk) => Ok(chunk),
+            _ => Err(VaultExit::NoFrame),
+        }
+    }
+
+    /// Stores a chunk of the own snapshot; whether it is durable.
+    pub(crate) fn put_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+        bytes: &[u8],
+    ) -> Result<bool, VaultExit> {
+        match self.ask(&Up::PutChunk { snapshot, index, bytes })? {
+            Awaited::Stored(durable) => Ok(durable),
+            _ => Err(VaultExit::NoFrame),
+        }
+    }
+
+    /// Waits for its turn to hash.
+    pub(crate) fn ask_kdf(&mut self) -> Result<(), VaultExit> {
+        match self.ask(&Up::AskKdf)? {
+            Awaited::Kdf => Ok(()),
+            _ => Err(VaultExit::NoFrame),
+        }
+    }
+
+    /// Whether the process was told to close.
+    pub(crate) const fn is_told_to_close(&self) -> bool {
+        self.told_to_close
+    }
+
+    /// Gives buffers back while nothing is going on.
+    pub(crate) fn release(&mut self) {
+        self.inflow.release();
+        self.outflow.release();
+        if self.arrivals.is_empty() {
+            self.arrivals = VecDeque::new();
+        }
+    }
+
+    /// Sends everything, however long it takes.
+    pub(crate) fn flush(&mut self) -> Result<(), VaultExit> {
+        loop {
+            self.outflow.flush(&self.socket).map_err(exit)?;
+            if self.outflow.queued() == 0 {
+                return Ok(());
+            }
+            self.poll(PollFlags::POLLOUT, None)?;
+        }
+    }
+
+    fn ask(&mut self, question: &Up<'_>) -> Result<Awaited, VaultExit> {
+        self.send(question)?;
+        loop {
+            if let Some(answer) = self.awaited.take() {
+                return Ok(answer);
+            }
+            self.wait(None)?;
+        }
+    }
+
+    fn poll(&self, flags: PollFlags, time: Option<Duration>) -> Result<bool, VaultExit> {
+        let time = time.map_or(PollTimeout::NONE, |time| {
+            PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX)
+        });
+        let mut waits = [PollFd::new(self.socket.as_fd(), flags)];
+        match poll(&mut waits, time) {
+            Ok(count) => Ok(count > 0),
+            Err(Errno::EINTR) => Ok(true),
+            Err(_) => Err(VaultExit::Told),
+        }
+    }
+
+    /// Takes what has come. False when nothing has.
+    fn receive(&mut self) -> Result<bool, VaultExit> {
+        if self.inflow.fill(&self.socket).map_err(exit)? == 0 {
+            return Ok(false);
+        }
+        let mut inflow = std::mem::replace(&mut self.inflow, Inflow::new(LANE_FRAME));
+        let taken = self.take_all(&mut inflow);
+        self.inflow = inflow;
+        taken.map(|()| true)
+    }
+
+    fn take_all(&mut self, inflow: &mut Inflow) -> Result<(), VaultExit> {
+        while let Some(frame) = inflow.next_frame().map_err(exit)? {
+            match cbor::decode_exact(frame).map_err(|_| VaultExit::NoFrame)? {
+                Down::Frame(envelope) => {
+                    let waiting = self.waiting.saturating_add(envelope.len());
+                    if waiting <= WAITING {
+                        self.waiting = waiting;
+                        self.arrivals.push_back(Arrival::Envelope(envelope.to_vec()));
+                    }
+                }
+                Down::Evidence { ticket, answer } => {
+                    self.arrivals.push_back(Arrival::Evidence(ticket, answer));
+                }
+                Down::Appended(through) => self.durable = self.durable.max(through),
+                Down::AppendRefused => self.refused = true,
+                Down::LogPage(page) => self.awaited = Some(Awaited::LogPage(page)),
+                Down::Chunk(chunk) => {
+                    self.awaited = Some(Awaited::Chunk(chunk.map(<[u8]>::to_vec)));
+                }
+                Down::Stored(durable) => self.awaited = Some(Awaited::Stored(durable)),
+                Down::KdfGranted => self.awaited = Some(Awaited::Kdf),
+                Down::Open(opening) => self.opening = Some(opening),
+                Down::Close => self.told_to_close = true,
+            }
+        }
+        // A record that is not stored takes everything with it, at once.
+        if self.refused { Err(VaultExit::AppendRefused) } else { Ok(()) }
+    }
+}
+
+/// A socket that is closed means that the supervisor is gone.
+const fn exit(error: FlowError) -> VaultExit {
+    match error {
+        FlowError::Closed => VaultExit::Told,
+        FlowError::Oversize { .. } => VaultExit::NoFrame,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    /// The supervisor's end, in the test's hands.
+    struct Supervisor {
+        socket: UnixStream,
+        inflow: Inflow,
+    }
+
+    impl Supervisor {
+        fn say(&self, frame: &Down<'_>) {
+            let mut outflow = Outflow::new(LANE_FRAME);
+            outflow.push(|out| cbor::encode_into(frame, out)).expect("push");
+            outflow.flush(&self.socket).expect("flush");
+        }
+
+        fn hears(&mut self) -> Vec<String> {
+            self.inflow.fill(&self.socket).expect("fill");
+            let mut heard = Vec::new();
+            while let Some(frame) = self.inflow.next_frame().expect("frame") {
+                let frame: Up<'_> = cbor::decode_exact(frame).expect("decodes");
+                heard.push(format!("{frame:?}"));
+            }
+            heard
+        }
+    }
+
+    fn lane() -> (LaneEnd, Supervisor) {
+        let (ours, socket) = UnixStream::pair().expect("pair");
+        (LaneEnd::new(ours.into()), Supervisor { socket, inflow: Inflow::new(LANE_FRAME) })
+    }
+
+    fn head(number: u64) -> Head {
+        Head { number, hash: [0; 32] }
+    }
+
+    #[test]
+    fn envelopes_that_come_before_an_answer_wait_in_order() {
+        let (mut lane, mut supervisor) = lane();
+        supervisor.say(&Down::Frame(b"one"));
+        supervisor.say(&Down::Frame(b"two"));
+        supervisor.say(&Down::Chunk(Some(b"chunk")));
+
+        assert_eq!(lane.get_chunk(3, 0), Ok(Some(b"chunk".to_vec())));
+
+        assert_eq!(supervisor.hears(), ["GetChunk { snapshot: 3, index: 0 }"]);
+        for expected in [b"one", b"two"] {
+            assert!(matches!(lane.next_arrival(), Some(Arrival::Envelope(e)) if e == expected));
+        }
+        assert!(lane.next_arrival().is_none());
+    }
+
+    #[test]
+    fn settling_waits_for_the_last_record_and_not_for_less() {
+        let (mut lane, supervisor) = lane();
+        lane.append(head(7), false, b"a").expect("append");
+        lane.append(head(8), false, b"b").expect("append");
+        supervisor.say(&Down::Appended(7));
+        supervisor.say(&Down::Frame(b"x"));
+        lane.wait(None).expect("wait");
+        assert_eq!((lane.appended, lane.durable), (8, 7));
+
+        supervisor.say(&Down::Appended(8));
+
+        assert_eq!(lane.settle(), Ok(()));
+    }
+
+    #[test]
+    fn a_refused_record_ends_whatever_is_waited_for() {
+        let (mut lane, supervisor) = lane();
+        lane.append(head(1), true, b"a").expect("append");
+        supervisor.say(&Down::AppendRefused);
+
+        assert_eq!(lane.settle(), Err(VaultExit::AppendRefused));
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_is_no_answer() {
+        let (mut lane, supervisor) = lane();
+        supervisor.say(&Down::Stored(true));
+
+        assert_eq!(lane.read_log(0), Err(VaultExit::NoFrame));
+    }
+
+    #[test]
+    fn a_flood_while_an_answer_is_awaited_is_bounded() {
+        let (mut lane, supervisor) = lane();
+        for _ in 0..100 {
+            supervisor.say(&Down::Frame(&[1; 60_000]));
+            lane.wait(None).expect("wait");
+        }
+
+        assert!(lane.waiting <= WAITING);
+        assert!(lane.arrivals.len() < 80);
+    }
+
+    #[test]
+    fn waiting_ends_with_its_time_and_with_the_supervisor() {
+        let (mut lane, supervisor) = lane();
+        assert_eq!(lane.wait(Some(Duration::from_millis(1))), Ok(false));
+
+        drop(supervisor);
+
+        assert_eq!(lane.wait(None), Err(VaultExit::Told));
+    }
+}

@@ -1,0 +1,232 @@
+//! The life of a vault process after its confinement: one thread, one socket, one vault.
+//!
+//! ```text
+//! Open ──▶ vault opened ──▶ Opened ──▶ envelopes: sessions ──▶ requests: vault ──▶ records, replies
+//! ```
+//!
+//! Records are handed on without waiting; whatever depends on one says so and is released by the
+//! host once it is durable. A record that is not stored makes all that followed void: the sessions
+//! are told that they are gone and the process ends. The kernel wipes its memory.
+
+mod lane_end;
+mod resident;
+mod sessions;
+
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use vettid_crypto::{SealingKey, SecretBytes, Zeroize};
+use vettid_wire::time::UnixMillis;
+
+use crate::lane::{Opening, Up};
+use crate::platform::KernelEntropy;
+use crate::system;
+use crate::vault_exit::VaultExit;
+use lane_end::{Arrival, LaneEnd};
+pub use resident::{Answer, Broker, Caller, Home, Resident};
+use sessions::{Received, Route, Sessions};
+
+/// After this long without anything to do, memory is given back.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// How often a quiet vault looks at the time.
+const TICK: Duration = Duration::from_secs(30);
+
+/// Lives as a vault process; its exit code says why it ended.
+#[must_use]
+pub fn live<V: Resident>(template: V::Template, socket: OwnedFd) -> u8 {
+    // Nobody could read what a panic has to say, and it might say too much.
+    std::panic::set_hook(Box::new(|_| {}));
+    let lived = catch_unwind(AssertUnwindSafe(|| {
+        let mut lane = LaneEnd::new(socket);
+        match Process::<V>::open(template, &mut lane) {
+            Ok(mut process) => {
+                let exit = process.run(&mut lane);
+                process.say_goodbye(&mut lane, exit);
+                exit
+            }
+            Err(exit) => exit,
+        }
+    }));
+    lived.unwrap_or(VaultExit::Panicked).code()
+}
+
+struct Process<V> {
+    vault: V,
+    sessions: Sessions,
+    wall: UnixMillis,
+    started: Instant,
+    told_sessions: u32,
+    busy: bool,
+}
+
+impl<V: Resident> Process<V> {
+    fn open(template: V::Template, lane: &mut LaneEnd) -> Result<Self, VaultExit> {
+        let Opening { space, entry, mut sealing_key, now, head, network, epoch } =
+            lane.opening()?;
+        let (wall, started) = (UnixMillis(now), Instant::now());
+        let home = Home {
+            space,
+            entry,
+            sealing_key: SealingKey::from_bytes(sealing_key),
+            now: wall,
+            head,
+        };
+        sealing_key.zeroize();
+        let vault = V::open(template, home, &mut Broker(lane))?;
+        let sessions = Sessions::new(space, network, epoch, &mut KernelEntropy);
+        lane.send(&Up::Opened)?;
+        Ok(Self { vault, sessions, wall, started, told_sessions: 0, busy: true })
+    }
+
+    /// Serves until something ends it; says what.
+    fn run(&mut self, lane: &mut LaneEnd) -> VaultExit {
+        loop {
+            if let Err(exit) = self.turn(lane) {
+                return exit;
+            }
+        }
+    }
+
+    fn turn(&mut self, lane: &mut LaneEnd) -> Result<(), VaultExit> {
+        while let Some(arrival) = lane.next_arrival() {
+            self.busy = true;
+            match arrival {
+                Arrival::Envelope(envelope) => self.take(lane, &envelope)?,
+                Arrival::Evidence(ticket, answer) => {
+                    let opened = self.sessions.supply(self.now(), ticket, answer);
+                    send_all(lane, opened)?;
+                }
+            }
+        }
+        if lane.is_told_to_close() {
+            return Err(VaultExit::Told);
+        }
+        self.tell_sessions(lane)?;
+        let time = if self.busy { QUIET } else { TICK };
+        if !lane.wait(Some(time))? {
+            self.rest(lane)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing has come for a while.
+    fn rest(&mut self, lane: &mut LaneEnd) -> Result<(), VaultExit> {
+        let now = self.now();
+        self.sessions.expire(now);
+        let answer = self.vault.tick(now, &mut Broker(lane))?;
+        self.act(lane, None, answer)?;
+        if self.busy {
+            self.busy = false;
+            lane.release();
+            system::trim_heap();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, lane: &mut LaneEnd, envelope: &[u8]) -> Result<(), VaultExit> {
+        let now = self.now();
+        match self.sessions.receive(now, envelope, &mut KernelEntropy) {
+            Received::Nothing => Ok(()),
+            Received::Reply(envelope) => send_all(lane, Some(envelope)),
+            Received::Ask(question) => {
+                let device = vettid_crypto::sign::VerifyingKey(question.peer);
+                if self.vault.admits(&device) {
+                    lane.send(&Up::Attest(question))
+                } else {
+                    send_all(lane, self.sessions.supply(now, question.ticket, None))
+                }
+            }
+            Received::Message(route, device, request) => {
+                let caller = Caller { device, session: route.1 };
+                let answer = self.vault.call(caller, &request, now, &mut Broker(lane))?;
+                self.act(lane, Some(route), answer)
+            }
+        }
+    }
+
+    /// Seals and sends what a request led to.
+    fn act(
+        &mut self,
+        lane: &mut LaneEnd,
+        route: Option<Route>,
+        answer: Answer,
+    ) -> Result<(), VaultExit> {
+        let now = self.now();
+        if let (Some(route), Some(reply)) = (route, &answer.reply) {
+            self.seal(lane, now, route, answer.after, reply)?;
+        }
+        for (to, event) in &answer.events {
+            let routes: Vec<Route> = self
+                .sessions
+                .open()
+                .filter(|(_, device)| to.is_none_or(|to| to == *device))
+                .map(|(route, _)| route)
+                .collect();
+            for route in routes {
+                self.seal(lane, now, route, answer.after, event)?;
+            }
+        }
+        if !answer.ended.is_empty() {
+            send_all(lane, self.sessions.end(|_, device| answer.ended.contains(device)))?;
+        }
+        answer.exit.map_or(Ok(()), Err)
+    }
+
+    fn seal(
+        &mut self,
+        lane: &mut LaneEnd,
+        now: UnixMillis,
+        route: Route,
+        after: u64,
+        message: &[u8],
+    ) -> Result<(), VaultExit> {
+        for envelope in self.sessions.seal(now, route, message).unwrap_or_default() {
+            lane.send(&Up::Frame { after, envelope: &envelope })?;
+        }
+        Ok(())
+    }
+
+    fn tell_sessions(&mut self, lane: &mut LaneEnd) -> Result<(), VaultExit> {
+        let count = self.sessions.count();
+        if count != self.told_sessions {
+            self.told_sessions = count;
+            lane.send(&Up::Sessions(count))?;
+        }
+        Ok(())
+    }
+
+    /// What the end is told to whom: devices that wait for what will never come learn that their
+    /// sessions are gone; what is on its way becomes durable first where that is still possible.
+    fn say_goodbye(&mut self, lane: &mut LaneEnd, exit: VaultExit) {
+        match exit {
+            VaultExit::AppendRefused | VaultExit::Damaged => {
+                for envelope in self.sessions.end(|_, _| true) {
+                    let _ = lane.send(&Up::Frame { after: 0, envelope: &envelope });
+                }
+                let _ = lane.flush();
+            }
+            VaultExit::EnrollmentExpired | VaultExit::Locked | VaultExit::Told => {
+                let _ = lane.flush();
+                let _ = lane.settle();
+            }
+            VaultExit::NoFrame | VaultExit::Panicked => {}
+        }
+    }
+
+    /// Time of day at the start and what has passed since: never goes back.
+    fn now(&self) -> UnixMillis {
+        self.wall.plus(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+fn send_all(
+    lane: &mut LaneEnd,
+    envelopes: impl IntoIterator<Item = Vec<u8>>,
+) -> Result<(), VaultExit> {
+    for envelope in envelopes {
+        lane.send(&Up::Frame { after: 0, envelope: &envelope })?;
+    }
+    Ok(())
+}

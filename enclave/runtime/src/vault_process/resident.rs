@@ -1,0 +1,172 @@
+//! What lives in a vault process, as the process drives it, and what it may ask of the world.
+
+use vettid_crypto::SealingKey;
+use vettid_crypto::sign::VerifyingKey;
+use vettid_wire::id::{SessionId, SpaceId};
+use vettid_wire::link::{Entry, LogPage};
+use vettid_wire::time::UnixMillis;
+
+use super::lane_end::LaneEnd;
+use crate::lane::{Head, Up};
+use crate::vault_exit::VaultExit;
+
+/// All that a vault is told when it is opened.
+#[derive(Debug)]
+pub struct Home {
+    /// Whose vault.
+    pub space: SpaceId,
+    /// Whether a vault is there.
+    pub entry: Entry,
+    /// Seals its header.
+    pub sealing_key: SealingKey,
+    /// Time of day.
+    pub now: UnixMillis,
+    /// Newest record of this boot; nothing older may be served.
+    pub head: Option<Head>,
+}
+
+/// Who asks: a device that has proven its key in an open session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Caller {
+    /// The device's key. Whether it is registered is the vault's question.
+    pub device: VerifyingKey,
+    /// Its session.
+    pub session: SessionId,
+}
+
+/// What a request led to.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Reply to the caller's session.
+    pub reply: Option<Vec<u8>>,
+    /// Newest record that reply and events depend on; zero for none.
+    pub after: u64,
+    /// Messages to the open sessions of one device, or of all.
+    pub events: Vec<(Option<VerifyingKey>, Vec<u8>)>,
+    /// Devices whose sessions end.
+    pub ended: Vec<VerifyingKey>,
+    /// The process ends, for this reason, after all this is sent.
+    pub exit: Option<VaultExit>,
+}
+
+/// One vault, synchronous, without any I/O of its own.
+pub trait Resident: Sized {
+    /// What the zygote prepared for it.
+    type Template;
+
+    /// Opens the vault. Its owner may still have to unlock it.
+    ///
+    /// # Errors
+    /// Why the process ends.
+    fn open(
+        template: Self::Template,
+        home: Home,
+        broker: &mut Broker<'_>,
+    ) -> Result<Self, VaultExit>;
+
+    /// Whether a device may have a session.
+    fn admits(&self, device: &VerifyingKey) -> bool;
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// Why the process ends at once.
+    fn call(
+        &mut self,
+        caller: Caller,
+        request: &[u8],
+        now: UnixMillis,
+        broker: &mut Broker<'_>,
+    ) -> Result<Answer, VaultExit>;
+
+    /// Does what time asks for; called every now and then while nothing else happens.
+    ///
+    /// # Errors
+    /// Why the process ends at once.
+    fn tick(&mut self, now: UnixMillis, broker: &mut Broker<'_>) -> Result<Answer, VaultExit>;
+}
+
+/// The world beyond a vault: its own log, its own chunks, its turn to hash.
+#[derive(Debug)]
+pub struct Broker<'a>(pub(super) &'a mut LaneEnd);
+
+impl Broker<'_> {
+    /// Hands a record on, without waiting. The process ends if it is not stored.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub fn append(
+        &mut self,
+        head: Head,
+        checkpoint: bool,
+        record: &[u8],
+    ) -> Result<(), VaultExit> {
+        self.0.append(head, checkpoint, record)
+    }
+
+    /// Waits until every record that was handed on is durable.
+    ///
+    /// # Errors
+    /// The process ends: a record was not stored.
+    pub fn settle(&mut self) -> Result<(), VaultExit> {
+        self.0.settle()
+    }
+
+    /// A page of the log from this record on, zero for the newest checkpoint; none when the host
+    /// cannot read it now.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub fn read_log(&mut self, from: u64) -> Result<Option<LogPage>, VaultExit> {
+        self.0.read_log(from)
+    }
+
+    /// A chunk of a snapshot; none when it is not there.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub fn get_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, VaultExit> {
+        self.0.get_chunk(snapshot, index)
+    }
+
+    /// Stores a chunk of a snapshot; whether it is durable.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub fn put_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+        bytes: &[u8],
+    ) -> Result<bool, VaultExit> {
+        self.0.put_chunk(snapshot, index, bytes)
+    }
+
+    /// Records below `below` and snapshots other than `snapshot` are no longer needed.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub fn cut(&mut self, below: u64, snapshot: Option<u64>) -> Result<(), VaultExit> {
+        self.0.send(&Up::Cut { below, snapshot })
+    }
+
+    /// Enrollment is finished.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub fn enrolled(&mut self) -> Result<(), VaultExit> {
+        self.0.send(&Up::Enrolled)
+    }
+
+    /// Waits for a turn, hashes, and gives the turn back.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub fn hash<T>(&mut self, hash: impl FnOnce() -> T) -> Result<T, VaultExit> {
+        self.0.ask_kdf()?;
+        let hashed = hash();
+        self.0.send(&Up::KdfDone)?;
+        self.0.flush()?;
+        Ok(hashed)
+    }
+}

@@ -1,0 +1,196 @@
+//! One vault's database. It lives in the memory of its process and nowhere else.
+//!
+//! The database is a single block of memory behind SQLite's `memdb` (as `sqlite3_deserialize` makes
+//! it) from the beginning, so that a snapshot reads it in place and a restore fills it in place:
+//! neither ever needs a second copy. Journal and temporary tables are in memory too: the process
+//! may not open a file, and a test watches its descriptors.
+//!
+//! SQLite's own memory is not wiped when it is freed, except for deleted content (`secure_delete`):
+//! pages, caches and this block vanish with the process, whose exit is what locking means.
+
+use std::ops::Deref;
+
+use rusqlite::config::DbConfig;
+use rusqlite::session::Session;
+use rusqlite::{Connection, MAIN_DB, Transaction, TransactionBehavior};
+use vettid_crypto::Zeroizing;
+use vettid_wire::limits;
+
+use crate::migrate::{Schema, version_of};
+use crate::{Changeset, StoreError};
+
+/// Page size, bytes.
+const PAGE: u32 = 1024;
+/// Page cache, KiB. What it misses is a copy of one page within memory.
+const CACHE: usize = 128;
+/// Prepared statements that are kept: about what the busiest operations use.
+const STATEMENTS: usize = 24;
+
+/// The database of one vault.
+#[derive(Debug)]
+pub struct Database {
+    pub(crate) connection: Connection,
+    pub(crate) indexed: bool,
+    schema: Schema,
+}
+
+impl Database {
+    /// An empty database of the newest schema.
+    ///
+    /// The zygote makes one before it forks; each child inherits it, ready and mostly shared, and
+    /// uses it as a fresh vault or as the vessel of [`crate::Replay`]. It holds no descriptor, lock
+    /// or thread. The zygote itself must not touch it after the first fork.
+    pub fn template() -> Result<Self, StoreError> {
+        Self::empty(Schema::CURRENT, Schema::CURRENT.version())
+    }
+
+    /// Runs one transaction.
+    ///
+    /// When `body` succeeds, its changes are committed and returned as a changeset, to be sealed
+    /// and appended; there is none if nothing changed in effect. When it fails, or when the changes
+    /// do not fit one record, everything is rolled back, the search index included.
+    pub fn transaction<T, E: From<StoreError>>(
+        &mut self,
+        body: impl FnOnce(&Change<'_>) -> Result<T, E>,
+    ) -> Result<Committed<T>, E> {
+        let begin = || -> rusqlite::Result<_> {
+            let behavior = TransactionBehavior::Deferred;
+            let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
+            let mut session = Session::new(&self.connection)?;
+            session.attach(None::<&str>)?;
+            Ok((transaction, session))
+        };
+        // On every early return the session is dropped first, then the transaction rolls back.
+        let (transaction, mut session) = begin().map_err(StoreError::from)?;
+        let value = body(&Change(self.view()))?;
+        let changeset = Changeset::capture(&mut session)?;
+        drop(session);
+        transaction.commit().map_err(StoreError::from)?;
+        Ok(Committed { value, changeset })
+    }
+
+    /// Gives memory back that only speeds up the next request. For a vault that goes idle.
+    pub fn shrink(&self) -> Result<(), StoreError> {
+        self.connection.flush_prepared_statement_cache();
+        Ok(self.connection.release_memory()?)
+    }
+
+    /// The committed state, to read.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View { connection: &self.connection, indexed: self.indexed }
+    }
+
+    /// Bytes that the database takes.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        Ok(self.connection.query_row(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+            [],
+            |row| crate::rows::column::unsigned(row, 0),
+        )?)
+    }
+
+    /// An empty database of `version` of a schema.
+    pub(crate) fn empty(schema: Schema, version: u32) -> Result<Self, StoreError> {
+        let mut connection = Connection::open_in_memory()?;
+        harden(&connection)?;
+        connection.pragma_update(None, "page_size", PAGE)?;
+        schema.migrate(&connection, version)?;
+        let image = Zeroizing::new(connection.serialize(MAIN_DB)?.to_vec());
+        let mut database = Self { connection, indexed: false, schema };
+        database.load(&mut &image[..], image.len())?;
+        Ok(database)
+    }
+
+    /// Replaces the content by an image of `size` bytes.
+    pub(crate) fn load(
+        &mut self,
+        image: &mut impl std::io::Read,
+        size: usize,
+    ) -> Result<(), StoreError> {
+        self.connection.flush_prepared_statement_cache();
+        self.connection.deserialize_read_exact(MAIN_DB, image, size, false)?;
+        configure(&self.connection)?;
+        // Reads the schema now: before a fork once for all children, after a restore to fail early.
+        version_of(&self.connection)?;
+        self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// Scripts that this database follows.
+    pub(crate) fn schema(&self) -> Schema {
+        self.schema
+    }
+
+    /// Version of the schema that the content has.
+    pub(crate) fn version(&self) -> Result<u32, StoreError> {
+        version_of(&self.connection)
+    }
+
+    /// Rewrites the database without its free pages, if those are more than a quarter.
+    pub(crate) fn compact(&self) -> Result<(), StoreError> {
+        let (free, all): (i64, i64) = self.connection.query_row(
+            "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if free > all / 4 {
+            self.connection.execute_batch("VACUUM main")?;
+        }
+        Ok(())
+    }
+}
+
+/// A committed transaction.
+#[derive(Debug)]
+pub struct Committed<T> {
+    /// What its body returned.
+    pub value: T,
+    /// What it changed, if anything.
+    pub changeset: Option<Changeset>,
+}
+
+/// A state of the database, to read. Methods are beside their tables, in `rows`.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'db> {
+    pub(crate) connection: &'db Connection,
+    pub(crate) indexed: bool,
+}
+
+/// A transaction under way, to read and write. Methods are beside their tables, in `rows`.
+#[derive(Debug)]
+pub struct Change<'db>(View<'db>);
+
+impl<'db> Deref for Change<'db> {
+    type Target = View<'db>;
+
+    fn deref(&self) -> &View<'db> {
+        &self.0
+    }
+}
+
+/// Settings of a connection, whatever it holds.
+fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+    ] {
+        connection.set_db_config(setting, on)?;
+    }
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON")
+}
+
+/// Settings that belong to the content and go when it is replaced.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = MEMORY; PRAGMA secure_delete = ON; PRAGMA cache_size = -{CACHE};
+         PRAGMA max_page_count = {pages}",
+        pages = limits::DATABASE / 1024,
+    ))
+}

@@ -1,0 +1,1 @@
+//! Fixed inputs of this crate's tests.

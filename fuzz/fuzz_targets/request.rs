@@ -1,0 +1,6 @@
+//! What an app asks of its vault.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = vettid_wire::cbor::decode::<vettid_wire::request::Request>(bytes);
+});

@@ -1,0 +1,59 @@
+//! The link to the enclave's supervisor, which the host treats as hostile.
+//!
+//! ```text
+//! bus ──inbound──▶ ┌─────────┐ ──FromHost frames──▶ enclave
+//! bus ◀─outbound── │ Router  │ ◀─FromEnclave────────
+//! log ◀─appends─── │ (no I/O)│
+//! log ──outcomes─▶ └─────────┘ ──lookups, questions──▶ tasks ──answers──▶ Router
+//! ```
+//!
+//! One task drives one [`router::Router`] over one connection: it reads, writes and publishes in
+//! batches, starts no task per message and copies an envelope once each way. Frames of a space
+//! keep their order, and none leaves before the record it depends on is durable.
+//!
+//! | provided | not provided |
+//! |---|---|
+//! | nothing is acknowledged that is not durable | delivery: the bus may lose a frame; apps ask again |
+//! | bounded memory whatever the enclave sends | service while the enclave misbehaves: it is restarted |
+
+mod frames;
+mod keeper;
+mod questions;
+mod router;
+mod session;
+mod transport;
+
+pub use keeper::{EnclaveLink, LinkParts, LinkStatus, SpaceCommand};
+pub use transport::{Address, BadAddress};
+
+use vettid_wire::link::BadFrame;
+
+/// What the enclave did that it must not. The link is closed; the message names nobody.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnclaveMisbehaved {
+    /// An envelope that is none.
+    #[error("a frame for an app is malformed")]
+    Envelope,
+    /// More questions at once than it may have open.
+    #[error("too many questions at once")]
+    Flood,
+    /// Not a frame of the link.
+    #[error(transparent)]
+    Frame(#[from] BadFrame),
+    /// A frame depends on a record that was never sent.
+    #[error("a frame depends on a record that was never sent")]
+    Future,
+    /// A record larger than records may be.
+    #[error("a record is too large")]
+    Record,
+    /// No sign of life.
+    #[error("no sign of life")]
+    Silent,
+    /// A frame that does not fit the state of the link.
+    #[error("a frame is out of turn")]
+    Turn,
+    /// Another version of the link.
+    #[error("link version {0} is not spoken here: enclave and node are of different releases")]
+    Version(u16),
+}

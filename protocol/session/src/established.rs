@@ -1,0 +1,176 @@
+//! An open session: application messages both ways, until it ends.
+
+use core::fmt;
+
+use vettid_crypto::Zeroizing;
+use vettid_wire::fragment::{Assembly, PIECE};
+use vettid_wire::time::UnixMillis;
+
+use crate::bound::{Bound, ProvenPeer};
+use crate::channel::{Channel, Content, LARGEST_FRAME, REKEY};
+use crate::error::{Error, Internal, Misuse, PeerMisbehaved};
+use crate::identity::Role;
+use crate::prologue::Use;
+use crate::statement::Transcript;
+use crate::verifier::KnownEnclave;
+
+/// An open session. Both sides have proven who they are.
+///
+/// Frames must be opened in the order in which the peer sealed them, each once: a lost, repeated,
+/// reordered or altered frame ends the session with an error that says which, and wipes its keys.
+/// The caller then opens another and repeats what was not answered, under the same request ids.
+pub struct Established {
+    pub(crate) channel: Option<Channel>,
+    assembly: Assembly,
+    peer: ProvenPeer,
+    transcript: Transcript,
+    policy_epoch: u64,
+    pub(crate) largest_sent: usize,
+    expires: UnixMillis,
+    latest: UnixMillis,
+}
+
+impl Established {
+    pub(crate) fn new(channel: Channel, bound: &Bound, peer: ProvenPeer, now: UnixMillis) -> Self {
+        let purpose = bound.prologue.purpose;
+        let (received, sent) = match bound.role {
+            Role::Initiator => (Role::Responder, Role::Initiator),
+            Role::Responder => (Role::Initiator, Role::Responder),
+        };
+        Self {
+            channel: Some(channel),
+            assembly: Assembly::new(purpose.largest_message(received)),
+            expires: expiry(purpose, &peer, now),
+            peer,
+            transcript: bound.transcript,
+            policy_epoch: bound.policy_epoch,
+            largest_sent: purpose.largest_message(sent),
+            latest: now,
+        }
+    }
+
+    /// Seals a message into the frames to send, in this order. Usually one.
+    ///
+    /// A message that is too large is refused, and the session goes on.
+    pub fn seal(&mut self, now: UnixMillis, message: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        if message.len() > self.largest_sent {
+            let (limit, size) = (self.largest_sent, message.len());
+            return Err(Misuse::MessageTooLarge { limit, size }.into());
+        }
+        let now = self.check_life(now)?;
+        let channel = self.channel.as_mut().ok_or(Misuse::Ended)?;
+        let frames = seal_message(channel, message, now);
+        if frames.is_err() {
+            self.channel = None;
+        }
+        frames
+    }
+
+    /// Opens the next frame; the message, if the frame completes one. An error ends the session.
+    pub fn open(
+        &mut self,
+        now: UnixMillis,
+        frame: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let now = self.check_life(now)?;
+        let channel = self.channel.as_mut().ok_or(Misuse::Ended)?;
+        let message = open_frame(channel, &mut self.assembly, frame, now);
+        if message.is_err() {
+            self.channel = None;
+        }
+        message
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub const fn peer(&self) -> &ProvenPeer {
+        &self.peer
+    }
+
+    /// Hash that only this session has, at both ends.
+    #[must_use]
+    pub const fn transcript(&self) -> Transcript {
+        self.transcript
+    }
+
+    /// The last moment at which frames are sealed and opened.
+    #[must_use]
+    pub const fn expires(&self) -> UnixMillis {
+        self.expires
+    }
+
+    /// What spares the next session with this enclave its document. None for a device or backend.
+    #[must_use]
+    pub fn known_enclave(&self) -> Option<KnownEnclave> {
+        match &self.peer {
+            ProvenPeer::Enclave { appraised, .. } => Some(KnownEnclave {
+                appraised: appraised.clone(),
+                policy_epoch: self.policy_epoch,
+            }),
+            ProvenPeer::Keyholder(_) => None,
+        }
+    }
+
+    /// The time, which never goes back in a session: a clock set back gains no time.
+    fn check_life(&mut self, now: UnixMillis) -> Result<UnixMillis, Error> {
+        self.latest = self.latest.max(now);
+        if self.latest > self.expires {
+            self.channel = None;
+            return Err(Misuse::Expired.into());
+        }
+        Ok(self.latest)
+    }
+}
+
+impl fmt::Debug for Established {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Established")
+            .field("peer", &self.peer.identity())
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+fn expiry(purpose: Use, peer: &ProvenPeer, now: UnixMillis) -> UnixMillis {
+    let longest = purpose.longest(now);
+    match (purpose, peer) {
+        (Use::EnclaveEnclave, ProvenPeer::Enclave { appraised, .. }) => {
+            longest.min(appraised.expires())
+        }
+        _ => longest,
+    }
+}
+
+fn seal_message(
+    channel: &mut Channel,
+    message: &[u8],
+    now: UnixMillis,
+) -> Result<Vec<Vec<u8>>, Error> {
+    let count = message.len().div_ceil(PIECE).max(1);
+    let count = u8::try_from(count).map_err(|_| Internal::Noise)?;
+    let mut frames = Vec::with_capacity(usize::from(count));
+    if channel.rekey_is_due(now) {
+        frames.push(channel.seal(REKEY, &[], now)?);
+    }
+    let empty = message.is_empty().then_some(message);
+    for (index, piece) in (0..count).zip(message.chunks(PIECE).chain(empty)) {
+        frames.push(channel.seal([count, index], piece, now)?);
+    }
+    Ok(frames)
+}
+
+fn open_frame(
+    channel: &mut Channel,
+    assembly: &mut Assembly,
+    frame: &[u8],
+    now: UnixMillis,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    match channel.open(frame, LARGEST_FRAME, now)? {
+        Content::Evidence(_) => Err(PeerMisbehaved::EvidenceTwice.into()),
+        Content::Piece(piece) => {
+            let message = assembly.push(&piece).map_err(PeerMisbehaved::Fragment)?;
+            Ok(message.map(Zeroizing::new))
+        }
+        Content::Rekey => Ok(None),
+    }
+}
