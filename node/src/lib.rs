@@ -1,13 +1,23 @@
 //! The daemon beside the enclave: bus, enclave link, vault log, object store, HTTP.
 //!
-//! It carries and keeps ciphertext and is trusted for availability alone.
+//! It carries and keeps ciphertext and is trusted for availability alone. [`node::Node`] wires the
+//! parts together; each part stands alone and is tested alone.
 
+pub mod audit;
 pub mod bus;
 pub mod child;
 pub mod clock;
+pub mod config;
 pub mod database;
+pub mod enclave_link;
 pub mod entropy;
 pub mod folder;
+pub mod health;
+pub mod http;
+pub mod invitation;
+pub mod metrics;
+pub mod network;
 pub mod object_store;
 pub mod shutdown;
+pub mod space;
 pub mod vault_log;

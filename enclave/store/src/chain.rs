@@ -17,9 +17,10 @@ use std::collections::VecDeque;
 
 use vettid_crypto::{SealingKey, VaultKey};
 use vettid_wire::id::SpaceId;
+use vettid_wire::request::Head;
 use vettid_wire::{limits, version};
 
-use crate::record::{Head, Kind, Record, RecordError};
+use crate::record::{Kind, Record, RecordError};
 use crate::snapshot::Snapshot;
 use crate::{Changeset, Freshness, Header};
 
@@ -113,7 +114,15 @@ impl Chain {
     /// Expects a log of at most this schema.
     pub(crate) fn knowing(space: SpaceId, known_schema: u32) -> Self {
         let (schema, head, hashes) = (0, None, VecDeque::new());
-        Self { space, known_schema, schema, head, hashes, read: 0, since_checkpoint: 0 }
+        Self {
+            space,
+            known_schema,
+            schema,
+            head,
+            hashes,
+            read: 0,
+            since_checkpoint: 0,
+        }
     }
 
     /// Takes the next record. After an error the chain stands where it stood.
@@ -137,7 +146,11 @@ impl Chain {
             self.hashes.pop_front();
         }
         self.hashes.push_back(head.hash);
-        Ok(Linked { record, head, space: self.space })
+        Ok(Linked {
+            record,
+            head,
+            space: self.space,
+        })
     }
 
     /// Newest record; none before the first.
@@ -159,7 +172,11 @@ impl Chain {
 
     fn hash_at(&self, number: u64) -> Option<[u8; 32]> {
         let behind = self.head?.number.checked_sub(number)?;
-        let index = self.hashes.len().checked_sub(1)?.checked_sub(usize::try_from(behind).ok()?)?;
+        let index = self
+            .hashes
+            .len()
+            .checked_sub(1)?
+            .checked_sub(usize::try_from(behind).ok()?)?;
         self.hashes.get(index).copied()
     }
 
@@ -176,8 +193,14 @@ impl Chain {
         };
         let expected = head.number.saturating_add(1);
         match number.cmp(&expected) {
-            std::cmp::Ordering::Less => Err(ChainError::Repeated { expected, found: number }),
-            std::cmp::Ordering::Greater => Err(ChainError::Gap { expected, found: number }),
+            std::cmp::Ordering::Less => Err(ChainError::Repeated {
+                expected,
+                found: number,
+            }),
+            std::cmp::Ordering::Greater => Err(ChainError::Gap {
+                expected,
+                found: number,
+            }),
             std::cmp::Ordering::Equal if record.previous == head.hash => Ok(()),
             std::cmp::Ordering::Equal => Err(ChainError::BrokenLink { number }),
         }
@@ -186,11 +209,18 @@ impl Chain {
     fn check_schema(&self, record: &Record) -> Result<(), ChainError> {
         let Record { number, schema, .. } = *record;
         if schema > self.known_schema {
-            return Err(ChainError::SchemaTooNew { known: self.known_schema, found: schema });
+            return Err(ChainError::SchemaTooNew {
+                known: self.known_schema,
+                found: schema,
+            });
         }
         let checkpoint = record.kind == Kind::Checkpoint;
         if schema < self.schema || (schema > self.schema && !checkpoint) {
-            return Err(ChainError::SchemaChanged { number, from: self.schema, to: schema });
+            return Err(ChainError::SchemaChanged {
+                number,
+                from: self.schema,
+                to: schema,
+            });
         }
         Ok(())
     }

@@ -79,7 +79,7 @@ pub enum ReplayError {
 }
 
 /// Changesets in order, gathered to be applied together.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Group {
     pending: Vec<Changeset>,
     size: usize,
@@ -94,7 +94,11 @@ impl Group {
     ) -> Result<(), ReplayError> {
         self.size = self.size.saturating_add(changeset.size());
         self.pending.push(changeset);
-        if self.size >= GROUP { self.flush(connection) } else { Ok(()) }
+        if self.size >= GROUP {
+            self.flush(connection)
+        } else {
+            Ok(())
+        }
     }
 
     /// Applies what is gathered.
@@ -129,7 +133,9 @@ fn apply(
         seen.fetch_or(!known, Ordering::Relaxed);
         known
     };
-    connection.apply(&group.output()?, Some(known), |_, _| ConflictAction::SQLITE_CHANGESET_ABORT)
+    connection.apply(&group.output()?, Some(known), |_, _| {
+        ConflictAction::SQLITE_CHANGESET_ABORT
+    })
 }
 
 fn tables(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {

@@ -78,7 +78,10 @@ impl Database {
     /// The committed state, to read.
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        View { connection: &self.connection, indexed: self.indexed }
+        View {
+            connection: &self.connection,
+            indexed: self.indexed,
+        }
     }
 
     /// Bytes that the database takes.
@@ -97,7 +100,11 @@ impl Database {
         connection.pragma_update(None, "page_size", PAGE)?;
         schema.migrate(&connection, version)?;
         let image = Zeroizing::new(connection.serialize(MAIN_DB)?.to_vec());
-        let mut database = Self { connection, indexed: false, schema };
+        let mut database = Self {
+            connection,
+            indexed: false,
+            schema,
+        };
         database.load(&mut &image[..], image.len())?;
         Ok(database)
     }
@@ -109,11 +116,13 @@ impl Database {
         size: usize,
     ) -> Result<(), StoreError> {
         self.connection.flush_prepared_statement_cache();
-        self.connection.deserialize_read_exact(MAIN_DB, image, size, false)?;
+        self.connection
+            .deserialize_read_exact(MAIN_DB, image, size, false)?;
         configure(&self.connection)?;
         // Reads the schema now: before a fork once for all children, after a restore to fail early.
         version_of(&self.connection)?;
-        self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        self.connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(())
     }
 

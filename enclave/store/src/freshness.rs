@@ -1,6 +1,6 @@
 //! Whether a log is at least as new as what somebody has seen of it.
 
-use crate::record::Head;
+use vettid_wire::request::Head;
 
 /// Outcome of a comparison. The host may show an old log; only memory outside of it can tell:
 /// each device's, and that of this boot's supervisor.
@@ -32,10 +32,15 @@ impl Freshness {
     ) -> Self {
         let found = newest.map_or(0, |head| head.number);
         if found < seen.number {
-            return Self::RolledBack { seen: seen.number, found };
+            return Self::RolledBack {
+                seen: seen.number,
+                found,
+            };
         }
         match hash_at(seen.number) {
-            Some(hash) if hash != seen.hash => Self::Forked { number: seen.number },
+            Some(hash) if hash != seen.hash => Self::Forked {
+                number: seen.number,
+            },
             _ => Self::Fresh,
         }
     }

@@ -89,9 +89,14 @@ impl Lock {
     ) -> Self {
         let pepper = Pepper::generate(entropy);
         let wrapping = wrapping_key(vault, pin, &pepper);
-        let wrapped = key
-            .expose(|key| seal::seal(&wrapping, Label::VaultKeyWrap, &[&vault.0], key, entropy));
-        Self { salt, cost, pepper, wrapped }
+        let wrapped =
+            key.expose(|key| seal::seal(&wrapping, Label::VaultKeyWrap, &[&vault.0], key, entropy));
+        Self {
+            salt,
+            cost,
+            pepper,
+            wrapped,
+        }
     }
 
     /// Salt and cost to hash a PIN with.
@@ -123,12 +128,19 @@ impl Header {
     /// The device with this key, unless it was revoked.
     #[must_use]
     pub fn device(&self, key: &VerifyingKey) -> Option<&Device> {
-        self.devices.iter().find(|device| device.key == *key && device.revoked.is_none())
+        self.devices
+            .iter()
+            .find(|device| device.key == *key && device.revoked.is_none())
     }
 
     /// Encodes it, to be sealed.
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let Lock { salt, cost, pepper, wrapped } = &self.lock;
+        let Lock {
+            salt,
+            cost,
+            pepper,
+            wrapped,
+        } = &self.lock;
         Zeroizing::new(cbor::encode(&Plain {
             format: FORMAT,
             vault: self.vault,
@@ -150,18 +162,27 @@ impl Header {
         if plain.format != FORMAT || plain.devices.len() > limits::DEVICES {
             return Err(MalformedHeader);
         }
-        let pepper = plain.pepper.expose(|pepper| pepper.try_into().map(Pepper::from_bytes));
+        let pepper = plain
+            .pepper
+            .expose(|pepper| pepper.try_into().map(Pepper::from_bytes));
         let (memory, passes, lanes) = plain.cost;
         Ok(Self {
             vault: plain.vault,
             lock: Lock {
                 salt: plain.salt,
-                cost: Cost { memory, passes, lanes },
+                cost: Cost {
+                    memory,
+                    passes,
+                    lanes,
+                },
                 pepper: pepper.map_err(|_| MalformedHeader)?,
                 wrapped: plain.wrapped,
             },
             devices: plain.devices,
-            attempts: Attempts { failed: plain.failed, not_before: plain.not_before },
+            attempts: Attempts {
+                failed: plain.failed,
+                not_before: plain.not_before,
+            },
             created: plain.created,
             time_floor: plain.time_floor,
         })
@@ -275,7 +296,10 @@ mod tests {
 
         header.devices = vec![header.devices[0].clone(); limits::DEVICES + 1];
 
-        assert_eq!(Header::decode(&header.encode()).err(), Some(MalformedHeader));
+        assert_eq!(
+            Header::decode(&header.encode()).err(),
+            Some(MalformedHeader)
+        );
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub mod rows;
 mod search;
 mod snapshot;
 mod tail;
+#[cfg(test)]
+mod tests;
 
 pub use attempts::Attempts;
 pub use chain::{Chain, ChainError, Linked};
@@ -43,8 +45,8 @@ pub use database::{Change, Committed, Database, View};
 pub use error::StoreError;
 pub use freshness::Freshness;
 pub use header::{Device, Header, Lock, MalformedHeader};
-pub use record::{FRONT, Head, Kind, Record, RecordError};
-pub use replay::{Replay, Restored, RestoreError};
+pub use record::{FRONT, Kind, Record, RecordError};
+pub use replay::{Replay, RestoreError, Restored};
 pub use search::{Indexer, Searchable};
 pub use snapshot::{Snapshot, SnapshotError, SnapshotName, snapshot_due};
 pub use tail::{Tail, TailError};

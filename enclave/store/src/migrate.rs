@@ -58,12 +58,16 @@ mod tests {
     fn migration_keeps_rows_and_counts_up() {
         let connection = Connection::open_in_memory().expect("opens");
         fixture::GROWN.migrate(&connection, 1).expect("first");
-        connection.execute_batch("INSERT INTO note VALUES (1, 'kept')").expect("row");
+        connection
+            .execute_batch("INSERT INTO note VALUES (1, 'kept')")
+            .expect("row");
 
         fixture::GROWN.migrate(&connection, 2).expect("second");
 
         let row: (String, i64) = connection
-            .query_row("SELECT text, weight FROM note", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row("SELECT text, weight FROM note", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .expect("row");
         assert_eq!(row, ("kept".into(), 7));
         assert_eq!(version_of(&connection), Ok(2));
@@ -87,6 +91,9 @@ mod tests {
     fn version_that_no_script_reaches_is_refused() {
         let connection = Connection::open_in_memory().expect("opens");
 
-        assert_eq!(fixture::GROWN.migrate(&connection, 3), Err(StoreError::Malformed));
+        assert_eq!(
+            fixture::GROWN.migrate(&connection, 3),
+            Err(StoreError::Malformed)
+        );
     }
 }

@@ -16,13 +16,11 @@ use vettid_crypto::seal::{self, NotOpened};
 use vettid_crypto::{Entropy, Label, SealingKey, VaultKey, Zeroizing, digest};
 use vettid_wire::cbor;
 use vettid_wire::id::SpaceId;
-use vettid_wire::{limits, request};
+use vettid_wire::limits;
+use vettid_wire::request::Head;
 
 use crate::snapshot::{Reference, Snapshot};
 use crate::{Changeset, Header};
-
-/// Newest record of a log.
-pub type Head = request::Head;
 
 /// Bytes in front of a record's body.
 pub const FRONT: usize = 43;
@@ -127,7 +125,10 @@ impl Record {
         let parts = self.place(*space).parts(self.kind);
         let [space, kind, schema, number, previous] = parts.each_ref().map(Vec::as_slice);
         let parts = [space, kind, schema, number, previous, &self.body];
-        Head { number: self.number, hash: digest::labelled(Label::RecordHash, &parts) }
+        Head {
+            number: self.number,
+            hash: digest::labelled(Label::RecordHash, &parts),
+        }
     }
 
     /// Seals a header record.
@@ -150,9 +151,8 @@ impl Record {
     ) -> Self {
         let kind = Kind::Changeset;
         let body = place.with_context(kind, |context| {
-            changeset.expose(|plain| {
-                seal::seal(key, Label::RecordChangeset, context, plain, entropy)
-            })
+            changeset
+                .expose(|plain| seal::seal(key, Label::RecordChangeset, context, plain, entropy))
         });
         Self::at(place, kind, body)
     }
@@ -172,7 +172,11 @@ impl Record {
             seal::seal(vault, Label::RecordCheckpoint, context, &reference, entropy)
         });
         let length = u32::try_from(header.len()).unwrap_or(u32::MAX);
-        Self::at(place, kind, [&length.to_be_bytes(), &header[..], &reference[..]].concat())
+        Self::at(
+            place,
+            kind,
+            [&length.to_be_bytes(), &header[..], &reference[..]].concat(),
+        )
     }
 
     /// Opens the header of a checkpoint or header record.
@@ -212,12 +216,24 @@ impl Record {
         if self.kind != Kind::Changeset {
             return Err(RecordError::Unexpected(self.number));
         }
-        self.open(space, key, Label::RecordChangeset, &self.body).map(Changeset::from_plaintext)
+        self.open(space, key, Label::RecordChangeset, &self.body)
+            .map(Changeset::from_plaintext)
     }
 
     fn at(place: Place, kind: Kind, body: Vec<u8>) -> Self {
-        let Place { schema, number, previous, .. } = place;
-        Self { kind, schema, number, previous, body }
+        let Place {
+            schema,
+            number,
+            previous,
+            ..
+        } = place;
+        Self {
+            kind,
+            schema,
+            number,
+            previous,
+            body,
+        }
     }
 
     fn open(
@@ -233,8 +249,18 @@ impl Record {
     }
 
     fn place(&self, space: SpaceId) -> Place {
-        let Self { schema, number, previous, .. } = *self;
-        Place { space, schema, number, previous }
+        let Self {
+            schema,
+            number,
+            previous,
+            ..
+        } = *self;
+        Place {
+            space,
+            schema,
+            number,
+            previous,
+        }
     }
 
     fn split_checkpoint(&self) -> Result<(&[u8], &[u8]), RecordError> {

@@ -3,8 +3,8 @@
 use vettid_crypto::VaultKey;
 use vettid_wire::id::SpaceId;
 
-use crate::changeset::{Group, ReplayError};
 use crate::chain::Linked;
+use crate::changeset::{Group, ReplayError};
 use crate::record::{Kind, RecordError};
 use crate::snapshot::{SnapshotError, SnapshotName};
 use crate::{Database, StoreError};
@@ -75,16 +75,23 @@ impl<'k> Replay<'k> {
         key: &'k VaultKey,
         fetch: &mut dyn FnMut(u64, u32) -> Option<Vec<u8>>,
     ) -> Result<Self, RestoreError> {
-        let (space, schema, number) =
-            (checkpoint.space(), checkpoint.schema(), checkpoint.head().number);
+        let (space, schema, number) = (
+            checkpoint.space(),
+            checkpoint.schema(),
+            checkpoint.head().number,
+        );
         let mut database = vessel;
         match checkpoint.open_snapshot(key)? {
             Some(snapshot) => {
                 if Some(snapshot.last) != number.checked_sub(1) {
                     return Err(RecordError::Unexpected(number).into());
                 }
-                let name =
-                    SnapshotName { space, schema, number: snapshot.number, last: snapshot.last };
+                let name = SnapshotName {
+                    space,
+                    schema,
+                    number: snapshot.number,
+                    last: snapshot.last,
+                };
                 database.read_snapshot(&name, &snapshot, key, fetch)?;
             }
             None if number == 1 => database = Database::empty(database.schema(), schema)?,
@@ -92,9 +99,18 @@ impl<'k> Replay<'k> {
         }
         let found = database.version()?;
         if found != schema {
-            return Err(RestoreError::Schema { expected: schema, found });
+            return Err(RestoreError::Schema {
+                expected: schema,
+                found,
+            });
         }
-        Ok(Self { database, key, space, newest: number, pending: Group::default() })
+        Ok(Self {
+            database,
+            key,
+            space,
+            newest: number,
+            pending: Group::default(),
+        })
     }
 
     /// Takes the next record. Changes may be applied later, together with those that follow.
@@ -128,7 +144,10 @@ impl<'k> Replay<'k> {
         let newest = self.database.schema().version();
         let migrated = self.database.version()? < newest;
         self.migrate(newest)?;
-        Ok(Restored { database: self.database, migrated })
+        Ok(Restored {
+            database: self.database,
+            migrated,
+        })
     }
 
     fn flush(&mut self) -> Result<(), RestoreError> {
@@ -139,6 +158,8 @@ impl<'k> Replay<'k> {
     }
 
     fn migrate(&self, version: u32) -> Result<(), StoreError> {
-        self.database.schema().migrate(&self.database.connection, version)
+        self.database
+            .schema()
+            .migrate(&self.database.connection, version)
     }
 }

@@ -80,7 +80,9 @@ impl Database {
         fill: impl FnOnce(&Indexer<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let attach = "ATTACH DATABASE ':memory:' AS search";
-        self.connection.execute_batch(attach).map_err(StoreError::from)?;
+        self.connection
+            .execute_batch(attach)
+            .map_err(StoreError::from)?;
         self.indexed = true;
         self.connection
             .execute_batch(
@@ -90,7 +92,10 @@ impl Database {
                    contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2')",
             )
             .map_err(StoreError::from)?;
-        let transaction = self.connection.unchecked_transaction().map_err(StoreError::from)?;
+        let transaction = self
+            .connection
+            .unchecked_transaction()
+            .map_err(StoreError::from)?;
         fill(&Indexer(self.view()))?;
         Ok(transaction.commit().map_err(StoreError::from)?)
     }
@@ -120,7 +125,11 @@ impl Change<'_> {
     /// Indexes an item anew, if there is an index.
     pub fn index_item(&self, id: &ItemId, item: &Searchable<'_>) -> Result<(), StoreError> {
         self.unindex_item(id)?;
-        if self.indexed { insert(self, id, item) } else { Ok(()) }
+        if self.indexed {
+            insert(self, id, item)
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes an item out of the index, if there is one.
@@ -162,7 +171,12 @@ fn insert(view: &View<'_>, id: &ItemId, item: &Searchable<'_>) -> Result<(), Sto
 fn words(text: &str) -> String {
     let end = text.floor_char_boundary(limits::SEARCH);
     let text = text.get(..end).unwrap_or_default();
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let quoted: Vec<_> = words.take(WORDS).map(|word| format!("\"{word}\"*")).collect();
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    let quoted: Vec<_> = words
+        .take(WORDS)
+        .map(|word| format!("\"{word}\"*"))
+        .collect();
     quoted.join(" ")
 }

@@ -107,7 +107,10 @@ impl Database {
         mut sink: impl FnMut(u32, Vec<u8>) -> Result<(), E>,
     ) -> Result<Snapshot, E> {
         self.compact()?;
-        let image = self.connection.serialize(rusqlite::MAIN_DB).map_err(StoreError::from)?;
+        let image = self
+            .connection
+            .serialize(rusqlite::MAIN_DB)
+            .map_err(StoreError::from)?;
         let chunks = chunks_of(image.len()).ok_or(StoreError::Full)?;
         let mut seals = Vec::new();
         for (index, plain) in (0..chunks).zip(image.chunks(limits::SNAPSHOT_CHUNK)) {
@@ -140,8 +143,17 @@ impl Database {
         }
         let chunk = Zeroizing::new(Vec::new());
         let (seals, failed) = (Vec::new(), None);
-        let mut reader =
-            ChunkReader { name, snapshot, key, fetch, next: 0, chunk, taken: 0, seals, failed };
+        let mut reader = ChunkReader {
+            name,
+            snapshot,
+            key,
+            fetch,
+            next: 0,
+            chunk,
+            taken: 0,
+            seals,
+            failed,
+        };
         let loaded = self.load(&mut reader, size);
         if let Some(error) = reader.failed {
             return Err(error);
@@ -169,8 +181,8 @@ struct ChunkReader<'a> {
 impl ChunkReader<'_> {
     fn open_next(&mut self) -> Result<(), SnapshotError> {
         let index = self.next;
-        let sealed = (self.fetch)(self.snapshot.number, index)
-            .ok_or(SnapshotError::ChunkMissing(index))?;
+        let sealed =
+            (self.fetch)(self.snapshot.number, index).ok_or(SnapshotError::ChunkMissing(index))?;
         self.chunk = with_context(self.name, index, self.snapshot.chunks, |context| {
             seal::open(self.key, Label::SnapshotChunk, context, &sealed)
         })
@@ -199,7 +211,9 @@ impl Read for ChunkReader<'_> {
 
 fn chunks_of(size: usize) -> Option<u32> {
     let within = size <= limits::DATABASE;
-    u32::try_from(size.div_ceil(limits::SNAPSHOT_CHUNK)).ok().filter(|_| within)
+    u32::try_from(size.div_ceil(limits::SNAPSHOT_CHUNK))
+        .ok()
+        .filter(|_| within)
 }
 
 fn with_context<T>(

@@ -2,9 +2,10 @@
 
 use vettid_crypto::{Entropy, SealingKey, VaultKey};
 use vettid_wire::id::SpaceId;
+use vettid_wire::request::Head;
 use vettid_wire::version;
 
-use crate::record::{Head, Place, Record};
+use crate::record::{Place, Record};
 use crate::snapshot::{Snapshot, SnapshotName};
 use crate::{Chain, Changeset, Freshness, Header, snapshot_due};
 
@@ -45,7 +46,13 @@ impl Tail {
     #[must_use]
     pub fn genesis(space: SpaceId) -> Self {
         let schema = version::SCHEMA;
-        Self { space, newest_schema: schema, schema, head: None, since_checkpoint: 0 }
+        Self {
+            space,
+            newest_schema: schema,
+            schema,
+            head: None,
+            since_checkpoint: 0,
+        }
     }
 
     /// The end of a log that was read.
@@ -53,7 +60,13 @@ impl Tail {
     pub fn behind(chain: &Chain) -> Self {
         let (space, schema, since_checkpoint) = chain.end();
         let newest_schema = version::SCHEMA;
-        Self { space, newest_schema, schema, head: chain.head(), since_checkpoint }
+        Self {
+            space,
+            newest_schema,
+            schema,
+            head: chain.head(),
+            since_checkpoint,
+        }
     }
 
     /// Adds a transaction's changes.
@@ -94,18 +107,27 @@ impl Tail {
         let place = match (self.place(), snapshot) {
             (None, None) => self.first(),
             (None, Some(snapshot)) => {
-                return Err(TailError::SnapshotStale { holds: snapshot.last, ends: 0 });
+                return Err(TailError::SnapshotStale {
+                    holds: snapshot.last,
+                    ends: 0,
+                });
             }
             (Some(_), None) => return Err(TailError::SnapshotMissing),
             (Some(place), Some(snapshot)) => {
                 let ends = place.number.saturating_sub(1);
                 if snapshot.last != ends {
-                    return Err(TailError::SnapshotStale { holds: snapshot.last, ends });
+                    return Err(TailError::SnapshotStale {
+                        holds: snapshot.last,
+                        ends,
+                    });
                 }
                 place
             }
         };
-        let place = Place { schema: self.newest_schema, ..place };
+        let place = Place {
+            schema: self.newest_schema,
+            ..place
+        };
         self.schema = self.newest_schema;
         let record = self.advance(Record::checkpoint(place, header, snapshot, keys, entropy));
         self.since_checkpoint = 0;
@@ -139,7 +161,9 @@ impl Tail {
     pub fn freshness(&self, seen: &Head) -> Freshness {
         let newest = self.head;
         Freshness::judge(seen, newest, |number| {
-            newest.filter(|head| head.number == number).map(|head| head.hash)
+            newest
+                .filter(|head| head.number == number)
+                .map(|head| head.hash)
         })
     }
 
@@ -151,18 +175,36 @@ impl Tail {
 
     #[cfg(test)]
     pub(crate) fn with_newest_schema(self, newest_schema: u32) -> Self {
-        let schema = if self.head.is_none() { newest_schema } else { self.schema };
-        Self { newest_schema, schema, ..self }
+        let schema = if self.head.is_none() {
+            newest_schema
+        } else {
+            self.schema
+        };
+        Self {
+            newest_schema,
+            schema,
+            ..self
+        }
     }
 
     fn first(&self) -> Place {
-        Place { space: self.space, schema: self.newest_schema, number: 1, previous: [0; 32] }
+        Place {
+            space: self.space,
+            schema: self.newest_schema,
+            number: 1,
+            previous: [0; 32],
+        }
     }
 
     fn place(&self) -> Option<Place> {
         let Self { space, schema, .. } = *self;
         let head = self.head?;
-        Some(Place { space, schema, number: head.number.saturating_add(1), previous: head.hash })
+        Some(Place {
+            space,
+            schema,
+            number: head.number.saturating_add(1),
+            previous: head.hash,
+        })
     }
 
     fn advance(&mut self, record: Record) -> Record {

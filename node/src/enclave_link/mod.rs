@@ -25,6 +25,7 @@ mod transport;
 
 pub use keeper::{EnclaveLink, LinkParts, LinkStatus, SpaceCommand};
 pub use transport::{Address, BadAddress};
+pub(crate) use questions::folder_of;
 
 use vettid_wire::link::BadFrame;
 

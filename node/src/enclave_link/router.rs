@@ -242,7 +242,9 @@ impl Router {
             State::Opening { frames } => std::mem::take(frames),
             // It crossed our request to close.
             State::Closing => return Ok(()),
-            _ => return Err(EnclaveMisbehaved::Turn),
+            State::Closed | State::Looking { .. } | State::Open => {
+                return Err(EnclaveMisbehaved::Turn);
+            }
         };
         space.state = State::Open;
         for envelope in frames {
@@ -255,10 +257,10 @@ impl Router {
     fn frame(&mut self, id: SpaceId, after: u64, bytes: Bytes) -> Result<(), EnclaveMisbehaved> {
         let envelope = Envelope::parse(&bytes).map_err(|_| EnclaveMisbehaved::Envelope)?;
         let device = envelope.device;
-        let space = self.spaces.get_mut(&id).ok_or(EnclaveMisbehaved::Turn)?;
-        if space.refused {
+        let Some(space) = self.spaces.get_mut(&id).filter(|space| !space.refused) else {
+            self.actions.dropped += 1;
             return Ok(());
-        }
+        };
         if after > space.queued {
             return Err(EnclaveMisbehaved::Future);
         }

@@ -16,6 +16,10 @@ use crate::verifier::Verifier;
 
 /// Who is at the other end, as its evidence showed.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a session, and nearly always of one kind at one side"
+)]
 pub enum ProvenPeer {
     /// An enclave that the policy accepts.
     Enclave {

@@ -77,10 +77,7 @@ impl Initiator {
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Result<(Self, Vec<u8>), Error> {
         let policy_epoch = verifier.policy.epoch();
-        let known = terms
-            .known
-            .as_ref()
-            .and_then(|known| known.document(policy_epoch, now));
+        let known = terms.known_document(policy_epoch, now);
         let mut nonce = [0; 32];
         entropy.fill(&mut nonce);
         let kem = DecapsulationKey::generate(entropy);

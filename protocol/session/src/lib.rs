@@ -48,6 +48,8 @@
 //!   acted on: the caller's part.
 //! - Hiding how many frames there are, when, and in which bucket.
 //! - Denial of having talked: evidence is signed.
+//! - Proof of identity against whoever has a quantum computer during the session: signatures and
+//!   documents are classical. What was recorded stays closed to a later one.
 //! - Wiping of Noise's inner state, which is that of `snow`; what this crate holds is wiped.
 
 mod bound;

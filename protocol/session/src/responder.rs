@@ -28,6 +28,10 @@ pub struct Responder {
 
 /// What a responder's driver does next.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "taken apart as soon as it is returned"
+)]
 pub enum ResponderProgress {
     /// Obtain this side's evidence for `claim`, and supply it. The peer is proven.
     NeedEvidence {
@@ -88,9 +92,7 @@ impl Responder {
             .map_err(|_| PeerMisbehaved::Malformed)?;
         let mut nonce = [0; 32];
         entropy.fill(&mut nonce);
-        let known = terms.known.as_ref();
-        let known = known.and_then(|known| known.document(terms.policy_epoch, now));
-        let asking = Challenge::new(nonce, known);
+        let asking = Challenge::new(nonce, terms.known_document(now));
         let frame = noise.write(&cbor::encode(&Reply::new(ciphertext, asking)?))?;
         noise.set_psk(&Psk::derive(&shared))?;
         let state = State::ExpectFinish(Box::new(ExpectFinish {

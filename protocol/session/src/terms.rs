@@ -3,6 +3,7 @@
 use vettid_crypto::sign::VerifyingKey;
 use vettid_crypto::x25519::X25519Secret;
 use vettid_wire::id::{NetworkId, NodeId, SpaceId};
+use vettid_wire::time::UnixMillis;
 
 use crate::bound::Wanted;
 use crate::identity::Identity;
@@ -93,6 +94,11 @@ impl<'a> InitiatorTerms<'a> {
     pub fn knowing(mut self, known: KnownEnclave) -> Self {
         self.known = Some(known);
         self
+    }
+
+    /// Hash of the document that this side names as known.
+    pub(crate) fn known_document(&self, policy_epoch: u64, now: UnixMillis) -> Option<[u8; 32]> {
+        self.known.as_ref()?.document(self.node, policy_epoch, now)
     }
 
     fn new(
@@ -207,8 +213,17 @@ impl<'a> ResponderTerms<'a> {
     /// [`expecting`](Self::expecting): otherwise nobody knows who will ask.
     #[must_use]
     pub fn knowing(mut self, known: KnownEnclave) -> Self {
-        self.known = self.prologue.initiator.map(|_| known);
+        self.known = Some(known);
         self
+    }
+
+    /// Hash of the document that this side names as known.
+    pub(crate) fn known_document(&self, now: UnixMillis) -> Option<[u8; 32]> {
+        let Wanted::Enclave { node, .. } = self.wanted else {
+            return None;
+        };
+        let known = self.known.as_ref()?;
+        known.document(node?, self.policy_epoch, now)
     }
 
     fn new(

@@ -3,6 +3,7 @@
 use vettid_attestation::{
     AppraisalError, Appraised, Cache, NonceExpectation, Peer, Policy, appraise, recall,
 };
+use vettid_wire::id::NodeId;
 use vettid_wire::limits;
 use vettid_wire::time::UnixMillis;
 
@@ -70,10 +71,16 @@ pub struct KnownEnclave {
 }
 
 impl KnownEnclave {
-    /// Hash of its document, if it counts in this epoch until a handshake begun now must be over.
-    pub(crate) fn document(&self, policy_epoch: u64, now: UnixMillis) -> Option<[u8; 32]> {
+    /// Hash of its document, if it is of `node` and counts in this epoch until a handshake begun
+    /// now must be over.
+    pub(crate) fn document(
+        &self,
+        node: NodeId,
+        policy_epoch: u64,
+        now: UnixMillis,
+    ) -> Option<[u8; 32]> {
         let peer = self.appraised.at(now.plus(limits::HANDSHAKE_TIME)).ok()?;
-        (policy_epoch == self.policy_epoch).then_some(peer.document_hash)
+        (peer.node == node && self.policy_epoch == policy_epoch).then_some(peer.document_hash)
     }
 }
 

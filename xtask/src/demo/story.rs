@@ -9,6 +9,7 @@ use super::owner::{Owner, refusal, text_of};
 use super::scene::{ITEMS, Scene};
 use super::step::{Step, Voice, tell};
 use super::traces::Search;
+use super::wiretap::Wiretap;
 use crate::local_node::{Binaries, LocalNode};
 use crate::repository::Repository;
 use crate::tools::{Need, provide};
@@ -143,9 +144,15 @@ fn build(scene: &mut Scene) -> Result<String> {
 fn init(scene: &mut Scene) -> Result<String> {
     let (binaries, tools) = parts(scene)?;
     let node = LocalNode::init(binaries, tools, &scene.folder.join("node"))?;
-    let folder = node.folder().display().to_string();
+    let wiretap = Wiretap::before_bus(node.folder())?;
+    let told = format!(
+        "{}, wiretap at {}",
+        node.folder().display(),
+        wiretap.address()
+    );
     scene.node = Some(node);
-    Ok(folder)
+    scene.wiretap = Some(wiretap);
+    Ok(told)
 }
 
 fn parts(scene: &Scene) -> Result<(&Binaries, &crate::tools::Tools)> {
@@ -288,13 +295,11 @@ fn read_back(scene: &mut Scene) -> Result<String> {
 fn ciphertext(scene: &mut Scene) -> Result<String> {
     let words = scene.private_words();
     let mut search = Search::default();
-    search.folder(scene.node()?.folder().to_path_buf().as_path(), &words)?;
+    search.folder(scene.node()?.folder(), &words)?;
     let files = search.files;
-    if let Some(wiretap) = &scene.wiretap {
-        let heard = wiretap.heard().bytes();
-        ensure!(!heard.is_empty(), "the wiretap heard nothing");
-        search.bytes("bus", &heard, &words);
-    }
+    let heard = scene.wiretap.as_ref().context("no wiretap yet")?.heard();
+    ensure!(!heard.is_empty(), "the wiretap heard nothing");
+    search.bytes("bus", &heard, &words);
     if !search.hits.is_empty() {
         bail!("plaintext found: {}", search.hits.join(", "));
     }

@@ -1,15 +1,19 @@
 //! A listener on the wire: relays a TCP port and keeps every byte that passes.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result};
+use toml::{Table, Value};
 
-/// What was heard, in both directions.
-#[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<u8>>>);
+/// Where the bus listens, in the `[bus]` table of `node.toml`.
+const LISTEN: &str = "listen";
+/// Where owners are told to find it.
+const ADVERTISED: &str = "advertised";
 
 /// A relay on a port of its own.
 pub(crate) struct Wiretap {
@@ -17,9 +21,12 @@ pub(crate) struct Wiretap {
     heard: Heard,
 }
 
+/// What was heard, in both directions.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<u8>>>);
+
 impl Heard {
-    /// A copy of everything so far.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    fn bytes(&self) -> Vec<u8> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -35,8 +42,28 @@ impl Heard {
 }
 
 impl Wiretap {
+    /// Stands between a node's owners and its bus: the node tells them this address instead.
+    pub(crate) fn before_bus(node: &Path) -> Result<Self> {
+        let path = node.join("node.toml");
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let mut config: Table = text.parse().context("node.toml")?;
+        let bus = config
+            .get_mut("bus")
+            .and_then(Value::as_table_mut)
+            .context("no [bus]")?;
+        let listen = bus
+            .get(LISTEN)
+            .and_then(Value::as_str)
+            .context("bus without an address")?;
+        let wiretap = Self::place(listen.parse().context("address of the bus")?)?;
+        let told = Value::String(format!("nats://{}", wiretap.address));
+        bus.insert(ADVERTISED.to_owned(), Value::Array(vec![told]));
+        fs::write(&path, config.to_string()).with_context(|| path.display().to_string())?;
+        Ok(wiretap)
+    }
+
     /// Relays a fresh loopback port to `target` until the program ends.
-    pub(crate) fn place(target: SocketAddr) -> Result<Self> {
+    fn place(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("port of the wiretap")?;
         let address = listener.local_addr()?;
         let heard = Heard::default();
@@ -56,9 +83,9 @@ impl Wiretap {
         self.address
     }
 
-    /// What passed so far.
-    pub(crate) fn heard(&self) -> &Heard {
-        &self.heard
+    /// A copy of everything that passed so far.
+    pub(crate) fn heard(&self) -> Vec<u8> {
+        self.heard.bytes()
     }
 }
 
@@ -90,6 +117,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn owners_are_told_the_wiretap_instead_of_the_bus() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.toml");
+        fs::write(
+            &path,
+            "[bus]\nlisten = \"127.0.0.1:4222\"\n[http]\nlisten = \"x\"\n",
+        )
+        .unwrap();
+
+        let wiretap = Wiretap::before_bus(folder.path()).unwrap();
+
+        let config: Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let told = format!("nats://{}", wiretap.address());
+        assert_eq!(config["bus"]["advertised"][0].as_str(), Some(told.as_str()));
+        assert_eq!(config["bus"]["listen"].as_str(), Some("127.0.0.1:4222"));
+        assert_eq!(config["http"]["listen"].as_str(), Some("x"));
+    }
+
+    #[test]
     fn bytes_pass_both_ways_and_are_kept() {
         let target = TcpListener::bind("127.0.0.1:0").unwrap();
         let wiretap = Wiretap::place(target.local_addr().unwrap()).unwrap();
@@ -109,6 +155,6 @@ mod tests {
             (question.as_slice(), answer.as_slice()),
             (&b"question"[..], &b"answer"[..])
         );
-        assert_eq!(wiretap.heard().bytes(), b"questionanswer");
+        assert_eq!(wiretap.heard(), b"questionanswer");
     }
 }

@@ -47,7 +47,8 @@ pub struct Checked {
     pub head: ChainHead,
 }
 
-const COLUMNS: &str = "SELECT sequence, at, operation, (SELECT id FROM devices WHERE number = device),
+const COLUMNS: &str =
+    "SELECT sequence, at, operation, (SELECT id FROM devices WHERE number = device),
     subject, refused, hash FROM audit";
 
 impl View<'_> {
@@ -58,8 +59,10 @@ impl View<'_> {
             "{COLUMNS} WHERE sequence > ?1 AND (operation = ?2 OR ?2 IS NULL)
              ORDER BY sequence LIMIT ?3"
         ))?;
-        let rows = statement
-            .query_map(params![column::integer(query.after), query.operation, fetched], read)?;
+        let rows = statement.query_map(
+            params![column::integer(query.after), query.operation, fetched],
+            read,
+        )?;
         let mut events: Vec<_> = rows.collect::<Result<_, _>>()?;
         let more = events.len() > shown;
         events.truncate(shown);
@@ -85,19 +88,28 @@ impl View<'_> {
     /// Checks that every event follows from the one before it, from the first to the newest.
     pub fn check_audit(&self) -> Result<Checked, StoreError> {
         let head = self.audit_head()?;
-        let mut statement =
-            self.connection.prepare_cached(&format!("{COLUMNS} ORDER BY sequence"))?;
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("{COLUMNS} ORDER BY sequence"))?;
         let mut rows = statement.query([])?;
         let (mut events, mut previous) = (0_u64, [0; 32]);
         while let Some(row) = rows.next()? {
             let event = read(row)?;
             let place = events.saturating_add(1);
             if event.body.sequence != place || event.hash != hash(&previous, &event.body) {
-                return Ok(Checked { events, broken_at: Some(place), head });
+                return Ok(Checked {
+                    events,
+                    broken_at: Some(place),
+                    head,
+                });
             }
             (events, previous) = (place, event.hash);
         }
-        Ok(Checked { events, broken_at: None, head })
+        Ok(Checked {
+            events,
+            broken_at: None,
+            head,
+        })
     }
 }
 
@@ -113,7 +125,10 @@ impl Change<'_> {
             subject: event.subject.map(<[u8]>::to_vec),
             done: event.done,
         };
-        let device = event.device.map(|device| self.number_device(device)).transpose()?;
+        let device = event
+            .device
+            .map(|device| self.number_device(device))
+            .transpose()?;
         self.connection
             .prepare_cached(
                 "INSERT INTO audit (sequence, at, operation, device, subject, refused, hash)

@@ -73,7 +73,10 @@ pub(crate) fn read_number_of<T: Wire>(row: &Row<'_>, column: usize) -> rusqlite:
 
 /// Reads bytes that are wiped when they are no longer needed.
 pub(crate) fn read_secret(row: &Row<'_>, column: usize) -> rusqlite::Result<Secret> {
-    let bytes = row.get_ref(column)?.as_blob().map_err(|error| wrong_type(column, error))?;
+    let bytes = row
+        .get_ref(column)?
+        .as_blob()
+        .map_err(|error| wrong_type(column, error))?;
     Ok(Secret::new(bytes.to_vec()))
 }
 
@@ -83,9 +86,15 @@ pub(crate) fn read_key<K>(
     column: usize,
     role: impl FnOnce(&[u8; 32]) -> K,
 ) -> rusqlite::Result<K> {
-    let bytes = row.get_ref(column)?.as_blob().map_err(|error| wrong_type(column, error))?;
+    let bytes = row
+        .get_ref(column)?
+        .as_blob()
+        .map_err(|error| wrong_type(column, error))?;
     let bytes = bytes.try_into().map_err(|_| {
-        let error = FromSqlError::InvalidBlobSize { expected_size: 32, blob_size: bytes.len() };
+        let error = FromSqlError::InvalidBlobSize {
+            expected_size: 32,
+            blob_size: bytes.len(),
+        };
         wrong_type(column, error)
     })?;
     Ok(role(bytes))
@@ -98,8 +107,13 @@ fn wrong_type(column: usize, error: FromSqlError) -> rusqlite::Error {
 /// How many rows a page asks for: one more than it shows, to know whether more follow.
 pub(crate) fn page(limit: Option<u32>) -> (usize, i64) {
     let most = vettid_wire::limits::PAGE;
-    let limit = limit.map_or(most, |limit| usize::try_from(limit).unwrap_or(most).min(most));
-    (limit, i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX))
+    let limit = limit.map_or(most, |limit| {
+        usize::try_from(limit).unwrap_or(most).min(most)
+    });
+    (
+        limit,
+        i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX),
+    )
 }
 
 #[cfg(test)]
@@ -124,17 +138,31 @@ mod tests {
     fn values_that_no_type_has_are_malformed() {
         let connection = rusqlite::Connection::open_in_memory().expect("opens");
         let read = |sql: &str, f: &dyn Fn(&Row<'_>) -> rusqlite::Result<()>| {
-            connection.query_row(sql, [], |row| f(row)).map_err(crate::StoreError::from)
+            connection
+                .query_row(sql, [], |row| f(row))
+                .map_err(crate::StoreError::from)
         };
         let malformed = Err(crate::StoreError::Malformed);
 
         let category = |row: &Row<'_>| read_number_of::<Category>(row, 0).map(drop);
         assert_eq!(read("SELECT 10", &category), Ok(()));
         assert_eq!(read("SELECT 11", &category), malformed);
-        assert_eq!(read("SELECT -1", &|row| unsigned(row, 0).map(drop)), malformed);
-        assert_eq!(read("SELECT 1 << 32", &|row| unsigned32(row, 0).map(drop)), malformed);
-        assert_eq!(read("SELECT x'01'", &|row| read_key(row, 0, drop_key)), malformed);
-        assert_eq!(read("SELECT 'text'", &|row| read_secret(row, 0).map(drop)), malformed);
+        assert_eq!(
+            read("SELECT -1", &|row| unsigned(row, 0).map(drop)),
+            malformed
+        );
+        assert_eq!(
+            read("SELECT 1 << 32", &|row| unsigned32(row, 0).map(drop)),
+            malformed
+        );
+        assert_eq!(
+            read("SELECT x'01'", &|row| read_key(row, 0, drop_key)),
+            malformed
+        );
+        assert_eq!(
+            read("SELECT 'text'", &|row| read_secret(row, 0).map(drop)),
+            malformed
+        );
     }
 
     fn drop_key(_: &[u8; 32]) {}

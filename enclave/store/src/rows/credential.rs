@@ -98,7 +98,14 @@ impl Change<'_> {
         )?;
         let version = column::integer(next.version);
         next.cek.expose(|cek| {
-            update.execute(params![version, next.public.0, cek, next.digest, next.blob, device])
+            update.execute(params![
+                version,
+                next.public.0,
+                cek,
+                next.digest,
+                next.blob,
+                device
+            ])
         })?;
         Ok(())
     }
@@ -141,9 +148,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
         cek: column::read_key(row, 2, BoxSecret::from_bytes)?,
         mac_key: column::read_key(row, 3, |bytes| MacKey::from_bytes(*bytes))?,
         digest: row.get(4)?,
-        unconfirmed: blob
-            .zip(device)
-            .map(|(blob, device)| Unconfirmed { device: DeviceId(device), blob }),
+        unconfirmed: blob.zip(device).map(|(blob, device)| Unconfirmed {
+            device: DeviceId(device),
+            blob,
+        }),
         frozen: column::read_flag(row, 5)?,
         alarm: column::read_time_option(row, 6)?,
         attempts: Attempts {

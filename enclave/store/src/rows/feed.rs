@@ -55,9 +55,13 @@ impl Change<'_> {
         device: Option<&DeviceId>,
     ) -> Result<u64, StoreError> {
         let sequence = self.newest_feed()?.saturating_add(1);
-        let device = device.map(|device| self.number_device(device)).transpose()?;
+        let device = device
+            .map(|device| self.number_device(device))
+            .transpose()?;
         self.connection
-            .prepare_cached("INSERT INTO feed (sequence, at, kind, device) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT INTO feed (sequence, at, kind, device) VALUES (?1, ?2, ?3, ?4)",
+            )?
             .execute(params![
                 column::integer(sequence),
                 column::time(at),

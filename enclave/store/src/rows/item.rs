@@ -68,7 +68,9 @@ impl View<'_> {
             .prepare_cached(&format!("{SUMMARY} WHERE id = ?1"))?
             .query_row([id.0], |row| Ok((read(row)?, column::read_time(row, 8)?)))
             .optional()?;
-        let Some((mut summary, created)) = found else { return Ok(None) };
+        let Some((mut summary, created)) = found else {
+            return Ok(None);
+        };
         summary.tags = self.item_tags(id)?;
         Ok(Some((summary, created)))
     }
@@ -120,7 +122,10 @@ impl View<'_> {
         let mut ids: Vec<_> = rows.collect::<Result<_, _>>()?;
         let more = ids.len() > shown;
         ids.truncate(shown);
-        Ok(Summaries { items: self.summaries(&ids)?, more })
+        Ok(Summaries {
+            items: self.summaries(&ids)?,
+            more,
+        })
     }
 
     /// Summaries of the given items in their order; those that are not there are left out.
@@ -196,16 +201,15 @@ impl Change<'_> {
         let kept = u64::try_from(limits::ITEM_VERSIONS).unwrap_or(u64::MAX);
         self.connection
             .prepare_cached("DELETE FROM item_versions WHERE item = ?1 AND version < ?2")?
-            .execute(params![next.id.0, column::integer(next.version.saturating_sub(kept))])?;
+            .execute(params![
+                next.id.0,
+                column::integer(next.version.saturating_sub(kept))
+            ])?;
         self.set_item_tags(&next.id, next.tags)
     }
 
     /// Moves an item into the trash, or out of it. Says whether it was on the other side.
-    pub fn trash_item(
-        &self,
-        id: &ItemId,
-        removed: Option<UnixMillis>,
-    ) -> Result<bool, StoreError> {
+    pub fn trash_item(&self, id: &ItemId, removed: Option<UnixMillis>) -> Result<bool, StoreError> {
         let moved = self
             .connection
             .prepare_cached(
@@ -224,22 +228,25 @@ impl Change<'_> {
         version: u64,
         body: &Secret,
     ) -> Result<(), StoreError> {
-        let mut update = self
-            .connection
-            .prepare_cached("UPDATE item_versions SET body = ?3 WHERE item = ?1 AND version = ?2")?;
+        let mut update = self.connection.prepare_cached(
+            "UPDATE item_versions SET body = ?3 WHERE item = ?1 AND version = ?2",
+        )?;
         body.expose(|body| update.execute(params![id.0, column::integer(version), body]))?;
         Ok(())
     }
 
     /// Destroys an item with its history. Says whether it was there.
     pub fn erase_item(&self, id: &ItemId) -> Result<bool, StoreError> {
-        for sql in
-            ["DELETE FROM item_versions WHERE item = ?1", "DELETE FROM item_tags WHERE item = ?1"]
-        {
+        for sql in [
+            "DELETE FROM item_versions WHERE item = ?1",
+            "DELETE FROM item_tags WHERE item = ?1",
+        ] {
             self.connection.prepare_cached(sql)?.execute([id.0])?;
         }
-        let erased =
-            self.connection.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([id.0])?;
+        let erased = self
+            .connection
+            .prepare_cached("DELETE FROM items WHERE id = ?1")?
+            .execute([id.0])?;
         Ok(erased > 0)
     }
 

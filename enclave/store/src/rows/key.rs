@@ -20,7 +20,11 @@ impl View<'_> {
     /// One key without its private half.
     pub fn key(&self, id: &KeyId) -> Result<Option<Key>, StoreError> {
         let sql = "SELECT id, label, algorithm, public, created, imported FROM keys WHERE id = ?1";
-        Ok(self.connection.prepare_cached(sql)?.query_row([id.0], read).optional()?)
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([id.0], read)
+            .optional()?)
     }
 
     /// The private half of a key, as it was sealed.
@@ -71,8 +75,10 @@ impl Change<'_> {
 
     /// Destroys a key. Says whether it was there.
     pub fn remove_key(&self, id: &KeyId) -> Result<bool, StoreError> {
-        let removed =
-            self.connection.prepare_cached("DELETE FROM keys WHERE id = ?1")?.execute([id.0])?;
+        let removed = self
+            .connection
+            .prepare_cached("DELETE FROM keys WHERE id = ?1")?
+            .execute([id.0])?;
         Ok(removed > 0)
     }
 }

@@ -26,7 +26,9 @@ impl View<'_> {
         device: &DeviceId,
         id: &RequestId,
     ) -> Result<Option<Answered>, StoreError> {
-        let Some(device) = self.device_number(device)? else { return Ok(None) };
+        let Some(device) = self.device_number(device)? else {
+            return Ok(None);
+        };
         Ok(self
             .connection
             .prepare_cached("SELECT digest, reply, at FROM requests WHERE device = ?1 AND id = ?2")?

@@ -17,7 +17,10 @@ impl View<'_> {
              GROUP BY number ORDER BY name",
         )?;
         let rows = statement.query_map([], |row| {
-            Ok(Counted { tag: read(row)?, items: column::unsigned32(row, 3)? })
+            Ok(Counted {
+                tag: read(row)?,
+                items: column::unsigned32(row, 3)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -108,17 +111,25 @@ impl Change<'_> {
 
     /// Removes a tag from every item. False if it is not there.
     pub fn remove_tag(&self, name: &str) -> Result<bool, StoreError> {
-        let Some(number) = self.tag_number(name)? else { return Ok(false) };
+        let Some(number) = self.tag_number(name)? else {
+            return Ok(false);
+        };
         self.connection
             .prepare_cached("DELETE FROM item_tags WHERE tag = ?1")?
             .execute([number])?;
-        self.connection.prepare_cached("DELETE FROM tags WHERE number = ?1")?.execute([number])?;
+        self.connection
+            .prepare_cached("DELETE FROM tags WHERE number = ?1")?
+            .execute([number])?;
         Ok(true)
     }
 
     /// Sets the tags of an item to exactly `names`; creates those that are not there yet.
     pub(crate) fn set_item_tags(&self, item: &ItemId, names: &[String]) -> Result<(), StoreError> {
-        for gone in self.item_tags(item)?.iter().filter(|name| !names.contains(name)) {
+        for gone in self
+            .item_tags(item)?
+            .iter()
+            .filter(|name| !names.contains(name))
+        {
             let number = self.number_tag(gone)?;
             self.connection
                 .prepare_cached("DELETE FROM item_tags WHERE item = ?1 AND tag = ?2")?
@@ -149,5 +160,9 @@ impl Change<'_> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Tag> {
-    Ok(Tag { name: row.get(0)?, color: row.get(1)?, description: row.get(2)? })
+    Ok(Tag {
+        name: row.get(0)?,
+        color: row.get(1)?,
+        description: row.get(2)?,
+    })
 }

@@ -26,7 +26,9 @@ impl View<'_> {
         device: &DeviceId,
         now: UnixMillis,
     ) -> Result<Vec<TransactionKey>, StoreError> {
-        let Some(device) = self.device_number(device)? else { return Ok(Vec::new()) };
+        let Some(device) = self.device_number(device)? else {
+            return Ok(Vec::new());
+        };
         let mut statement = self.connection.prepare_cached(
             "SELECT id, secret, expires FROM transaction_keys
              WHERE device = ?1 AND expires > ?2 ORDER BY expires, id",
@@ -41,12 +43,16 @@ impl View<'_> {
         device: &DeviceId,
         now: UnixMillis,
     ) -> Result<u32, StoreError> {
-        let Some(device) = self.device_number(device)? else { return Ok(0) };
+        let Some(device) = self.device_number(device)? else {
+            return Ok(0);
+        };
         let sql = "SELECT count(*) FROM transaction_keys WHERE device = ?1 AND expires > ?2";
         Ok(self
             .connection
             .prepare_cached(sql)?
-            .query_row(params![device, column::time(now)], |row| column::unsigned32(row, 0))?)
+            .query_row(params![device, column::time(now)], |row| {
+                column::unsigned32(row, 0)
+            })?)
     }
 }
 
@@ -62,7 +68,8 @@ impl Change<'_> {
             "INSERT INTO transaction_keys (id, device, secret, expires) VALUES (?1, ?2, ?3, ?4)",
         )?;
         let expires = column::time(key.expires);
-        key.secret.expose(|secret| insert.execute(params![key.id.0, device, secret, expires]))?;
+        key.secret
+            .expose(|secret| insert.execute(params![key.id.0, device, secret, expires]))?;
         Ok(())
     }
 
@@ -74,7 +81,9 @@ impl Change<'_> {
         id: &TransactionKeyId,
         now: UnixMillis,
     ) -> Result<Option<TransactionKey>, StoreError> {
-        let Some(device) = self.device_number(device)? else { return Ok(None) };
+        let Some(device) = self.device_number(device)? else {
+            return Ok(None);
+        };
         Ok(self
             .connection
             .prepare_cached(

@@ -23,7 +23,10 @@ impl View<'_> {
             .connection
             .prepare_cached("SELECT id, created FROM vault")?
             .query_row([], |row| {
-                Ok(Vault { id: VaultId(row.get(0)?), created: column::read_time(row, 1)? })
+                Ok(Vault {
+                    id: VaultId(row.get(0)?),
+                    created: column::read_time(row, 1)?,
+                })
             })
             .optional()?)
     }

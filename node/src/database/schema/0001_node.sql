@@ -67,3 +67,6 @@ BEGIN SELECT raise(ABORT, 'the admin audit is append-only'); END;
 
 -- Scratch for the test whether the disk takes writes; always empty.
 CREATE TABLE probe (filler BLOB NOT NULL) STRICT;
+
+-- Removed spaces whose objects are still to be removed.
+CREATE TABLE object_removal (space BLOB PRIMARY KEY NOT NULL) STRICT, WITHOUT ROWID;

@@ -1,5 +1,7 @@
 //! Evidence that is genuine, but not for this session, this role or these two.
 
+use vettid_wire::id::SpaceId;
+
 use super::fixture::*;
 use crate::{
     Claim, Error, Evidence, Identity, Misuse, PeerIncompatible, PeerMisbehaved, Role, Statement,
@@ -26,47 +28,52 @@ fn signed(scene: &mut Scene, claim: &Claim, statement: Statement) -> Evidence {
 
 #[test]
 fn evidence_signed_for_anything_else_is_refused() {
-    let device = Device::new(0x29).public();
-    let others: [(&str, fn(Statement) -> Statement); 4] = [
-        ("role", |all| Statement {
-            role: Role::Initiator,
-            ..all
-        }),
-        ("session", |all| Statement {
-            transcript: Transcript([0; 32]),
-            ..all
-        }),
-        ("epoch", |all| Statement {
-            policy_epoch: EPOCH + 1,
-            ..all
-        }),
-        ("space", |all| Statement {
-            own: Identity::Space(vettid_wire::id::SpaceId([0x52; 16])),
-            ..all
-        }),
-    ];
-    for (what, change) in others {
+    let space = Identity::Space(SpaceId([0x52; 16]));
+    let peer = Identity::Device(Device::new(0x29).public());
+    for (what, change) in [
+        ("role", Change::Role),
+        ("session", Change::Transcript),
+        ("epoch", Change::Epoch),
+        ("space", Change::Own(space)),
+        ("device", Change::Peer(peer)),
+    ] {
         let outcome =
-            Scene::new().open_with(|scene, claim| signed(scene, claim, change(claim.statement)));
+            Scene::new().open_with(|scene, claim| signed(scene, claim, change.of(claim.statement)));
         assert_eq!(
             refused(outcome),
             Some(PeerMisbehaved::Signature.into()),
             "{what}"
         );
     }
+}
 
-    let outcome = Scene::new().open_with(|scene, claim| {
-        let peer = Identity::Device(device);
-        signed(
-            scene,
-            claim,
-            Statement {
-                peer,
-                ..claim.statement
+enum Change {
+    Epoch,
+    Own(Identity),
+    Peer(Identity),
+    Role,
+    Transcript,
+}
+
+impl Change {
+    fn of(self, all: Statement) -> Statement {
+        match self {
+            Self::Epoch => Statement {
+                policy_epoch: EPOCH + 1,
+                ..all
             },
-        )
-    });
-    assert_eq!(refused(outcome), Some(PeerMisbehaved::Signature.into()));
+            Self::Own(own) => Statement { own, ..all },
+            Self::Peer(peer) => Statement { peer, ..all },
+            Self::Role => Statement {
+                role: Role::Initiator,
+                ..all
+            },
+            Self::Transcript => Statement {
+                transcript: Transcript([0; 32]),
+                ..all
+            },
+        }
+    }
 }
 
 #[test]

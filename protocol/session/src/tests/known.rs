@@ -102,6 +102,46 @@ fn document_that_ends_within_the_handshake_is_not_named() {
 }
 
 #[test]
+fn document_of_another_node_is_not_named() {
+    let mut scene = Scene::new();
+    let known = known(&mut scene);
+    scene.enclave = Enclave::new(0x32);
+    let mut named = None;
+
+    let outcome = reopen(&mut scene, &known, |scene, claim| {
+        named = claim.known_document;
+        honest(scene, claim)
+    });
+
+    assert_eq!(refused(outcome), None);
+    assert_eq!(named, None);
+}
+
+#[test]
+fn responder_names_no_document_to_somebody_it_does_not_expect() {
+    let mut enclaves = Enclaves::new();
+    let (_, right) = enclaves
+        .open(Enclaves::strangers, Enclaves::prove)
+        .expect("opened");
+    let of_initiator = right.known_enclave().expect("an enclave");
+    let mut named = None;
+
+    let opened = enclaves.open(
+        |all| {
+            let responder = all.responder_terms().knowing(of_initiator);
+            (all.initiator_terms(), responder)
+        },
+        |all, claim| {
+            named = named.or(claim.known_document);
+            all.prove(claim)
+        },
+    );
+
+    assert_eq!(refused(opened), None);
+    assert_eq!(named, None);
+}
+
+#[test]
 fn document_of_another_epoch_is_not_named() {
     let mut scene = Scene::new();
     let known = known(&mut scene);

@@ -10,3 +10,4 @@ mod order;
 mod schedule;
 mod tampering;
 mod transport;
+mod zz_cost;

@@ -195,3 +195,14 @@ fn session_prints_neither_keys_nor_messages() {
     assert!(text.starts_with("Established { peer: Space("), "{text}");
     assert!(!text.contains("channel"), "{text}");
 }
+
+#[test]
+fn every_state_can_move_to_another_thread() {
+    fn moves<T: Send + 'static>() {}
+
+    moves::<Initiator>();
+    moves::<InitiatorProgress>();
+    moves::<Responder>();
+    moves::<crate::ResponderProgress>();
+    moves::<Established>();
+}

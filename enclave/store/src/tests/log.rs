@@ -1,0 +1,435 @@
+//! What a lying host can do to a log, and what each lie is refused as.
+
+use vettid_crypto::{SealingKey, SecretBytes, VaultKey};
+use vettid_wire::Secret;
+use vettid_wire::id::SpaceId;
+use vettid_wire::request::Head;
+
+use crate::fixture::{self, SPACE, Vault, next, put, sealing_key, vault_key};
+use crate::{
+    Chain, ChainError, Freshness, Kind, Record, RecordError, Replay, RestoreError, Tail, TailError,
+};
+
+/// Records 1 checkpoint, 2 changeset, 3 header, 4 changeset.
+fn vault() -> Vault {
+    let mut vault = Vault::enrolled();
+    let body = Secret::new(vec![1; 100]);
+    vault.commit(|change| put(change, &next(1, 1, "one", &[], &body)));
+    vault.charge();
+    vault.commit(|change| put(change, &next(2, 1, "two", &[], &body)));
+    vault
+}
+
+fn refusal(log: &[Vec<u8>]) -> Option<ChainError> {
+    fixture::read(log).err()
+}
+
+#[test]
+fn honest_log_links_and_shows_its_end() {
+    let vault = vault();
+
+    let (chain, records) = vault.read().expect("links");
+
+    assert_eq!(chain.head(), vault.tail.head());
+    let kinds: Vec<_> = records.iter().map(crate::Linked::kind).collect();
+    assert_eq!(
+        kinds,
+        [
+            Kind::Checkpoint,
+            Kind::Changeset,
+            Kind::Header,
+            Kind::Changeset
+        ]
+    );
+    assert_eq!(
+        records[0].open_header(&sealing_key()).map(|h| h.created),
+        Ok(fixture::NOW)
+    );
+    assert_eq!(
+        records[2].open_header(&sealing_key()).map(|h| h.created),
+        Ok(fixture::NOW)
+    );
+}
+
+#[test]
+fn record_comes_back_from_its_bytes() {
+    for bytes in &vault().log {
+        let record = Record::parse(bytes).expect("record");
+
+        assert_eq!(record.to_bytes(), *bytes);
+        assert_eq!(record.size(), bytes.len());
+    }
+}
+
+#[test]
+fn bytes_that_are_no_record_are_refused() {
+    let good = vault().log[1].clone();
+    let mut kind = good.clone();
+    kind[0] = 9;
+
+    assert_eq!(Record::parse(&kind), Err(RecordError::Malformed));
+    assert_eq!(Record::parse(&[]), Err(RecordError::Malformed));
+    assert_eq!(
+        Record::parse(&good[..crate::FRONT - 1]),
+        Err(RecordError::Malformed)
+    );
+    let long = vec![1; crate::FRONT + vettid_wire::limits::RECORD + 1];
+    assert_eq!(Record::parse(&long), Err(RecordError::Malformed));
+}
+
+#[test]
+fn missing_record_is_a_gap() {
+    let mut log = vault().log;
+    log.remove(2);
+
+    assert_eq!(
+        refusal(&log),
+        Some(ChainError::Gap {
+            expected: 3,
+            found: 4
+        })
+    );
+}
+
+#[test]
+fn repeated_record_is_refused() {
+    let mut log = vault().log;
+    log.push(log[1].clone());
+
+    assert_eq!(
+        refusal(&log),
+        Some(ChainError::Repeated {
+            expected: 5,
+            found: 2
+        })
+    );
+}
+
+#[test]
+fn swapped_records_are_refused() {
+    let mut log = vault().log;
+    log.swap(1, 3);
+
+    assert_eq!(
+        refusal(&log),
+        Some(ChainError::Gap {
+            expected: 2,
+            found: 4
+        })
+    );
+}
+
+#[test]
+fn record_of_another_history_at_the_same_place_breaks_the_link() {
+    let mut log = vault().log;
+    let mut other = Vault::enrolled();
+    other.charge();
+    other.charge();
+    log[2].clone_from(&other.log[2]);
+
+    assert_eq!(refusal(&log), Some(ChainError::BrokenLink { number: 3 }));
+}
+
+#[test]
+fn every_altered_byte_of_every_record_is_refused() {
+    let vault = vault();
+    for record in 0..vault.log.len() {
+        for index in 0..vault.log[record].len() {
+            let mut altered = Vault::enrolled();
+            altered.log.clone_from(&vault.log);
+            altered.log[record][index] ^= 1;
+            assert!(!is_usable(&altered.log), "record {record}, byte {index}");
+        }
+    }
+}
+
+/// Whether a log links, its headers open and its changes apply.
+fn is_usable(log: &[Vec<u8>]) -> bool {
+    let mut chain = Chain::knowing(SPACE, 2);
+    let mut records = Vec::new();
+    for bytes in log {
+        let Ok(record) = Record::parse(bytes) else {
+            return false;
+        };
+        let Ok(linked) = chain.accept(record) else {
+            return false;
+        };
+        records.push(linked);
+    }
+    let headers = records
+        .iter()
+        .filter(|record| record.kind() != Kind::Changeset);
+    for header in headers {
+        if header.open_header(&sealing_key()).is_err() {
+            return false;
+        }
+    }
+    let changes = records
+        .iter()
+        .filter(|record| record.kind() == Kind::Changeset);
+    records[0].open_snapshot(&vault_key()).is_ok()
+        && changes
+            .into_iter()
+            .all(|record| record.open_changeset(&vault_key()).is_ok())
+}
+
+#[test]
+fn altered_newest_record_does_not_open() {
+    let mut vault = vault();
+    let last = vault.log[3].len() - 1;
+    vault.log[3][last] ^= 1;
+
+    assert_eq!(
+        vault.restore().err(),
+        Some(RestoreError::Record(RecordError::NotOpened(4)))
+    );
+}
+
+#[test]
+fn log_that_begins_without_a_checkpoint_is_refused() {
+    let log = vault().log;
+
+    assert_eq!(
+        refusal(&log[1..]),
+        Some(ChainError::NotACheckpoint { number: 2 })
+    );
+    assert_eq!(
+        refusal(&log[2..]),
+        Some(ChainError::NotACheckpoint { number: 3 })
+    );
+}
+
+#[test]
+fn first_record_has_nothing_before_it() {
+    let mut log = vault().log;
+    log[0][11] = 1;
+    assert_eq!(refusal(&log), Some(ChainError::BrokenLink { number: 1 }));
+
+    log[0][3..11].fill(0);
+
+    assert_eq!(refusal(&log), Some(ChainError::BrokenLink { number: 0 }));
+}
+
+#[test]
+fn log_of_another_space_does_not_open() {
+    let vault = vault();
+    let mut chain = Chain::new(SpaceId([9; 16]));
+    let checkpoint = chain
+        .accept(Record::parse(&vault.log[0]).expect("record"))
+        .expect("links");
+
+    assert_eq!(
+        checkpoint.open_header(&sealing_key()).err(),
+        Some(RecordError::NotOpened(1))
+    );
+    assert_eq!(
+        checkpoint.open_snapshot(&vault_key()).err(),
+        Some(RecordError::NotOpened(1))
+    );
+    let next = chain.accept(Record::parse(&vault.log[1]).expect("record"));
+    assert_eq!(next.err(), Some(ChainError::BrokenLink { number: 2 }));
+}
+
+#[test]
+fn records_do_not_open_under_another_key() {
+    let vault = vault();
+    let (_, records) = vault.read().expect("links");
+    let (sealing, key) = (
+        SealingKey::from_bytes([0; 32]),
+        VaultKey::from_bytes([0; 32]),
+    );
+
+    assert_eq!(
+        records[2].open_header(&sealing).err(),
+        Some(RecordError::NotOpened(3))
+    );
+    assert_eq!(
+        records[0].open_snapshot(&key).err(),
+        Some(RecordError::NotOpened(1))
+    );
+    assert_eq!(
+        records[1].open_changeset(&key).err(),
+        Some(RecordError::NotOpened(2))
+    );
+}
+
+#[test]
+fn record_opens_only_as_its_own_kind() {
+    let vault = vault();
+    let (_, records) = vault.read().expect("links");
+
+    assert_eq!(
+        records[1].open_header(&sealing_key()).err(),
+        Some(RecordError::Unexpected(2))
+    );
+    assert_eq!(
+        records[1].open_snapshot(&vault_key()).err(),
+        Some(RecordError::Unexpected(2))
+    );
+    assert_eq!(
+        records[2].open_changeset(&vault_key()).err(),
+        Some(RecordError::Unexpected(3))
+    );
+}
+
+#[test]
+fn newer_schema_is_refused_before_anything_is_opened() {
+    let mut vault = vault();
+    vault.log[0][2] = 3;
+
+    assert_eq!(
+        refusal(&vault.log),
+        Some(ChainError::SchemaTooNew { known: 2, found: 3 })
+    );
+}
+
+#[test]
+fn schema_changes_at_checkpoints_only() {
+    let mut log = vault().log;
+    log[1][2] = 2;
+    let changed = ChainError::SchemaChanged {
+        number: 2,
+        from: 1,
+        to: 2,
+    };
+    assert_eq!(refusal(&log), Some(changed));
+
+    log[1][2] = 0;
+
+    assert_eq!(
+        refusal(&log),
+        Some(ChainError::SchemaChanged {
+            number: 2,
+            from: 1,
+            to: 0
+        })
+    );
+}
+
+#[test]
+fn refused_record_leaves_the_chain_where_it_stood() {
+    let vault = vault();
+    let parse = |index: usize| Record::parse(&vault.log[index]).expect("record");
+    let mut chain = Chain::new(SPACE);
+    chain.accept(parse(0)).expect("links");
+    assert!(chain.accept(parse(2)).is_err());
+
+    for index in 1..4 {
+        chain.accept(parse(index)).expect("links");
+    }
+
+    assert_eq!(chain.head(), vault.tail.head());
+}
+
+#[test]
+fn log_that_was_cut_off_is_older_than_what_was_seen() {
+    let vault = vault();
+    let seen = vault.tail.head().expect("head");
+    let (chain, _) = fixture::read(&vault.log[..3]).expect("links");
+
+    assert_eq!(
+        chain.freshness(&seen),
+        Freshness::RolledBack { seen: 4, found: 3 }
+    );
+    assert_eq!(
+        Chain::new(SPACE).freshness(&seen),
+        Freshness::RolledBack { seen: 4, found: 0 }
+    );
+}
+
+#[test]
+fn what_was_seen_before_is_fresh_and_what_never_was_is_forked() {
+    let vault = vault();
+    let (chain, records) = vault.read().expect("links");
+    for record in &records {
+        assert_eq!(chain.freshness(&record.head()), Freshness::Fresh);
+        let foreign = Head {
+            hash: [0; 32],
+            ..record.head()
+        };
+        let number = foreign.number;
+        assert_eq!(chain.freshness(&foreign), Freshness::Forked { number });
+    }
+
+    let newest = vault.tail.head().expect("head");
+    assert_eq!(vault.tail.freshness(&newest), Freshness::Fresh);
+    let foreign = Head {
+        hash: [0; 32],
+        ..newest
+    };
+    assert_eq!(
+        vault.tail.freshness(&foreign),
+        Freshness::Forked { number: 4 }
+    );
+    let later = Head {
+        number: 5,
+        ..newest
+    };
+    assert_eq!(
+        vault.tail.freshness(&later),
+        Freshness::RolledBack { seen: 5, found: 4 }
+    );
+}
+
+#[test]
+fn head_from_before_the_checkpoint_is_fresh() {
+    let mut vault = vault();
+    let seen = vault.tail.head().expect("head");
+    vault.checkpoint();
+
+    let (chain, _) = vault.read().expect("links");
+
+    assert_eq!(chain.freshness(&seen), Freshness::Fresh);
+}
+
+#[test]
+fn replay_takes_records_in_order_and_of_one_log_only() {
+    let vault = vault();
+    let (_, records) = vault.read().expect("links");
+    let mut chain = Chain::new(SpaceId([9; 16]));
+    let foreign = chain
+        .accept(Record::parse(&vault.log[0]).expect("record"))
+        .expect("links");
+    let key = vault_key();
+    let vessel = crate::Database::template().expect("template");
+    let mut replay = Replay::begin(vessel, &records[0], &key, &mut |_, _| None).expect("begins");
+
+    assert_eq!(replay.apply(&records[2]), Err(RestoreError::OutOfOrder(3)));
+    assert_eq!(replay.apply(&foreign), Err(RestoreError::OutOfOrder(1)));
+    assert_eq!(replay.apply(&records[1]), Ok(()));
+    assert_eq!(replay.apply(&records[1]), Err(RestoreError::OutOfOrder(2)));
+}
+
+#[test]
+fn empty_log_takes_nothing_but_a_checkpoint() {
+    let mut vault = vault();
+    let snapshot = vault.snapshot();
+    let mut tail = Tail::genesis(SPACE);
+    let keys = (&sealing_key(), &vault_key());
+
+    let header = tail.header(&fixture::header(), &sealing_key(), &mut vault.entropy);
+    let stale = tail.checkpoint(&fixture::header(), Some(snapshot), keys, &mut vault.entropy);
+
+    assert_eq!(header.err(), Some(TailError::CheckpointDue));
+    assert_eq!(
+        stale.err(),
+        Some(TailError::SnapshotStale { holds: 4, ends: 0 })
+    );
+}
+
+#[test]
+fn checkpoint_needs_a_snapshot_of_the_newest_record() {
+    let mut vault = vault();
+    let snapshot = vault.snapshot();
+    vault.charge();
+    let keys = (&sealing_key(), &vault_key());
+    let mut checkpoint = |snapshot| {
+        vault
+            .tail
+            .checkpoint(&fixture::header(), snapshot, keys, &mut vault.entropy)
+    };
+
+    assert_eq!(checkpoint(None).err(), Some(TailError::SnapshotMissing));
+    let stale = TailError::SnapshotStale { holds: 4, ends: 5 };
+    assert_eq!(checkpoint(Some(snapshot)).err(), Some(stale));
+}

@@ -1,0 +1,214 @@
+//! Rules that every table obeys, and vaults of an older schema.
+
+use crate::fixture::{self, GROWN, SPACE, Vault};
+use crate::{Database, StoreError, Tail, TailError};
+
+fn names(database: &Database, sql: &str) -> Vec<String> {
+    let mut statement = database.connection.prepare(sql).expect("prepares");
+    let rows = statement.query_map([], |row| row.get(0)).expect("reads");
+    rows.map(|name| name.expect("text")).collect()
+}
+
+#[test]
+fn every_table_is_strict_and_has_a_primary_key_that_is_never_null() {
+    let database = Database::template().expect("template");
+
+    let loose = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND NOT strict
+                 AND name NOT LIKE 'sqlite_%'";
+    let keyless = "SELECT name FROM pragma_table_list AS t WHERE schema = 'main'
+                   AND name NOT LIKE 'sqlite_%' AND NOT EXISTS
+                   (SELECT 1 FROM pragma_table_info(t.name) WHERE pk > 0)";
+    let nullable = "SELECT t.name FROM pragma_table_list AS t, pragma_table_info(t.name) AS c
+                    WHERE schema = 'main' AND t.name NOT LIKE 'sqlite_%'
+                    AND c.pk > 0 AND NOT c.\"notnull\"";
+    let rowids = "SELECT t.name FROM pragma_table_list AS t, pragma_table_info(t.name) AS c
+                  WHERE schema = 'main' AND t.name NOT LIKE 'sqlite_%' AND NOT t.wr
+                  AND c.pk > 0 AND c.type <> 'INTEGER'";
+    for sql in [loose, keyless, nullable, rowids] {
+        assert_eq!(names(&database, sql), [""; 0], "{sql}");
+    }
+    assert_eq!(
+        names(
+            &database,
+            "SELECT name FROM pragma_table_list WHERE schema = 'main'"
+        )
+        .len(),
+        14
+    );
+}
+
+#[test]
+fn schema_has_nothing_that_replay_would_repeat_or_changesets_lack() {
+    let database = Database::template().expect("template");
+
+    let active = "SELECT name FROM sqlite_schema WHERE type IN ('trigger', 'view')
+                  OR sql LIKE '%REFERENCES%' OR sql LIKE '%AUTOINCREMENT%' OR sql LIKE '%VIRTUAL%'
+                  OR sql LIKE '%UNIQUE%' OR sql LIKE '%random%' OR sql LIKE '%DEFAULT%'";
+    assert_eq!(names(&database, active), [""; 0]);
+}
+
+#[test]
+fn settings_hold_before_and_after_a_restore() {
+    let mut vault = Vault::enrolled();
+    vault.checkpoint();
+    let restored = vault.restore().expect("restores").database;
+
+    for database in [&vault.database, &restored] {
+        let setting = |name: &str| -> String {
+            let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            names(database, &sql).concat()
+        };
+        assert_eq!(setting("journal_mode"), "memory");
+        assert_eq!(setting("temp_store"), "2");
+        assert_eq!(setting("secure_delete"), "1");
+        assert_eq!(setting("trusted_schema"), "0");
+        assert_eq!(setting("foreign_keys"), "0");
+        assert_eq!(setting("page_size"), "1024");
+        assert_eq!(setting("max_page_count"), "262144");
+    }
+}
+
+#[test]
+fn database_beyond_its_bound_is_full_and_keeps_what_it_had() {
+    let mut vault = Vault::enrolled();
+    vault
+        .database
+        .connection
+        .execute_batch("PRAGMA max_page_count = 100")
+        .expect("sets");
+    let before = fixture::dump(&vault.database);
+    let large = vettid_wire::Secret::new(vec![1; 200_000]);
+
+    let full = vault
+        .database
+        .transaction(|change| change.write_item(&fixture::next(1, 1, "large", &[], &large)));
+
+    assert_eq!(full.err(), Some(StoreError::Full));
+    assert_eq!(fixture::dump(&vault.database), before);
+}
+
+/// A vault of the first version of a schema that has grown since, with notes before and behind its
+/// checkpoint.
+fn old_vault(checkpoint: bool) -> Vault {
+    let database = Database::empty(GROWN, 1).expect("empty");
+    let mut vault = Vault::with(database, Tail::genesis(SPACE).with_newest_schema(1));
+    let note = |vault: &mut Vault, sql: &str| {
+        vault.commit(|change| Ok(change.connection.execute_batch(sql)?));
+    };
+    note(&mut vault, "INSERT INTO note VALUES (1, 'first')");
+    if checkpoint {
+        vault.checkpoint();
+    }
+    note(
+        &mut vault,
+        "INSERT INTO note VALUES (2, 'second'); UPDATE note SET text = 'x' WHERE id = 1",
+    );
+    vault
+}
+
+fn newest() -> Database {
+    Database::empty(GROWN, 2).expect("empty")
+}
+
+#[test]
+fn older_vault_is_migrated_after_its_whole_log() {
+    for checkpoint in [false, true] {
+        let restored = old_vault(checkpoint)
+            .restore_into(newest())
+            .expect("restores");
+
+        assert!(restored.migrated);
+        assert_eq!(
+            fixture::dump(&restored.database),
+            [
+                "note [Integer(1), Text(\"x\"), Integer(7)]",
+                "note [Integer(2), Text(\"second\"), Integer(7)]"
+            ]
+        );
+    }
+}
+
+#[test]
+fn migrated_vault_takes_headers_and_a_checkpoint_but_no_changes() {
+    let mut vault = old_vault(true);
+    let (chain, _) = vault.read().expect("links");
+    vault.database = vault.restore_into(newest()).expect("restores").database;
+    vault.tail = Tail::behind(&chain).with_newest_schema(2);
+    let insert = "INSERT INTO note VALUES (3, 'third', 9)";
+    let write = |database: &mut Database| {
+        let written = database.transaction(|change| {
+            change
+                .connection
+                .execute_batch(insert)
+                .map_err(StoreError::from)
+        });
+        written.expect("commits").changeset.expect("changeset")
+    };
+    assert!(vault.tail.checkpoint_due(u64::MAX));
+    let changeset = write(&mut vault.database);
+    let refused = vault
+        .tail
+        .changeset(&changeset, &fixture::vault_key(), &mut vault.entropy);
+    assert_eq!(refused.err(), Some(TailError::CheckpointDue));
+    vault.charge();
+
+    let log = vault.log.clone();
+    vault.checkpoint();
+    vault.log.splice(0..0, log);
+    vault.commit(|change| {
+        Ok(change
+            .connection
+            .execute_batch("DELETE FROM note WHERE id = 1")?)
+    });
+
+    let (chain, _) = vault.read().expect("links");
+    assert_eq!(chain.end().1, 2);
+    assert!(
+        !Tail::behind(&chain)
+            .with_newest_schema(2)
+            .checkpoint_due(u64::MAX)
+    );
+}
+
+#[test]
+fn replay_crosses_a_checkpoint_that_raised_the_schema() {
+    let mut vault = old_vault(true);
+    let (chain, _) = vault.read().expect("links");
+    vault.database = vault.restore_into(newest()).expect("restores").database;
+    vault.tail = Tail::behind(&chain).with_newest_schema(2);
+    let (log, chunks) = (vault.log.clone(), vault.chunks.clone());
+    vault.checkpoint();
+    vault.log.splice(0..0, log);
+    vault.chunks.extend(chunks);
+    let insert = "INSERT INTO note VALUES (3, 'third', 9)";
+    vault.commit(|change| Ok(change.connection.execute_batch(insert)?));
+
+    let restored = vault.restore_into(newest()).expect("restores");
+
+    assert!(!restored.migrated);
+    assert_eq!(
+        fixture::dump(&restored.database),
+        fixture::dump(&vault.database)
+    );
+}
+
+#[test]
+fn changes_to_a_table_that_the_schema_lacks_are_not_dropped_silently() {
+    let mut other = Database::empty(GROWN, 1).expect("empty");
+    let changed = other.transaction(|change| {
+        change
+            .connection
+            .execute_batch("INSERT INTO note VALUES (1, 'x')")
+            .map_err(StoreError::from)
+    });
+    let changeset = changed.expect("commits").changeset.expect("changeset");
+    let database = Database::template().expect("template");
+    let mut group = crate::changeset::Group::default();
+    group
+        .push(changeset, &database.connection)
+        .expect("pending");
+
+    let applied = group.flush(&database.connection);
+
+    assert_eq!(applied, Err(crate::ReplayError::UnknownTable));
+}

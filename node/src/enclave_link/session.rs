@@ -1,0 +1,334 @@
+//! One connection to the enclave, from greeting to end.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use vettid_wire::id::SpaceId;
+use vettid_wire::link::{Entry, FromEnclave, FromHost, Hello, Level, LogLine, Ready};
+use vettid_wire::version;
+
+use super::EnclaveMisbehaved;
+use super::frames::{Received, Unsent};
+use super::keeper::{LinkParts, SpaceCommand};
+use super::router::Router;
+use super::transport::{Reading, Writing};
+use crate::bus::inbound::Inbound;
+use crate::shutdown::Stop;
+use crate::vault_log::{Appender, NoRoom, Outcome, Outcomes};
+
+/// Time the enclave has from connecting to its first frame: it makes its keys and documents.
+const GREETING: Duration = Duration::from_secs(60);
+
+/// Pause between pings.
+const PING: Duration = Duration::from_secs(5);
+
+/// Silence after which the enclave counts as dead.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// Time the enclave has to end after it was asked, and the log to settle after it ended.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+/// Unsent bytes above which nothing more is taken from the bus.
+const SATURATED: usize = 4 * 1024 * 1024;
+
+/// Messages and outcomes taken in one turn.
+const BATCH: usize = 256;
+
+/// Questions of the enclave that may be open.
+const QUESTIONS: usize = 512;
+
+/// Lines of the enclave that are logged between two pings.
+const LINES: u32 = 50;
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The node stops and everything is settled.
+    Asked,
+    /// The enclave closed the connection or it broke.
+    Lost,
+    /// The enclave did what it must not.
+    Misbehaved(EnclaveMisbehaved),
+}
+
+/// What tasks beside the connection report to it.
+enum Report {
+    Answer(Option<FromHost>),
+    Lookup(SpaceId, Option<(Entry, u64)>),
+}
+
+pub(super) struct Session<'a> {
+    parts: &'a mut LinkParts,
+    received: Received,
+    writing: Writing,
+    router: Router,
+    appender: Appender,
+    outcomes: Outcomes,
+    reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
+    open_questions: usize,
+    heard: Instant,
+    pings: u64,
+    lines: u32,
+}
+
+impl<'a> Session<'a> {
+    /// Greets the enclave; returns what it says of itself.
+    pub(super) async fn greet(
+        parts: &'a mut LinkParts,
+        (reading, mut writing): (Reading, Writing),
+        hello: Hello,
+    ) -> Result<(Self, Ready), Ended> {
+        let mut received = Received::new(reading);
+        let greeting = async {
+            let mut unsent = Unsent::default();
+            unsent.push(&FromHost::Hello(hello));
+            while !unsent.is_empty() {
+                unsent.write_some(&mut writing).await.map_err(|_| Ended::Lost)?;
+            }
+            first_frame(&mut received).await
+        };
+        let frame = timeout(GREETING, greeting).await.unwrap_or_else(|_| Err(silent()))?;
+        let FromEnclave::Ready(ready) = frame else {
+            return Err(Ended::Misbehaved(EnclaveMisbehaved::Turn));
+        };
+        if ready.version != version::LINK {
+            return Err(Ended::Misbehaved(EnclaveMisbehaved::Version(ready.version)));
+        }
+        let (appender, outcomes) = parts.stores.log.appender();
+        let session = Self {
+            parts,
+            received,
+            writing,
+            router: Router::default(),
+            appender,
+            outcomes,
+            reports: mpsc::channel(QUESTIONS * 2),
+            open_questions: 0,
+            heard: Instant::now(),
+            pings: 0,
+            lines: 0,
+        };
+        Ok((session, ready))
+    }
+
+    /// Serves until the connection ends; then lets the log settle and releases what it allows.
+    pub(super) async fn serve(mut self, mut stop: Stop) -> Ended {
+        let ended = self.run(&mut stop).await.err().unwrap_or(Ended::Lost);
+        let deadline = Instant::now() + FAREWELL;
+        while self.router.unsettled() > 0 {
+            let next = tokio::time::timeout_at(deadline, self.outcomes.next()).await;
+            let Ok(Some(outcome)) = next else { break };
+            self.take_outcomes(&mut vec![outcome]);
+            self.publish();
+        }
+        if stop.is_asked() && !matches!(ended, Ended::Misbehaved(_)) { Ended::Asked } else { ended }
+    }
+
+    async fn run(&mut self, stop: &mut Stop) -> Result<(), Ended> {
+        let mut ticks = interval(PING);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut leave_by = None;
+        let (mut messages, mut outcomes) = (Vec::new(), Vec::new());
+        loop {
+            let has_room = self.router.actions.appends.is_empty();
+            let listens = leave_by.is_none() && self.router.actions.to_enclave.len() < SATURATED;
+            let mut malformed = 0;
+            let inbound = &mut self.parts.inbound;
+            let arrived = std::future::poll_fn(|context| {
+                inbound.poll_batch(context, &mut messages, BATCH, &mut malformed)
+            });
+            let unsent = &mut self.router.actions.to_enclave;
+            let sends = !unsent.is_empty();
+            tokio::select! {
+                filled = self.received.fill(), if has_room => {
+                    if !filled.map_err(|_| Ended::Lost)? {
+                        return Err(Ended::Lost);
+                    }
+                    self.heard = Instant::now();
+                }
+                written = unsent.write_some(&mut self.writing), if sends => {
+                    written.map_err(|_| Ended::Lost)?;
+                }
+                count = self.outcomes.collect(&mut outcomes, BATCH) => {
+                    if count == 0 {
+                        return Err(Ended::Lost);
+                    }
+                    self.take_outcomes(&mut outcomes);
+                }
+                alive = arrived, if listens => {
+                    self.take_messages(&mut messages, malformed);
+                    if !alive {
+                        return Err(Ended::Lost);
+                    }
+                }
+                Some(report) = self.reports.1.recv() => self.take_report(report),
+                Some(command) = self.parts.commands.recv() => self.obey(command),
+                _ = ticks.tick() => self.tick(leave_by)?,
+                () = stop.asked(), if leave_by.is_none() => {
+                    leave_by = Some(Instant::now() + FAREWELL);
+                    self.router.actions.to_enclave.push(&FromHost::Shutdown);
+                }
+            }
+            self.pump()?;
+        }
+    }
+
+    /// Understands what was received and does what follows from it.
+    fn pump(&mut self) -> Result<(), Ended> {
+        loop {
+            self.queue_appends();
+            if !self.router.actions.appends.is_empty() {
+                // The log has no room: the enclave waits until outcomes make some.
+                break;
+            }
+            let misbehaved = |error| Ended::Misbehaved(error);
+            let Some(frame) = self.received.next().map_err(|e| misbehaved(e.into()))? else { break };
+            self.router.hear_enclave(frame).map_err(misbehaved)?;
+        }
+        self.ask_around()?;
+        self.publish();
+        Ok(())
+    }
+
+    fn queue_appends(&mut self) {
+        while let Some(append) = self.router.actions.appends.pop_front() {
+            if let Err(NoRoom(append)) = self.appender.append(append) {
+                self.router.actions.appends.push_front(append);
+                return;
+            }
+            self.parts.metrics.log_records_appended.inc();
+        }
+    }
+
+    fn publish(&mut self) {
+        let metrics = &self.parts.metrics;
+        for (space, device, envelope) in self.router.actions.to_bus.drain(..) {
+            if self.parts.outbound.publish(space, device, envelope) {
+                metrics.frames_outbound.inc();
+            } else {
+                metrics.frames_dropped.inc();
+            }
+        }
+        metrics.frames_dropped.inc_by(std::mem::take(&mut self.router.actions.dropped));
+    }
+
+    fn take_messages(&mut self, messages: &mut Vec<Inbound>, malformed: u64) {
+        self.parts.metrics.frames_malformed.inc_by(malformed);
+        self.parts.metrics.frames_inbound.inc_by(messages.len() as u64);
+        messages.drain(..).for_each(|inbound| self.router.hear_app(inbound));
+    }
+
+    fn take_outcomes(&mut self, outcomes: &mut Vec<Outcome>) {
+        for outcome in outcomes.drain(..) {
+            if outcome.result.is_err() {
+                self.parts.metrics.log_appends_refused.inc();
+            }
+            self.router.settled(outcome.space, outcome.number, outcome.result);
+        }
+        self.router.finish_batch();
+    }
+
+    fn take_report(&mut self, report: Report) {
+        match report {
+            Report::Answer(answer) => {
+                self.open_questions = self.open_questions.saturating_sub(1);
+                if let Some(answer) = answer {
+                    self.router.actions.to_enclave.push(&answer);
+                }
+            }
+            Report::Lookup(space, found) => self.router.looked_up(space, found),
+        }
+    }
+
+    fn obey(&mut self, command: SpaceCommand) {
+        match command {
+            SpaceCommand::Close(space) => self.router.close(space),
+        }
+    }
+
+    /// Starts a task for each lookup and question; these are opens, snapshots and cuts.
+    fn ask_around(&mut self) -> Result<(), Ended> {
+        for space in self.router.actions.lookups.drain(..) {
+            let (directory, stores) = (self.parts.directory.clone(), self.parts.stores.clone());
+            let reports = self.reports.0.clone();
+            tokio::spawn(async move {
+                let found = directory.entry(space, &*stores.log).await;
+                // The connection may have ended meanwhile.
+                let _ = reports.send(Report::Lookup(space, found)).await;
+            });
+        }
+        for space in self.router.actions.begun.drain(..) {
+            let directory = self.parts.directory.clone();
+            tokio::spawn(async move { directory.begun(space).await });
+        }
+        for question in self.router.actions.questions.drain(..) {
+            self.open_questions = self.open_questions.saturating_add(1);
+            if self.open_questions > QUESTIONS {
+                return Err(Ended::Misbehaved(EnclaveMisbehaved::Flood));
+            }
+            let (stores, reports) = (self.parts.stores.clone(), self.reports.0.clone());
+            tokio::spawn(async move {
+                let answer = question.answer(&stores).await;
+                let _ = reports.send(Report::Answer(answer)).await;
+            });
+        }
+        for line in std::mem::take(&mut self.router.actions.lines) {
+            self.lines = self.lines.saturating_add(1);
+            if self.lines <= LINES {
+                log(&line);
+            }
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, leave_by: Option<Instant>) -> Result<(), Ended> {
+        if leave_by.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Ended::Lost);
+        }
+        if self.heard.elapsed() > SILENCE {
+            return Err(silent());
+        }
+        if let Some(pong) = self.router.actions.pongs.pop() {
+            let metrics = &self.parts.metrics;
+            metrics.vaults_open.set(i64::from(pong.open));
+            metrics.sessions_open.set(i64::from(pong.sessions));
+            let bytes = pong.memory.saturating_mul(1024);
+            metrics.vaults_memory_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        self.router.actions.pongs.clear();
+        self.lines = 0;
+        self.pings = self.pings.wrapping_add(1);
+        self.router.actions.to_enclave.push(&FromHost::Ping(self.pings));
+        Ok(())
+    }
+}
+
+async fn first_frame(received: &mut Received) -> Result<FromEnclave, Ended> {
+    loop {
+        match received.next() {
+            Err(error) => return Err(Ended::Misbehaved(error.into())),
+            Ok(Some(frame)) => return Ok(frame),
+            Ok(None) => {}
+        }
+        if !received.fill().await.map_err(|_| Ended::Lost)? {
+            return Err(Ended::Lost);
+        }
+    }
+}
+
+fn silent() -> Ended {
+    Ended::Misbehaved(EnclaveMisbehaved::Silent)
+}
+
+/// Logs a line of the enclave: a short, plain text and a number, whatever it really sent.
+fn log(line: &LogLine) {
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '.' | ',' | ':');
+    let text: String = line.event.chars().filter(plain).take(80).collect();
+    let count = line.count.unwrap_or_default();
+    match line.level {
+        Level::Error => tracing::error!(text, count, "enclave"),
+        Level::Warn => tracing::warn!(text, count, "enclave"),
+        Level::Info => tracing::info!(text, count, "enclave"),
+    }
+}

@@ -1,0 +1,22 @@
+//! The HTTP API: enrollment, renewal, the network file, health. Everything else is on the bus.
+//!
+//! ```text
+//! POST /v1/enroll       {token, user}             -> {jwt, expires, space, device, bus, network}
+//! POST /v1/credentials  {user, time, signature}   -> the same
+//! GET  /v1/network      the signed network file
+//! GET  /healthz /readyz
+//! ```
+//!
+//! It answers strangers, so everything has a bound: connections, time for headers and for the
+//! request, body, requests per address.
+
+mod answer;
+mod listener;
+mod rate;
+mod routes;
+mod tls;
+
+pub use listener::{Listener, ListenerLimits};
+pub use rate::RateLimit;
+pub use routes::{Front, api, metrics_api};
+pub use tls::{TlsError, acceptor};

@@ -1,0 +1,126 @@
+//! Everything this program counts. No label ever names an owner, a space or a device.
+
+use std::sync::atomic::AtomicI64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $field:ident: $kind:ident = $name:literal,)+) => {
+        /// Counters and gauges of one node.
+        #[derive(Debug, Default)]
+        pub struct Metrics {
+            $($(#[doc = $doc])+ pub $field: $kind,)+
+        }
+
+        impl Metrics {
+            /// All values in the Prometheus text format.
+            #[must_use]
+            pub fn to_text(&self) -> String {
+                let mut registry = Registry::default();
+                $(registry.register($name, concat!($($doc),+).trim(), self.$field.clone());)+
+                let mut text = String::new();
+                // Writing to memory does not fail.
+                let _ = encode(&mut text, &registry);
+                text
+            }
+        }
+
+        /// Name, kind and help of every metric, for `docs/metrics.md`.
+        #[must_use]
+        pub fn metric_table() -> Vec<(&'static str, &'static str, &'static str)> {
+            vec![$((shown!($kind, $name), shown!($kind), concat!($($doc),+).trim()),)+]
+        }
+    };
+}
+
+/// Counters get their suffix when they are shown.
+macro_rules! shown {
+    (Counter, $name:literal) => {
+        concat!($name, "_total")
+    };
+    (Level, $name:literal) => {
+        $name
+    };
+    (Counter) => {
+        "counter"
+    };
+    (Level) => {
+        "gauge"
+    };
+}
+
+/// A value that goes up and down.
+pub type Level = Gauge<i64, AtomicI64>;
+
+metrics! {
+    /// Envelopes taken from the bus for vaults
+    frames_inbound: Counter = "vettid_node_frames_inbound",
+    /// Envelopes published to apps
+    frames_outbound: Counter = "vettid_node_frames_outbound",
+    /// Envelopes dropped because the bus was away or a queue was full
+    frames_dropped: Counter = "vettid_node_frames_dropped",
+    /// Messages on the bus that were no envelopes
+    frames_malformed: Counter = "vettid_node_frames_malformed",
+    /// Records handed to the vault log
+    log_records_appended: Counter = "vettid_node_log_records_appended",
+    /// Records that the vault log did not take
+    log_appends_refused: Counter = "vettid_node_log_appends_refused",
+    /// Links to the enclave that broke or were closed for misbehavior
+    enclave_links_lost: Counter = "vettid_node_enclave_links_lost",
+    /// Vaults open in the enclave
+    vaults_open: Level = "vettid_node_vaults_open",
+    /// Memory of all vault processes
+    vaults_memory_bytes: Level = "vettid_node_vaults_memory_bytes",
+    /// Sessions established with vaults
+    sessions_open: Level = "vettid_node_sessions_open",
+    /// Spaces whose enrollment is not finished
+    spaces_pending: Level = "vettid_node_spaces_pending",
+    /// Spaces in use
+    spaces_active: Level = "vettid_node_spaces_active",
+    /// Spaces suspended by the operator
+    spaces_suspended: Level = "vettid_node_spaces_suspended",
+    /// Enrollments that used an invitation
+    enrollments_begun: Counter = "vettid_node_enrollments_begun",
+    /// Enrollments that were not finished in time and removed
+    enrollments_expired: Counter = "vettid_node_enrollments_expired",
+    /// Bus credentials issued to devices
+    credentials_issued: Counter = "vettid_node_credentials_issued",
+    /// HTTP requests answered
+    http_requests_answered: Counter = "vettid_node_http_requests_answered",
+    /// HTTP requests refused by a limit on their address
+    http_requests_limited: Counter = "vettid_node_http_requests_limited",
+    /// Whether the node is ready: 1 or 0
+    ready: Level = "vettid_node_ready",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_the_table_is_exposed_with_its_kind() {
+        let metrics = Metrics::default();
+        metrics.frames_inbound.inc_by(3);
+
+        let text = metrics.to_text();
+
+        for (name, kind, _) in metric_table() {
+            let family = name.trim_end_matches("_total");
+            assert!(text.contains(&format!("# TYPE {family} {kind}\n")), "{name}");
+        }
+        assert!(text.contains("vettid_node_frames_inbound_total 3\n"));
+    }
+
+    #[test]
+    fn names_are_unique_and_of_this_crate() {
+        let mut names: Vec<_> = metric_table().into_iter().map(|(name, ..)| name).collect();
+        assert!(names.iter().all(|name| name.starts_with("vettid_node_")));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
