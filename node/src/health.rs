@@ -55,6 +55,11 @@ impl Health {
         *self.enclave.borrow()
     }
 
+    /// Changes of the link to the enclave.
+    pub(crate) fn enclave_changes(&self) -> watch::Receiver<LinkStatus> {
+        self.enclave.clone()
+    }
+
     /// Waits until bus and enclave are there.
     pub async fn until_ready(&self) {
         let mut health = self.clone();

@@ -3,9 +3,11 @@
 //! It carries and keeps ciphertext and is trusted for availability alone. [`node::Node`] wires the
 //! parts together; each part stands alone and is tested alone.
 
+pub mod admin;
 pub mod audit;
 pub mod bus;
 pub mod child;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;
@@ -17,7 +19,9 @@ pub mod http;
 pub mod invitation;
 pub mod metrics;
 pub mod network;
+pub mod node;
 pub mod object_store;
 pub mod shutdown;
 pub mod space;
+mod upkeep;
 pub mod vault_log;

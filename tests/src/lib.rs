@@ -1,1 +1,30 @@
-//! Scenarios over real processes and over a seeded in-memory node.
+//! Scenarios over real processes: a node, its enclave and its bus, started, killed and lied to.
+//!
+//! ```text
+//! scenario ── Owner ──▶ sdk ────────────┐
+//!          ── CommandLine ──▶ `vettid` ─┤══ NATS ══ vettid-node ══ vettid-enclave-emulated
+//!          ── RawApp ──▶ own frames ────┘               │
+//!          ── HostDisk ─────────────────────────▶ node.db, objects (while the node is stopped)
+//! ```
+//!
+//! | question | module |
+//! |---|---|
+//! | how is a node started, killed, restarted? | [`node`] |
+//! | how does an owner act? | [`owner`], [`command_line`] |
+//! | how does a hostile app act? | [`raw`] |
+//! | how does a lying host act? | [`host_disk`], [`fake_enclave`] |
+//! | what waits, and how long? | [`wait`] |
+//! | what is in `tests/vectors/`? | [`vectors`] |
+//! | what is in the generated tables under `docs/`? | [`tables`] |
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a harness of tests: to fail loudly at the first surprise is its way to report"
+)]
+
+pub mod raw;
+pub mod tables;
+pub mod vectors;
+pub mod wait;

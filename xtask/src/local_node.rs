@@ -1,6 +1,8 @@
 //! A node on this machine, for `up` and `demo`: started, watched, and ended by process id.
 
 use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -12,12 +14,21 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::command::{cargo, output, quiet, run as run_command};
+use crate::node_toml::NodeToml;
 use crate::repository::Repository;
 use crate::tools::Tools;
 
 /// How long a node may take to be ready, and to stop when asked.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Nodes on one machine must not meet.
+const FREE_PORTS: [&str; 4] = [
+    "--http-port=0",
+    "--bus-port=0",
+    "--websocket-port=0",
+    "--metrics-port=0",
+];
 
 /// The product's programs.
 pub(crate) struct Binaries {
@@ -70,7 +81,7 @@ impl LocalNode {
             running: None,
         };
         if !folder.join("node.toml").is_file() {
-            quiet(&mut node.command(&["init"]))?;
+            quiet(node.command(&["init"]).args(FREE_PORTS))?;
         }
         Ok(node)
     }
@@ -78,6 +89,11 @@ impl LocalNode {
     /// The node's folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Address of its HTTP API.
+    pub(crate) fn address(&self) -> Result<SocketAddr> {
+        NodeToml::read(&self.folder)?.http()
     }
 
     /// Where the node writes what it has to say.
@@ -95,12 +111,6 @@ impl LocalNode {
             .stderr(log);
         self.running = Some(command.spawn().context("starting vettid-node")?);
         self.wait_until_ready()
-    }
-
-    /// What `vettid-node status` tells, as JSON.
-    pub(crate) fn status(&self) -> Result<Value> {
-        let text = output(self.command(&["status", "--json"]).stderr(Stdio::null()))?;
-        serde_json::from_str(&text).context("status of the node")
     }
 
     /// A new invitation, as JSON; its `link` is what an owner gets.
@@ -150,11 +160,9 @@ impl LocalNode {
 
     fn wait_until_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
+        let address = self.address()?;
         loop {
-            if self
-                .status()
-                .is_ok_and(|status| status.get("ready") == Some(&Value::Bool(true)))
-            {
+            if is_ready(address) {
                 return Ok(());
             }
             let ended = self
@@ -219,6 +227,19 @@ impl Drop for LocalNode {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Asks `/readyz`.
+fn is_ready(address: SocketAddr) -> bool {
+    let ask = || -> io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, PAUSE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
+        let mut line = [0; 12];
+        stream.read_exact(&mut line)?;
+        Ok(line.ends_with(b" 200"))
+    };
+    ask().unwrap_or(false)
 }
 
 /// A process that is gone already is as good as one that was ended.

@@ -13,6 +13,7 @@ mod fuzz;
 mod golden;
 mod layers;
 mod local_node;
+mod node_toml;
 mod repository;
 mod sizes;
 mod test;

@@ -38,13 +38,7 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     node.start()?;
     println!("node folder: {}", node.folder().display());
     println!("node log:    {}", node.log().display());
-    if let Some(address) = node
-        .status()?
-        .get("http")
-        .and_then(|address| address.as_str())
-    {
-        println!("address:     {address}");
-    }
+    println!("address:     http://{}", node.address()?);
     node.show_invitation()?;
     println!(
         "\nenroll with: {} --home FOLDER enroll LINK",

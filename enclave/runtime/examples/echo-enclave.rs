@@ -38,7 +38,10 @@ impl Resident for Scripted {
         if home.head.is_some_and(|head| head.number > newest) {
             return Err(VaultExit::Damaged);
         }
-        Ok(Self { newest, hoard: Vec::new() })
+        Ok(Self {
+            newest,
+            hoard: Vec::new(),
+        })
     }
 
     fn admits(&self, _: &VerifyingKey) -> bool {
@@ -53,11 +56,17 @@ impl Resident for Scripted {
         broker: &mut Broker<'_>,
     ) -> Result<Answer, VaultExit> {
         let (word, rest) = request.split_at(request.len().min(6));
-        let mut answer = Answer { after: self.newest, ..Answer::default() };
+        let mut answer = Answer {
+            after: self.newest,
+            ..Answer::default()
+        };
         match word {
             b"append" => {
                 self.newest += 1;
-                let head = Head { number: self.newest, hash: [1; 32] };
+                let head = Head {
+                    number: self.newest,
+                    hash: [1; 32],
+                };
                 broker.append(head, self.newest == 1, rest)?;
                 answer.after = self.newest;
             }
@@ -93,7 +102,11 @@ impl Resident for Scripted {
 fn life(template: Template, socket: OwnedFd) -> u8 {
     let mut first = [0; 4096];
     let length = recv(socket.as_raw_fd(), &mut first, MsgFlags::MSG_PEEK).unwrap_or(0);
-    let asks = |lie: u8| first[..length].windows(32).any(|window| window == [lie; 32]);
+    let asks = |lie: u8| {
+        first[..length]
+            .windows(32)
+            .any(|window| window == [lie; 32])
+    };
     let say = |bytes: &[u8]| {
         let _ = send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL);
     };
@@ -108,7 +121,11 @@ fn life(template: Template, socket: OwnedFd) -> u8 {
         let mut append = vec![0x82, 0x02, 0x83, 0x82, 0x05, 0x58, 0x20];
         append.extend([7; 32]);
         append.extend([0xf4, 0x41, 0x00]);
-        let framed = [&u32::try_from(append.len()).unwrap().to_be_bytes()[..], &append].concat();
+        let framed = [
+            &u32::try_from(append.len()).unwrap().to_be_bytes()[..],
+            &append,
+        ]
+        .concat();
         say(&framed);
         say(&framed);
     } else if !asks(b'n') {

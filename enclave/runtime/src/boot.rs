@@ -105,7 +105,11 @@ impl<P: Platform> Measured<P> {
         let seed: BindingSeed = derive::key(&sealing_root, Label::NodeIdentity, &[]);
         let identity = seed.expose(SigningKey::from_seed);
         let node = NodeId(identity.verifying_key().0);
-        Ok(Keyed { measured: self, sealing_root, node })
+        Ok(Keyed {
+            measured: self,
+            sealing_root,
+            node,
+        })
     }
 }
 
@@ -115,7 +119,15 @@ impl<P: Platform> Keyed<P> {
     /// # Errors
     /// When nobody connects or what the host says is not acceptable.
     pub fn serve(self) -> Result<Serving<P>, BootError> {
-        let Self { measured: Measured { mut platform, binding }, sealing_root, node } = self;
+        let Self {
+            measured:
+                Measured {
+                    mut platform,
+                    binding,
+                },
+            sealing_root,
+            node,
+        } = self;
         platform.listen()?;
         let link = platform.accept()?;
         let mut inflow = Inflow::new(limits::LINK_FRAME);
@@ -129,18 +141,36 @@ impl<P: Platform> Keyed<P> {
             .map_err(|_| BootError::NoHello)?;
         let evidence = Evidence::new(binding, &bundle, network.id(), network.epoch);
         let ready = ready(&platform, node);
-        Ok(Serving { platform, sealing_root, link, inflow, hello, network, evidence, ready })
+        Ok(Serving {
+            platform,
+            sealing_root,
+            link,
+            inflow,
+            hello,
+            network,
+            evidence,
+            ready,
+        })
     }
 }
 
 fn ready(platform: &impl Platform, node: NodeId) -> Ready {
     let measurement = platform.measurement();
     let mut registers = [0; 144];
-    let all = measurement.pcr0().iter().chain(measurement.pcr1()).chain(measurement.pcr2());
+    let all = measurement
+        .pcr0()
+        .iter()
+        .chain(measurement.pcr1())
+        .chain(measurement.pcr2());
     for (to, from) in registers.iter_mut().zip(all) {
         *to = *from;
     }
-    Ready { version: version::LINK, node, release: RELEASE, measurement: registers }
+    Ready {
+        version: version::LINK,
+        node,
+        release: RELEASE,
+        measurement: registers,
+    }
 }
 
 /// The first frame, which must be a greeting in a version that is spoken here.
@@ -154,7 +184,9 @@ fn read_hello(link: &OwnedFd, inflow: &mut Inflow) -> Result<Hello, BootError> {
                 _ => Err(BootError::NoHello),
             };
         }
-        let left = HELLO_TIME.checked_sub(since.elapsed()).ok_or(BootError::NoHello)?;
+        let left = HELLO_TIME
+            .checked_sub(since.elapsed())
+            .ok_or(BootError::NoHello)?;
         let mut waits = [PollFd::new(link.as_fd(), PollFlags::POLLIN)];
         let wait = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         match poll(&mut waits, wait) {

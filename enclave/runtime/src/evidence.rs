@@ -89,7 +89,9 @@ impl Evidence {
         {
             return Some(document.clone());
         }
-        let document = attester.document(&Bundle::commitment(&self.bundle), None).ok()?;
+        let document = attester
+            .document(&Bundle::commitment(&self.bundle), None)
+            .ok()?;
         self.shown.add(&document, now);
         self.current = Some((document.clone(), now));
         Some(document)
@@ -131,7 +133,9 @@ impl Shown {
     }
 
     fn is_young(&self, hash: &[u8; 32], now: Duration) -> bool {
-        self.made.get(hash).is_some_and(|made| now.saturating_sub(*made) < DOCUMENT_USE)
+        self.made
+            .get(hash)
+            .is_some_and(|made| now.saturating_sub(*made) < DOCUMENT_USE)
     }
 }
 
@@ -162,7 +166,10 @@ mod tests {
     use vettid_wire::id::{NetworkKind, NodeId};
     use vettid_wire::network::TrustRoot;
 
-    const NETWORK: NetworkId = NetworkId { kind: NetworkKind::Emulated, anchors: [3; 32] };
+    const NETWORK: NetworkId = NetworkId {
+        kind: NetworkKind::Emulated,
+        anchors: [3; 32],
+    };
 
     /// Makes "documents" that say what they were asked for.
     struct Plain(u32);
@@ -186,7 +193,12 @@ mod tests {
             nonce: Option<&[u8; 32]>,
         ) -> Result<Vec<u8>, PlatformError> {
             self.0 += 1;
-            Ok([user_data.as_slice(), nonce.map_or(&[], |n| n.as_slice()), &self.0.to_be_bytes()].concat())
+            Ok([
+                user_data.as_slice(),
+                nonce.map_or(&[], |n| n.as_slice()),
+                &self.0.to_be_bytes(),
+            ]
+            .concat())
         }
     }
 
@@ -195,14 +207,26 @@ mod tests {
     }
 
     fn evidence() -> Evidence {
-        let bundle =
-            Bundle::new(binding().verifying_key(), NodeId([1; 32]), &[], None, 1, [2; 32])
-                .expect("bundle");
+        let bundle = Bundle::new(
+            binding().verifying_key(),
+            NodeId([1; 32]),
+            &[],
+            None,
+            1,
+            [2; 32],
+        )
+        .expect("bundle");
         Evidence::new(binding(), &bundle, NETWORK, 4)
     }
 
     fn question(nonce: u8, known: Option<[u8; 32]>) -> EvidenceQuestion {
-        EvidenceQuestion { ticket: 1, transcript: [5; 32], peer: [6; 32], nonce: [nonce; 32], known }
+        EvidenceQuestion {
+            ticket: 1,
+            transcript: [5; 32],
+            peer: [6; 32],
+            nonce: [nonce; 32],
+            known,
+        }
     }
 
     const SPACE: SpaceId = SpaceId([7; 16]);
@@ -213,8 +237,9 @@ mod tests {
 
     #[test]
     fn what_is_signed_names_the_space_whose_socket_asked_and_nobody_else() {
-        let answer =
-            evidence().answer(&mut Plain(0), SPACE, &question(1, None), at(0)).expect("answer");
+        let answer = evidence()
+            .answer(&mut Plain(0), SPACE, &question(1, None), at(0))
+            .expect("answer");
         let statement = |space| Statement {
             role: Role::Responder,
             transcript: Transcript([5; 32]),
@@ -226,14 +251,19 @@ mod tests {
         let (key, signature) = (binding().verifying_key(), Signature(answer.signature));
 
         assert_eq!(statement(SPACE).verify(&key, &signature), Ok(()));
-        assert!(statement(SpaceId([8; 16])).verify(&key, &signature).is_err());
+        assert!(
+            statement(SpaceId([8; 16]))
+                .verify(&key, &signature)
+                .is_err()
+        );
     }
 
     #[test]
     fn first_contact_gets_a_document_with_its_own_nonce() {
         let mut evidence = evidence();
-        let answer =
-            evidence.answer(&mut Plain(0), SPACE, &question(9, None), at(0)).expect("answer");
+        let answer = evidence
+            .answer(&mut Plain(0), SPACE, &question(9, None), at(0))
+            .expect("answer");
 
         let document = answer.document.expect("document");
         assert_eq!(document[..48], Bundle::commitment(&answer.bundle));
@@ -273,10 +303,21 @@ mod tests {
     fn documents_for_first_contacts_are_rationed_and_flow_again_in_the_next_second() {
         let (mut evidence, mut platform) = (evidence(), Plain(0));
         for _ in 0..DOCUMENTS_A_SECOND {
-            assert!(evidence.answer(&mut platform, SPACE, &question(1, None), at(1)).is_some());
+            assert!(
+                evidence
+                    .answer(&mut platform, SPACE, &question(1, None), at(1))
+                    .is_some()
+            );
         }
 
-        assert_eq!(evidence.answer(&mut platform, SPACE, &question(1, None), at(1)), None);
-        assert!(evidence.answer(&mut platform, SPACE, &question(1, None), at(2)).is_some());
+        assert_eq!(
+            evidence.answer(&mut platform, SPACE, &question(1, None), at(1)),
+            None
+        );
+        assert!(
+            evidence
+                .answer(&mut platform, SPACE, &question(1, None), at(2))
+                .is_some()
+        );
     }
 }

@@ -45,7 +45,12 @@ impl Inflow {
     /// Accepts frames of at most `limit` bytes.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { buffer: Vec::new(), start: 0, end: 0, limit }
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            limit,
+        }
     }
 
     /// Reads once, as much as there is room for. Returns how many bytes came; zero means none are
@@ -85,7 +90,10 @@ impl Inflow {
         };
         let size = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         if size > self.limit {
-            return Err(FlowError::Oversize { size, limit: self.limit });
+            return Err(FlowError::Oversize {
+                size,
+                limit: self.limit,
+            });
         }
         let frame = rest.get(..size);
         if frame.is_some() {
@@ -134,7 +142,11 @@ impl Outflow {
     /// Sends frames of at most `limit` bytes.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { buffer: Vec::new(), start: 0, limit }
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            limit,
+        }
     }
 
     /// Queues one frame, written by `write` behind its length. Queues nothing on error.
@@ -154,7 +166,10 @@ impl Outflow {
             }
             _ => {
                 self.buffer.truncate(at);
-                Err(FlowError::Oversize { size, limit: self.limit })
+                Err(FlowError::Oversize {
+                    size,
+                    limit: self.limit,
+                })
             }
         }
     }
@@ -172,7 +187,11 @@ impl Outflow {
     pub fn flush(&mut self, socket: &impl AsFd) -> Result<usize, FlowError> {
         let mut sent = 0_usize;
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        while let Some(waiting) = self.buffer.get(self.start..).filter(|bytes| !bytes.is_empty()) {
+        while let Some(waiting) = self
+            .buffer
+            .get(self.start..)
+            .filter(|bytes| !bytes.is_empty())
+        {
             match send(system::raw(&socket.as_fd()), waiting, flags) {
                 Ok(count) => {
                     self.start = self.start.saturating_add(count);
@@ -232,7 +251,9 @@ mod tests {
     fn many_frames_come_out_of_one_read_in_order() {
         let (ours, mut theirs) = pair();
         let mut inflow = Inflow::new(LIMIT);
-        theirs.write_all(&[framed(b"one"), framed(b""), framed(b"three")].concat()).expect("write");
+        theirs
+            .write_all(&[framed(b"one"), framed(b""), framed(b"three")].concat())
+            .expect("write");
 
         inflow.fill(&ours).expect("fill");
 
@@ -270,16 +291,23 @@ mod tests {
         inflow.fill(&ours).expect("fill");
 
         let size = usize::try_from(u32::MAX).unwrap();
-        assert_eq!(inflow.next_frame(), Err(FlowError::Oversize { size, limit: 100 }));
+        assert_eq!(
+            inflow.next_frame(),
+            Err(FlowError::Oversize { size, limit: 100 })
+        );
         assert!(inflow.buffer.capacity() <= 2 * CHUNK);
     }
 
     #[test]
     fn a_large_frame_passes_through_sockets_smaller_than_it() {
         let (ours, theirs) = pair();
-        let body: Vec<u8> = (0..LIMIT).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        let body: Vec<u8> = (0..LIMIT)
+            .map(|at| u8::try_from(at % 251).unwrap())
+            .collect();
         let (mut outflow, mut inflow) = (Outflow::new(LIMIT), Inflow::new(LIMIT));
-        outflow.push(|out| out.extend_from_slice(&body)).expect("push");
+        outflow
+            .push(|out| out.extend_from_slice(&body))
+            .expect("push");
 
         while outflow.queued() > 0 {
             outflow.flush(&ours).expect("flush");
@@ -296,7 +324,9 @@ mod tests {
         let mut outflow = Outflow::new(4);
 
         let refused = outflow.push(|out| out.extend_from_slice(b"12345"));
-        outflow.push(|out| out.extend_from_slice(b"1234")).expect("fits");
+        outflow
+            .push(|out| out.extend_from_slice(b"1234"))
+            .expect("fits");
         outflow.flush(&ours).expect("flush");
 
         assert_eq!(refused, Err(FlowError::Oversize { size: 5, limit: 4 }));

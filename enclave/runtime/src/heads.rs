@@ -19,7 +19,11 @@ impl Heads {
     /// Remembers at most `limit` spaces.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit, heads: HashMap::new(), order: VecDeque::new() }
+        Self {
+            limit,
+            heads: HashMap::new(),
+            order: VecDeque::new(),
+        }
     }
 
     /// The newest head of a space, if one is remembered.
@@ -55,7 +59,10 @@ mod tests {
     }
 
     fn head(number: u64) -> Head {
-        Head { number, hash: [7; 32] }
+        Head {
+            number,
+            hash: [7; 32],
+        }
     }
 
     #[test]

@@ -59,7 +59,13 @@ pub(crate) struct HostLink {
 impl HostLink {
     pub(crate) const fn new(socket: OwnedFd, inflow: Inflow) -> Self {
         let outflow = Outflow::new(limits::LINK_FRAME);
-        Self { socket, inflow, outflow, waiting_since: None, unsent_since: None }
+        Self {
+            socket,
+            inflow,
+            outflow,
+            waiting_since: None,
+            unsent_since: None,
+        }
     }
 
     /// Reads once. Zero when nothing is there.
@@ -115,9 +121,8 @@ impl HostLink {
     /// Refuses a host that neither goes on nor reads.
     pub(crate) fn check_deadlines(&self, now: Duration) -> Result<(), HostFault> {
         let mid_frame = self.waiting_since.filter(|_| self.inflow.is_mid_frame());
-        let stalled = |since: Option<Duration>| {
-            since.is_some_and(|since| now.saturating_sub(since) > STALL)
-        };
+        let stalled =
+            |since: Option<Duration>| since.is_some_and(|since| now.saturating_sub(since) > STALL);
         if stalled(mid_frame) || stalled(self.unsent_since) {
             return Err(HostFault::Stalled);
         }
@@ -131,16 +136,18 @@ impl AsFd for HostLink {
     }
 }
 
-/// Index of `Frame` in [`FromHost`] and in [`FromEnclave`].
+/// Number of `Frame` in [`FromHost`] and in [`FromEnclave`].
 const FRAME_OF_HOST: u32 = 2;
-const FRAME_OF_ENCLAVE: u8 = 2;
+const FRAME_OF_ENCLAVE: u8 = 34;
 
 /// Looks into one frame of the host.
 pub(crate) fn hear(frame: &[u8]) -> Result<Heard<'_>, HostFault> {
     if let Some((space, envelope)) = envelope_in_place(frame) {
         return Ok(Heard::Envelope(space, envelope));
     }
-    cbor::decode_exact(frame).map(Heard::Other).map_err(|_| HostFault::Malformed)
+    cbor::decode_exact(frame)
+        .map(Heard::Other)
+        .map_err(|_| HostFault::Malformed)
 }
 
 /// The parts of an envelope frame; none for every other frame, well-formed or not.
@@ -167,14 +174,20 @@ mod tests {
 
     fn link() -> (HostLink, UnixStream) {
         let (ours, host) = UnixStream::pair().expect("pair");
-        (HostLink::new(ours.into(), Inflow::new(limits::LINK_FRAME)), host)
+        (
+            HostLink::new(ours.into(), Inflow::new(limits::LINK_FRAME)),
+            host,
+        )
     }
 
     #[test]
     fn an_envelope_is_found_in_place_as_the_full_decoder_finds_it() {
         for length in [0, 23, 24, 300, 70_000] {
             let envelope = vec![7; length];
-            let bytes = cbor::encode(&FromHost::Frame { space: SPACE, envelope: envelope.clone() });
+            let bytes = cbor::encode(&FromHost::Frame {
+                space: SPACE,
+                envelope: envelope.clone(),
+            });
 
             let heard = hear(&bytes).expect("heard");
 
@@ -187,7 +200,10 @@ mod tests {
         let ping = cbor::encode(&FromHost::Ping(3));
         assert!(matches!(hear(&ping), Ok(Heard::Other(FromHost::Ping(3)))));
 
-        let mut trailing = cbor::encode(&FromHost::Frame { space: SPACE, envelope: vec![1] });
+        let mut trailing = cbor::encode(&FromHost::Frame {
+            space: SPACE,
+            envelope: vec![1],
+        });
         trailing.push(0);
         for noise in [&trailing[..], &[], &[0xff; 40], b"GET / HTTP/1.1\r\n\r\n"] {
             assert_eq!(hear(noise).err(), Some(HostFault::Malformed));
@@ -200,7 +216,11 @@ mod tests {
         link.send_envelope(SPACE, 77, &[9; 100]);
         link.flush(Duration::ZERO).expect("flush");
 
-        let expected = cbor::encode(&FromEnclave::Frame { space: SPACE, after: 77, envelope: vec![9; 100] });
+        let expected = cbor::encode(&FromEnclave::Frame {
+            space: SPACE,
+            after: 77,
+            envelope: vec![9; 100],
+        });
         let mut bytes = vec![0; expected.len() + 4];
         host.read_exact(&mut bytes).expect("read");
         assert_eq!(bytes[4..], expected);
@@ -217,7 +237,10 @@ mod tests {
         link.flush(Duration::from_secs(20)).expect("flush");
 
         assert_eq!(link.check_deadlines(Duration::from_secs(30)), Ok(()));
-        assert_eq!(link.check_deadlines(Duration::from_secs(31)), Err(HostFault::Stalled));
+        assert_eq!(
+            link.check_deadlines(Duration::from_secs(31)),
+            Err(HostFault::Stalled)
+        );
     }
 
     #[test]
@@ -228,6 +251,9 @@ mod tests {
         assert_eq!(link.inflow.next_frame(), Ok(None));
 
         assert_eq!(link.check_deadlines(Duration::from_secs(29)), Ok(()));
-        assert_eq!(link.check_deadlines(Duration::from_secs(31)), Err(HostFault::Stalled));
+        assert_eq!(
+            link.check_deadlines(Duration::from_secs(31)),
+            Err(HostFault::Stalled)
+        );
     }
 }

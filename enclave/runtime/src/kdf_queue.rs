@@ -16,7 +16,11 @@ impl KdfQueue {
     /// Lets `at_once` runs happen together.
     #[must_use]
     pub const fn new(at_once: usize) -> Self {
-        Self { at_once, running: BTreeSet::new(), waiting: VecDeque::new() }
+        Self {
+            at_once,
+            running: BTreeSet::new(),
+            waiting: VecDeque::new(),
+        }
     }
 
     /// The vault process in `slot` asks for a run. False when it has one or waits for one already,

@@ -199,14 +199,23 @@ mod tests {
 
     #[test]
     fn frames_of_both_directions_come_back() {
-        let up = cbor::encode(&Up::Frame { after: 7, envelope: b"bytes" });
+        let up = cbor::encode(&Up::Frame {
+            after: 7,
+            envelope: b"bytes",
+        });
         let down = cbor::encode(&Down::Chunk(Some(b"chunk")));
 
         assert!(matches!(
             cbor::decode_exact(&up),
-            Ok(Up::Frame { after: 7, envelope: b"bytes" })
+            Ok(Up::Frame {
+                after: 7,
+                envelope: b"bytes"
+            })
         ));
-        assert!(matches!(cbor::decode_exact(&down), Ok(Down::Chunk(Some(b"chunk")))));
+        assert!(matches!(
+            cbor::decode_exact(&down),
+            Ok(Down::Chunk(Some(b"chunk")))
+        ));
     }
 
     #[test]

@@ -37,9 +37,11 @@ impl LogSafe for LogEvent {
         let (level, event, count) = match *self {
             Self::FrameDropped(count) => (Level::Warn, "frame dropped: vault is busy", Some(count)),
             Self::ForkRefused(error) => (Level::Warn, "fork refused", Some(error)),
-            Self::NotAReferenceValue => {
-                (Level::Warn, "this image is not a reference value of its network", None)
-            }
+            Self::NotAReferenceValue => (
+                Level::Warn,
+                "this image is not a reference value of its network",
+                None,
+            ),
             Self::NoEvidence => (Level::Warn, "no evidence could be made", None),
             Self::SandboxFailed(code) => (Level::Error, "sandbox step failed", Some(code)),
             Self::SharedUser => (Level::Warn, "not root: vaults share one user", None),
@@ -47,7 +49,11 @@ impl LogSafe for LogEvent {
             Self::VaultMisbehaved => (Level::Error, "vault process misbehaved", None),
             Self::VaultStuck => (Level::Error, "vault process was stuck", None),
         };
-        LogLine { level, event: event.to_owned(), count }
+        LogLine {
+            level,
+            event: event.to_owned(),
+            count,
+        }
     }
 }
 

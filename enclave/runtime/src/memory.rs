@@ -35,7 +35,10 @@ fn private_of_rollup(rollup: &str) -> Option<u64> {
 }
 
 fn anonymous_of_statm(statm: &str) -> Option<u64> {
-    let mut fields = statm.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
+    let mut fields = statm
+        .split_ascii_whitespace()
+        .skip(1)
+        .map(str::parse::<u64>);
     let (resident, shared) = (fields.next()?.ok()?, fields.next()?.ok()?);
     Some(resident.saturating_sub(shared).saturating_mul(PAGE))
 }
@@ -46,7 +49,8 @@ mod tests {
 
     #[test]
     fn clean_and_dirty_private_pages_are_added() {
-        let rollup = "00400000-7ff rollup\nRss: 900 kB\nPrivate_Clean:  4 kB\nPrivate_Dirty:  120 kB\n";
+        let rollup =
+            "00400000-7ff rollup\nRss: 900 kB\nPrivate_Clean:  4 kB\nPrivate_Dirty:  120 kB\n";
 
         assert_eq!(private_of_rollup(rollup), Some(124 * 1024));
         assert_eq!(private_of_rollup("Rss: 900 kB\n"), None);
@@ -54,7 +58,10 @@ mod tests {
 
     #[test]
     fn what_files_back_is_not_counted() {
-        assert_eq!(anonymous_of_statm("5000 800 700 10 0 90 0\n"), Some(100 * PAGE));
+        assert_eq!(
+            anonymous_of_statm("5000 800 700 10 0 90 0\n"),
+            Some(100 * PAGE)
+        );
         assert_eq!(anonymous_of_statm("5000"), None);
     }
 

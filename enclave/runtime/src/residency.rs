@@ -61,12 +61,20 @@ impl Residency {
     /// Nobody is open yet.
     #[must_use]
     pub const fn new(limits: ResidencyLimits) -> Self {
-        Self { limits, residents: BTreeMap::new(), openings: VecDeque::new() }
+        Self {
+            limits,
+            residents: BTreeMap::new(),
+            openings: VecDeque::new(),
+        }
     }
 
     /// Decides about one more vault. `now` is any clock that does not go back.
     pub fn admit(&mut self, now: Duration) -> Admission {
-        while self.openings.front().is_some_and(|at| now.saturating_sub(*at) >= OPENING_WINDOW) {
+        while self
+            .openings
+            .front()
+            .is_some_and(|at| now.saturating_sub(*at) >= OPENING_WINDOW)
+        {
             self.openings.pop_front();
         }
         if self.openings.len() >= self.limits.openings {
@@ -76,13 +84,19 @@ impl Residency {
         if self.residents.len() < self.limits.vaults && memory_left {
             return Admission::Open;
         }
-        self.idlest(now).map_or(Admission::Full, Admission::OpenAfterClosing)
+        self.idlest(now)
+            .map_or(Admission::Full, Admission::OpenAfterClosing)
     }
 
     /// A vault process was started in `slot`.
     pub fn opened(&mut self, slot: Slot, now: Duration) {
         self.openings.push_back(now);
-        let resident = Resident { opened: now, used: now, memory: 0, closing: false };
+        let resident = Resident {
+            opened: now,
+            used: now,
+            memory: 0,
+            closing: false,
+        };
         self.residents.insert(slot, resident);
     }
 
@@ -115,10 +129,15 @@ impl Residency {
     /// Vaults to close now: the idle ones, and while memory is short the idlest of the others.
     #[must_use]
     pub fn due(&self, now: Duration) -> Vec<Slot> {
-        let mut by_use: Vec<_> =
-            self.residents.iter().filter(|(_, resident)| !resident.closing).collect();
+        let mut by_use: Vec<_> = self
+            .residents
+            .iter()
+            .filter(|(_, resident)| !resident.closing)
+            .collect();
         by_use.sort_by_key(|(_, resident)| resident.used);
-        let mut memory = by_use.iter().fold(0, |sum: u64, (_, r)| sum.saturating_add(r.memory));
+        let mut memory = by_use
+            .iter()
+            .fold(0, |sum: u64, (_, r)| sum.saturating_add(r.memory));
         let mut due = Vec::new();
         for (slot, resident) in by_use {
             let idle = now.saturating_sub(resident.used) >= self.limits.idle;
@@ -146,7 +165,9 @@ impl Residency {
     /// Private memory of all of them, in bytes, as last read.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        self.residents.values().fold(0, |sum, resident| sum.saturating_add(resident.memory))
+        self.residents
+            .values()
+            .fold(0, |sum, resident| sum.saturating_add(resident.memory))
     }
 
     /// Whether more memory is in use than may be.
@@ -195,7 +216,10 @@ mod tests {
         let mut residency = three();
         residency.used(Slot::new(0), at(50));
 
-        assert_eq!(residency.admit(at(60)), Admission::OpenAfterClosing(Slot::new(1)));
+        assert_eq!(
+            residency.admit(at(60)),
+            Admission::OpenAfterClosing(Slot::new(1))
+        );
     }
 
     #[test]
@@ -210,14 +234,21 @@ mod tests {
         let mut residency = three();
         residency.closing(Slot::new(0));
 
-        assert_eq!(residency.admit(at(60)), Admission::OpenAfterClosing(Slot::new(1)));
+        assert_eq!(
+            residency.admit(at(60)),
+            Admission::OpenAfterClosing(Slot::new(1))
+        );
         residency.closed(Slot::new(0));
         assert_eq!(residency.admit(at(60)), Admission::Open);
     }
 
     #[test]
     fn openings_are_throttled_and_allowed_again_after_the_window() {
-        let mut residency = Residency::new(ResidencyLimits { openings: 2, vaults: 9, ..LIMITS });
+        let mut residency = Residency::new(ResidencyLimits {
+            openings: 2,
+            vaults: 9,
+            ..LIMITS
+        });
         residency.opened(Slot::new(0), at(0));
         residency.opened(Slot::new(1), at(0));
 
@@ -253,6 +284,9 @@ mod tests {
         residency.measured(Slot::new(0), 1000);
 
         assert_eq!(residency.admit(at(2)), Admission::Full);
-        assert_eq!(residency.admit(at(30)), Admission::OpenAfterClosing(Slot::new(0)));
+        assert_eq!(
+            residency.admit(at(30)),
+            Admission::OpenAfterClosing(Slot::new(0))
+        );
     }
 }

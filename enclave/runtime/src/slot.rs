@@ -32,7 +32,11 @@ impl FreeSlots {
     /// Slots `0` to `limit - 1`, all free.
     #[must_use]
     pub const fn new(limit: u16) -> Self {
-        Self { freed: BTreeSet::new(), next: 0, limit }
+        Self {
+            freed: BTreeSet::new(),
+            next: 0,
+            limit,
+        }
     }
 
     /// Takes the lowest free slot; none when all are in use.

@@ -27,7 +27,9 @@ fn obey(template: [u8; 16], socket: OwnedFd) -> u8 {
     while socket.read_exact(&mut order).is_ok() {
         let answer = match order[0] {
             b'r' => draw(template),
-            b'm' => vec![u8::from(Vec::<u8>::new().try_reserve_exact(600 << 20).is_ok())],
+            b'm' => vec![u8::from(
+                Vec::<u8>::new().try_reserve_exact(600 << 20).is_ok(),
+            )],
             b'd' => (0..64).map(|fd| u8::from(is_open(fd))).collect(),
             b'h' => vec![u8::from(heap_works())],
             b'q' => return 7,
@@ -70,18 +72,40 @@ fn forbidden(what: u8) {
     let path = c"/etc/hostname".as_ptr() as i64;
     let parent = 1;
     match what {
-        b's' => call(libc::SYS_socket, [libc::AF_INET.into(), libc::SOCK_STREAM.into(), 0, 0, 0, 0]),
+        b's' => call(
+            libc::SYS_socket,
+            [libc::AF_INET.into(), libc::SOCK_STREAM.into(), 0, 0, 0, 0],
+        ),
         b'u' => call(libc::SYS_socketpair, [1, 1, 0, 0, 0, 0]),
         b'o' => call(libc::SYS_openat, [libc::AT_FDCWD.into(), path, 0, 0, 0, 0]),
-        b'w' => call(libc::SYS_openat, [libc::AT_FDCWD.into(), path, libc::O_CREAT.into(), 0o600, 0, 0]),
+        b'w' => call(
+            libc::SYS_openat,
+            [
+                libc::AT_FDCWD.into(),
+                path,
+                libc::O_CREAT.into(),
+                0o600,
+                0,
+                0,
+            ],
+        ),
         b'k' => call(libc::SYS_kill, [parent, 0, 0, 0, 0, 0]),
-        b'p' => call(libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), parent, 0, 0, 0, 0]),
+        b'p' => call(
+            libc::SYS_ptrace,
+            [libc::PTRACE_ATTACH.into(), parent, 0, 0, 0, 0],
+        ),
         b'v' => call(libc::SYS_process_vm_readv, [parent, 0, 0, 0, 0, 0]),
-        b'e' => call(libc::SYS_execve, [c"/bin/true".as_ptr() as i64, 0, 0, 0, 0, 0]),
+        b'e' => call(
+            libc::SYS_execve,
+            [c"/bin/true".as_ptr() as i64, 0, 0, 0, 0, 0],
+        ),
         b'f' => call(libc::SYS_clone, [libc::SIGCHLD.into(), 0, 0, 0, 0, 0]),
         b't' => call(libc::SYS_clone3, [0, 0, 0, 0, 0, 0]),
         b'x' => call(libc::SYS_mmap, [0, 4096, 5, 0x22, -1, 0]),
-        b'y' => call(libc::SYS_prctl, [libc::PR_SET_DUMPABLE.into(), 1, 0, 0, 0, 0]),
+        b'y' => call(
+            libc::SYS_prctl,
+            [libc::PR_SET_DUMPABLE.into(), 1, 0, 0, 0, 0],
+        ),
         b'z' => call(libc::SYS_setuid, [0, 0, 0, 0, 0, 0]),
         b'i' => call(libc::SYS_ioctl, [3, 0, 0, 0, 0, 0]),
         b'b' => call(libc::SYS_io_uring_setup, [1, 0, 0, 0, 0, 0]),
@@ -121,7 +145,9 @@ impl Nursery {
         // The zygote draws from SQLite's generator here, which the real one never does: what
         // siblings would share if they did not reseed is then certainly there.
         let prepare = || Some(sqlite_random());
-        Self { zygote: Zygote::start(ADDRESS_SPACE, prepare, obey).expect("zygote") }
+        Self {
+            zygote: Zygote::start(ADDRESS_SPACE, prepare, obey).expect("zygote"),
+        }
     }
 
     fn fork(&self, slot: u16) -> Child {
@@ -161,7 +187,10 @@ impl Child {
 
     fn status(&self, key: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("status");
-        let line = status.lines().find(|line| line.starts_with(key)).expect("key");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(key))
+            .expect("key");
         line.split_once(':').expect("value").1.trim().to_owned()
     }
 }
@@ -198,8 +227,17 @@ fn two_siblings_never_draw_the_same_bytes() {
         child.answer(48)
     });
 
-    let part = |at: usize| (&drawn[0][at * 16..(at + 1) * 16], &drawn[1][at * 16..(at + 1) * 16]);
-    assert_eq!(part(0).0, part(0).1, "what the zygote drew before the fork is shared");
+    let part = |at: usize| {
+        (
+            &drawn[0][at * 16..(at + 1) * 16],
+            &drawn[1][at * 16..(at + 1) * 16],
+        )
+    };
+    assert_eq!(
+        part(0).0,
+        part(0).1,
+        "what the zygote drew before the fork is shared"
+    );
     assert_ne!(part(1).0, part(1).1, "SQLite's generator");
     assert_ne!(part(2).0, part(2).1, "the kernel");
 }
@@ -211,7 +249,11 @@ fn only_the_one_socket_is_open() {
 
     child.order(b'd');
 
-    let open: Vec<usize> = (0..64).zip(child.answer(64)).filter(|(_, o)| *o == 1).map(|(n, _)| n).collect();
+    let open: Vec<usize> = (0..64)
+        .zip(child.answer(64))
+        .filter(|(_, o)| *o == 1)
+        .map(|(n, _)| n)
+        .collect();
     assert_eq!(open, [3]);
 }
 
@@ -255,7 +297,10 @@ fn identity_and_privileges_are_given_up() {
         ("Max open files", 4),
         ("Max address space", ADDRESS_SPACE),
     ] {
-        let line = limits.lines().find(|line| line.starts_with(name)).expect(name);
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect(name);
         let values: Vec<_> = line[name.len()..].split_whitespace().take(2).collect();
         assert_eq!(values, [value.to_string(), value.to_string()], "{name}");
     }
@@ -280,7 +325,10 @@ fn its_memory_cannot_be_read_even_by_its_own_user() {
             .output()
             .expect("cat");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains("Permission denied"), "{file}: {said}");
+        assert!(
+            !output.status.success() && said.contains("Permission denied"),
+            "{file}: {said}"
+        );
     }
 }
 
@@ -289,15 +337,24 @@ fn an_exit_code_and_a_kill_are_reported_and_the_slot_can_be_used_again() {
     let nursery = Nursery::start();
     let mut child = nursery.fork(5);
     child.order(b'q');
-    assert_eq!(nursery.report(), Report::Ended(child.slot, Ending::Exited(7)));
+    assert_eq!(
+        nursery.report(),
+        Report::Ended(child.slot, Ending::Exited(7))
+    );
 
     let child = nursery.fork(5);
     nursery.zygote.kill(child.slot).expect("kill");
-    assert_eq!(nursery.report(), Report::Ended(child.slot, Ending::Killed(9)));
+    assert_eq!(
+        nursery.report(),
+        Report::Ended(child.slot, Ending::Killed(9))
+    );
 
     let child = nursery.fork(5);
     drop(child.socket);
-    assert_eq!(nursery.report(), Report::Ended(child.slot, Ending::Exited(0)));
+    assert_eq!(
+        nursery.report(),
+        Report::Ended(child.slot, Ending::Exited(0))
+    );
 }
 
 #[test]
@@ -322,6 +379,9 @@ fn vault_processes_die_with_the_zygote() {
     nix::sys::signal::kill(zygote, nix::sys::signal::Signal::SIGKILL).expect("kill");
 
     let mut rest = Vec::new();
-    assert_eq!(child.socket.read_to_end(&mut rest).expect("end of stream"), 0);
+    assert_eq!(
+        child.socket.read_to_end(&mut rest).expect("end of stream"),
+        0
+    );
     assert!(nursery.zygote.next_report().is_err());
 }

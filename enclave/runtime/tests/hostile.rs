@@ -32,9 +32,17 @@ fn kill_now(pid: i32) {
 fn a_vault_process_that_speaks_garbage_is_killed_and_others_do_not_notice() {
     let (mut rig, mut bystander) = with_bystander();
     for (number, kind) in [(2, b'g'), (3, b'o'), (4, b'a')] {
-        rig.send(&FromHost::Open { space: space(number), entry: lie(kind) });
+        rig.send(&FromHost::Open {
+            space: space(number),
+            entry: lie(kind),
+        });
 
-        assert_eq!(rig.closed(space(number)), Closed::Crashed, "{}", char::from(kind));
+        assert_eq!(
+            rig.closed(space(number)),
+            Closed::Crashed,
+            "{}",
+            char::from(kind)
+        );
         assert_eq!(logged(&mut rig).0, "vault process misbehaved");
         assert!(bystander.echoes(&mut rig));
     }
@@ -45,19 +53,31 @@ fn a_vault_process_that_speaks_garbage_is_killed_and_others_do_not_notice() {
 fn a_failed_sandbox_step_is_reported_by_its_number() {
     let (mut rig, mut bystander) = with_bystander();
 
-    rig.send(&FromHost::Open { space: space(2), entry: lie(b'd') });
+    rig.send(&FromHost::Open {
+        space: space(2),
+        entry: lie(b'd'),
+    });
 
     assert_eq!(rig.closed(space(2)), Closed::Crashed);
-    assert_eq!(logged(&mut rig), ("sandbox step failed".to_owned(), Some(66)));
+    assert_eq!(
+        logged(&mut rig),
+        ("sandbox step failed".to_owned(), Some(66))
+    );
     assert!(bystander.echoes(&mut rig));
 }
 
 #[test]
 fn a_vault_process_that_neither_reads_nor_ends_stalls_nobody_and_is_killed_when_it_must_go() {
     let (mut rig, mut bystander) = with_bystander();
-    rig.send(&FromHost::Open { space: space(2), entry: lie(b'n') });
+    rig.send(&FromHost::Open {
+        space: space(2),
+        entry: lie(b'n'),
+    });
     for _ in 0..120 {
-        rig.send(&FromHost::Frame { space: space(2), envelope: vec![0; 60_000] });
+        rig.send(&FromHost::Frame {
+            space: space(2),
+            envelope: vec![0; 60_000],
+        });
     }
 
     assert!(bystander.echoes(&mut rig));
@@ -111,7 +131,10 @@ fn a_vault_process_killed_at_any_moment_is_reported_and_its_space_opens_again() 
     let (mut rig, mut bystander) = with_bystander();
     let known = rig.vault_pids();
     for moment in 0..4 {
-        rig.send(&FromHost::Open { space: space(2), entry: fresh() });
+        rig.send(&FromHost::Open {
+            space: space(2),
+            entry: fresh(),
+        });
         let pid = loop {
             let all = rig.vault_pids();
             if let Some(pid) = all.into_iter().find(|pid| !known.contains(pid)) {
@@ -140,7 +163,11 @@ fn a_vault_process_killed_at_any_moment_is_reported_and_its_space_opens_again() 
 
 #[test]
 fn a_refused_record_ends_its_vault_at_once_and_its_devices_learn_that_the_session_is_gone() {
-    for why in [AppendRefusal::Lost, AppendRefusal::Full, AppendRefusal::Failed] {
+    for why in [
+        AppendRefusal::Lost,
+        AppendRefusal::Full,
+        AppendRefusal::Failed,
+    ] {
         let (mut rig, mut bystander) = with_bystander();
         rig.open(space(2), fresh());
         let mut device = Device::open(&mut rig, space(2), 2);
@@ -149,7 +176,11 @@ fn a_refused_record_ends_its_vault_at_once_and_its_devices_learn_that_the_sessio
         device.ask(&mut rig, b"append x");
         assert_eq!(device.hear(&mut rig).0, 1);
 
-        rig.send(&FromHost::AppendRefused { space: space(2), number: 1, why });
+        rig.send(&FromHost::AppendRefused {
+            space: space(2),
+            number: 1,
+            why,
+        });
 
         assert!(device.is_reset(&mut rig));
         assert_eq!(rig.closed(space(2)), Closed::AppendRefused);
@@ -169,7 +200,11 @@ fn a_vault_waiting_for_a_refused_record_ends_instead_of_answering() {
     device.ask(&mut rig, b"settle");
     let why = AppendRefusal::Lost;
 
-    rig.send(&FromHost::AppendRefused { space: space(2), number: 1, why });
+    rig.send(&FromHost::AppendRefused {
+        space: space(2),
+        number: 1,
+        why,
+    });
 
     assert!(device.is_reset(&mut rig));
     assert_eq!(rig.closed(space(2)), Closed::AppendRefused);
@@ -177,12 +212,20 @@ fn a_vault_waiting_for_a_refused_record_ends_instead_of_answering() {
 
 #[test]
 fn a_host_that_breaks_the_link_loses_every_vault() {
-    let noise: Vec<u8> = (0..1_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> = (0..1_000_000_u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     let mut second_hello = Vec::new();
-    let frame = FromHost::Appended { space: space(1), through: 5 };
+    let frame = FromHost::Appended {
+        space: space(1),
+        through: 5,
+    };
     assert!(vettid_wire::link::write(&frame, &mut second_hello));
     let mut unasked = Vec::new();
-    let frame = FromHost::Stored { request: 77, durable: true };
+    let frame = FromHost::Stored {
+        request: 77,
+        durable: true,
+    };
     assert!(vettid_wire::link::write(&frame, &mut unasked));
     for (what, bytes) in [
         ("noise", noise),
@@ -211,7 +254,9 @@ fn a_host_that_goes_away_in_the_middle_of_a_frame_leaves_nothing_behind() {
     pids.push(rig.zygote_pid());
     rig.link.write_all(&[0, 0, 1, 0, 7]).expect("half a frame");
 
-    rig.link.shutdown(std::net::Shutdown::Both).expect("shutdown");
+    rig.link
+        .shutdown(std::net::Shutdown::Both)
+        .expect("shutdown");
 
     assert_eq!(rig.exit_code(), Some(3));
     await_gone(&pids);
@@ -220,7 +265,10 @@ fn a_host_that_goes_away_in_the_middle_of_a_frame_leaves_nothing_behind() {
 #[test]
 fn a_host_that_greets_wrongly_is_not_served() {
     for (what, change) in [
-        ("version", (|hello| hello.version = 99) as fn(&mut vettid_wire::link::Hello)),
+        (
+            "version",
+            (|hello| hello.version = 99) as fn(&mut vettid_wire::link::Hello),
+        ),
         ("no network", |hello| hello.network.clear()),
         ("altered network", |hello| hello.network[60] ^= 1),
     ] {
@@ -239,7 +287,10 @@ fn a_host_that_greets_wrongly_is_not_served() {
 
 fn rig_hello(rig: &Rig) -> Vec<u8> {
     let mut bytes = Vec::new();
-    assert!(vettid_wire::link::write(&FromHost::Hello(rig.hello.clone()), &mut bytes));
+    assert!(vettid_wire::link::write(
+        &FromHost::Hello(rig.hello.clone()),
+        &mut bytes
+    ));
     bytes
 }
 
@@ -247,9 +298,15 @@ fn rig_hello(rig: &Rig) -> Vec<u8> {
 fn envelopes_for_spaces_that_are_not_open_are_dropped() {
     let (mut rig, mut bystander) = with_bystander();
 
-    rig.send(&FromHost::Frame { space: space(9), envelope: vec![1; 100] });
+    rig.send(&FromHost::Frame {
+        space: space(9),
+        envelope: vec![1; 100],
+    });
     rig.send(&FromHost::Close { space: space(9) });
-    rig.send(&FromHost::Appended { space: space(9), through: 3 });
+    rig.send(&FromHost::Appended {
+        space: space(9),
+        through: 3,
+    });
 
     assert!(bystander.echoes(&mut rig));
 }
@@ -259,7 +316,10 @@ fn noise_in_envelopes_reaches_nobody() {
     let (mut rig, mut bystander) = with_bystander();
 
     for length in [0, 1, 33, 34, 1000, 70_001] {
-        rig.send(&FromHost::Frame { space: space(1), envelope: vec![0xa5; length] });
+        rig.send(&FromHost::Frame {
+            space: space(1),
+            envelope: vec![0xa5; length],
+        });
     }
 
     assert!(bystander.echoes(&mut rig));

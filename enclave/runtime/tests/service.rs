@@ -11,7 +11,10 @@ fn a_device_reaches_its_vault_through_host_and_supervisor() {
     rig.open(space(1), fresh());
     let mut device = Device::open(&mut rig, space(1), 1);
 
-    assert_eq!(device.call(&mut rig, b"echo.. hello"), (0, b"echo.. hello".to_vec()));
+    assert_eq!(
+        device.call(&mut rig, b"echo.. hello"),
+        (0, b"echo.. hello".to_vec())
+    );
 
     let ready = rig.ready.as_ref().expect("ready");
     assert_eq!(ready.release, 1);
@@ -49,8 +52,9 @@ fn many_requests_in_flight_are_answered_in_order() {
     let mut rig = Rig::start();
     rig.open(space(1), fresh());
     let mut device = Device::open(&mut rig, space(1), 1);
-    let requests: Vec<Vec<u8>> =
-        (0..200_u16).map(|n| [b"echo..", n.to_be_bytes().as_slice()].concat()).collect();
+    let requests: Vec<Vec<u8>> = (0..200_u16)
+        .map(|n| [b"echo..", n.to_be_bytes().as_slice()].concat())
+        .collect();
 
     for request in &requests {
         device.ask(&mut rig, request);
@@ -135,7 +139,10 @@ fn a_log_older_than_what_was_durable_in_this_boot_is_not_served() {
     rig.closed(space(1));
 
     rig.logs.get_mut(&space(1)).expect("log").truncate(1);
-    rig.send(&FromHost::Open { space: space(1), entry: Entry::Existing });
+    rig.send(&FromHost::Open {
+        space: space(1),
+        entry: Entry::Existing,
+    });
 
     assert_eq!(rig.closed(space(1)), Closed::Damaged);
 }
@@ -164,7 +171,10 @@ fn no_more_vaults_are_open_than_the_host_allows() {
     let mut rig = Rig::with(|hello| hello.max_open = 1);
     rig.open(space(1), fresh());
 
-    rig.send(&FromHost::Open { space: space(2), entry: fresh() });
+    rig.send(&FromHost::Open {
+        space: space(2),
+        entry: fresh(),
+    });
 
     assert_eq!(rig.closed(space(2)), Closed::TooMany);
     let mut device = Device::open(&mut rig, space(1), 1);

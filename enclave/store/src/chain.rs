@@ -160,7 +160,6 @@ impl Chain {
     }
 
     /// Compares the log with a head that somebody has seen.
-    #[must_use]
     pub fn freshness(&self, seen: &Head) -> Freshness {
         Freshness::judge(seen, self.head, |number| self.hash_at(number))
     }

@@ -126,6 +126,16 @@ impl Database {
         Ok(())
     }
 
+    /// Begins the one transaction of a replay.
+    pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        Ok(self.connection.execute_batch("BEGIN")?)
+    }
+
+    /// Commits the transaction of a replay.
+    pub(crate) fn commit(&self) -> Result<(), StoreError> {
+        Ok(self.connection.execute_batch("COMMIT")?)
+    }
+
     /// Scripts that this database follows.
     pub(crate) fn schema(&self) -> Schema {
         self.schema

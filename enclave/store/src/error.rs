@@ -31,6 +31,7 @@ impl From<rusqlite::Error> for StoreError {
         match error {
             Sqlite::SqliteFailure(failure, _) if failure.code == ErrorCode::DiskFull => Self::Full,
             Sqlite::SqliteFailure(failure, _) => Self::Engine(failure.extended_code),
+            Sqlite::SqlInputError { error, .. } => Self::Engine(error.extended_code),
             Sqlite::FromSqlConversionFailure(..)
             | Sqlite::IntegralValueOutOfRange(..)
             | Sqlite::InvalidColumnType(..)

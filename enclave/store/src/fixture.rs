@@ -105,10 +105,8 @@ pub(crate) fn put(change: &Change<'_>, next: &NextVersion<'_>) -> Result<(), Sto
         subject: Some(&next.id.0),
         done: true,
     })?;
-    let mut request = next.id.0;
-    for (to, from) in request.iter_mut().zip(next.version.to_be_bytes()) {
-        *to ^= from;
-    }
+    let mut request = [0; 16];
+    request[..8].copy_from_slice(&change.audit_head()?.sequence.to_be_bytes());
     let reply = Secret::new(vec![0xaa; 24]);
     let answered = Answered {
         digest: [0xd1; 32],

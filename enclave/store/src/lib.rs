@@ -19,6 +19,7 @@
 //! Nothing here has I/O, a clock or entropy of its own, and nothing opens a file. Every database of
 //! a vault has the form that `sqlite3_deserialize` gives it; see [`Database`] for what is measured.
 
+mod apply;
 mod attempts;
 mod chain;
 mod changeset;
@@ -38,9 +39,10 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
+pub use apply::ReplayError;
 pub use attempts::Attempts;
 pub use chain::{Chain, ChainError, Linked};
-pub use changeset::{Changeset, ReplayError};
+pub use changeset::Changeset;
 pub use database::{Change, Committed, Database, View};
 pub use error::StoreError;
 pub use freshness::Freshness;

@@ -3,8 +3,8 @@
 use vettid_crypto::VaultKey;
 use vettid_wire::id::SpaceId;
 
+use crate::apply::{ReplayError, Tables};
 use crate::chain::Linked;
-use crate::changeset::{Group, ReplayError};
 use crate::record::{Kind, RecordError};
 use crate::snapshot::{SnapshotError, SnapshotName};
 use crate::{Database, StoreError};
@@ -16,7 +16,7 @@ pub struct Replay<'k> {
     key: &'k VaultKey,
     space: SpaceId,
     newest: u64,
-    pending: Group,
+    tables: Tables,
 }
 
 /// A vault that was restored.
@@ -33,9 +33,9 @@ pub struct Restored {
 #[non_exhaustive]
 pub enum RestoreError {
     /// A changeset does not belong to the state before it.
-    #[error("changes up to record {number} do not apply")]
+    #[error("changes of record {number} do not apply")]
     Changes {
-        /// Newest record among those that were applied together.
+        /// This record.
         number: u64,
         /// Why.
         #[source]
@@ -104,16 +104,18 @@ impl<'k> Replay<'k> {
                 found,
             });
         }
+        let tables = Tables::of(&database.connection)?;
+        database.begin()?;
         Ok(Self {
             database,
             key,
             space,
             newest: number,
-            pending: Group::default(),
+            tables,
         })
     }
 
-    /// Takes the next record. Changes may be applied later, together with those that follow.
+    /// Takes the next record. After an error the replay is of no further use.
     pub fn apply(&mut self, record: &Linked) -> Result<(), RestoreError> {
         let number = record.head().number;
         if record.space() != self.space || Some(number) != self.newest.checked_add(1) {
@@ -123,15 +125,15 @@ impl<'k> Replay<'k> {
             Kind::Header => {}
             Kind::Changeset => {
                 let changeset = record.open_changeset(self.key)?;
-                self.pending
-                    .push(changeset, &self.database.connection)
+                self.tables
+                    .apply(&self.database.connection, &changeset)
                     .map_err(|why| RestoreError::Changes { number, why })?;
             }
             // Its snapshot holds what was replayed up to here, migrated if its schema is newer.
             Kind::Checkpoint => {
                 record.open_snapshot(self.key)?;
-                self.flush()?;
                 self.migrate(record.schema())?;
+                self.database.begin()?;
             }
         }
         self.newest = number;
@@ -140,7 +142,6 @@ impl<'k> Replay<'k> {
 
     /// The restored vault, once every record was taken.
     pub fn finish(mut self) -> Result<Restored, RestoreError> {
-        self.flush()?;
         let newest = self.database.schema().version();
         let migrated = self.database.version()? < newest;
         self.migrate(newest)?;
@@ -150,16 +151,15 @@ impl<'k> Replay<'k> {
         })
     }
 
-    fn flush(&mut self) -> Result<(), RestoreError> {
-        let number = self.newest;
-        self.pending
-            .flush(&self.database.connection)
-            .map_err(|why| RestoreError::Changes { number, why })
-    }
-
-    fn migrate(&self, version: u32) -> Result<(), StoreError> {
-        self.database
-            .schema()
-            .migrate(&self.database.connection, version)
+    /// Commits what was applied, and brings the database to a schema.
+    fn migrate(&mut self, version: u32) -> Result<(), StoreError> {
+        self.database.commit()?;
+        if self.database.version()? < version {
+            self.database
+                .schema()
+                .migrate(&self.database.connection, version)?;
+            self.tables = Tables::of(&self.database.connection)?;
+        }
+        Ok(())
     }
 }

@@ -157,7 +157,6 @@ impl Tail {
 
     /// Compares the log with a head that somebody has seen. Of older records only the number is
     /// known here, and a lower number is fresh: this process wrote or verified what came since.
-    #[must_use]
     pub fn freshness(&self, seen: &Head) -> Freshness {
         let newest = self.head;
         Freshness::judge(seen, newest, |number| {

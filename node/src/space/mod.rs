@@ -13,7 +13,6 @@ use vettid_wire::link::Entry;
 use crate::audit::{self, Action};
 use crate::bus::revocation::revoke_in;
 use crate::database::{Database, ReadError, WriteError};
-use crate::invitation::integer;
 use crate::vault_log::VaultLog;
 
 /// What the node knows about its spaces. Cheap to clone.

@@ -69,6 +69,9 @@ pub const TRANSACTION_KEY: u64 = 30 * DAY;
 /// Protean Credential, bytes.
 pub const CREDENTIAL: usize = 16 * 1024;
 
+/// Times that a vault's identity can be rotated: whoever follows it checks every step.
+pub const ROTATIONS: usize = 32;
+
 /// Items of a vault, removed ones in the trash included.
 pub const ITEMS: usize = 2_000;
 /// One item, bytes of its encoding.
@@ -77,6 +80,8 @@ pub const ITEM: usize = 64 * 1024;
 pub const CRITICAL_VALUES: usize = 12 * 1024;
 /// Earlier versions of an item that are kept.
 pub const ITEM_VERSIONS: usize = 10;
+/// An item in the trash is destroyed after this long, ms.
+pub const TRASH: u64 = 30 * DAY;
 /// Fields of an item.
 pub const FIELDS: usize = 64;
 /// Name of an item, bytes.

@@ -7,12 +7,9 @@ use crate::repository::Repository;
 
 /// `cargo fmt --check`, the fuzz targets included.
 pub(crate) fn format(repository: &Repository) -> Result<String> {
-    for folder in ["", "fuzz"] {
-        let folder = repository.path(folder);
-        if folder.is_dir() {
-            quiet(cargo(&folder).args(["fmt", "--all", "--check"]))?;
-        }
-    }
+    quiet(cargo(repository.root()).args(["fmt", "--all", "--check", "--", "-l"]))?;
+    let fuzz = repository.path("fuzz");
+    quiet(cargo(&fuzz).args(["fmt", "--check", "--", "-l"]))?;
     Ok("rustfmt has nothing to change".to_owned())
 }
 

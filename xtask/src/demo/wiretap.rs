@@ -1,6 +1,5 @@
 //! A listener on the wire: relays a TCP port and keeps every byte that passes.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -8,12 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result};
-use toml::{Table, Value};
 
-/// Where the bus listens, in the `[bus]` table of `node.toml`.
-const LISTEN: &str = "listen";
-/// Where owners are told to find it.
-const ADVERTISED: &str = "advertised";
+use crate::node_toml::NodeToml;
 
 /// A relay on a port of its own.
 pub(crate) struct Wiretap {
@@ -44,21 +39,9 @@ impl Heard {
 impl Wiretap {
     /// Stands between a node's owners and its bus: the node tells them this address instead.
     pub(crate) fn before_bus(node: &Path) -> Result<Self> {
-        let path = node.join("node.toml");
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let mut config: Table = text.parse().context("node.toml")?;
-        let bus = config
-            .get_mut("bus")
-            .and_then(Value::as_table_mut)
-            .context("no [bus]")?;
-        let listen = bus
-            .get(LISTEN)
-            .and_then(Value::as_str)
-            .context("bus without an address")?;
-        let wiretap = Self::place(listen.parse().context("address of the bus")?)?;
-        let told = Value::String(format!("nats://{}", wiretap.address));
-        bus.insert(ADVERTISED.to_owned(), Value::Array(vec![told]));
-        fs::write(&path, config.to_string()).with_context(|| path.display().to_string())?;
+        let mut config = NodeToml::read(node)?;
+        let wiretap = Self::place(config.bus()?)?;
+        config.tell_bus(wiretap.address)?;
         Ok(wiretap)
     }
 
@@ -115,25 +98,6 @@ fn copy(mut from: TcpStream, mut to: TcpStream, heard: &Heard) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn owners_are_told_the_wiretap_instead_of_the_bus() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("node.toml");
-        fs::write(
-            &path,
-            "[bus]\nlisten = \"127.0.0.1:4222\"\n[http]\nlisten = \"x\"\n",
-        )
-        .unwrap();
-
-        let wiretap = Wiretap::before_bus(folder.path()).unwrap();
-
-        let config: Table = fs::read_to_string(&path).unwrap().parse().unwrap();
-        let told = format!("nats://{}", wiretap.address());
-        assert_eq!(config["bus"]["advertised"][0].as_str(), Some(told.as_str()));
-        assert_eq!(config["bus"]["listen"].as_str(), Some("127.0.0.1:4222"));
-        assert_eq!(config["http"]["listen"].as_str(), Some("x"));
-    }
 
     #[test]
     fn bytes_pass_both_ways_and_are_kept() {

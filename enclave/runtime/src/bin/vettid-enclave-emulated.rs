@@ -10,9 +10,9 @@ use vettid_runtime::vault_process::live;
 
 fn main() -> ExitCode {
     match Command::parse(std::env::args_os().skip(1)) {
-        Some(Command::Run { socket, folder }) => {
-            launch(template, live::<OwnerVault>, || EmulatedPlatform::open(&folder, &socket))
-        }
+        Some(Command::Run { socket, folder }) => launch(template, live::<OwnerVault>, || {
+            EmulatedPlatform::open(&folder, &socket)
+        }),
         Some(Command::CreateNetwork { folder, update }) => match create_network(&folder, update) {
             Ok(network) => {
                 println!("{network}");

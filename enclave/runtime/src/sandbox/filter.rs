@@ -59,8 +59,13 @@ pub(crate) fn compile() -> Result<BpfProgram, seccompiler::BackendError> {
         rules.insert(call, vec![not_executable()?]);
     }
     rules.insert(libc::SYS_fcntl, vec![only_look()?]);
-    SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, ARCHITECTURE)?
-        .try_into()
+    SeccompFilter::new(
+        rules,
+        SeccompAction::KillProcess,
+        SeccompAction::Allow,
+        ARCHITECTURE,
+    )?
+    .try_into()
 }
 
 /// Argument 2 of `mmap` and `mprotect` is the protection: no page ever becomes executable.

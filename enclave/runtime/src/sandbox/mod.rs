@@ -92,7 +92,10 @@ impl Sandbox {
     /// # Errors
     /// When the filter does not compile.
     pub fn prepare(address_space: u64) -> Result<Self, seccompiler::BackendError> {
-        Ok(Self { filter: filter::compile()?, address_space })
+        Ok(Self {
+            filter: filter::compile()?,
+            address_space,
+        })
     }
 
     /// Confines this process for good and returns its one socket. `parent` is the zygote.
@@ -125,14 +128,20 @@ impl Sandbox {
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox").field("address_space", &self.address_space).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("address_space", &self.address_space)
+            .finish_non_exhaustive()
     }
 }
 
 /// Has the kernel kill this process when `parent` ends; refuses where it has ended already.
 pub(crate) fn die_with(parent: Pid) -> Result<(), FailedStep> {
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(|_| FailedStep::ParentDeath)?;
-    if getppid() == parent { Ok(()) } else { Err(FailedStep::ParentDeath) }
+    if getppid() == parent {
+        Ok(())
+    } else {
+        Err(FailedStep::ParentDeath)
+    }
 }
 
 /// Takes the slot's own user and group where this runs as root; elsewhere only non-dumpability and

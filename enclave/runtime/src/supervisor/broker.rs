@@ -55,29 +55,61 @@ impl<P: Platform> Supervisor<P> {
     fn grant(&mut self, slot: Slot, space: SpaceId, asked: Up<'_>) -> Result<(), Misbehaved> {
         match asked {
             Up::Frame { after, envelope } => self.host.send_envelope(space, after, envelope),
-            Up::Append { head, checkpoint, record } => {
+            Up::Append {
+                head,
+                checkpoint,
+                record,
+            } => {
                 let vault = self.vaults.get_mut(&slot).ok_or(Misbehaved)?;
                 if !vault.appending(head) {
                     return Err(Misbehaved);
                 }
                 let record = record.to_vec();
-                self.host.send(&FromEnclave::Append { space, number: head.number, checkpoint, record });
+                self.host.send(&FromEnclave::Append {
+                    space,
+                    number: head.number,
+                    checkpoint,
+                    record,
+                });
             }
             Up::ReadLog(from) => {
                 let request = self.ask(slot, Kind::LogPage)?;
-                self.host.send(&FromEnclave::ReadLog { request, space, from });
+                self.host.send(&FromEnclave::ReadLog {
+                    request,
+                    space,
+                    from,
+                });
             }
-            Up::PutChunk { snapshot, index, bytes } => {
+            Up::PutChunk {
+                snapshot,
+                index,
+                bytes,
+            } => {
                 let request = self.ask(slot, Kind::Stored)?;
                 let bytes = bytes.to_vec();
-                self.host.send(&FromEnclave::PutChunk { request, space, snapshot, index, bytes });
+                self.host.send(&FromEnclave::PutChunk {
+                    request,
+                    space,
+                    snapshot,
+                    index,
+                    bytes,
+                });
             }
             Up::GetChunk { snapshot, index } => {
                 let request = self.ask(slot, Kind::Chunk)?;
-                self.host.send(&FromEnclave::GetChunk { request, space, snapshot, index });
+                self.host.send(&FromEnclave::GetChunk {
+                    request,
+                    space,
+                    snapshot,
+                    index,
+                });
             }
             Up::Cut { below, snapshot } => {
-                self.host.send(&FromEnclave::Cut { space, below, snapshot });
+                self.host.send(&FromEnclave::Cut {
+                    space,
+                    below,
+                    snapshot,
+                });
             }
             Up::Attest(question) => self.attest(slot, space, &question),
             Up::AskKdf => {
@@ -119,11 +151,19 @@ impl<P: Platform> Supervisor<P> {
     }
 
     fn attest(&mut self, slot: Slot, space: SpaceId, question: &EvidenceQuestion) {
-        let answer = self.evidence.answer(&mut self.platform, space, question, self.now);
+        let answer = self
+            .evidence
+            .answer(&mut self.platform, space, question, self.now);
         if answer.is_none() {
             self.log(LogEvent::NoEvidence);
         }
-        self.tell(slot, &Down::Evidence { ticket: question.ticket, answer });
+        self.tell(
+            slot,
+            &Down::Evidence {
+                ticket: question.ticket,
+                answer,
+            },
+        );
     }
 
     /// Lets those hash who may now.

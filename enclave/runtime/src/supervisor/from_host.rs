@@ -33,8 +33,7 @@ impl<P: Platform> Supervisor<P> {
         if !self.host.inflow.is_mid_frame() {
             return Ok(());
         }
-        let mut inflow =
-            std::mem::replace(&mut self.host.inflow, Inflow::new(limits::LINK_FRAME));
+        let mut inflow = std::mem::replace(&mut self.host.inflow, Inflow::new(limits::LINK_FRAME));
         let routed = self.route_all(&mut inflow);
         self.host.inflow = inflow;
         routed
@@ -127,8 +126,15 @@ impl<P: Platform> Supervisor<P> {
     }
 
     fn pong(&mut self, ping: u64) {
-        let open = self.vaults.values().filter(|vault| vault.phase == Phase::Open).count();
-        let sessions = self.vaults.values().fold(0, |sum: u32, v| sum.saturating_add(v.sessions));
+        let open = self
+            .vaults
+            .values()
+            .filter(|vault| vault.phase == Phase::Open)
+            .count();
+        let sessions = self
+            .vaults
+            .values()
+            .fold(0, |sum: u32, v| sum.saturating_add(v.sessions));
         self.host.send(&FromEnclave::Pong(Pong {
             ping,
             open: u32::try_from(open).unwrap_or(u32::MAX),

@@ -207,7 +207,9 @@ impl<P: Platform> Supervisor<P> {
     /// processes are not listened to.
     fn wait(&self, events: &mut [EpollEvent]) -> Result<usize, Ended> {
         let left = TICK.saturating_sub(self.now.saturating_sub(self.ticked));
-        let left = u16::try_from(left.as_millis()).unwrap_or(u16::MAX).saturating_add(1);
+        let left = u16::try_from(left.as_millis())
+            .unwrap_or(u16::MAX)
+            .saturating_add(1);
         if !self.host.is_saturated() {
             return match self.epoll.wait(events, EpollTimeout::from(left)) {
                 Err(Errno::EINTR) => Ok(0),
@@ -225,8 +227,10 @@ impl<P: Platform> Supervisor<P> {
         let ready = waits.map(|wait| wait.revents().unwrap_or(PollFlags::empty()));
         let both = [(LINK_TOKEN, ready[0]), (ZYGOTE_TOKEN, ready[1])];
         let mut count = 0;
-        for ((token, _), event) in
-            both.iter().filter(|(_, ready)| !ready.is_empty()).zip(events.iter_mut())
+        for ((token, _), event) in both
+            .iter()
+            .filter(|(_, ready)| !ready.is_empty())
+            .zip(events.iter_mut())
         {
             *event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT, *token);
             count += 1;
@@ -253,7 +257,8 @@ impl<P: Platform> Supervisor<P> {
             self.link_writable_wanted = wanted;
             let mut flags = EpollFlags::EPOLLIN;
             flags.set(EpollFlags::EPOLLOUT, wanted);
-            self.epoll.modify(&self.host, &mut EpollEvent::new(flags, LINK_TOKEN))?;
+            self.epoll
+                .modify(&self.host, &mut EpollEvent::new(flags, LINK_TOKEN))?;
         }
         Ok(())
     }
@@ -270,7 +275,10 @@ impl<P: Platform> Supervisor<P> {
 fn lane_event(slot: Slot, writable: bool) -> EpollEvent {
     let mut flags = EpollFlags::EPOLLIN;
     flags.set(EpollFlags::EPOLLOUT, writable);
-    EpollEvent::new(flags, FIRST_SLOT_TOKEN.saturating_add(u64::from(slot.number())))
+    EpollEvent::new(
+        flags,
+        FIRST_SLOT_TOKEN.saturating_add(u64::from(slot.number())),
+    )
 }
 
 /// What the host asked for, within what this program can give.

@@ -54,7 +54,10 @@ impl<P: Platform> Supervisor<P> {
             return;
         }
         if self.waiting.len() >= WAITING || self.ending.is_some() {
-            self.host.send(&FromEnclave::Closed { space, why: Closed::TooMany });
+            self.host.send(&FromEnclave::Closed {
+                space,
+                why: Closed::TooMany,
+            });
         } else {
             self.waiting.push_back((space, entry));
         }
@@ -63,8 +66,10 @@ impl<P: Platform> Supervisor<P> {
     /// Opens those that wait, as far as there is room, in the order they came. Those whose old
     /// process still ends are passed over.
     fn open_waiting(&mut self) -> Result<(), Ended> {
-        while let Some(at) =
-            self.waiting.iter().position(|(space, _)| !self.spaces.contains_key(space))
+        while let Some(at) = self
+            .waiting
+            .iter()
+            .position(|(space, _)| !self.spaces.contains_key(space))
         {
             match self.residency.admit(self.now) {
                 Admission::TooFast => return Ok(()),
@@ -74,12 +79,14 @@ impl<P: Platform> Supervisor<P> {
                 }
                 Admission::Full => {
                     // Places free up by themselves while some are closing.
-                    let closing =
-                        |vault: &Vault| matches!(vault.phase, Phase::Closing { .. });
+                    let closing = |vault: &Vault| matches!(vault.phase, Phase::Closing { .. });
                     if !self.vaults.values().any(closing)
                         && let Some((space, _)) = self.waiting.remove(at)
                     {
-                        self.host.send(&FromEnclave::Closed { space, why: Closed::TooMany });
+                        self.host.send(&FromEnclave::Closed {
+                            space,
+                            why: Closed::TooMany,
+                        });
                         continue;
                     }
                     return Ok(());
@@ -130,7 +137,10 @@ impl<P: Platform> Supervisor<P> {
         if let Some(vault) = self.vaults.get_mut(&slot)
             && !matches!(vault.phase, Phase::Closing { .. })
         {
-            vault.phase = Phase::Closing { why, deadline: self.now.saturating_add(time) };
+            vault.phase = Phase::Closing {
+                why,
+                deadline: self.now.saturating_add(time),
+            };
             self.residency.closing(slot);
         }
     }
@@ -138,6 +148,9 @@ impl<P: Platform> Supervisor<P> {
     /// Kills a vault process.
     pub(super) fn kill(&mut self, slot: Slot, why: Closed) -> Result<(), Ended> {
         self.end_within(slot, why, CLOSING_TIME);
+        if let Some(vault) = self.vaults.get_mut(&slot) {
+            vault.killed = true;
+        }
         self.zygote.kill(slot)?;
         // Nothing more of it is believed.
         self.hang_up(slot)
@@ -187,7 +200,8 @@ impl<P: Platform> Supervisor<P> {
             zygote::Ending::Killed(_) => None,
         };
         let told = self.vaults.get(&slot).is_some_and(|vault| {
-            matches!(vault.phase, Phase::Closing { why, .. } if why != Closed::Crashed)
+            vault.killed
+                || matches!(vault.phase, Phase::Closing { why, .. } if why != Closed::Crashed)
         });
         match (said, ending) {
             (None, zygote::Ending::Exited(code)) if FailedStep::from_exit_code(code).is_some() => {
@@ -196,7 +210,9 @@ impl<P: Platform> Supervisor<P> {
             (None, _) if told => {}
             (None, zygote::Ending::Exited(code)) => self.log(LogEvent::VaultCrashed(code.into())),
             (None, zygote::Ending::Killed(signal)) => {
-                self.log(LogEvent::VaultCrashed(u64::from(signal).saturating_add(1000)));
+                self.log(LogEvent::VaultCrashed(
+                    u64::from(signal).saturating_add(1000),
+                ));
             }
             (Some(_), _) => {}
         }
@@ -219,7 +235,10 @@ impl<P: Platform> Supervisor<P> {
         self.kdf.release(slot);
         self.grant_kdf();
         self.free.release(slot);
-        self.host.send(&FromEnclave::Closed { space: vault.space, why });
+        self.host.send(&FromEnclave::Closed {
+            space: vault.space,
+            why,
+        });
         Ok(())
     }
 
@@ -236,18 +255,29 @@ impl<P: Platform> Supervisor<P> {
     pub(super) fn tick(&mut self) -> Result<(), Ended> {
         self.log_lines = 0;
         self.host.check_deadlines(self.now)?;
-        if self.ending.is_some_and(|end| self.vaults.is_empty() || self.now >= end) {
+        if self
+            .ending
+            .is_some_and(|end| self.vaults.is_empty() || self.now >= end)
+        {
             return Err(Ended::Asked);
         }
         self.measure();
         for slot in self.residency.due(self.now) {
             let pressed = self.residency.is_pressed();
-            self.close(slot, if pressed { Closed::Pressure } else { Closed::Idle });
+            self.close(
+                slot,
+                if pressed {
+                    Closed::Pressure
+                } else {
+                    Closed::Idle
+                },
+            );
         }
         let now = self.now;
         let overdue: Vec<Slot> = self
             .vaults
             .iter()
+            .filter(|(_, vault)| !vault.killed)
             .filter(|(_, vault)| vault.is_stuck(now) || is_overdue(vault, now))
             .map(|(slot, _)| *slot)
             .collect();
@@ -264,7 +294,9 @@ impl<P: Platform> Supervisor<P> {
     /// Reads the memory of the next few vault processes, round and round.
     fn measure(&mut self) {
         let zygote = self.zygote.pid();
-        let after = self.measured.map_or(0, |slot| slot.number().saturating_add(1));
+        let after = self
+            .measured
+            .map_or(0, |slot| slot.number().saturating_add(1));
         let mut last = None;
         for (slot, vault) in self.vaults.range(Slot::new(after)..).take(MEASURED_A_TICK) {
             last = Some(*slot);

@@ -26,7 +26,11 @@ pub(super) struct Questions {
 impl Questions {
     /// Number for a new question of a vault process; none when it has too many open.
     pub(super) fn ask(&mut self, slot: Slot, kind: Kind) -> Option<u64> {
-        let open = self.open.values().filter(|(asker, _)| *asker == slot).count();
+        let open = self
+            .open
+            .values()
+            .filter(|(asker, _)| *asker == slot)
+            .count();
         if open >= PER_VAULT {
             return None;
         }
@@ -68,10 +72,19 @@ mod tests {
     #[test]
     fn an_answer_finds_its_asker_once() {
         let mut questions = Questions::default();
-        let (first, second) = (questions.ask(A, Kind::LogPage), questions.ask(B, Kind::Chunk));
+        let (first, second) = (
+            questions.ask(A, Kind::LogPage),
+            questions.ask(B, Kind::Chunk),
+        );
 
-        assert_eq!(questions.answered(second.unwrap(), Kind::Chunk), Ok(Some(B)));
-        assert_eq!(questions.answered(first.unwrap(), Kind::LogPage), Ok(Some(A)));
+        assert_eq!(
+            questions.answered(second.unwrap(), Kind::Chunk),
+            Ok(Some(B))
+        );
+        assert_eq!(
+            questions.answered(first.unwrap(), Kind::LogPage),
+            Ok(Some(A))
+        );
         assert_eq!(questions.answered(first.unwrap(), Kind::LogPage), Ok(None));
     }
 
@@ -81,7 +94,10 @@ mod tests {
         let number = questions.ask(A, Kind::LogPage).unwrap();
 
         assert_eq!(questions.answered(number, Kind::Stored), Err(NeverAsked));
-        assert_eq!(questions.answered(number + 1, Kind::LogPage), Err(NeverAsked));
+        assert_eq!(
+            questions.answered(number + 1, Kind::LogPage),
+            Err(NeverAsked)
+        );
         assert_eq!(questions.answered(0, Kind::LogPage), Err(NeverAsked));
     }
 

@@ -49,7 +49,10 @@ pub(super) struct Vault {
     unsent_since: Option<Duration>,
     appends: VecDeque<Head>,
     pub(super) writable_wanted: bool,
+    /// Nothing more of it is read.
     pub(super) hung_up: bool,
+    /// It is being killed, which was said already.
+    pub(super) killed: bool,
 }
 
 impl Vault {
@@ -66,6 +69,7 @@ impl Vault {
             appends: VecDeque::new(),
             writable_wanted: false,
             hung_up: false,
+            killed: false,
         }
     }
 
@@ -104,12 +108,16 @@ impl Vault {
 
     /// Whether the process takes nothing any more.
     pub(super) fn is_stuck(&self, now: Duration) -> bool {
-        self.unsent_since.is_some_and(|since| now.saturating_sub(since) > STALL)
+        self.unsent_since
+            .is_some_and(|since| now.saturating_sub(since) > STALL)
     }
 
     /// A record is on its way to the host; false when too many are.
     pub(super) fn appending(&mut self, head: Head) -> bool {
-        let follows = self.appends.back().is_none_or(|last| head.number > last.number);
+        let follows = self
+            .appends
+            .back()
+            .is_none_or(|last| head.number > last.number);
         let accepted = follows && self.appends.len() < APPENDS;
         if accepted {
             self.appends.push_back(head);
@@ -120,7 +128,10 @@ impl Vault {
     /// Every record up to `through` is durable. Returns the newest of those that were on their way;
     /// none when the host confirms what was never sent.
     pub(super) fn appended(&mut self, through: u64) -> Option<Head> {
-        let newest = self.appends.iter().rposition(|head| head.number <= through)?;
+        let newest = self
+            .appends
+            .iter()
+            .rposition(|head| head.number <= through)?;
         self.appends.drain(..=newest).next_back()
     }
 }
@@ -142,7 +153,10 @@ mod tests {
     }
 
     fn head(number: u64) -> Head {
-        Head { number, hash: [0; 32] }
+        Head {
+            number,
+            hash: [0; 32],
+        }
     }
 
     #[test]
@@ -190,7 +204,9 @@ mod tests {
         assert!(vault.appending(head(5)));
         assert!(!vault.appending(head(5)));
 
-        let taken = (6..).take_while(|number| vault.appending(head(*number))).count();
+        let taken = (6..)
+            .take_while(|number| vault.appending(head(*number)))
+            .count();
 
         assert_eq!(taken, APPENDS - 1);
     }

@@ -107,7 +107,11 @@ impl LaneEnd {
         self.outflow
             .push(|out| cbor::encode_into(frame, out))
             .map_err(|_| VaultExit::Damaged)?;
-        if self.outflow.queued() > BATCH { self.flush() } else { Ok(()) }
+        if self.outflow.queued() > BATCH {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// Hands a record on; the process ends if it is not stored.
@@ -118,7 +122,11 @@ impl LaneEnd {
         record: &[u8],
     ) -> Result<(), VaultExit> {
         self.appended = head.number;
-        self.send(&Up::Append { head, checkpoint, record })
+        self.send(&Up::Append {
+            head,
+            checkpoint,
+            record,
+        })
     }
 
     /// Waits until every record that was handed on is durable.
@@ -156,7 +164,11 @@ impl LaneEnd {
         index: u32,
         bytes: &[u8],
     ) -> Result<bool, VaultExit> {
-        match self.ask(&Up::PutChunk { snapshot, index, bytes })? {
+        match self.ask(&Up::PutChunk {
+            snapshot,
+            index,
+            bytes,
+        })? {
             Awaited::Stored(durable) => Ok(durable),
             _ => Err(VaultExit::NoFrame),
         }
@@ -235,7 +247,8 @@ impl LaneEnd {
                     let waiting = self.waiting.saturating_add(envelope.len());
                     if waiting <= WAITING {
                         self.waiting = waiting;
-                        self.arrivals.push_back(Arrival::Envelope(envelope.to_vec()));
+                        self.arrivals
+                            .push_back(Arrival::Envelope(envelope.to_vec()));
                     }
                 }
                 Down::Evidence { ticket, answer } => {
@@ -254,7 +267,11 @@ impl LaneEnd {
             }
         }
         // A record that is not stored takes everything with it, at once.
-        if self.refused { Err(VaultExit::AppendRefused) } else { Ok(()) }
+        if self.refused {
+            Err(VaultExit::AppendRefused)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -280,7 +297,9 @@ mod tests {
     impl Supervisor {
         fn say(&self, frame: &Down<'_>) {
             let mut outflow = Outflow::new(LANE_FRAME);
-            outflow.push(|out| cbor::encode_into(frame, out)).expect("push");
+            outflow
+                .push(|out| cbor::encode_into(frame, out))
+                .expect("push");
             outflow.flush(&self.socket).expect("flush");
         }
 
@@ -297,11 +316,20 @@ mod tests {
 
     fn lane() -> (LaneEnd, Supervisor) {
         let (ours, socket) = UnixStream::pair().expect("pair");
-        (LaneEnd::new(ours.into()), Supervisor { socket, inflow: Inflow::new(LANE_FRAME) })
+        (
+            LaneEnd::new(ours.into()),
+            Supervisor {
+                socket,
+                inflow: Inflow::new(LANE_FRAME),
+            },
+        )
     }
 
     fn head(number: u64) -> Head {
-        Head { number, hash: [0; 32] }
+        Head {
+            number,
+            hash: [0; 32],
+        }
     }
 
     #[test]

@@ -63,8 +63,15 @@ struct Process<V> {
 
 impl<V: Resident> Process<V> {
     fn open(template: V::Template, lane: &mut LaneEnd) -> Result<Self, VaultExit> {
-        let Opening { space, entry, mut sealing_key, now, head, network, epoch } =
-            lane.opening()?;
+        let Opening {
+            space,
+            entry,
+            mut sealing_key,
+            now,
+            head,
+            network,
+            epoch,
+        } = lane.opening()?;
         let (wall, started) = (UnixMillis(now), Instant::now());
         let home = Home {
             space,
@@ -77,7 +84,14 @@ impl<V: Resident> Process<V> {
         let vault = V::open(template, home, &mut Broker(lane))?;
         let sessions = Sessions::new(space, network, epoch, &mut KernelEntropy);
         lane.send(&Up::Opened)?;
-        Ok(Self { vault, sessions, wall, started, told_sessions: 0, busy: true })
+        Ok(Self {
+            vault,
+            sessions,
+            wall,
+            started,
+            told_sessions: 0,
+            busy: true,
+        })
     }
 
     /// Serves until something ends it; says what.
@@ -139,7 +153,10 @@ impl<V: Resident> Process<V> {
                 }
             }
             Received::Message(route, device, request) => {
-                let caller = Caller { device, session: route.1 };
+                let caller = Caller {
+                    device,
+                    session: route.1,
+                };
                 let answer = self.vault.call(caller, &request, now, &mut Broker(lane))?;
                 self.act(lane, Some(route), answer)
             }
@@ -169,7 +186,10 @@ impl<V: Resident> Process<V> {
             }
         }
         if !answer.ended.is_empty() {
-            send_all(lane, self.sessions.end(|_, device| answer.ended.contains(device)))?;
+            send_all(
+                lane,
+                self.sessions.end(|_, device| answer.ended.contains(device)),
+            )?;
         }
         answer.exit.map_or(Ok(()), Err)
     }
@@ -183,7 +203,10 @@ impl<V: Resident> Process<V> {
         message: &[u8],
     ) -> Result<(), VaultExit> {
         for envelope in self.sessions.seal(now, route, message).unwrap_or_default() {
-            lane.send(&Up::Frame { after, envelope: &envelope })?;
+            lane.send(&Up::Frame {
+                after,
+                envelope: &envelope,
+            })?;
         }
         Ok(())
     }
@@ -203,7 +226,10 @@ impl<V: Resident> Process<V> {
         match exit {
             VaultExit::AppendRefused | VaultExit::Damaged => {
                 for envelope in self.sessions.end(|_, _| true) {
-                    let _ = lane.send(&Up::Frame { after: 0, envelope: &envelope });
+                    let _ = lane.send(&Up::Frame {
+                        after: 0,
+                        envelope: &envelope,
+                    });
                 }
                 let _ = lane.flush();
             }
@@ -217,7 +243,8 @@ impl<V: Resident> Process<V> {
 
     /// Time of day at the start and what has passed since: never goes back.
     fn now(&self) -> UnixMillis {
-        self.wall.plus(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+        self.wall
+            .plus(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }
 
@@ -226,7 +253,10 @@ fn send_all(
     envelopes: impl IntoIterator<Item = Vec<u8>>,
 ) -> Result<(), VaultExit> {
     for envelope in envelopes {
-        lane.send(&Up::Frame { after: 0, envelope: &envelope })?;
+        lane.send(&Up::Frame {
+            after: 0,
+            envelope: &envelope,
+        })?;
     }
     Ok(())
 }

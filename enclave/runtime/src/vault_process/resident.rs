@@ -95,12 +95,7 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The process ends.
-    pub fn append(
-        &mut self,
-        head: Head,
-        checkpoint: bool,
-        record: &[u8],
-    ) -> Result<(), VaultExit> {
+    pub fn append(&mut self, head: Head, checkpoint: bool, record: &[u8]) -> Result<(), VaultExit> {
         self.0.append(head, checkpoint, record)
     }
 

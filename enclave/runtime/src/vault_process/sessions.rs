@@ -118,9 +118,22 @@ impl Sessions {
             return None;
         };
         let Some((established, frame)) = answer.and_then(|answer| {
-            let EvidenceAnswer { document, bundle, signature } = answer;
+            let EvidenceAnswer {
+                document,
+                bundle,
+                signature,
+            } = answer;
             let signature = Signature(signature);
-            state.supply(now, &Evidence::Enclave { document, bundle, signature }).ok()
+            state
+                .supply(
+                    now,
+                    &Evidence::Enclave {
+                        document,
+                        bundle,
+                        signature,
+                    },
+                )
+                .ok()
         }) else {
             return Some(reset(route));
         };
@@ -128,7 +141,14 @@ impl Sessions {
             return Some(reset(route));
         };
         self.make_room();
-        self.open.insert(route, Open { session: established, device, used: now });
+        self.open.insert(
+            route,
+            Open {
+                session: established,
+                device,
+                used: now,
+            },
+        );
         Some(wrap(Kind::Handshake, route, &frame))
     }
 
@@ -141,9 +161,12 @@ impl Sessions {
     ) -> Option<Vec<Vec<u8>>> {
         let frames = self.open.get_mut(&route)?.session.seal(now, message);
         match frames {
-            Ok(frames) => {
-                Some(frames.iter().map(|frame| wrap(Kind::Transport, route, frame)).collect())
-            }
+            Ok(frames) => Some(
+                frames
+                    .iter()
+                    .map(|frame| wrap(Kind::Transport, route, frame))
+                    .collect(),
+            ),
             Err(_) => {
                 self.open.remove(&route);
                 Some(vec![reset(route)])
@@ -177,7 +200,8 @@ impl Sessions {
 
     /// Forgets what has expired.
     pub(crate) fn expire(&mut self, now: UnixMillis) {
-        self.half_open.retain(|_, half| now.since(half.began) <= limits::HANDSHAKE_TIME);
+        self.half_open
+            .retain(|_, half| now.since(half.began) <= limits::HANDSHAKE_TIME);
         self.open.retain(|_, open| open.session.expires() >= now);
     }
 
@@ -189,8 +213,7 @@ impl Sessions {
         entropy: &mut impl Entropy,
     ) -> Received {
         self.expire(now);
-        let terms =
-            ResponderTerms::vault(self.network, self.space, self.epoch, &self.static_key);
+        let terms = ResponderTerms::vault(self.network, self.space, self.epoch, &self.static_key);
         let Ok((responder, reply)) = Responder::accept(&terms, now, frame, entropy) else {
             return Received::Reply(reset(route));
         };
@@ -200,8 +223,13 @@ impl Sessions {
                 self.half_open.remove(&oldest);
             }
         }
-        self.half_open
-            .insert(route, HalfOpen { began: now, state: HalfState::Expecting(responder) });
+        self.half_open.insert(
+            route,
+            HalfOpen {
+                began: now,
+                state: HalfState::Expecting(responder),
+            },
+        );
         Received::Reply(wrap(Kind::Handshake, route, &reply))
     }
 
@@ -213,7 +241,13 @@ impl Sessions {
         match responder.handle(now, frame, None) {
             Ok(ResponderProgress::Wait(responder)) => {
                 let state = HalfState::Expecting(responder);
-                self.half_open.insert(route, HalfOpen { began: half.began, state });
+                self.half_open.insert(
+                    route,
+                    HalfOpen {
+                        began: half.began,
+                        state,
+                    },
+                );
                 Received::Nothing
             }
             Ok(ResponderProgress::NeedEvidence { claim, state }) => {
@@ -223,7 +257,13 @@ impl Sessions {
                 self.tickets = self.tickets.wrapping_add(1);
                 let ticket = self.tickets;
                 let state = HalfState::Proving(ticket, Box::new(state));
-                self.half_open.insert(route, HalfOpen { began: half.began, state });
+                self.half_open.insert(
+                    route,
+                    HalfOpen {
+                        began: half.began,
+                        state,
+                    },
+                );
                 Received::Ask(EvidenceQuestion {
                     ticket,
                     transcript: claim.statement.transcript.0,
@@ -263,7 +303,13 @@ impl Sessions {
 }
 
 fn wrap(kind: Kind, (device, session): Route, body: &[u8]) -> Vec<u8> {
-    Envelope { kind, device, session, body }.to_bytes()
+    Envelope {
+        kind,
+        device,
+        session,
+        body,
+    }
+    .to_bytes()
 }
 
 fn reset((device, session): Route) -> Vec<u8> {

@@ -38,8 +38,14 @@ impl Attester for Emulated {
         nonce: Option<&[u8; 32]>,
     ) -> Result<Vec<u8>, PlatformError> {
         let nonce = nonce.map(<[u8; 32]>::as_slice);
-        let claims = AttestedClaims { user_data: Some(user_data), nonce, public_key: None };
-        self.0.attest(&claims, NOW).map_err(|_| PlatformError::NoDocument)
+        let claims = AttestedClaims {
+            user_data: Some(user_data),
+            nonce,
+            public_key: None,
+        };
+        self.0
+            .attest(&claims, NOW)
+            .map_err(|_| PlatformError::NoDocument)
     }
 }
 
@@ -96,11 +102,15 @@ impl World {
 
     fn route(&mut self) -> Route {
         self.devices += 1;
-        (DeviceRoute([self.devices; 16]), SessionId([self.devices; 16]))
+        (
+            DeviceRoute([self.devices; 16]),
+            SessionId([self.devices; 16]),
+        )
     }
 
     fn receive(&mut self, now: UnixMillis, kind: Kind, route: Route, body: &[u8]) -> Received {
-        self.sessions.receive(now, &wrap(kind, route, body), &mut self.entropy)
+        self.sessions
+            .receive(now, &wrap(kind, route, body), &mut self.entropy)
     }
 
     /// Opens a session up to the point where the vault side needs its evidence.
@@ -113,14 +123,21 @@ impl World {
         let (initiator, first) =
             Initiator::start(&terms, &self.verifier, now, &mut self.entropy).expect("starts");
         let second = body(self.receive(now, Kind::Handshake, route, &first));
-        let Ok(InitiatorProgress::NeedEvidence { frame, claim, state }) =
-            initiator.handle(now, &second, &mut self.verifier)
+        let Ok(InitiatorProgress::NeedEvidence {
+            frame,
+            claim,
+            state,
+        }) = initiator.handle(now, &second, &mut self.verifier)
         else {
             panic!("no claim");
         };
-        assert!(matches!(self.receive(now, Kind::Handshake, route, &frame), Received::Nothing));
-        let (initiator, fourth) =
-            state.supply(now, &claim.prove_with_key(&key)).expect("supplies");
+        assert!(matches!(
+            self.receive(now, Kind::Handshake, route, &frame),
+            Received::Nothing
+        ));
+        let (initiator, fourth) = state
+            .supply(now, &claim.prove_with_key(&key))
+            .expect("supplies");
         match self.receive(now, Kind::Handshake, route, &fourth) {
             Received::Ask(question) => (route, key, initiator, question),
             other => panic!("{other:?}"),
@@ -128,18 +145,27 @@ impl World {
     }
 
     fn answer(&mut self, question: &EvidenceQuestion) -> Option<EvidenceAnswer> {
-        self.evidence.answer(&mut self.attester, SPACE, question, Duration::ZERO)
+        self.evidence
+            .answer(&mut self.attester, SPACE, question, Duration::ZERO)
     }
 
     fn open(&mut self, now: UnixMillis) -> Device {
         let (route, key, initiator, question) = self.half_open(now);
         let answer = self.answer(&question);
-        let fifth = self.sessions.supply(now, question.ticket, answer).expect("fifth");
+        let fifth = self
+            .sessions
+            .supply(now, question.ticket, answer)
+            .expect("fifth");
         let fifth = Envelope::parse(&fifth).expect("envelope").body.to_vec();
-        match initiator.handle(now, &fifth, &mut self.verifier).expect("opens") {
-            InitiatorProgress::Open(session) => {
-                Device { route, key: key.verifying_key(), session }
-            }
+        match initiator
+            .handle(now, &fifth, &mut self.verifier)
+            .expect("opens")
+        {
+            InitiatorProgress::Open(session) => Device {
+                route,
+                key: key.verifying_key(),
+                session,
+            },
             InitiatorProgress::NeedEvidence { .. } => panic!("not open"),
         }
     }
@@ -173,9 +199,20 @@ fn a_device_proves_its_key_and_messages_go_both_ways() {
         }
         other => panic!("{other:?}"),
     }
-    let envelopes = world.sessions.seal(NOW, device.route, b"reply").expect("seals");
+    let envelopes = world
+        .sessions
+        .seal(NOW, device.route, b"reply")
+        .expect("seals");
     let frame = Envelope::parse(&envelopes[0]).expect("envelope").body;
-    assert_eq!(device.session.open(NOW, frame).expect("opens").expect("whole").as_slice(), b"reply");
+    assert_eq!(
+        device
+            .session
+            .open(NOW, frame)
+            .expect("opens")
+            .expect("whole")
+            .as_slice(),
+        b"reply"
+    );
 }
 
 #[test]
@@ -183,8 +220,18 @@ fn a_frame_of_an_unknown_session_is_answered_with_a_reset() {
     let mut world = World::new();
     let route = world.route();
 
-    assert!(is_reset(&world.receive(NOW, Kind::Transport, route, b"frame")));
-    assert!(is_reset(&world.receive(NOW, Kind::Handshake, route, b"no handshake")));
+    assert!(is_reset(&world.receive(
+        NOW,
+        Kind::Transport,
+        route,
+        b"frame"
+    )));
+    assert!(is_reset(&world.receive(
+        NOW,
+        Kind::Handshake,
+        route,
+        b"no handshake"
+    )));
 }
 
 #[test]
@@ -194,7 +241,10 @@ fn what_is_no_envelope_and_resets_are_not_answered() {
 
     let noise = world.sessions.receive(NOW, b"noise", &mut world.entropy);
     assert!(matches!(noise, Received::Nothing));
-    assert!(matches!(world.receive(NOW, Kind::Reset, route, b""), Received::Nothing));
+    assert!(matches!(
+        world.receive(NOW, Kind::Reset, route, b""),
+        Received::Nothing
+    ));
 }
 
 #[test]
@@ -204,7 +254,12 @@ fn an_altered_frame_ends_its_session_and_no_other() {
     let mut frame = first.session.seal(NOW, b"x").expect("seals").remove(0);
     frame[20] ^= 1;
 
-    assert!(is_reset(&world.receive(NOW, Kind::Transport, first.route, &frame)));
+    assert!(is_reset(&world.receive(
+        NOW,
+        Kind::Transport,
+        first.route,
+        &frame
+    )));
 
     assert!(world.sessions.seal(NOW, first.route, b"y").is_none());
     let frame = second.session.seal(NOW, b"z").expect("seals").remove(0);
@@ -230,9 +285,15 @@ fn without_evidence_there_is_no_session() {
     let mut world = World::new();
     let (_, _, _, question) = world.half_open(NOW);
 
-    let refused = world.sessions.supply(NOW, question.ticket, None).expect("reset");
+    let refused = world
+        .sessions
+        .supply(NOW, question.ticket, None)
+        .expect("reset");
 
-    assert_eq!(Envelope::parse(&refused).expect("envelope").kind, Kind::Reset);
+    assert_eq!(
+        Envelope::parse(&refused).expect("envelope").kind,
+        Kind::Reset
+    );
     assert_eq!(world.sessions.count(), 0);
     assert_eq!(world.sessions.supply(NOW, question.ticket, None), None);
 }
@@ -245,7 +306,9 @@ fn half_open_sessions_are_bounded_and_expire() {
     }
     assert_eq!(world.sessions.half_open.len(), limits::HALF_OPEN_SESSIONS);
 
-    world.sessions.expire(NOW.plus(limits::HANDSHAKE_TIME + 100));
+    world
+        .sessions
+        .expire(NOW.plus(limits::HANDSHAKE_TIME + 100));
 
     assert!(world.sessions.half_open.is_empty());
 }
@@ -253,10 +316,15 @@ fn half_open_sessions_are_bounded_and_expire() {
 #[test]
 fn of_too_many_sessions_the_one_unused_for_longest_gives_way() {
     let mut world = World::new();
-    let mut devices: Vec<Device> =
-        (0..8).map(|offset| world.open(UnixMillis(NOW.0 + offset))).collect();
+    let mut devices: Vec<Device> = (0..8)
+        .map(|offset| world.open(UnixMillis(NOW.0 + offset)))
+        .collect();
     let later = NOW.plus(100);
-    let frame = devices[0].session.seal(later, b"x").expect("seals").remove(0);
+    let frame = devices[0]
+        .session
+        .seal(later, b"x")
+        .expect("seals")
+        .remove(0);
     world.receive(later, Kind::Transport, devices[0].route, &frame);
 
     world.open(later);
@@ -273,7 +341,10 @@ fn a_session_ends_with_its_life_and_when_it_is_told_to() {
 
     let goodbyes = world.sessions.end(|_, device| *device == first.key);
     assert_eq!(goodbyes.len(), 1);
-    assert_eq!(world.sessions.open().collect::<Vec<_>>(), [(second.route, second.key)]);
+    assert_eq!(
+        world.sessions.open().collect::<Vec<_>>(),
+        [(second.route, second.key)]
+    );
 
     world.sessions.expire(NOW.plus(limits::DEVICE_SESSION + 1));
     assert_eq!(world.sessions.count(), 0);

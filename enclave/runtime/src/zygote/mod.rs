@@ -70,7 +70,10 @@ impl Zygote {
         )?;
         let supervisor = getpid();
         match system::fork()? {
-            ForkResult::Parent { child } => Ok(Self { control: ours, pid: child }),
+            ForkResult::Parent { child } => Ok(Self {
+                control: ours,
+                pid: child,
+            }),
             ForkResult::Child => {
                 drop(ours);
                 system::exit_now(be_zygote(supervisor, theirs, address_space, prepare, life))
@@ -108,7 +111,11 @@ impl Zygote {
     /// When the zygote is gone.
     pub fn next_report(&self) -> Result<Option<Report>, ZygoteError> {
         let mut bytes = [0_u8; MESSAGE_LEN + 1];
-        match recv(system::raw(&self.control), &mut bytes, MsgFlags::MSG_DONTWAIT) {
+        match recv(
+            system::raw(&self.control),
+            &mut bytes,
+            MsgFlags::MSG_DONTWAIT,
+        ) {
             Ok(0) => Err(ZygoteError::Gone),
             Ok(length) => bytes
                 .get(..length)
@@ -131,7 +138,11 @@ impl Zygote {
         let slices = [IoSlice::new(&bytes)];
         let raws: Vec<_> = socket.iter().map(|socket| system::raw(*socket)).collect();
         let rights = [ControlMessage::ScmRights(&raws)];
-        let ancillary = if raws.is_empty() { &[][..] } else { &rights[..] };
+        let ancillary = if raws.is_empty() {
+            &[][..]
+        } else {
+            &rights[..]
+        };
         loop {
             let control = system::raw(&self.control);
             match sendmsg::<()>(control, &slices, ancillary, MsgFlags::MSG_NOSIGNAL, None) {

@@ -38,7 +38,13 @@ impl<T> Nursery<T> {
         template: T,
         life: fn(T, OwnedFd) -> u8,
     ) -> Self {
-        Self { control, sandbox, template, life, children: BTreeMap::new() }
+        Self {
+            control,
+            sandbox,
+            template,
+            life,
+            children: BTreeMap::new(),
+        }
     }
 
     /// Serves until the supervisor is gone; returns the zygote's exit code. In a forked child this
@@ -49,7 +55,8 @@ impl<T> Nursery<T> {
         if mask.thread_block().is_err() {
             return BROKEN;
         }
-        let Ok(deaths) = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        let Ok(deaths) =
+            SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         else {
             return BROKEN;
         };
@@ -121,13 +128,18 @@ impl<T> Nursery<T> {
                 Ok(WaitStatus::Exited(pid, code)) => {
                     (pid, Ending::Exited(u8::try_from(code).unwrap_or(u8::MAX)))
                 }
-                Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                    (pid, Ending::Killed(u8::try_from(signal as i32).unwrap_or(u8::MAX)))
-                }
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (
+                    pid,
+                    Ending::Killed(u8::try_from(signal as i32).unwrap_or(u8::MAX)),
+                ),
                 Ok(WaitStatus::StillAlive) | Err(_) => return,
                 Ok(_) => continue,
             };
-            let slot = self.children.iter().find(|(_, child)| **child == pid).map(|(slot, _)| *slot);
+            let slot = self
+                .children
+                .iter()
+                .find(|(_, child)| **child == pid)
+                .map(|(slot, _)| *slot);
             if let Some(slot) = slot {
                 self.children.remove(&slot);
                 self.report(Report::Ended(slot, ending));
@@ -156,12 +168,16 @@ fn receive(control: &OwnedFd) -> Received {
     let mut slices = [IoSliceMut::new(&mut bytes)];
     let mut ancillary = cmsg_space!([RawFd; 1]);
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
-    let message =
-        match recvmsg::<()>(system::raw(control), &mut slices, Some(&mut ancillary), flags) {
-            Ok(message) => message,
-            Err(Errno::EAGAIN | Errno::EINTR) => return Received::Nothing,
-            Err(_) => return Received::Gone,
-        };
+    let message = match recvmsg::<()>(
+        system::raw(control),
+        &mut slices,
+        Some(&mut ancillary),
+        flags,
+    ) {
+        Ok(message) => message,
+        Err(Errno::EAGAIN | Errno::EINTR) => return Received::Nothing,
+        Err(_) => return Received::Gone,
+    };
     let length = message.bytes;
     let mut socket = None;
     let Ok(controls) = message.cmsgs() else {

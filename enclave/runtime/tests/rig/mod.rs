@@ -25,62 +25,69 @@ use vettid_wire::link::{
 use vettid_wire::network::SignedNetwork;
 use vettid_wire::version;
 
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-pub fn space(number: u8) -> SpaceId {
+pub(crate) fn space(number: u8) -> SpaceId {
     SpaceId([number; 16])
 }
 
-pub fn fresh() -> Entry {
-    Entry::Fresh { token_hash: [0; 32] }
+pub(crate) fn fresh() -> Entry {
+    Entry::Fresh {
+        token_hash: [0; 32],
+    }
 }
 
 /// An entry that asks the scripted vault process for a lie.
-pub fn lie(kind: u8) -> Entry {
-    Entry::Fresh { token_hash: [kind; 32] }
+pub(crate) fn lie(kind: u8) -> Entry {
+    Entry::Fresh {
+        token_hash: [kind; 32],
+    }
 }
 
-pub fn echo_enclave() -> PathBuf {
+pub(crate) fn echo_enclave() -> PathBuf {
     let test = std::env::current_exe().expect("own path");
     let target = test.parent().and_then(Path::parent).expect("target folder");
     target.join("examples").join("echo-enclave")
 }
 
 /// An enclave process and its host.
-pub struct Rig {
-    pub enclave: Child,
-    pub link: UnixStream,
-    pub ready: Option<Ready>,
-    pub network: NetworkId,
-    pub verifier: Verifier,
+pub(crate) struct Rig {
+    pub(crate) enclave: Child,
+    pub(crate) link: UnixStream,
+    pub(crate) ready: Option<Ready>,
+    pub(crate) network: NetworkId,
+    pub(crate) verifier: Verifier,
     /// Whether appends are made durable at once.
-    pub durable: bool,
-    pub logs: HashMap<SpaceId, Vec<Vec<u8>>>,
-    pub chunks: HashMap<(SpaceId, u64, u32), Vec<u8>>,
+    pub(crate) durable: bool,
+    pub(crate) logs: HashMap<SpaceId, Vec<Vec<u8>>>,
+    pub(crate) chunks: HashMap<(SpaceId, u64, u32), Vec<u8>>,
     buffer: Vec<u8>,
     mail: HashMap<(SpaceId, DeviceRoute), VecDeque<(u64, Vec<u8>)>>,
     heard: VecDeque<FromEnclave>,
-    pub hello: Hello,
+    pub(crate) hello: Hello,
     _folder: tempfile::TempDir,
 }
 
 impl Rig {
     /// Starts an enclave and greets it.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(|_| {})
     }
 
     /// The same with another greeting.
-    pub fn with(change: impl FnOnce(&mut Hello)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Hello)) -> Self {
         let mut rig = Self::unconnected(change);
         rig.greet();
         rig
     }
 
     /// Starts an enclave and connects, without a word.
-    pub fn unconnected(change: impl FnOnce(&mut Hello)) -> Self {
+    pub(crate) fn unconnected(change: impl FnOnce(&mut Hello)) -> Self {
         let folder = tempfile::tempdir().expect("folder");
-        let (state, socket) = (folder.path().join("enclave"), folder.path().join("link.sock"));
+        let (state, socket) = (
+            folder.path().join("enclave"),
+            folder.path().join("link.sock"),
+        );
         let made = Command::new(echo_enclave())
             .arg("--create")
             .arg("--folder")
@@ -89,8 +96,13 @@ impl Rig {
             .expect("echo-enclave is built");
         assert!(made.success());
         let text = std::fs::read_to_string(state.join("network.toml")).expect("network file");
-        let line = text.lines().find_map(|line| line.strip_prefix("signed = \"")).expect("signed");
-        let bytes = BASE64.decode(line.trim_end_matches('"').as_bytes()).expect("base64");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("signed = \""))
+            .expect("signed");
+        let bytes = BASE64
+            .decode(line.trim_end_matches('"').as_bytes())
+            .expect("base64");
         let network = SignedNetwork::verify(&bytes).expect("network");
         let enclave = Command::new(echo_enclave())
             .arg("--socket")
@@ -128,7 +140,7 @@ impl Rig {
         }
     }
 
-    pub fn greet(&mut self) {
+    pub(crate) fn greet(&mut self) {
         self.send(&FromHost::Hello(self.hello.clone()));
         self.ready = Some(self.expect(|frame| match frame {
             FromEnclave::Ready(ready) => Some(ready),
@@ -136,20 +148,20 @@ impl Rig {
         }));
     }
 
-    pub fn send(&mut self, frame: &FromHost) {
+    pub(crate) fn send(&mut self, frame: &FromHost) {
         let mut bytes = Vec::new();
         assert!(link::write(frame, &mut bytes));
         self.link.write_all(&bytes).expect("send");
     }
 
-    pub fn open(&mut self, space: SpaceId, entry: Entry) {
+    pub(crate) fn open(&mut self, space: SpaceId, entry: Entry) {
         self.send(&FromHost::Open { space, entry });
         self.expect(|frame| {
             matches!(frame, FromEnclave::Opened { space: opened } if opened == space).then_some(())
         });
     }
 
-    pub fn closed(&mut self, space: SpaceId) -> Closed {
+    pub(crate) fn closed(&mut self, space: SpaceId) -> Closed {
         self.expect(|frame| match frame {
             FromEnclave::Closed { space: closed, why } if closed == space => Some(why),
             _ => None,
@@ -157,7 +169,7 @@ impl Rig {
     }
 
     /// Waits for a frame that `pick` takes; others wait for their turn.
-    pub fn expect<T>(&mut self, mut pick: impl FnMut(FromEnclave) -> Option<T>) -> T {
+    pub(crate) fn expect<T>(&mut self, mut pick: impl FnMut(FromEnclave) -> Option<T>) -> T {
         let since = Instant::now();
         let mut passed = VecDeque::new();
         loop {
@@ -169,16 +181,23 @@ impl Rig {
                 }
                 passed.push_back(frame);
             }
-            assert!(since.elapsed() < DEADLINE, "no such frame; heard {passed:?}");
+            assert!(
+                since.elapsed() < DEADLINE,
+                "no such frame; heard {passed:?}"
+            );
             self.pump();
         }
     }
 
     /// Reads once and serves what a host serves.
-    pub fn pump(&mut self) {
+    pub(crate) fn pump(&mut self) {
         let mut chunk = [0; 65_536];
         let count = self.link.read(&mut chunk).expect("link");
-        assert!(count > 0, "enclave has closed the link: {}", self.last_words());
+        assert!(
+            count > 0,
+            "enclave has closed the link: {}",
+            self.last_words()
+        );
         self.buffer.extend_from_slice(&chunk[..count]);
         let mut used = 0;
         while let Some((frame, length)) =
@@ -192,15 +211,30 @@ impl Rig {
 
     fn take(&mut self, frame: FromEnclave) {
         match frame {
-            FromEnclave::Frame { space, after, envelope } => {
+            FromEnclave::Frame {
+                space,
+                after,
+                envelope,
+            } => {
                 let device = Envelope::parse(&envelope).expect("envelope").device;
-                self.mail.entry((space, device)).or_default().push_back((after, envelope));
+                self.mail
+                    .entry((space, device))
+                    .or_default()
+                    .push_back((after, envelope));
             }
-            FromEnclave::Append { space, number, ref record, .. } if self.durable => {
+            FromEnclave::Append {
+                space,
+                number,
+                ref record,
+                ..
+            } if self.durable => {
                 let log = self.logs.entry(space).or_default();
                 if usize::try_from(number) == Ok(log.len() + 1) {
                     log.push(record.clone());
-                    self.send(&FromHost::Appended { space, through: number });
+                    self.send(&FromHost::Appended {
+                        space,
+                        through: number,
+                    });
                 } else {
                     let why = AppendRefusal::Lost;
                     self.send(&FromHost::AppendRefused { space, number, why });
@@ -210,14 +244,32 @@ impl Rig {
                 let records = self.logs.get(&space).cloned().unwrap_or_default();
                 let newest = u64::try_from(records.len()).unwrap();
                 let records = records.into_iter().map(RecordBytes).collect();
-                let page = Some(LogPage { newest, first: 1, records });
+                let page = Some(LogPage {
+                    newest,
+                    first: 1,
+                    records,
+                });
                 self.send(&FromHost::LogPage { request, page });
             }
-            FromEnclave::PutChunk { request, space, snapshot, index, bytes } => {
+            FromEnclave::PutChunk {
+                request,
+                space,
+                snapshot,
+                index,
+                bytes,
+            } => {
                 self.chunks.insert((space, snapshot, index), bytes);
-                self.send(&FromHost::Stored { request, durable: true });
+                self.send(&FromHost::Stored {
+                    request,
+                    durable: true,
+                });
             }
-            FromEnclave::GetChunk { request, space, snapshot, index } => {
+            FromEnclave::GetChunk {
+                request,
+                space,
+                snapshot,
+                index,
+            } => {
                 let bytes = self.chunks.get(&(space, snapshot, index)).cloned();
                 self.send(&FromHost::Chunk { request, bytes });
             }
@@ -226,23 +278,31 @@ impl Rig {
     }
 
     /// The next envelope for a device, and what it depends on.
-    pub fn mail(&mut self, space: SpaceId, device: DeviceRoute) -> (u64, Vec<u8>) {
+    pub(crate) fn mail(&mut self, space: SpaceId, device: DeviceRoute) -> (u64, Vec<u8>) {
         let since = Instant::now();
         loop {
-            if let Some(mail) = self.mail.get_mut(&(space, device)).and_then(VecDeque::pop_front) {
+            if let Some(mail) = self
+                .mail
+                .get_mut(&(space, device))
+                .and_then(VecDeque::pop_front)
+            {
                 return mail;
             }
-            assert!(since.elapsed() < DEADLINE, "no mail; heard {:?}", self.heard);
+            assert!(
+                since.elapsed() < DEADLINE,
+                "no mail; heard {:?}",
+                self.heard
+            );
             self.pump();
         }
     }
 
     /// Process ids of the vault processes: children of the zygote, the enclave's only child.
-    pub fn vault_pids(&self) -> Vec<i32> {
+    pub(crate) fn vault_pids(&self) -> Vec<i32> {
         children(self.zygote_pid())
     }
 
-    pub fn zygote_pid(&self) -> i32 {
+    pub(crate) fn zygote_pid(&self) -> i32 {
         let enclave = i32::try_from(self.enclave.id()).unwrap();
         let zygotes = children(enclave);
         assert_eq!(zygotes.len(), 1, "{zygotes:?}");
@@ -250,7 +310,7 @@ impl Rig {
     }
 
     /// Waits for the enclave's end; its exit code.
-    pub fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         let since = Instant::now();
         loop {
             if let Some(status) = self.enclave.try_wait().expect("wait") {
@@ -261,7 +321,7 @@ impl Rig {
         }
     }
 
-    pub fn last_words(&mut self) -> String {
+    pub(crate) fn last_words(&mut self) -> String {
         let mut words = String::new();
         if let Some(stderr) = &mut self.enclave.stderr {
             let _ = stderr.read_to_string(&mut words);
@@ -283,7 +343,10 @@ fn connect(socket: &Path) -> UnixStream {
         match UnixStream::connect(socket) {
             Ok(stream) => return stream,
             Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {}
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::ConnectionRefused
+                ) => {}
             Err(error) => panic!("{error}"),
         }
         assert!(since.elapsed() < DEADLINE, "enclave does not listen");
@@ -291,14 +354,17 @@ fn connect(socket: &Path) -> UnixStream {
     }
 }
 
-pub fn children(pid: i32) -> Vec<i32> {
+pub(crate) fn children(pid: i32) -> Vec<i32> {
     let path = format!("/proc/{pid}/task/{pid}/children");
     let listed = std::fs::read_to_string(path).unwrap_or_default();
-    listed.split_whitespace().map(|pid| pid.parse().expect("pid")).collect()
+    listed
+        .split_whitespace()
+        .map(|pid| pid.parse().expect("pid"))
+        .collect()
 }
 
 /// Waits until none of these processes is left.
-pub fn await_gone(pids: &[i32]) {
+pub(crate) fn await_gone(pids: &[i32]) {
     let since = Instant::now();
     while let Some(pid) = pids.iter().find(|pid| is_alive(**pid)) {
         assert!(since.elapsed() < DEADLINE, "process {pid} still runs");
@@ -308,34 +374,37 @@ pub fn await_gone(pids: &[i32]) {
 
 fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
 /// A device with an open session.
-pub struct Device {
-    pub space: SpaceId,
-    pub route: DeviceRoute,
-    pub id: SessionId,
-    pub session: Established,
+pub(crate) struct Device {
+    pub(crate) space: SpaceId,
+    pub(crate) route: DeviceRoute,
+    pub(crate) id: SessionId,
+    pub(crate) session: Established,
 }
 
 impl Device {
-    pub fn open(rig: &mut Rig, space: SpaceId, number: u8) -> Self {
+    pub(crate) fn open(rig: &mut Rig, space: SpaceId, number: u8) -> Self {
         Self::knowing(rig, space, number, None)
     }
 
-    pub fn knowing(
+    pub(crate) fn knowing(
         rig: &mut Rig,
         space: SpaceId,
         number: u8,
         known: Option<KnownEnclave>,
     ) -> Self {
-        let (route, id) = (DeviceRoute([number; 16]), SessionId::random(&mut KernelEntropy));
+        let (route, id) = (
+            DeviceRoute([number; 16]),
+            SessionId::random(&mut KernelEntropy),
+        );
         let key = SigningKey::generate(&mut KernelEntropy);
         let secret = X25519Secret::generate(&mut KernelEntropy);
         let node: NodeId = rig.ready.as_ref().expect("ready").node;
-        let mut terms =
-            InitiatorTerms::app(rig.network, space, node, key.verifying_key(), &secret);
+        let mut terms = InitiatorTerms::app(rig.network, space, node, key.verifying_key(), &secret);
         if let Some(known) = known {
             terms = terms.knowing(known);
         }
@@ -343,52 +412,73 @@ impl Device {
         let (initiator, first) =
             Initiator::start(&terms, &rig.verifier, now, &mut KernelEntropy).expect("starts");
         let second = exchange(rig, space, route, id, &first);
-        let Ok(InitiatorProgress::NeedEvidence { frame, claim, state }) =
-            initiator.handle(now, &second, &mut rig.verifier)
+        let Ok(InitiatorProgress::NeedEvidence {
+            frame,
+            claim,
+            state,
+        }) = initiator.handle(now, &second, &mut rig.verifier)
         else {
             panic!("no claim");
         };
         say(rig, space, Kind::Handshake, (route, id), &frame);
-        let (initiator, fourth) = state.supply(now, &claim.prove_with_key(&key)).expect("evidence");
+        let (initiator, fourth) = state
+            .supply(now, &claim.prove_with_key(&key))
+            .expect("evidence");
         let fifth = exchange(rig, space, route, id, &fourth);
-        match initiator.handle(wall_clock(), &fifth, &mut rig.verifier).expect("accepted") {
-            InitiatorProgress::Open(session) => Self { space, route, id, session },
+        match initiator
+            .handle(wall_clock(), &fifth, &mut rig.verifier)
+            .expect("accepted")
+        {
+            InitiatorProgress::Open(session) => Self {
+                space,
+                route,
+                id,
+                session,
+            },
             InitiatorProgress::NeedEvidence { .. } => panic!("not open"),
         }
     }
 
     /// Sends a request without waiting.
-    pub fn ask(&mut self, rig: &mut Rig, request: &[u8]) {
+    pub(crate) fn ask(&mut self, rig: &mut Rig, request: &[u8]) {
         for frame in self.session.seal(wall_clock(), request).expect("seals") {
-            say(rig, self.space, Kind::Transport, (self.route, self.id), &frame);
+            say(
+                rig,
+                self.space,
+                Kind::Transport,
+                (self.route, self.id),
+                &frame,
+            );
         }
     }
 
     /// The next message, and the record it depends on.
-    pub fn hear(&mut self, rig: &mut Rig) -> (u64, Vec<u8>) {
+    pub(crate) fn hear(&mut self, rig: &mut Rig) -> (u64, Vec<u8>) {
         loop {
             let (after, envelope) = rig.mail(self.space, self.route);
             let envelope = Envelope::parse(&envelope).expect("envelope");
             assert_eq!(envelope.kind, Kind::Transport, "session is gone");
-            if let Some(message) =
-                self.session.open(wall_clock(), envelope.body).expect("opens")
+            if let Some(message) = self
+                .session
+                .open(wall_clock(), envelope.body)
+                .expect("opens")
             {
                 return (after, message.to_vec());
             }
         }
     }
 
-    pub fn call(&mut self, rig: &mut Rig, request: &[u8]) -> (u64, Vec<u8>) {
+    pub(crate) fn call(&mut self, rig: &mut Rig, request: &[u8]) -> (u64, Vec<u8>) {
         self.ask(rig, request);
         self.hear(rig)
     }
 
     /// Whether the session works.
-    pub fn echoes(&mut self, rig: &mut Rig) -> bool {
+    pub(crate) fn echoes(&mut self, rig: &mut Rig) -> bool {
         self.call(rig, b"echo.. hello").1 == b"echo.. hello"
     }
 
-    pub fn is_reset(&mut self, rig: &mut Rig) -> bool {
+    pub(crate) fn is_reset(&mut self, rig: &mut Rig) -> bool {
         let (after, envelope) = rig.mail(self.space, self.route);
         after == 0 && Envelope::parse(&envelope).expect("envelope").kind == Kind::Reset
     }
@@ -401,7 +491,13 @@ fn say(
     (device, session): (DeviceRoute, SessionId),
     body: &[u8],
 ) {
-    let envelope = Envelope { kind, device, session, body }.to_bytes();
+    let envelope = Envelope {
+        kind,
+        device,
+        session,
+        body,
+    }
+    .to_bytes();
     rig.send(&FromHost::Frame { space, envelope });
 }
 

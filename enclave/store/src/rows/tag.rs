@@ -11,10 +11,10 @@ impl View<'_> {
     /// Every tag by name, with the items that carry it and are not in the trash.
     pub fn tags(&self) -> Result<Vec<Counted>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT name, color, description, count(live.id) FROM tags
+            "SELECT tags.name, color, description, count(live.id) FROM tags
              LEFT JOIN item_tags ON tag = number
              LEFT JOIN items AS live ON live.id = item AND live.removed IS NULL
-             GROUP BY number ORDER BY name",
+             GROUP BY number ORDER BY tags.name",
         )?;
         let rows = statement.query_map([], |row| {
             Ok(Counted {

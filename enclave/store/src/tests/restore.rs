@@ -3,6 +3,7 @@
 use vettid_crypto::{SecretBytes, VaultKey};
 use vettid_wire::{Secret, limits};
 
+use crate::apply::Tables;
 use crate::fixture::{self, Vault, next, put, vault_key};
 use crate::{
     Database, RecordError, Replay, ReplayError, RestoreError, SnapshotError, StoreError,
@@ -249,41 +250,43 @@ fn changes_that_do_not_belong_to_the_state_are_refused() {
     };
     let first = changed(&mut vault.database, 1);
     let second = changed(&mut vault.database, 2);
-    let apply = |changesets: Vec<crate::Changeset>| {
+    let apply = |changesets: &[&crate::Changeset]| {
         let database = Database::template().expect("template");
-        let mut group = crate::changeset::Group::default();
-        for changeset in changesets {
-            group.push(changeset, &database.connection)?;
-        }
-        let applied = group.flush(&database.connection);
-        assert!(applied.is_ok() || database.view().count_items().is_ok_and(|c| c.live == 0));
-        applied
-    };
-    let again = |c: &crate::Changeset| {
-        crate::Changeset::from_plaintext(c.expose(|bytes| bytes.to_vec()).into())
+        let mut tables = Tables::of(&database.connection).expect("tables");
+        changesets
+            .iter()
+            .try_for_each(|changeset| tables.apply(&database.connection, changeset))
     };
 
     assert_eq!(
-        apply(vec![again(&second)]),
+        apply(&[&second]),
         Err(ReplayError::Conflict),
         "row is missing"
     );
-    assert_eq!(apply(vec![again(&first), again(&second)]), Ok(()));
-    let noise = crate::Changeset::from_plaintext(vec![0x50, 9, 9, 9].into());
+    assert_eq!(apply(&[&first, &second]), Ok(()));
     assert_eq!(
-        apply(vec![noise]),
-        Err(ReplayError::Conflict),
-        "no changeset"
-    );
-
-    let mut group = crate::changeset::Group::default();
-    group
-        .push(again(&first), &vault.database.connection)
-        .expect("pending");
-    assert_eq!(
-        group.flush(&vault.database.connection),
+        apply(&[&first, &first]),
         Err(ReplayError::Conflict),
         "row is there"
+    );
+    let noise = crate::Changeset::from_plaintext(vec![0x50, 9, 9, 9].into());
+    assert_eq!(apply(&[&noise]), Err(ReplayError::Foreign), "no changeset");
+}
+
+#[test]
+fn row_that_is_removed_and_put_again_is_there_after_replay() {
+    let mut vault = Vault::enrolled();
+    let (tags, body) = (["a".to_owned()], Secret::from("x"));
+    vault.commit(|change| change.write_item(&next(1, 1, "n", &tags, &body)));
+    vault.checkpoint();
+    vault.commit(|change| change.write_item(&next(1, 2, "n", &[], &body)));
+    vault.commit(|change| change.write_item(&next(1, 3, "n", &tags, &body)));
+
+    let restored = vault.restore().expect("restores").database;
+
+    assert_eq!(
+        restored.view().item_tags(&fixture::item_id(1)),
+        Ok(tags.to_vec())
     );
 }
 

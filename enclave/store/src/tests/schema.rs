@@ -19,10 +19,10 @@ fn every_table_is_strict_and_has_a_primary_key_that_is_never_null() {
                    AND name NOT LIKE 'sqlite_%' AND NOT EXISTS
                    (SELECT 1 FROM pragma_table_info(t.name) WHERE pk > 0)";
     let nullable = "SELECT t.name FROM pragma_table_list AS t, pragma_table_info(t.name) AS c
-                    WHERE schema = 'main' AND t.name NOT LIKE 'sqlite_%'
+                    WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%'
                     AND c.pk > 0 AND NOT c.\"notnull\"";
     let rowids = "SELECT t.name FROM pragma_table_list AS t, pragma_table_info(t.name) AS c
-                  WHERE schema = 'main' AND t.name NOT LIKE 'sqlite_%' AND NOT t.wr
+                  WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%' AND NOT t.wr
                   AND c.pk > 0 AND c.type <> 'INTEGER'";
     for sql in [loose, keyless, nullable, rowids] {
         assert_eq!(names(&database, sql), [""; 0], "{sql}");
@@ -203,12 +203,28 @@ fn changes_to_a_table_that_the_schema_lacks_are_not_dropped_silently() {
     });
     let changeset = changed.expect("commits").changeset.expect("changeset");
     let database = Database::template().expect("template");
-    let mut group = crate::changeset::Group::default();
-    group
-        .push(changeset, &database.connection)
-        .expect("pending");
+    let mut tables = crate::apply::Tables::of(&database.connection).expect("tables");
 
-    let applied = group.flush(&database.connection);
+    let applied = tables.apply(&database.connection, &changeset);
 
-    assert_eq!(applied, Err(crate::ReplayError::UnknownTable));
+    assert_eq!(applied, Err(crate::ReplayError::Foreign));
+}
+
+#[test]
+fn changes_of_a_table_with_other_columns_are_not_dropped_silently() {
+    let mut newer = newest();
+    let changed = newer.transaction(|change| {
+        let insert = "INSERT INTO note VALUES (1, 'x', 2)";
+        change
+            .connection
+            .execute_batch(insert)
+            .map_err(StoreError::from)
+    });
+    let changeset = changed.expect("commits").changeset.expect("changeset");
+    let older = Database::empty(GROWN, 1).expect("empty");
+    let mut tables = crate::apply::Tables::of(&older.connection).expect("tables");
+
+    let applied = tables.apply(&older.connection, &changeset);
+
+    assert_eq!(applied, Err(crate::ReplayError::Foreign));
 }

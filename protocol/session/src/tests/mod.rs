@@ -10,4 +10,3 @@ mod order;
 mod schedule;
 mod tampering;
 mod transport;
-mod zz_cost;

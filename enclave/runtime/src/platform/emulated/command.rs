@@ -98,13 +98,19 @@ mod tests {
 
     #[test]
     fn both_commands_are_read() {
-        let run = Command::Run { socket: "s".into(), folder: "f".into() };
+        let run = Command::Run {
+            socket: "s".into(),
+            folder: "f".into(),
+        };
         assert_eq!(parse("run --socket s --folder f"), Some(run.clone()));
         assert_eq!(parse("run --folder f --socket s"), Some(run));
         let folder = PathBuf::from("f");
         assert_eq!(
             parse("create-network --folder f --update"),
-            Some(Command::CreateNetwork { folder, update: true })
+            Some(Command::CreateNetwork {
+                folder,
+                update: true
+            })
         );
     }
 
@@ -135,7 +141,10 @@ mod tests {
         assert_eq!(create_network(&path, true), Ok(id.clone()));
 
         assert!(id.starts_with("emulated1"));
-        assert_eq!(std::fs::read(path.join("network.toml")).expect("file"), before);
+        assert_eq!(
+            std::fs::read(path.join("network.toml")).expect("file"),
+            before
+        );
         assert_eq!(
             create_network(&path, false),
             Err(PlatformError::Folder(FolderError::Exists))

@@ -108,7 +108,8 @@ impl Folder {
     /// # Errors
     /// When it cannot be read.
     pub fn sealing_root(&self) -> Result<SealingRoot, FolderError> {
-        self.read_key::<32>(SEALING_ROOT).map(|key| SealingRoot::from_bytes(*key))
+        self.read_key::<32>(SEALING_ROOT)
+            .map(|key| SealingRoot::from_bytes(*key))
     }
 
     /// The key that signs the network file.
@@ -116,7 +117,8 @@ impl Folder {
     /// # Errors
     /// When it cannot be read.
     pub fn governance_key(&self) -> Result<SigningKey, FolderError> {
-        self.read_key::<32>(GOVERNANCE_KEY).map(|seed| SigningKey::from_seed(&seed))
+        self.read_key::<32>(GOVERNANCE_KEY)
+            .map(|seed| SigningKey::from_seed(&seed))
     }
 
     /// The network file.
@@ -156,8 +158,11 @@ impl Folder {
 
     /// Writes a file that must not be there yet, readable by its owner alone.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.0.join(name))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.0.join(name))?;
         file.write_all(bytes)?;
         Ok(file.sync_all()?)
     }
@@ -174,14 +179,19 @@ impl Folder {
 
     fn read(&self, name: &str) -> Result<Vec<u8>, FolderError> {
         let mut bytes = Vec::new();
-        File::open(self.0.join(name))?.take(FILE_LIMIT).read_to_end(&mut bytes)?;
+        File::open(self.0.join(name))?
+            .take(FILE_LIMIT)
+            .read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 }
 
 /// A private folder beside `path`, to be filled and then renamed.
 fn draft_of(path: &Path) -> Result<PathBuf, FolderError> {
-    let mut name = path.file_name().ok_or(FolderError::Io(io::ErrorKind::InvalidInput))?.to_owned();
+    let mut name = path
+        .file_name()
+        .ok_or(FolderError::Io(io::ErrorKind::InvalidInput))?
+        .to_owned();
     name.push(format!(".{}", std::process::id()));
     let draft = path.with_file_name(name);
     DirBuilder::new().mode(0o700).create(&draft)?;
@@ -189,7 +199,9 @@ fn draft_of(path: &Path) -> Result<PathBuf, FolderError> {
 }
 
 fn parent_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
 }
 
 fn sync_folder(path: &Path) -> Result<(), FolderError> {
@@ -201,7 +213,9 @@ mod tests {
     use super::*;
 
     fn create(path: &Path) -> Result<Folder, FolderError> {
-        Folder::create(path, UnixMillis(1_000_000_000_000), |_, _| "network".to_owned())
+        Folder::create(path, UnixMillis(1_000_000_000_000), |_, _| {
+            "network".to_owned()
+        })
     }
 
     fn mode(path: &Path) -> u32 {
@@ -255,7 +269,8 @@ mod tests {
         let place = tempfile::tempdir().expect("place");
         let path = place.path().join("enclave");
         let folder = create(&path).expect("creates");
-        fs::set_permissions(path.join(SEALING_ROOT), PermissionsExt::from_mode(0o640)).expect("chmod");
+        fs::set_permissions(path.join(SEALING_ROOT), PermissionsExt::from_mode(0o640))
+            .expect("chmod");
         assert_eq!(folder.sealing_root().err(), Some(FolderError::NotPrivate));
 
         fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("chmod");
@@ -272,7 +287,10 @@ mod tests {
         fs::remove_file(path.join(GOVERNANCE_KEY)).expect("remove");
 
         assert_eq!(folder.sealing_root().err(), Some(FolderError::Damaged));
-        assert_eq!(folder.governance_key().err(), Some(FolderError::Io(io::ErrorKind::NotFound)));
+        assert_eq!(
+            folder.governance_key().err(),
+            Some(FolderError::Io(io::ErrorKind::NotFound))
+        );
     }
 
     #[test]

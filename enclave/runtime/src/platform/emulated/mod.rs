@@ -88,7 +88,9 @@ pub fn measure_program() -> Result<Measurement, PlatformError> {
 /// Time of day by the host's clock.
 #[must_use]
 pub fn wall_clock() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
@@ -116,7 +118,9 @@ impl Attester for EmulatedPlatform {
             nonce: nonce.map(<[u8; 32]>::as_slice),
             public_key: None,
         };
-        self.attester.attest(&claims, wall_clock()).map_err(|_| PlatformError::NoDocument)
+        self.attester
+            .attest(&claims, wall_clock())
+            .map_err(|_| PlatformError::NoDocument)
     }
 }
 
@@ -217,7 +221,10 @@ mod tests {
 
         let living = bind(&path).expect("binds");
 
-        assert_eq!(bind(&path).err().map(|e| e.kind()), Some(io::ErrorKind::AddrInUse));
+        assert_eq!(
+            bind(&path).err().map(|e| e.kind()),
+            Some(io::ErrorKind::AddrInUse)
+        );
         let mode = fs::metadata(&path).expect("socket").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         drop(living);

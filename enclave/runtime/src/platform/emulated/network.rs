@@ -35,7 +35,11 @@ pub fn accepting(network: Network, measurement: &Measurement) -> Option<Network>
     if network.reference_values == reference_values {
         return None;
     }
-    Some(Network { reference_values, epoch: network.epoch.saturating_add(1), ..network })
+    Some(Network {
+        reference_values,
+        epoch: network.epoch.saturating_add(1),
+        ..network
+    })
 }
 
 /// The signed file as text.
@@ -54,8 +58,16 @@ pub fn to_toml(network: &Network, governance: &SigningKey) -> String {
     for value in &network.reference_values {
         // Writing to a string does not fail.
         let _ = write!(text, "\n[[readable.images]]\nrelease = {}\n", value.release);
-        for (name, pcr) in [("pcr0", value.pcr0), ("pcr1", value.pcr1), ("pcr2", value.pcr2)] {
-            let _ = writeln!(text, "{name} = \"{}\"", data_encoding::HEXLOWER.encode(&pcr));
+        for (name, pcr) in [
+            ("pcr0", value.pcr0),
+            ("pcr1", value.pcr1),
+            ("pcr2", value.pcr2),
+        ] {
+            let _ = writeln!(
+                text,
+                "{name} = \"{}\"",
+                data_encoding::HEXLOWER.encode(&pcr)
+            );
         }
     }
     text
@@ -70,7 +82,9 @@ pub fn from_toml(text: &str) -> Result<Network, FolderError> {
         .lines()
         .find_map(|line| line.strip_prefix("signed = \"")?.strip_suffix('"'))
         .ok_or(FolderError::Damaged)?;
-    let signed = BASE64.decode(signed.as_bytes()).map_err(|_| FolderError::Damaged)?;
+    let signed = BASE64
+        .decode(signed.as_bytes())
+        .map_err(|_| FolderError::Damaged)?;
     SignedNetwork::verify(&signed).map_err(|_| FolderError::Damaged)
 }
 
@@ -109,9 +123,15 @@ mod tests {
     #[test]
     fn an_altered_or_missing_signature_is_refused() {
         let text = to_toml(&found(b"root", &key(), &measurement(1)), &key());
-        let foreign = to_toml(&found(b"root", &key(), &measurement(1)), &SigningKey::from_seed(&[5; 32]));
+        let foreign = to_toml(
+            &found(b"root", &key(), &measurement(1)),
+            &SigningKey::from_seed(&[5; 32]),
+        );
 
-        assert_eq!(from_toml(&text.replace("signed", "unsigned")), Err(FolderError::Damaged));
+        assert_eq!(
+            from_toml(&text.replace("signed", "unsigned")),
+            Err(FolderError::Damaged)
+        );
         assert_eq!(from_toml(&foreign), Err(FolderError::Damaged));
     }
 
@@ -124,6 +144,9 @@ mod tests {
         let updated = accepting(network, &measurement(9)).expect("changes");
 
         assert_eq!((updated.id(), updated.epoch), (id, 2));
-        assert_eq!(updated.reference_values, vec![reference_value(&measurement(9))]);
+        assert_eq!(
+            updated.reference_values,
+            vec![reference_value(&measurement(9))]
+        );
     }
 }

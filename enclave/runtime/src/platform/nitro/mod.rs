@@ -59,14 +59,22 @@ impl Nitro<Device> {
     /// # Errors
     /// Outside a Nitro enclave, and inside one that runs in debug mode.
     pub fn open() -> Result<Self, PlatformError> {
-        Self::over(Module::new(Device::open()?), Path::new(HARDWARE_SOURCE), Path::new(POOL))
+        Self::over(
+            Module::new(Device::open()?),
+            Path::new(HARDWARE_SOURCE),
+            Path::new(POOL),
+        )
     }
 }
 
 impl<D: Driver> Nitro<D> {
     fn over(module: Module<D>, source: &Path, pool: &Path) -> Result<Self, PlatformError> {
         let registers = module.registers()?;
-        let (pcr0, pcr1, pcr2) = (module.register(0)?, module.register(1)?, module.register(2)?);
+        let (pcr0, pcr1, pcr2) = (
+            module.register(0)?,
+            module.register(1)?,
+            module.register(2)?,
+        );
         let measurement =
             Measurement::new(pcr0, pcr1, pcr2).map_err(|_| PlatformError::DebugMode)?;
         Ok(Self {
@@ -113,7 +121,9 @@ impl<D: Driver> Attester for Nitro<D> {
         user_data: &[u8; 48],
         nonce: Option<&[u8; 32]>,
     ) -> Result<Vec<u8>, PlatformError> {
-        let document = self.module.attest(user_data, nonce.map(<[u8; 32]>::as_slice))?;
+        let document = self
+            .module
+            .attest(user_data, nonce.map(<[u8; 32]>::as_slice))?;
         self.note_time(&document)?;
         Ok(document)
     }
@@ -128,8 +138,7 @@ impl<D: Driver> Sealer for Nitro<D> {
 impl<D: Driver> EntropySource for Nitro<D> {
     /// The kernel must draw from the module; the module's bytes are mixed in once more besides.
     fn check_entropy(&mut self) -> Result<(), PlatformError> {
-        let source =
-            fs::read_to_string(&self.source).map_err(|_| PlatformError::EntropySource)?;
+        let source = fs::read_to_string(&self.source).map_err(|_| PlatformError::EntropySource)?;
         if source.trim_end() != REQUIRED_SOURCE {
             return Err(PlatformError::EntropySource);
         }
@@ -145,9 +154,10 @@ impl<D: Driver> EntropySource for Nitro<D> {
 impl<D: Driver> Clock for Nitro<D> {
     /// The last document's time and what has passed since, by a clock the host cannot set.
     fn now(&self) -> UnixMillis {
-        self.document_time.map_or_else(UnixMillis::default, |(time, at)| {
-            time.plus(u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX))
-        })
+        self.document_time
+            .map_or_else(UnixMillis::default, |(time, at)| {
+                time.plus(u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX))
+            })
     }
 }
 
@@ -166,8 +176,9 @@ impl<D: Driver> Listener for Nitro<D> {
     fn accept(&mut self) -> Result<OwnedFd, PlatformError> {
         let listener = self.listener.as_ref().ok_or(PlatformError::NotCommitted)?;
         loop {
-            let (stream, from) =
-                listener.accept().map_err(|error| PlatformError::Listen(error.kind()))?;
+            let (stream, from) = listener
+                .accept()
+                .map_err(|error| PlatformError::Listen(error.kind()))?;
             if from.cid() == HOST_CID {
                 return Ok(stream.into());
             }

@@ -76,7 +76,11 @@ impl Device {
     /// [`ModuleError::Absent`] outside a Nitro enclave.
     pub fn open() -> Result<Self, ModuleError> {
         let descriptor = driver::nsm_init();
-        if descriptor < 0 { Err(ModuleError::Absent) } else { Ok(Self(descriptor)) }
+        if descriptor < 0 {
+            Err(ModuleError::Absent)
+        } else {
+            Ok(Self(descriptor))
+        }
     }
 }
 
@@ -110,11 +114,11 @@ impl<D: Driver> Module<D> {
     /// When it refuses, answers nonsense or hashes otherwise.
     pub fn registers(&self) -> Result<u16, ModuleError> {
         match self.driver.ask(Request::DescribeNSM) {
-            Response::DescribeNSM { max_pcrs, digest: Digest::SHA384, .. }
-                if max_pcrs > CONFIG_PCR =>
-            {
-                Ok(max_pcrs)
-            }
+            Response::DescribeNSM {
+                max_pcrs,
+                digest: Digest::SHA384,
+                ..
+            } if max_pcrs > CONFIG_PCR => Ok(max_pcrs),
             other => Err(refusal(Question::Describe, other)),
         }
     }
@@ -125,9 +129,9 @@ impl<D: Driver> Module<D> {
     /// When the module refuses or the value is not 48 bytes.
     pub fn register(&self, index: u16) -> Result<[u8; PCR_LEN], ModuleError> {
         match self.driver.ask(Request::DescribePCR { index }) {
-            Response::DescribePCR { data, .. } => {
-                data.try_into().map_err(|_| ModuleError::Nonsense(Question::DescribePcr))
-            }
+            Response::DescribePCR { data, .. } => data
+                .try_into()
+                .map_err(|_| ModuleError::Nonsense(Question::DescribePcr)),
             other => Err(refusal(Question::DescribePcr, other)),
         }
     }
@@ -137,10 +141,13 @@ impl<D: Driver> Module<D> {
     /// # Errors
     /// When the module refuses, as it does for a locked register.
     pub fn extend(&self, index: u16, digest: &[u8]) -> Result<[u8; PCR_LEN], ModuleError> {
-        match self.driver.ask(Request::ExtendPCR { index, data: digest.to_vec() }) {
-            Response::ExtendPCR { data } => {
-                data.try_into().map_err(|_| ModuleError::Nonsense(Question::ExtendPcr))
-            }
+        match self.driver.ask(Request::ExtendPCR {
+            index,
+            data: digest.to_vec(),
+        }) {
+            Response::ExtendPCR { data } => data
+                .try_into()
+                .map_err(|_| ModuleError::Nonsense(Question::ExtendPcr)),
             other => Err(refusal(Question::ExtendPcr, other)),
         }
     }

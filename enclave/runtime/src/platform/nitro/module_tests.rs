@@ -7,7 +7,10 @@ fn module(answers: impl IntoIterator<Item = Vec<u8>>) -> Module<Recorded> {
 
 #[test]
 fn a_module_with_sha384_and_32_registers_is_accepted() {
-    assert_eq!(module([recorded::description("SHA384")]).registers(), Ok(32));
+    assert_eq!(
+        module([recorded::description("SHA384")]).registers(),
+        Ok(32)
+    );
 }
 
 #[test]
@@ -22,7 +25,10 @@ fn a_register_is_read_and_one_of_another_length_is_refused() {
     let module = module([recorded::pcr(&[7; 48], true), recorded::pcr(&[7; 32], true)]);
 
     assert_eq!(module.register(0), Ok([7; 48]));
-    assert_eq!(module.register(0), Err(ModuleError::Nonsense(Question::DescribePcr)));
+    assert_eq!(
+        module.register(0),
+        Err(ModuleError::Nonsense(Question::DescribePcr))
+    );
 }
 
 #[test]
@@ -31,7 +37,13 @@ fn a_locked_register_cannot_be_extended() {
 
     let answer = module.extend(3, &[1; 48]);
 
-    assert_eq!(answer, Err(ModuleError::Refused(Question::ExtendPcr, Cause::ReadOnlyIndex)));
+    assert_eq!(
+        answer,
+        Err(ModuleError::Refused(
+            Question::ExtendPcr,
+            Cause::ReadOnlyIndex
+        ))
+    );
 }
 
 #[test]
@@ -50,8 +62,14 @@ fn a_document_comes_back_byte_for_byte_and_the_nonce_is_asked_for() {
 fn a_field_too_long_for_the_module_is_not_even_asked() {
     let module = module([]);
 
-    assert_eq!(module.attest(&[0; 513], None), Err(ModuleError::TooLong(513)));
-    assert_eq!(module.attest(&[0; 48], Some(&[0; 600])), Err(ModuleError::TooLong(600)));
+    assert_eq!(
+        module.attest(&[0; 513], None),
+        Err(ModuleError::TooLong(513))
+    );
+    assert_eq!(
+        module.attest(&[0; 48], Some(&[0; 600])),
+        Err(ModuleError::TooLong(600))
+    );
     assert!(module.driver.asked.borrow().is_empty());
 }
 
@@ -59,7 +77,10 @@ fn a_field_too_long_for_the_module_is_not_even_asked() {
 fn an_answer_of_another_kind_and_bytes_that_are_no_answer_are_refused() {
     let module = module([recorded::locked(), vec![0xff, 0x00], Vec::new()]);
 
-    assert_eq!(module.random(), Err(ModuleError::Nonsense(Question::Random)));
+    assert_eq!(
+        module.random(),
+        Err(ModuleError::Nonsense(Question::Random))
+    );
     let broken = Err(ModuleError::Refused(Question::Random, Cause::InternalError));
     assert_eq!(module.random(), broken);
     assert_eq!(module.random(), broken);
@@ -70,7 +91,10 @@ fn too_few_random_bytes_are_refused() {
     let module = module([recorded::random(&[1; 256]), recorded::random(&[1; 8])]);
 
     assert_eq!(module.random(), Ok(vec![1; 256]));
-    assert_eq!(module.random(), Err(ModuleError::Nonsense(Question::Random)));
+    assert_eq!(
+        module.random(),
+        Err(ModuleError::Nonsense(Question::Random))
+    );
 }
 
 #[test]

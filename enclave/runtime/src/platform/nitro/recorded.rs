@@ -16,14 +16,21 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     pub(crate) fn new(answers: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        Self { answers: RefCell::new(answers.into_iter().collect()), asked: RefCell::default() }
+        Self {
+            answers: RefCell::new(answers.into_iter().collect()),
+            asked: RefCell::default(),
+        }
     }
 }
 
 impl Driver for Recorded {
     fn ask(&self, request: Request) -> Response {
         self.asked.borrow_mut().push(format!("{request:?}"));
-        let answer = self.answers.borrow_mut().pop_front().expect("a recorded answer");
+        let answer = self
+            .answers
+            .borrow_mut()
+            .pop_front()
+            .expect("a recorded answer");
         // As the driver does: what cannot be read is an internal error.
         serde_cbor::from_slice(&answer).unwrap_or(Response::Error(ErrorCode::InternalError))
     }
@@ -41,20 +48,32 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 fn bytes(bytes: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(bytes.len()).expect("short bytes").to_be_bytes();
+    let length = u16::try_from(bytes.len())
+        .expect("short bytes")
+        .to_be_bytes();
     [&[0x59][..], &length, bytes].concat()
 }
 
 /// `DescribePCR` as recorded: {"DescribePCR": {"lock": .., "data": h'..'}}.
 pub(crate) fn pcr(value: &[u8], lock: bool) -> Vec<u8> {
     let flag = if lock { 0xf5 } else { 0xf4 };
-    let body = [&[0xa2][..], &text("lock"), &[flag], &text("data"), &bytes(value)].concat();
+    let body = [
+        &[0xa2][..],
+        &text("lock"),
+        &[flag],
+        &text("data"),
+        &bytes(value),
+    ]
+    .concat();
     variant("DescribePCR", &body)
 }
 
 /// `ExtendPCR` with the new value.
 pub(crate) fn extended(value: &[u8]) -> Vec<u8> {
-    variant("ExtendPCR", &[&[0xa1][..], &text("data"), &bytes(value)].concat())
+    variant(
+        "ExtendPCR",
+        &[&[0xa1][..], &text("data"), &bytes(value)].concat(),
+    )
 }
 
 /// `LockPCRs`: a bare text.
@@ -64,12 +83,18 @@ pub(crate) fn locked() -> Vec<u8> {
 
 /// `Attestation` around a document.
 pub(crate) fn attestation(document: &[u8]) -> Vec<u8> {
-    variant("Attestation", &[&[0xa1][..], &text("document"), &bytes(document)].concat())
+    variant(
+        "Attestation",
+        &[&[0xa1][..], &text("document"), &bytes(document)].concat(),
+    )
 }
 
 /// `GetRandom` with these bytes.
 pub(crate) fn random(value: &[u8]) -> Vec<u8> {
-    variant("GetRandom", &[&[0xa1][..], &text("random"), &bytes(value)].concat())
+    variant(
+        "GetRandom",
+        &[&[0xa1][..], &text("random"), &bytes(value)].concat(),
+    )
 }
 
 /// {"Error": "<code>"}.

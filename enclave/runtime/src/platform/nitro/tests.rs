@@ -23,14 +23,20 @@ fn elsewhere(more: impl IntoIterator<Item = Vec<u8>>) -> Nitro<Recorded> {
 
 /// A real document, where the vectors are at hand.
 fn real_document() -> Option<(Vec<u8>, u64)> {
-    let folder = std::env::var_os("VETTID_NITRO_VECTORS")
-        .map_or_else(|| PathBuf::from("/work/shared/vectors/nitro"), PathBuf::from);
+    let folder = std::env::var_os("VETTID_NITRO_VECTORS").map_or_else(
+        || PathBuf::from("/work/shared/vectors/nitro"),
+        PathBuf::from,
+    );
     let document = fs::read(folder.join("2026-01-03-release-indefinite.cose"));
     if document.is_err() {
         eprintln!("skipped: no Nitro documents in {}", folder.display());
     }
     let document = document.ok()?;
-    let time = Document::parse(&document).expect("a document").unverified_claims().timestamp.0;
+    let time = Document::parse(&document)
+        .expect("a document")
+        .unverified_claims()
+        .timestamp
+        .0;
     Some((document, time))
 }
 
@@ -53,9 +59,14 @@ fn an_enclave_in_debug_mode_does_not_boot() {
 
 #[test]
 fn configuration_is_extended_and_all_registers_locked_before_a_socket_may_open() {
-    let Some((document, time)) = real_document() else { return };
-    let answers =
-        [recorded::extended(&[9; 48]), recorded::locked(), recorded::attestation(&document)];
+    let Some((document, time)) = real_document() else {
+        return;
+    };
+    let answers = [
+        recorded::extended(&[9; 48]),
+        recorded::locked(),
+        recorded::attestation(&document),
+    ];
     let mut nitro = elsewhere(answers);
 
     assert_eq!(nitro.listen(), Err(PlatformError::NotCommitted));
@@ -67,19 +78,26 @@ fn configuration_is_extended_and_all_registers_locked_before_a_socket_may_open()
 
 #[test]
 fn a_module_that_does_not_lock_stops_the_boot() {
-    let mut nitro =
-        elsewhere([recorded::extended(&[9; 48]), recorded::error("InvalidIndex")]);
+    let mut nitro = elsewhere([
+        recorded::extended(&[9; 48]),
+        recorded::error("InvalidIndex"),
+    ]);
 
     let refused = nitro.commit(&[7; 48]);
 
-    assert!(matches!(refused, Err(PlatformError::Module(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(PlatformError::Module(_))),
+        "{refused:?}"
+    );
     assert!(!nitro.committed);
     assert_eq!(nitro.listen(), Err(PlatformError::NotCommitted));
 }
 
 #[test]
 fn a_real_document_is_handed_on_byte_for_byte_and_sets_the_clock() {
-    let Some((document, time)) = real_document() else { return };
+    let Some((document, time)) = real_document() else {
+        return;
+    };
     let mut nitro = elsewhere([recorded::attestation(&document)]);
 
     assert_eq!(nitro.document(&[1; 48], Some(&[2; 32])), Ok(document));
@@ -96,7 +114,10 @@ fn an_answer_that_is_no_document_is_refused() {
 #[test]
 fn the_kernel_must_draw_from_the_module_and_nothing_else() {
     let folder = tempfile::tempdir().expect("folder");
-    let (source, pool) = (folder.path().join("rng_current"), folder.path().join("pool"));
+    let (source, pool) = (
+        folder.path().join("rng_current"),
+        folder.path().join("pool"),
+    );
     fs::write(&pool, b"").expect("write");
 
     fs::write(&source, "virtio_rng.0\n").expect("write");
@@ -109,7 +130,10 @@ fn the_kernel_must_draw_from_the_module_and_nothing_else() {
     assert_eq!(other, Err(PlatformError::EntropySource));
     assert_eq!(right, Ok(()));
     assert_eq!(fs::read(&pool).expect("read"), vec![5; 256]);
-    assert!(matches!(silent, Err(PlatformError::Module(_))), "{silent:?}");
+    assert!(
+        matches!(silent, Err(PlatformError::Module(_))),
+        "{silent:?}"
+    );
     assert_eq!(missing, Err(PlatformError::EntropySource));
 }
 

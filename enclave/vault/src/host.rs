@@ -1,0 +1,62 @@
+//! What a vault needs from the world, and does not trust.
+
+use vettid_wire::link::LogPage;
+use vettid_wire::request::Head;
+use vettid_wire::time::UnixMillis;
+
+/// A record was not stored: somebody else writes this log, or it cannot be written.
+///
+/// What the vault holds is void. Its process wipes itself and ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a record was not stored")]
+pub struct Lost;
+
+/// The host cannot read or store this now. Nothing was changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the host cannot do this now")]
+pub struct Unreadable;
+
+/// One vault's log and chunks at its host, and its turn to hash.
+///
+/// A host may lie about everything; what it hands out is checked against keys that it does not have.
+pub trait Host {
+    /// Hands a record on, without waiting for it to be durable. Records come in order.
+    fn append(&mut self, head: Head, checkpoint: bool, record: Vec<u8>);
+
+    /// Waits until everything that was appended is durable.
+    fn settle(&mut self) -> Result<(), Lost>;
+
+    /// Reads a page of the log from this record on; zero means from the newest checkpoint.
+    fn read_log(&mut self, from: u64) -> Result<LogPage, Unreadable>;
+
+    /// Stores a chunk of a snapshot durably.
+    fn put_chunk(&mut self, snapshot: u64, index: u32, bytes: Vec<u8>) -> Result<(), Unreadable>;
+
+    /// Reads a chunk; none if the host does not have it.
+    fn get_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, Unreadable>;
+
+    /// Says that records below this one, and other snapshots, are no longer needed.
+    fn cut(&mut self, below: u64, snapshot: Option<u64>);
+
+    /// Says that enrollment is finished.
+    fn enrolled(&mut self);
+
+    /// Waits for permission to use the memory of one password hash.
+    fn take_kdf_slot(&mut self) -> Result<(), Lost>;
+
+    /// Gives that permission back.
+    fn release_kdf_slot(&mut self);
+
+    /// Newest record of this vault that was durable since the enclave started, as its supervisor
+    /// remembers it.
+    fn newest_seen(&self) -> Option<Head>;
+}
+
+/// Time of day. Never goes back within one process.
+///
+/// The vault raises it by the latest time that it has on record, so that a clock that was set back
+/// between two runs shortens no wait.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> UnixMillis;
+}

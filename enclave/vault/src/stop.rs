@@ -1,0 +1,59 @@
+//! Why a request stops before its end.
+
+use vettid_store::{StoreError, TailError};
+use vettid_wire::limits;
+use vettid_wire::refusal::{Code, Refusal};
+
+use crate::{Lost, Unreadable};
+
+/// Why a request stops before its end. Its transaction is rolled back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Stop {
+    /// The log can no longer be written: the process ends.
+    Lost,
+    /// The caller is refused.
+    Refused(Refusal),
+}
+
+impl From<Code> for Stop {
+    fn from(code: Code) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
+impl From<Lost> for Stop {
+    fn from(Lost: Lost) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => {
+                Refusal::limit("database", limits::DATABASE, limits::DATABASE).into()
+            }
+            StoreError::TooLarge { max, size } => Refusal::limit("record", max, size).into(),
+            _ => Code::Internal.into(),
+        }
+    }
+}
+
+/// The database holds a change that cannot be written: it is void, like one whose record was lost.
+impl From<TailError> for Stop {
+    fn from(_: TailError) -> Self {
+        Self::Lost
+    }
+}
+
+impl From<Unreadable> for Stop {
+    fn from(Unreadable: Unreadable) -> Self {
+        Code::Unavailable.into()
+    }
+}

@@ -1,0 +1,263 @@
+//! What an operator asks of a node, running or not.
+//!
+//! `vettid-node` commands send one line of JSON to the running node's socket and get one back. When
+//! no node runs, the same [`Operator`] works on the database alone.
+
+mod socket;
+
+pub use socket::{AskError, ask, serve};
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use vettid_crypto::SecretBytes;
+use vettid_wire::Secret;
+use vettid_wire::id::{NetworkId, NodeId, SpaceId};
+use vettid_wire::invitation::Invitation;
+use vettid_wire::time::{SECOND, UnixMillis};
+
+use crate::audit;
+use crate::bus::revocation::Revocations;
+use crate::clock::unix_seconds;
+use crate::database::Database;
+use crate::enclave_link::SpaceCommand;
+use crate::health::{Health, Readiness};
+use crate::space::{self, Directory};
+use crate::{invitation, metrics::Metrics};
+
+/// Fact that names the enclave's identity.
+pub(crate) const NODE_ID: &str = "node-id";
+
+/// A command of the operator.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "command", deny_unknown_fields)]
+pub enum Request {
+    /// Make an invitation.
+    InvitationCreate {
+        /// The operator's own words.
+        label: String,
+        /// Seconds until it expires.
+        lifetime: u64,
+    },
+    /// List invitations.
+    InvitationList,
+    /// Withdraw an invitation.
+    InvitationRevoke {
+        /// Its number.
+        id: u64,
+    },
+    /// List spaces.
+    SpaceList,
+    /// Remove a space with everything in it.
+    SpaceRemove {
+        /// Its routing id.
+        space: String,
+    },
+    /// Let a suspended space in again.
+    SpaceResume {
+        /// Its routing id.
+        space: String,
+    },
+    /// Lock a space out.
+    SpaceSuspend {
+        /// Its routing id.
+        space: String,
+    },
+    /// How the node is.
+    Status,
+}
+
+/// What an operator is told.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "answer")]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// It was not done.
+    Failed {
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A new invitation.
+    Invitation {
+        /// Its number.
+        id: u64,
+        /// The link that opens the app.
+        link: String,
+        /// The link for a browser.
+        web_link: String,
+        /// Unix seconds.
+        expires: u64,
+    },
+    /// Invitations, newest first.
+    Invitations {
+        /// All of them.
+        invitations: Vec<invitation::Listed>,
+    },
+    /// Spaces, oldest first.
+    Spaces {
+        /// All of them.
+        spaces: Vec<space::Listed>,
+    },
+    /// How the node is.
+    Status(Status),
+}
+
+/// How a node is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Status {
+    /// A process serves this folder.
+    pub running: bool,
+    /// Its parts, when it runs.
+    pub readiness: Option<Readiness>,
+    /// Identity of the enclave, once known.
+    pub node: Option<String>,
+    /// Release that runs in the enclave.
+    pub release: Option<u32>,
+    /// Id of the network.
+    pub network: String,
+    /// Spaces in use.
+    pub spaces_active: i64,
+    /// Spaces whose enrollment is not finished.
+    pub spaces_pending: i64,
+    /// Spaces locked out.
+    pub spaces_suspended: i64,
+    /// Rows of the admin audit, all verified.
+    pub audit_rows: u64,
+}
+
+/// Carries out commands.
+pub struct Operator {
+    database: Database,
+    directory: Directory,
+    public_url: String,
+    network: NetworkId,
+    running: Option<Running>,
+}
+
+/// What only a running node has.
+pub struct Running {
+    /// Closes spaces in the enclave.
+    pub commands: mpsc::Sender<SpaceCommand>,
+    /// Tells the bus who is revoked.
+    pub revocations: Arc<Revocations>,
+    /// Says how the parts are.
+    pub health: Health,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Operator {
+    /// For the node whose state is in `database`.
+    #[must_use]
+    pub fn new(
+        database: Database,
+        public_url: String,
+        network: NetworkId,
+        running: Option<Running>,
+    ) -> Self {
+        let directory = Directory::new(database.clone());
+        Self { database, directory, public_url, network, running }
+    }
+
+    /// Does what is asked.
+    pub async fn answer(&self, request: Request) -> Reply {
+        let outcome = match request {
+            Request::InvitationCreate { label, lifetime } => self.invite(label, lifetime).await,
+            Request::InvitationList => invitation::list(&self.database, unix_seconds())
+                .await
+                .map(|invitations| Reply::Invitations { invitations })
+                .map_err(|error| error.to_string()),
+            Request::InvitationRevoke { id } => {
+                invitation::revoke(&self.database, id, unix_seconds())
+                    .await
+                    .map(|()| Reply::Done)
+                    .map_err(|error| error.to_string())
+            }
+            Request::SpaceList => self
+                .directory
+                .list()
+                .await
+                .map(|spaces| Reply::Spaces { spaces })
+                .map_err(|error| error.to_string()),
+            Request::SpaceRemove { space } => self.change(&space, Change::Remove).await,
+            Request::SpaceResume { space } => self.change(&space, Change::Resume).await,
+            Request::SpaceSuspend { space } => self.change(&space, Change::Suspend).await,
+            Request::Status => self.status().await.map(Reply::Status),
+        };
+        outcome.unwrap_or_else(|message| Reply::Failed { message })
+    }
+
+    async fn invite(&self, label: String, lifetime: u64) -> Result<Reply, String> {
+        let node = self.node_id().await.ok_or(
+            "the enclave's identity is not known yet: start the node once and wait until it is ready",
+        )?;
+        let now = unix_seconds();
+        let created = invitation::create(&self.database, label, lifetime, now).await;
+        let (id, secret) = created.map_err(|error| error.to_string())?;
+        let expires = now.saturating_add(lifetime);
+        let invitation = Invitation {
+            address: self.public_url.clone(),
+            network: self.network,
+            secret: secret.expose(|bytes| Secret::new(bytes.to_vec())),
+            node,
+            expires: UnixMillis(expires.saturating_mul(SECOND)),
+        };
+        let (link, web_link) = (invitation.link(), invitation.web_link());
+        Ok(Reply::Invitation { id, link, web_link, expires })
+    }
+
+    async fn change(&self, space: &str, change: Change) -> Result<Reply, String> {
+        let space: SpaceId =
+            space.parse().map_err(|_| "a space is named by its 32 hexadecimal digits")?;
+        let now = unix_seconds();
+        let changed = match change {
+            Change::Remove => self.directory.remove(space, now).await,
+            Change::Resume => self.directory.resume(space, now).await,
+            Change::Suspend => self.directory.suspend(space, now).await,
+        };
+        changed.map_err(|error| error.to_string())?;
+        if let (Some(running), Change::Remove | Change::Suspend) = (&self.running, change) {
+            if running.health.enclave().serving {
+                // Without a link nothing is open.
+                let _ = running.commands.send(SpaceCommand::Close(space)).await;
+            }
+            running.revocations.publish().await.map_err(|error| {
+                format!("the space is locked out, but live connections may last: {error}")
+            })?;
+        }
+        Ok(Reply::Done)
+    }
+
+    async fn status(&self) -> Result<Status, String> {
+        let [pending, active, suspended] =
+            space::counts(&self.database).await.map_err(|error| error.to_string())?;
+        let audit_rows = audit::verify(&self.database).await.map_err(|error| error.to_string())?;
+        let running = self.running.as_ref();
+        let link = running.map(|running| running.health.enclave());
+        Ok(Status {
+            running: running.is_some(),
+            readiness: running.map(|running| running.health.readiness()),
+            node: self.node_id().await.map(|node| node.to_string()),
+            release: link.filter(|link| link.serving).map(|link| link.release),
+            network: self.network.to_string(),
+            spaces_active: active,
+            spaces_pending: pending,
+            spaces_suspended: suspended,
+            audit_rows,
+        })
+    }
+
+    async fn node_id(&self) -> Option<NodeId> {
+        let bytes = space::fact(&self.database, NODE_ID).await.ok().flatten()?;
+        bytes.try_into().ok().map(NodeId)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Change {
+    Remove,
+    Resume,
+    Suspend,
+}

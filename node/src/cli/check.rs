@@ -1,0 +1,121 @@
+//! `vettid-node check`: everything that can be known to be wrong before a start.
+
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use serde_json::json;
+use vettid_crypto::digest::sha384;
+
+use super::output::{Failure, say};
+use crate::audit;
+use crate::bus::ServerVersion;
+use crate::bus::credentials::Credentials;
+use crate::config::Config;
+use crate::database::{Database, Options};
+use crate::folder::{FolderError, NodeFolder};
+use crate::http;
+use crate::network::NetworkFile;
+use crate::object_store::S3Store;
+
+/// One thing that was looked at.
+struct Finding {
+    what: &'static str,
+    outcome: Result<String, String>,
+}
+
+pub(super) async fn check(path: &Path, json: bool) -> Result<(), Failure> {
+    let folder = NodeFolder::open(path)?;
+    let config = Config::read(&folder)?;
+    // There are no secrets in it: keys are files, S3 credentials come from the environment.
+    let effective = toml::to_string(&config)?;
+    let findings = look(&folder, &config).await;
+    let failed = findings.iter().filter(|finding| finding.outcome.is_err()).count();
+    if json {
+        let findings: Vec<_> = findings.iter().map(Finding::to_json).collect();
+        say(json!({ "ok": failed == 0, "config": config, "findings": findings }));
+    } else {
+        say(effective);
+        findings.iter().for_each(|finding| say(finding.to_line()));
+    }
+    if failed == 0 { Ok(()) } else { Err(Failure::new(format!("{failed} of the checks failed"))) }
+}
+
+async fn look(folder: &NodeFolder, config: &Config) -> Vec<Finding> {
+    let network = NetworkFile::read(&folder.network());
+    let mut findings = vec![
+        finding("permissions", folder.check_permissions().map(|()| "private".to_owned())),
+        finding("bus keys", Credentials::load(&folder.bus()).map(|_| "there".to_owned())),
+        finding(
+            "nats-server",
+            ServerVersion::check(&config.bus_program()).await.map(|version| version.to_string()),
+        ),
+        finding("network file", network.as_ref().map(|network| network.id.to_string())),
+        Finding { what: "database", outcome: look_at_database(folder).await },
+    ];
+    if config.starts_enclave() {
+        let outcome = look_at_enclave(&config.enclave_program(), network.as_ref().ok());
+        findings.push(Finding { what: "enclave program", outcome });
+    }
+    let certificates = [("http TLS", &config.http.tls), ("bus TLS", &config.bus.tls)];
+    for (what, tls) in certificates {
+        if let Some(tls) = tls {
+            let usable = http::acceptor(&tls.certificate, &tls.key);
+            findings.push(finding(what, usable.map(|_| "usable".to_owned())));
+        }
+    }
+    if let Some(bucket) = &config.objects.s3 {
+        let probed = S3Store::connect(&bucket.options()).await.probe().await;
+        findings.push(finding("bucket", probed.map(|()| "answers".to_owned())));
+    }
+    findings
+}
+
+async fn look_at_database(folder: &NodeFolder) -> Result<String, String> {
+    // A running node holds the lock and keeps the schema current.
+    let _lock = match folder.lock() {
+        Ok(lock) => lock,
+        Err(FolderError::Locked) => return Ok("in use by the running node".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let database = Database::open(&folder.database(), Options::default());
+    let rows = audit::verify(&database.map_err(|e| e.to_string())?).await;
+    rows.map(|rows| format!("usable, {rows} audit rows verified")).map_err(|e| e.to_string())
+}
+
+/// An emulated image is measured by its file.
+fn look_at_enclave(program: &Path, network: Option<&NetworkFile>) -> Result<String, String> {
+    let shown = program.display();
+    let bytes = std::fs::read(program).map_err(|error| {
+        format!("{shown}: {error}; build it or set enclave.program in node.toml")
+    })?;
+    let image = sha384(&bytes);
+    if network.is_some_and(|network| !network.images.contains(&image)) {
+        return Err(format!(
+            "the network file does not accept this program, which was rebuilt: \
+             run `{shown} create-network --update --folder <node folder>/enclave`"
+        ));
+    }
+    let digest = HEXLOWER.encode(image.first_chunk::<8>().unwrap_or(&[0; 8]));
+    Ok(format!("{shown}, image {digest}…"))
+}
+
+fn finding<T: Into<String>>(
+    what: &'static str,
+    outcome: Result<T, impl std::error::Error>,
+) -> Finding {
+    Finding { what, outcome: outcome.map(Into::into).map_err(|error| error.to_string()) }
+}
+
+impl Finding {
+    fn to_line(&self) -> String {
+        match &self.outcome {
+            Ok(text) => format!("ok     {:<16} {text}", self.what),
+            Err(text) => format!("WRONG  {:<16} {text}", self.what),
+        }
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        let detail = self.outcome.as_ref().unwrap_or_else(|text| text);
+        json!({ "what": self.what, "ok": self.outcome.is_ok(), "detail": detail })
+    }
+}

@@ -1,0 +1,125 @@
+//! `vettid-node init`: a folder that `run` can use.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use tokio::process::Command;
+
+use super::output::{Failure, say};
+use crate::bus::credentials::Credentials;
+use crate::clock::unix_seconds;
+use crate::config::Config;
+use crate::folder::{NodeFolder, write_private};
+use crate::network::NetworkFile;
+
+/// Choices at the making of a node; all can be changed in `node.toml` later.
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    /// Address to listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
+    /// Port of the HTTP API; 0 takes a free one
+    #[arg(long, default_value_t = 8440)]
+    http_port: u16,
+    /// Port of the bus; 0 takes a free one
+    #[arg(long, default_value_t = 4222)]
+    bus_port: u16,
+    /// Port of the bus in a WebSocket; 0 takes a free one
+    #[arg(long, default_value_t = 4223)]
+    websocket_port: u16,
+    /// Port of the metrics, on this machine only; 0 takes a free one
+    #[arg(long, default_value_t = 9440)]
+    metrics_port: u16,
+    /// Address of the HTTP API as apps reach it, for invitations
+    #[arg(long)]
+    public_url: Option<String>,
+    /// The nats-server to run
+    #[arg(long, default_value = "")]
+    nats_server: PathBuf,
+    /// The emulated enclave to run
+    #[arg(long, default_value = "")]
+    enclave_program: PathBuf,
+    /// An enclave that runs by itself, `vsock:CID:PORT`; needs --network
+    #[arg(long, requires = "network")]
+    enclave: Option<String>,
+    /// Signed network file to join, instead of a new emulated network
+    #[arg(long, requires = "enclave")]
+    network: Option<PathBuf>,
+}
+
+impl Init {
+    pub(super) async fn make(self, path: &Path, json: bool) -> Result<(), Failure> {
+        let folder = NodeFolder::create(path)?;
+        let config = self.config()?;
+        match &self.network {
+            Some(file) => {
+                NetworkFile::read(file)?;
+                std::fs::copy(file, folder.network())?;
+            }
+            None => {
+                create_network(&config, &folder).await?;
+                // One file, so that the two never differ.
+                symlink("enclave/network.toml", folder.network())?;
+            }
+        }
+        let network = NetworkFile::read(&folder.network())?;
+        Credentials::create(&folder.bus(), unix_seconds())?;
+        // Last: a folder with a configuration is complete.
+        write_private(&folder.config(), toml::to_string(&config)?.as_bytes())?;
+        let (shown, id) = (folder.path().display().to_string(), network.id.to_string());
+        if json {
+            say(json!({ "folder": shown, "network": id }));
+        } else {
+            say(format!("node folder  {shown}\nnetwork      {id}"));
+            say(format!("next         vettid-node run --folder {shown}"));
+        }
+        Ok(())
+    }
+
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = Config::default();
+        config.http.listen = address(self.listen, self.http_port)?;
+        config.bus.tcp = address(self.listen, self.bus_port)?;
+        config.bus.websocket = address(self.listen, self.websocket_port)?;
+        config.metrics.listen = address(IpAddr::V4(Ipv4Addr::LOCALHOST), self.metrics_port)?;
+        config.bus.program.clone_from(&self.nats_server);
+        config.enclave.program.clone_from(&self.enclave_program);
+        config.enclave.address = self.enclave.clone().unwrap_or_default();
+        config.public_url =
+            self.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen));
+        // What is written must be readable.
+        Ok(Config::parse(&toml::to_string(&config)?)?)
+    }
+}
+
+fn address(ip: IpAddr, port: u16) -> Result<SocketAddr, Failure> {
+    if port != 0 {
+        return Ok(SocketAddr::new(ip, port));
+    }
+    Ok(TcpListener::bind((ip, 0))?.local_addr()?)
+}
+
+/// Has the emulated enclave make a network of its own; the host never sees its keys.
+async fn create_network(config: &Config, folder: &NodeFolder) -> Result<(), Failure> {
+    let program = config.enclave_program();
+    let made = Command::new(&program)
+        .arg("create-network")
+        .arg("--folder")
+        .arg(folder.enclave())
+        .output()
+        .await
+        .map_err(|error| {
+            let program = program.display();
+            Failure::new(format!(
+                "{program} cannot be run: {error}; build it, or name it with --enclave-program"
+            ))
+        })?;
+    if made.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&made.stderr);
+    Err(Failure::new(format!("the emulated enclave made no network: {}", said.trim())))
+}

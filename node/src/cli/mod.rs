@@ -1,0 +1,157 @@
+//! The operator's commands: `vettid-node init | run | check | status | invitation | space`.
+
+mod check;
+mod init;
+mod output;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::admin::{AskError, Operator, Reply, Request, ask};
+use crate::config::Config;
+use crate::database::{Database, Options};
+use crate::folder::NodeFolder;
+use crate::network::NetworkFile;
+use output::{Failure, print_reply};
+
+/// Names the node folder when `--folder` does not.
+const FOLDER: &str = "VETTID_NODE_FOLDER";
+
+/// Seconds an invitation lives unless told otherwise: 7 days.
+const WEEK: u64 = 7 * 24 * 3600;
+
+/// A home node: the host beside an enclave that holds owners' vaults.
+#[derive(Debug, Parser)]
+#[command(name = "vettid-node", version)]
+pub struct Arguments {
+    /// Folder of the node
+    #[arg(long, global = true, env = FOLDER, default_value = "vettid-node")]
+    folder: PathBuf,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check folder, configuration, programs and network file
+    Check,
+    /// Make a node folder with a one-node emulated network
+    Init(init::Init),
+    /// Make, list and withdraw invitations
+    #[command(subcommand)]
+    Invitation(Invitation),
+    /// Serve until SIGTERM or Ctrl-C
+    Run(run::Run),
+    /// List, suspend, resume and remove spaces
+    #[command(subcommand)]
+    Space(Space),
+    /// How the node is
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+enum Invitation {
+    /// Make an invitation and show its link and QR code
+    Create {
+        /// A note for your own list; the invited owner does not see it
+        #[arg(long, default_value = "")]
+        label: String,
+        /// Seconds until it expires
+        #[arg(long, default_value_t = WEEK)]
+        lifetime: u64,
+    },
+    /// List invitations, newest first
+    List,
+    /// Withdraw an open invitation
+    Revoke {
+        /// Its number, from the list
+        id: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Space {
+    /// List spaces, oldest first
+    List,
+    /// Remove a space with its vault; this cannot be undone
+    Remove {
+        /// Its id, from the list
+        space: String,
+    },
+    /// Let a suspended space in again
+    Resume {
+        /// Its id, from the list
+        space: String,
+    },
+    /// Lock a space out; nothing in it is lost
+    Suspend {
+        /// Its id, from the list
+        space: String,
+    },
+}
+
+/// Carries out one command line.
+pub async fn execute(arguments: Arguments) -> ExitCode {
+    let Arguments { folder, json, command } = arguments;
+    let outcome = match command {
+        Command::Check => check::check(&folder, json).await,
+        Command::Init(init) => init.make(&folder, json).await,
+        Command::Run(run) => run.serve(&folder, json).await,
+        Command::Invitation(Invitation::Create { label, lifetime }) => {
+            command_to(&folder, json, Request::InvitationCreate { label, lifetime }).await
+        }
+        Command::Invitation(Invitation::List) => {
+            command_to(&folder, json, Request::InvitationList).await
+        }
+        Command::Invitation(Invitation::Revoke { id }) => {
+            command_to(&folder, json, Request::InvitationRevoke { id }).await
+        }
+        Command::Space(Space::List) => command_to(&folder, json, Request::SpaceList).await,
+        Command::Space(Space::Remove { space }) => {
+            command_to(&folder, json, Request::SpaceRemove { space }).await
+        }
+        Command::Space(Space::Resume { space }) => {
+            command_to(&folder, json, Request::SpaceResume { space }).await
+        }
+        Command::Space(Space::Suspend { space }) => {
+            command_to(&folder, json, Request::SpaceSuspend { space }).await
+        }
+        Command::Status => command_to(&folder, json, Request::Status).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(json);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Asks the running node, or works on its database when none runs.
+async fn command_to(folder: &std::path::Path, json: bool, request: Request) -> Result<(), Failure> {
+    let folder = NodeFolder::open(folder)?;
+    let reply = match ask(&folder.admin_socket(), &request).await {
+        Err(AskError::NotRunning) => alone(&folder, request).await?,
+        answered => answered?,
+    };
+    if let Reply::Failed { message } = reply {
+        return Err(Failure::new(message));
+    }
+    print_reply(&reply, json);
+    Ok(())
+}
+
+async fn alone(folder: &NodeFolder, request: Request) -> Result<Reply, Failure> {
+    let _lock = folder.lock()?;
+    folder.check_permissions()?;
+    let config = Config::read(folder)?;
+    let network = NetworkFile::read(&folder.network())?;
+    let database = Database::open(&folder.database(), Options::default())?;
+    Ok(Operator::new(database, config.public_url, network.id, None).answer(request).await)
+}

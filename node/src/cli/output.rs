@@ -1,0 +1,120 @@
+//! Text for people, JSON for scripts.
+
+use std::fmt::Display;
+
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use serde_json::{Value, json};
+
+use crate::admin::{Reply, Status};
+use crate::{invitation, space};
+
+/// Why a command failed: one sentence that says what to do.
+#[derive(Debug)]
+pub(super) struct Failure(String);
+
+impl Failure {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+
+    pub(super) fn print(&self, json: bool) {
+        if json {
+            say(&json!({ "error": { "message": self.0 } }).to_string());
+        } else {
+            complain(&format!("vettid-node: {}", self.0));
+        }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+pub(super) fn print_reply(reply: &Reply, json: bool) {
+    if json {
+        say(&serde_json::to_value(reply).unwrap_or(Value::Null).to_string());
+        return;
+    }
+    match reply {
+        Reply::Done => say("done"),
+        Reply::Failed { message } => complain(message),
+        Reply::Invitation { id, link, web_link, expires } => {
+            print_invitation(*id, link, web_link, *expires);
+        }
+        Reply::Invitations { invitations } => invitations.iter().for_each(print_listed),
+        Reply::Spaces { spaces } => spaces.iter().for_each(print_space),
+        Reply::Status(status) => print_status(status),
+    }
+}
+
+/// A line on standard output; whoever closed it wants no more.
+#[expect(clippy::print_stdout, reason = "a command line speaks here")]
+pub(super) fn say(line: impl Display) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "a command line speaks here")]
+fn complain(line: &str) {
+    eprintln!("{line}");
+}
+
+fn print_invitation(id: u64, link: &str, web_link: &str, expires: u64) {
+    say(format!("invitation {id}, usable once within {}", span(expires)));
+    say(format!("\n  {link}\n\n  {web_link}\n"));
+    if let Ok(code) = QrCode::new(link) {
+        say(code.render::<Dense1x2>().quiet_zone(true).build());
+    }
+    say("Whoever has this link can enroll: hand it over in private.");
+}
+
+fn print_listed(listed: &invitation::Listed) {
+    let state = match listed.state {
+        invitation::State::Expired => "expired",
+        invitation::State::Open => "open",
+        invitation::State::Revoked => "revoked",
+        invitation::State::Used => "used",
+    };
+    say(format!("{:>5}  {state:<8}  {}", listed.id, listed.label));
+}
+
+fn print_space(listed: &space::Listed) {
+    let space::Listed { space, state, label, devices, newest, .. } = listed;
+    let state = state.as_str();
+    say(format!("{space}  {state:<9}  {devices} device(s)  record {newest}  {label}"));
+}
+
+fn print_status(status: &Status) {
+    say(format!("network  {}", status.network));
+    say(format!("node     {}", status.node.as_deref().unwrap_or("not known yet")));
+    match status.readiness {
+        None => say("running  no"),
+        Some(parts) => {
+            let word = |there| if there { "up" } else { "down" };
+            say(format!(
+                "running  yes; bus {}, enclave {}, storage {}",
+                word(parts.bus),
+                word(parts.enclave),
+                word(parts.storage)
+            ));
+        }
+    }
+    say(format!(
+        "spaces   {} active, {} pending, {} suspended",
+        status.spaces_active, status.spaces_pending, status.spaces_suspended
+    ));
+    say(format!("audit    {} rows, chain whole", status.audit_rows));
+}
+
+/// Time from now until `expires`, roughly.
+fn span(expires: u64) -> String {
+    let seconds = expires.saturating_sub(crate::clock::unix_seconds());
+    match seconds {
+        0..=120 => format!("{seconds} seconds"),
+        121..=7_200 => format!("{} minutes", seconds / 60),
+        7_201..=172_800 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds.div_ceil(86_400)),
+    }
+}
