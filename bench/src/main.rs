@@ -7,26 +7,132 @@ mod evidence;
 mod figure;
 mod memory;
 mod processes;
+mod restore;
 mod rounds;
 mod sqlite;
+mod system;
+mod traffic;
 
 use std::process::ExitCode;
 
-use figure::Figure;
+use anyhow::{Result, bail};
+
+use figure::{Figure, NAMES};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args().skip(1)) {
-        Ok(arguments) => arguments,
-        Err(message) => {
-            eprintln!("{message}");
+    let selection = match Selection::parse(std::env::args().skip(1)) {
+        Ok(selection) => selection,
+        Err(error) => {
+            eprintln!("{error}");
             return ExitCode::from(2);
         }
     };
-    match run(&arguments) {
+    match run(&selection) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// What to measure and how to print it.
+struct Selection {
+    json: bool,
+    only: Vec<String>,
+}
+
+impl Selection {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut selection = Self { json: false, only: Vec::new() };
+        while let Some(argument) = arguments.next() {
+            match (argument.as_str(), arguments_name(&argument, &mut arguments)) {
+                ("--json", _) => selection.json = true,
+                ("--only", Some(name)) => selection.only.push(name),
+                _ => bail!("usage: vettid-bench [--json] [--only {}]...", NAMES.join("|")),
+            }
+        }
+        Ok(selection)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+}
+
+/// The figure's name behind `--only`, if it is one.
+fn arguments_name(
+    argument: &str,
+    rest: &mut impl Iterator<Item = String>,
+) -> Option<String> {
+    (argument == "--only").then(|| rest.next())?.filter(|name| NAMES.contains(&name.as_str()))
+}
+
+fn run(selection: &Selection) -> Result<()> {
+    if !selection.json {
+        println!("{:<28} {:>12} {:>12} {:>8}  unit", "figure", "ours", "reference", "ratio");
+    }
+    for name in NAMES {
+        if selection.wants(name) {
+            print(&measure(name)?, selection.json)?;
+        }
+    }
+    Ok(())
+}
+
+fn measure(name: &str) -> Result<Figure> {
+    match name {
+        "read_throughput" => traffic::read_throughput(),
+        "read_latency_p50" => traffic::read_latency(),
+        "durable_write_throughput" => traffic::write_throughput(),
+        "log_bytes_per_kib_put" => traffic::log_bytes(),
+        "unlock_over_read_decrypt" => restore::unlock(),
+        "idle_vault_uss_mib" => memory::idle_vault(),
+        "vault_open_over_fork_exec" => processes::vault_open(),
+        "evidence_cold_over_noise" => evidence::cold(),
+        "session_cached_over_noise" => evidence::cached_session(),
+        other => bail!("no figure is called {other}"),
+    }
+}
+
+fn print(figure: &Figure, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(figure)?);
+    } else {
+        let Figure { name, ours, reference, ratio, unit } = figure;
+        println!("{name:<28} {ours:>12.2} {reference:>12.2} {ratio:>8.2}  {unit}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Selection> {
+        Selection::parse(arguments.iter().map(|argument| (*argument).to_owned()))
+    }
+
+    #[test]
+    fn nothing_selected_means_everything() {
+        let selection = parsed(&["--json"]).expect("valid");
+
+        assert!(selection.json);
+        assert!(NAMES.iter().all(|name| selection.wants(name)));
+    }
+
+    #[test]
+    fn only_the_named_figures_are_measured() {
+        let selection = parsed(&["--only", "read_throughput"]).expect("valid");
+
+        assert!(selection.wants("read_throughput"));
+        assert!(!selection.wants("read_latency_p50"));
+    }
+
+    #[test]
+    fn unknown_arguments_and_figures_are_refused() {
+        for arguments in [&["--fast"][..], &["--only"], &["--only", "speed"]] {
+            assert!(parsed(arguments).is_err());
         }
     }
 }

@@ -24,7 +24,15 @@
     reason = "a harness of tests: to fail loudly at the first surprise is its way to report"
 )]
 
+pub mod host_disk;
+pub mod node;
+pub mod noise;
+pub mod owner;
+pub mod plaintext;
+pub mod processes;
+pub mod programs;
 pub mod raw;
 pub mod tables;
+pub mod tokens;
 pub mod vectors;
 pub mod wait;

@@ -13,9 +13,9 @@ pub(crate) struct Options {
     /// One JSON object a figure: name, ours, reference, ratio, unit
     #[arg(long)]
     json: bool,
-    /// Only figures whose name contains this
+    /// Only the figures with these names
     #[arg(long)]
-    only: Option<String>,
+    only: Vec<String>,
 }
 
 /// Builds everything optimized and measures.
@@ -39,7 +39,7 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     if options.json {
         bench.arg("--json");
     }
-    if let Some(only) = &options.only {
+    for only in &options.only {
         bench.args(["--only", only]);
     }
     run_command(&mut bench)

@@ -29,7 +29,7 @@ enum Verb {
     Fuzz(fuzz::Options),
     /// Fetch and verify every tool that is missing
     Setup,
-    /// Write docs/{operations,labels,subjects,metrics}.md and docs/ledgers
+    /// Write the generated pages of docs and docs/ledgers
     Tables {
         /// Compare with the working tree instead of writing
         #[arg(long)]

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 
 use nix::sys::socket::{MsgFlags, recv, send};
 use vettid_crypto::sign::VerifyingKey;
-use vettid_runtime::lane::Head;
 use vettid_runtime::launch::launch;
 use vettid_runtime::owner_vault::template;
 use vettid_runtime::platform::emulated::EmulatedPlatform;
@@ -17,6 +16,7 @@ use vettid_runtime::platform::emulated::command::create_network;
 use vettid_runtime::vault_exit::VaultExit;
 use vettid_runtime::vault_process::{Answer, Broker, Caller, Home, Resident, live};
 use vettid_wire::link::Entry;
+use vettid_wire::request::Head;
 use vettid_wire::time::UnixMillis;
 
 type Template = <Scripted as Resident>::Template;
@@ -71,7 +71,10 @@ impl Resident for Scripted {
                 answer.after = self.newest;
             }
             b"settle" => broker.settle()?,
-            b"hash.." => broker.hash(|| ())?,
+            b"hash.." => {
+                broker.take_turn()?;
+                broker.give_turn()?;
+            }
             b"chunk." => assert!(broker.put_chunk(1, 0, rest)?),
             b"fetch." => answer.reply = broker.get_chunk(1, 0)?,
             b"enroll" => broker.enrolled()?,

@@ -4,8 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use vettid_wire::id::SpaceId;
-
-use crate::lane::Head;
+use vettid_wire::request::Head;
 
 /// Newest heads, at most so many; the space that was added first is forgotten first.
 #[derive(Debug)]

@@ -7,20 +7,10 @@ use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::{NetworkId, SpaceId};
 use vettid_wire::limits;
 use vettid_wire::link::{Entry, LogPage};
+use vettid_wire::request::Head;
 
 /// Most bytes of a frame on a lane: a link frame and what surrounds it.
 pub(crate) const LANE_FRAME: usize = limits::LINK_FRAME + 1024;
-
-/// Newest record that was durable in this boot of the enclave.
-#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
-pub struct Head {
-    /// Its number.
-    #[n(0)]
-    pub number: u64,
-    /// Its hash.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub hash: [u8; 32],
-}
 
 /// First frame to a vault process: all it will ever be told about itself.
 #[derive(Clone, Debug, Decode, Encode)]

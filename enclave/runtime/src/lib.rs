@@ -1,4 +1,24 @@
 //! The program in the image: supervisor, zygote and vault processes.
+//!
+//! ```text
+//! main ── fork, before anything else ──▶ zygote ── fork, one per open vault ──▶ vault process
+//!   │                                     template database                     confined, one socket
+//!   ▼
+//! Measured ─▶ Keyed ─▶ Serving ─▶ supervisor: host link ══ lanes
+//! ```
+//!
+//! | question | module |
+//! |---|---|
+//! | what is checked before anything is served? | [`boot`], [`platform`] |
+//! | what can a vault process do? | [`sandbox`], [`lane`] |
+//! | who sees keys or plaintext? | [`vault_process`] alone; the supervisor routes ciphertext |
+//! | what is signed for a session, and as whom? | [`evidence`] |
+//! | which vaults are open, and which close first? | [`residency`] |
+//! | what may be logged? | [`log_line`] |
+//! | where is the unsafe code? | `system`, nowhere else |
+//!
+//! A vault process dies with the zygote, the zygote with the supervisor, and the supervisor ends
+//! when its host is gone or lies: then no vault is left in memory.
 
 pub mod boot;
 pub mod evidence;

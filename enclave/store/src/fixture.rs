@@ -243,7 +243,7 @@ pub(crate) fn read(log: &[Vec<u8>]) -> Result<(Chain, Vec<Linked>), ChainError> 
     Ok((chain, records))
 }
 
-/// Every row of every table, in the order of primary keys.
+/// Every row of every table, sorted.
 pub(crate) fn dump(database: &Database) -> Vec<String> {
     let connection = &database.connection;
     let mut tables = connection
@@ -268,5 +268,6 @@ pub(crate) fn dump(database: &Database) -> Vec<String> {
             out.push(format!("{table} {values:?}"));
         }
     }
+    out.sort();
     out
 }

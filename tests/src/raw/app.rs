@@ -48,8 +48,15 @@ impl RawApp {
     /// # Errors
     /// When the node refuses it.
     pub fn redeem(link: &str) -> Result<Self, Fault> {
+        Self::redeem_as(link, KeyPair::new_user())
+    }
+
+    /// Redeems an invitation with this key on the bus.
+    ///
+    /// # Errors
+    /// When the node refuses it.
+    pub fn redeem_as(link: &str, user: KeyPair) -> Result<Self, Fault> {
         let invitation = Invitation::parse(link).map_err(|_| Fault::Malformed("invitation"))?;
-        let user = KeyPair::new_user();
         let http = address_of(&invitation.address)?;
         let halves = halves(&invitation)?;
         let token = halves.host.expose(|half| BASE64URL_NOPAD.encode(half));

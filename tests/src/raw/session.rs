@@ -16,7 +16,9 @@ use vettid_wire::subject;
 use vettid_wire::{Secret, request};
 
 use super::{BusLine, Fault, RawApp, Said, SystemEntropy, now};
-use crate::wait::PATIENCE;
+
+/// How long a vault may take to answer, unless a scenario says otherwise.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// An open session.
 pub struct RawSession {
@@ -24,6 +26,8 @@ pub struct RawSession {
     pub line: BusLine,
     /// Newest head that a reply told.
     pub head: Option<request::Head>,
+    /// How long an answer may take.
+    pub patience: Duration,
     /// Numbers of feed notices, as they came.
     pub notices: Vec<u64>,
     established: Established,
@@ -63,7 +67,16 @@ impl RawSession {
             return Err(Fault::Malformed("session without evidence"));
         };
         let Opening { line, session, route, subject } = opening;
-        Ok(Self { line, head: None, notices: vec![], established, session, route, subject })
+        Ok(Self {
+            line,
+            head: None,
+            patience: ANSWER,
+            notices: vec![],
+            established,
+            session,
+            route,
+            subject,
+        })
     }
 
     /// What the enclave showed.
@@ -148,7 +161,7 @@ impl RawSession {
     /// When none comes, the session is reset or breaks.
     pub fn reply(&mut self, id: RequestId) -> Result<Reply, Fault> {
         loop {
-            match self.hear(PATIENCE)? {
+            match self.hear(self.patience)? {
                 FromVault::Reply(reply) if reply.id == id => return Ok(reply),
                 FromVault::Closing => return Err(Fault::Closed),
                 FromVault::Feed(_) | FromVault::Reply(_) => {}
@@ -205,7 +218,7 @@ impl Opening {
     }
 
     fn next(&mut self) -> Result<Vec<u8>, Fault> {
-        next_frame(&mut self.line, self.session, PATIENCE)
+        next_frame(&mut self.line, self.session, ANSWER)
     }
 }
 

@@ -23,11 +23,14 @@ const VECTORS: Set = Set {
     binary: "vectors",
     command: "cargo xtask vectors",
     folders: &["tests/vectors"],
-    owned: |path| {
+    owned: |path, _| {
         path.extension()
             .is_some_and(|extension| extension == "json")
     },
 };
+
+/// What the generated pages say of themselves.
+const WRITTEN: &str = "\n\nWritten by `cargo xtask tables`";
 
 /// Files that one binary writes.
 struct Set {
@@ -35,7 +38,7 @@ struct Set {
     command: &'static str,
     folders: &'static [&'static str],
     /// Whether a file in the folders is one of the set: a stale one is a difference too.
-    owned: fn(&Path) -> bool,
+    owned: fn(&Path, &[u8]) -> bool,
 }
 
 /// What to do with the files.
@@ -149,21 +152,22 @@ fn read(root: &Path, set: &Set) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
         }
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = Path::new(below).join(entry?.file_name());
-            if root.join(&path).is_file() && (set.owned)(&path) {
-                files.insert(path.clone(), fs::read(root.join(&path))?);
+            if !root.join(&path).is_file() {
+                continue;
+            }
+            let bytes = fs::read(root.join(&path))?;
+            if (set.owned)(&path, &bytes) {
+                files.insert(path, bytes);
             }
         }
     }
     Ok(files)
 }
 
-fn is_table(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    let table = ["labels.md", "metrics.md", "operations.md", "subjects.md"].contains(&name);
-    path.parent() == Some(Path::new("docs/ledgers")) || table
+/// A ledger, or a page that says that it is written by the command.
+fn is_table(path: &Path, bytes: &[u8]) -> bool {
+    let page = String::from_utf8_lossy(bytes);
+    path.parent() == Some(Path::new("docs/ledgers")) || page.contains(WRITTEN)
 }
 
 #[cfg(test)]
@@ -192,9 +196,13 @@ mod tests {
     fn writing_brings_the_folder_up_to_date() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("docs")).unwrap();
-        fs::write(folder.path().join("docs/labels.md"), "stale").unwrap();
+        fs::write(
+            folder.path().join("docs/labels.md"),
+            format!("# Stale{WRITTEN}"),
+        )
+        .unwrap();
         fs::write(folder.path().join("docs/other.md"), "by hand").unwrap();
-        let fresh = side(&[("docs/operations.md", "table")]);
+        let fresh = side(&[("docs/operations.md", &format!("# Table{WRITTEN}"))]);
         let kept = read(folder.path(), &TABLES).unwrap();
 
         write(folder.path(), &fresh, &differences(&kept, &fresh)).unwrap();

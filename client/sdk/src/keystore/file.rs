@@ -179,6 +179,3 @@ mod elsewhere {
 #[cfg(not(unix))]
 use elsewhere::{check_private, make_private, private, sync_folder};
 
-#[cfg(all(test, unix))]
-#[path = "tests.rs"]
-mod tests;

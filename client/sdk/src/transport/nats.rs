@@ -97,7 +97,7 @@ fn options<D: Dial>(
     .retain_servers_order()
     .reconnect_delay_callback(move |_| pace.next(Instant::now()))
     .event_callback(move |event| {
-        if let Some(arrival) = arrival_of(&event) {
+        for arrival in arrivals_of(&event) {
             // Nobody listens any more once the transport is dropped.
             let _ = heard.send(arrival);
         }
@@ -113,17 +113,16 @@ async fn authenticate<D: Dial>(pass: &Pass<D>, nonce: &[u8]) -> Result<Auth, Err
     Ok(auth)
 }
 
-fn arrival_of(event: &Event) -> Option<Arrival> {
+fn arrivals_of(event: &Event) -> Vec<Arrival> {
     match event {
-        Event::Connected => Some(Arrival::Resumed),
-        Event::Disconnected => Some(Arrival::Interrupted),
+        Event::Connected => vec![Arrival::Resumed],
+        Event::Disconnected => vec![Arrival::Interrupted],
         // Envelopes were dropped: the session's frames have a gap now.
-        Event::SlowConsumer(_) => Some(Arrival::Interrupted),
-        Event::Closed => Some(Arrival::Closed),
-        Event::ClientError(_)
-        | Event::Draining
-        | Event::LameDuckMode
-        | Event::ServerError(_) => None,
+        Event::SlowConsumer(_) => vec![Arrival::Interrupted, Arrival::Resumed],
+        Event::Closed => vec![Arrival::Closed],
+        Event::ClientError(_) | Event::Draining | Event::LameDuckMode | Event::ServerError(_) => {
+            Vec::new()
+        }
     }
 }
 

@@ -24,7 +24,8 @@ impl<P: Platform> Supervisor<P> {
         let Some(vault) = self.vaults.get_mut(&slot).filter(|vault| !vault.hung_up) else {
             return Ok(());
         };
-        if vault.writable_wanted {
+        if vault.writable_wanted && !vault.listed {
+            vault.listed = true;
             self.unflushed.push(slot);
         }
         let filled = vault.fill();
@@ -136,7 +137,7 @@ impl<P: Platform> Supervisor<P> {
     fn opened(&mut self, slot: Slot, space: SpaceId) -> Result<(), Misbehaved> {
         let vault = self.vaults.get_mut(&slot).ok_or(Misbehaved)?;
         match vault.phase {
-            Phase::Opening => {
+            Phase::Opening { .. } => {
                 vault.phase = Phase::Open;
                 self.host.send(&FromEnclave::Opened { space });
                 Ok(())

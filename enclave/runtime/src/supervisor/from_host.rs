@@ -60,7 +60,7 @@ impl<P: Platform> Supervisor<P> {
         };
         if vault.offer(envelope) {
             self.residency.used(slot, self.now);
-            self.unflushed(slot);
+            self.list(slot);
         } else {
             self.dropped = self.dropped.saturating_add(1);
             self.log(LogEvent::FrameDropped(self.dropped));
@@ -147,12 +147,14 @@ impl<P: Platform> Supervisor<P> {
     pub(super) fn tell(&mut self, slot: Slot, frame: &Down<'_>) {
         if let Some(vault) = self.vaults.get_mut(&slot) {
             vault.tell(frame);
-            self.unflushed(slot);
+            self.list(slot);
         }
     }
 
-    fn unflushed(&mut self, slot: Slot) {
-        if !self.unflushed.contains(&slot) {
+    /// Remembers that a vault process has something to be sent.
+    pub(super) fn list(&mut self, slot: Slot) {
+        if let Some(vault) = self.vaults.get_mut(&slot).filter(|vault| !vault.listed) {
+            vault.listed = true;
             self.unflushed.push(slot);
         }
     }

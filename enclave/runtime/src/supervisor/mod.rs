@@ -244,6 +244,7 @@ impl<P: Platform> Supervisor<P> {
             let Some(vault) = self.vaults.get_mut(&slot) else {
                 continue;
             };
+            vault.listed = false;
             // A process that hung up says so by its end.
             let left = !vault.hung_up && vault.flush(self.now).unwrap_or(false);
             if left != vault.writable_wanted && !vault.hung_up {

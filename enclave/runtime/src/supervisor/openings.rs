@@ -24,6 +24,10 @@ const WAITING: usize = 1024;
 /// A vault process that was told to close is killed after this.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
 
+/// A vault process that has not opened its vault by then is killed. Its host must have read it the
+/// header by then, no more.
+const OPENING_TIME: Duration = Duration::from_secs(60);
+
 /// All vault processes are given this long when the host asks to end.
 const ENDING_TIME: Duration = Duration::from_secs(5);
 
@@ -41,7 +45,7 @@ impl<P: Platform> Supervisor<P> {
                 Some(Phase::Open) => self.host.send(&FromEnclave::Opened { space }),
                 // Opened again once its old process has ended.
                 Some(Phase::Closing { .. }) => self.enqueue(space, entry),
-                Some(Phase::Opening) | None => {}
+                Some(Phase::Opening { .. }) | None => {}
             }
             return Ok(());
         }
@@ -106,7 +110,8 @@ impl<P: Platform> Supervisor<P> {
 
     /// Has a process forked and tells it all that it will ever be told.
     fn start(&mut self, slot: Slot, space: SpaceId, entry: Entry) -> Result<(), Ended> {
-        let mut vault = Vault::new(space, self.zygote.fork(slot)?);
+        let deadline = self.now.saturating_add(OPENING_TIME);
+        let mut vault = Vault::new(space, self.zygote.fork(slot)?, deadline);
         self.epoll.add(&vault, lane_event(slot, false))?;
         let key: SealingKey = derive::key(&self.sealing_root, Label::SealingKey, &[&space.0]);
         let opening = Opening {
@@ -122,7 +127,7 @@ impl<P: Platform> Supervisor<P> {
         self.vaults.insert(slot, vault);
         self.spaces.insert(space, slot);
         self.residency.opened(slot, self.now);
-        self.unflushed.push(slot);
+        self.list(slot);
         Ok(())
     }
 
@@ -227,7 +232,7 @@ impl<P: Platform> Supervisor<P> {
         };
         let why = said.unwrap_or(match vault.phase {
             Phase::Closing { why, .. } => why,
-            Phase::Open | Phase::Opening => Closed::Crashed,
+            Phase::Open | Phase::Opening { .. } => Closed::Crashed,
         });
         self.spaces.remove(&vault.space);
         self.residency.closed(slot);
@@ -309,5 +314,8 @@ impl<P: Platform> Supervisor<P> {
 }
 
 fn is_overdue(vault: &Vault, now: Duration) -> bool {
-    matches!(vault.phase, Phase::Closing { deadline, .. } if now >= deadline)
+    match vault.phase {
+        Phase::Closing { deadline, .. } | Phase::Opening { deadline } => now >= deadline,
+        Phase::Open => false,
+    }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use vettid_wire::cbor;
 use vettid_wire::id::SpaceId;
 use vettid_wire::link::Closed;
+use vettid_wire::request::Head;
 
 use crate::flow::{FlowError, Inflow, Outflow};
-use crate::lane::{Down, Head, LANE_FRAME};
+use crate::lane::{Down, LANE_FRAME};
 
 /// Unsent bytes of a vault process above which envelopes for it are dropped.
 const BUSY: usize = 4 * 1024 * 1024;
@@ -24,7 +25,10 @@ const APPENDS: usize = 4096;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
     /// Ordered from the zygote, or opening its vault.
-    Opening,
+    Opening {
+        /// It is killed then.
+        deadline: Duration,
+    },
     /// Serves.
     Open,
     /// Was told to end, or is being killed. Frames of it are still passed on.
@@ -49,6 +53,8 @@ pub(super) struct Vault {
     unsent_since: Option<Duration>,
     appends: VecDeque<Head>,
     pub(super) writable_wanted: bool,
+    /// It is on the supervisor's list of those with something to send.
+    pub(super) listed: bool,
     /// Nothing more of it is read.
     pub(super) hung_up: bool,
     /// It is being killed, which was said already.
@@ -56,11 +62,12 @@ pub(super) struct Vault {
 }
 
 impl Vault {
-    pub(super) const fn new(space: SpaceId, socket: OwnedFd) -> Self {
+    /// A process that was just ordered, and must be open by `deadline`.
+    pub(super) const fn new(space: SpaceId, socket: OwnedFd, deadline: Duration) -> Self {
         Self {
             space,
             pid: None,
-            phase: Phase::Opening,
+            phase: Phase::Opening { deadline },
             sessions: 0,
             inflow: Inflow::new(LANE_FRAME),
             socket,
@@ -68,6 +75,7 @@ impl Vault {
             unsent_since: None,
             appends: VecDeque::new(),
             writable_wanted: false,
+            listed: false,
             hung_up: false,
             killed: false,
         }
@@ -149,7 +157,10 @@ mod tests {
 
     fn vault() -> (Vault, UnixStream) {
         let (ours, process) = UnixStream::pair().expect("pair");
-        (Vault::new(SpaceId([1; 16]), ours.into()), process)
+        (
+            Vault::new(SpaceId([1; 16]), ours.into(), Duration::MAX),
+            process,
+        )
     }
 
     fn head(number: u64) -> Head {

@@ -8,9 +8,10 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use vettid_wire::cbor;
 use vettid_wire::link::LogPage;
+use vettid_wire::request::Head;
 
 use crate::flow::{FlowError, Inflow, Outflow};
-use crate::lane::{Down, EvidenceAnswer, Head, LANE_FRAME, Opening, Up};
+use crate::lane::{Down, EvidenceAnswer, LANE_FRAME, Opening, Up};
 use crate::vault_exit::VaultExit;
 
 /// Unsent bytes above which they are sent before the batch is done.

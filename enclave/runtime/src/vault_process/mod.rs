@@ -155,6 +155,7 @@ impl<V: Resident> Process<V> {
             Received::Message(route, device, request) => {
                 let caller = Caller {
                     device,
+                    route: route.0,
                     session: route.1,
                 };
                 let answer = self.vault.call(caller, &request, now, &mut Broker(lane))?;

@@ -2,12 +2,13 @@
 
 use vettid_crypto::SealingKey;
 use vettid_crypto::sign::VerifyingKey;
-use vettid_wire::id::{SessionId, SpaceId};
+use vettid_wire::id::{DeviceRoute, SessionId, SpaceId};
 use vettid_wire::link::{Entry, LogPage};
+use vettid_wire::request::Head;
 use vettid_wire::time::UnixMillis;
 
 use super::lane_end::LaneEnd;
-use crate::lane::{Head, Up};
+use crate::lane::Up;
 use crate::vault_exit::VaultExit;
 
 /// All that a vault is told when it is opened.
@@ -30,6 +31,8 @@ pub struct Home {
 pub struct Caller {
     /// The device's key. Whether it is registered is the vault's question.
     pub device: VerifyingKey,
+    /// Its route on the bus.
+    pub route: DeviceRoute,
     /// Its session.
     pub session: SessionId,
 }
@@ -153,15 +156,20 @@ impl Broker<'_> {
         self.0.send(&Up::Enrolled)
     }
 
-    /// Waits for a turn, hashes, and gives the turn back.
+    /// Waits for a turn to hash.
     ///
     /// # Errors
     /// The process ends.
-    pub fn hash<T>(&mut self, hash: impl FnOnce() -> T) -> Result<T, VaultExit> {
-        self.0.ask_kdf()?;
-        let hashed = hash();
+    pub fn take_turn(&mut self) -> Result<(), VaultExit> {
+        self.0.ask_kdf()
+    }
+
+    /// Gives the turn back, at once.
+    ///
+    /// # Errors
+    /// The process ends.
+    pub fn give_turn(&mut self) -> Result<(), VaultExit> {
         self.0.send(&Up::KdfDone)?;
-        self.0.flush()?;
-        Ok(hashed)
+        self.0.flush()
     }
 }

@@ -2,6 +2,9 @@
 -- exactly what happened: STRICT, a NOT NULL primary key, no trigger, no foreign key, no uniqueness
 -- beside the primary key, no AUTOINCREMENT, no default that depends on time or chance.
 -- A flag is NULL or 1: in a record NULL takes one byte, a number nine.
+-- Small rows are kept WITHOUT ROWID. Rows that can be large are not: to compare keys there, SQLite
+-- would read whole rows. The rowid that they have instead is never looked at; after a replay it may
+-- be another one.
 
 -- Vault that this database belongs to. One row.
 CREATE TABLE vault (
@@ -71,7 +74,7 @@ CREATE TABLE item_versions (
   name TEXT NOT NULL,
   body BLOB NOT NULL,
   PRIMARY KEY (item, version)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE tags (
   number INTEGER NOT NULL PRIMARY KEY,
@@ -105,7 +108,7 @@ CREATE TABLE requests (
   reply BLOB NOT NULL,
   at INTEGER NOT NULL,
   PRIMARY KEY (device, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX requests_by_age ON requests (at);
 

@@ -8,3 +8,4 @@ mod rows;
 mod schema;
 mod search;
 mod size;
+mod zz;

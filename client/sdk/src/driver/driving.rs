@@ -1,0 +1,409 @@
+//! The loop, and what it does when.
+
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use vettid_session::KnownEnclave;
+use vettid_wire::limits;
+use vettid_wire::request::FromVault;
+
+use super::outstanding::{Ask, Outstanding};
+use super::release::Release;
+use crate::clock::Clock;
+use crate::entropy::below;
+use crate::error::{Error, Fault, Unreachable};
+use crate::keeper::Keeper;
+use crate::pass::Pass;
+use crate::session::{Arrived, Ended, Endpoint, Session};
+use crate::transport::{Arrival, Dial, Transport};
+use crate::trust::{Trust, TrustError};
+
+/// What callers want.
+pub(crate) enum Command {
+    /// An answer.
+    Ask(Ask),
+    /// To hear of the feed: a session is kept open from now on.
+    Watch,
+}
+
+/// What a driver works with.
+pub(crate) struct Parts<D: Dial> {
+    pub(crate) dial: D,
+    pub(crate) pass: Arc<Pass<D>>,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) trust: Arc<Mutex<Trust>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) feed: watch::Sender<u64>,
+}
+
+/// Keeps one device connected to its vault for as long as anybody asks.
+pub(crate) struct Driver<D: Dial> {
+    parts: Parts<D>,
+    outstanding: Outstanding,
+    watching: bool,
+    transport: Option<D::Transport>,
+    connected: bool,
+    session: Option<Session>,
+    known: Option<KnownEnclave>,
+    floor: Option<u64>,
+    renewal: Option<JoinHandle<bool>>,
+    renew_at: Instant,
+    asked_for_policy: bool,
+    failures: u32,
+    retry_at: Instant,
+    quiet_since: Instant,
+}
+
+impl<D: Dial> Driver<D> {
+    pub(crate) fn new(parts: Parts<D>) -> Self {
+        let now = Instant::now();
+        Self {
+            parts,
+            outstanding: Outstanding::default(),
+            watching: false,
+            transport: None,
+            connected: false,
+            session: None,
+            known: None,
+            floor: None,
+            renewal: None,
+            renew_at: now,
+            asked_for_policy: false,
+            failures: 0,
+            retry_at: now,
+            quiet_since: now,
+        }
+    }
+
+    /// Runs until every caller is gone.
+    pub(crate) async fn run(mut self) {
+        loop {
+            self.advance().await;
+            let wake = self.wake_at();
+            let room = self.outstanding.len() < MOST_OUTSTANDING;
+            tokio::select! {
+                command = self.parts.commands.recv(), if room => match command {
+                    Some(command) => self.take(command),
+                    None => return,
+                },
+                arrival = receive(&mut self.transport) => self.arrived(arrival).await,
+                renewed = finished(&mut self.renewal) => self.renewed(renewed).await,
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, first: Command) {
+        if self.outstanding.is_empty() && self.session.is_none() {
+            self.failures = 0;
+            self.retry_at = Instant::now();
+        }
+        let mut next = Some(first);
+        while let Some(command) = next {
+            match command {
+                Command::Ask(ask) => self.outstanding.add(ask),
+                Command::Watch => self.watching = true,
+            }
+            let room = self.outstanding.len() < MOST_OUTSTANDING;
+            next = if room { self.parts.commands.try_recv().ok() } else { None };
+        }
+    }
+
+    /// Does what can be done without waiting for the vault.
+    async fn advance(&mut self) {
+        self.outstanding.forget_abandoned();
+        self.check_patience();
+        self.renew_in_time();
+        if !self.is_wanted() || Instant::now() < self.retry_at {
+            return;
+        }
+        if self.transport.is_none() {
+            match self.parts.dial.connect(Arc::clone(&self.parts.pass)).await {
+                Ok(transport) => {
+                    self.transport = Some(transport);
+                    self.connected = true;
+                }
+                Err(error) => return self.failed(&error),
+            }
+        }
+        if !self.connected {
+            return;
+        }
+        match &self.session {
+            None => self.open().await,
+            Some(session) if session.is_open() => self.send_requests().await,
+            Some(_) => {}
+        }
+    }
+
+    async fn open(&mut self) {
+        let now = self.parts.clock.now();
+        let known = self.known.clone();
+        let started = Session::start(&self.parts.endpoint, &mut lock(&self.parts.trust), known, now);
+        match started {
+            Ok((session, envelope)) => {
+                self.session = Some(session);
+                self.quiet_since = Instant::now();
+                self.publish(vec![envelope]).await;
+            }
+            Err(ended) => self.ended(ended).await,
+        }
+    }
+
+    async fn send_requests(&mut self) {
+        let now = self.parts.clock.now();
+        if !self.outstanding.any_sent() {
+            self.quiet_since = Instant::now();
+        }
+        while let Some(session) = &mut self.session {
+            let Some(message) = self.outstanding.next_message() else {
+                return;
+            };
+            match session.seal(now, message) {
+                Ok(envelopes) => self.publish(envelopes).await,
+                Err(ended) => return self.ended(ended).await,
+            }
+        }
+    }
+
+    async fn publish(&mut self, envelopes: Vec<Vec<u8>>) {
+        let Some(transport) = &mut self.transport else {
+            return;
+        };
+        for envelope in envelopes {
+            if let Err(error) = transport.publish(envelope).await {
+                self.transport = None;
+                return self.failed(&error.into());
+            }
+        }
+    }
+
+    /// Takes what came, and what came with it, so that it is kept at once.
+    async fn arrived(&mut self, first: Arrival) {
+        let mut release = Release::default();
+        let mut next = Some(first);
+        while let Some(arrival) = next {
+            match arrival {
+                Arrival::Envelope(bytes) => self.envelope(&bytes, &mut release).await,
+                Arrival::Interrupted => {
+                    self.connected = false;
+                    self.quiet_since = Instant::now();
+                    self.lose(&Unreachable::Bus.into());
+                }
+                Arrival::Resumed => self.connected = true,
+                Arrival::Closed => {
+                    self.transport = None;
+                    self.failed(&Unreachable::Bus.into());
+                }
+            }
+            next = match &mut self.transport {
+                Some(transport) if release.len() < BATCH => transport.receive().now_or_never(),
+                _ => None,
+            };
+        }
+        release.release(&self.parts.keeper);
+    }
+
+    async fn envelope(&mut self, bytes: &[u8], release: &mut Release) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        let now = self.parts.clock.now();
+        let arrived =
+            session.handle(bytes, &self.parts.endpoint, &mut lock(&self.parts.trust), now);
+        match arrived {
+            Ok(Arrived::Nothing) => {}
+            Ok(Arrived::Send(envelopes)) => self.publish(envelopes).await,
+            Ok(Arrived::Opened) => self.opened(),
+            Ok(Arrived::Message(message)) => self.message(*message, release),
+            Err(ended) => self.ended(ended).await,
+        }
+    }
+
+    /// Keeps what the session proved, before anything is sent in it.
+    fn opened(&mut self) {
+        let remembered = lock(&self.parts.trust).remembered();
+        let keeper = &self.parts.keeper;
+        if keeper.read(|state| state.remembered) != remembered
+            && let Err(error) = keeper.change(|state| state.remembered = remembered)
+        {
+            return self.failed(&error.into());
+        }
+        self.known = self.session.as_ref().and_then(Session::known_enclave);
+        self.floor = keeper.head().map(|head| head.number);
+        self.asked_for_policy = false;
+        self.quiet_since = Instant::now();
+    }
+
+    fn message(&mut self, message: FromVault, release: &mut Release) {
+        self.quiet_since = Instant::now();
+        match message {
+            FromVault::Reply(reply) => {
+                self.failures = 0;
+                if let Some((ask, sent_once)) = self.outstanding.answered(reply.id) {
+                    let floor = self.floor.filter(|_| sent_once);
+                    release.add(ask.answer, reply, floor);
+                }
+            }
+            FromVault::Feed(sequence) => {
+                self.parts.feed.send_if_modified(|newest| {
+                    let is_newer = *newest < sequence;
+                    *newest = sequence.max(*newest);
+                    is_newer
+                });
+            }
+            FromVault::Closing => self.lose(&Unreachable::Reset.into()),
+        }
+    }
+
+    async fn ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::Broken | Ended::Reset => self.failed(&Unreachable::Reset.into()),
+            Ended::Forgotten => {
+                self.known = None;
+                self.failed(&Unreachable::Reset.into());
+            }
+            Ended::Unreadable => self.failed(&Fault::Answer.into()),
+            Ended::Untrusted(TrustError::PolicyAhead { .. }) if !self.asked_for_policy => {
+                self.asked_for_policy = true;
+                let error = self.parts.pass.renew().await.err();
+                self.failed(&error.unwrap_or_else(|| Unreachable::Reset.into()));
+            }
+            Ended::Untrusted(error) => self.failed(&error.into()),
+        }
+    }
+
+    /// The session is gone; what is not answered is repeated in another one.
+    fn lose(&mut self, error: &Error) {
+        self.session = None;
+        self.outstanding.requeue(error);
+    }
+
+    /// The same, and it counts against the vault being reached at all.
+    fn failed(&mut self, error: &Error) {
+        self.lose(error);
+        self.failures = self.failures.saturating_add(1);
+        if !error.is_passing() || self.failures > REOPENINGS {
+            self.outstanding.fail(error);
+        }
+        let now = Instant::now();
+        self.retry_at = now.checked_add(backoff(self.failures)).unwrap_or(now);
+    }
+
+    /// Ends what has been silent for too long.
+    fn check_patience(&mut self) {
+        let silent = self.quiet_since.elapsed() >= self.patience();
+        if !silent || !self.is_wanted() {
+            return;
+        }
+        if !self.connected {
+            if self.transport.take().is_some() {
+                self.failed(&Unreachable::Bus.into());
+            }
+            return;
+        }
+        let is_due = match &self.session {
+            Some(session) => !session.is_open() || self.outstanding.any_sent(),
+            None => false,
+        };
+        if is_due {
+            self.failed(&Unreachable::Unanswered.into());
+        }
+    }
+
+    /// How long silence is borne.
+    fn patience(&self) -> Duration {
+        match &self.session {
+            Some(session) if session.is_open() => REPLY,
+            _ => OPENING,
+        }
+    }
+
+    /// Renews the bus credentials well before they end, in a task of its own.
+    fn renew_in_time(&mut self) {
+        let now = Instant::now();
+        let is_idle = self.renewal.is_none() && now >= self.renew_at;
+        if is_idle && self.transport.is_some() && self.parts.pass.ends_within(RENEWAL) {
+            let pass = Arc::clone(&self.parts.pass);
+            self.renewal = Some(tokio::spawn(async move { pass.renew().await.is_ok() }));
+            self.renew_at = now.checked_add(RENEWAL_RETRY).unwrap_or(now);
+        }
+    }
+
+    async fn renewed(&mut self, renewed: bool) {
+        self.renewal = None;
+        if renewed && let Some(transport) = &mut self.transport {
+            transport.refresh().await;
+        }
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.watching || !self.outstanding.is_empty()
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let mut wake = now.checked_add(TICK).unwrap_or(now);
+        if self.is_wanted() {
+            if self.retry_at > now {
+                wake = wake.min(self.retry_at);
+            }
+            let patience = self.quiet_since.checked_add(self.patience()).unwrap_or(wake);
+            if patience > now {
+                wake = wake.min(patience);
+            }
+        }
+        wake
+    }
+}
+
+async fn receive<T: Transport>(transport: &mut Option<T>) -> Arrival {
+    match transport {
+        Some(transport) => transport.receive().await,
+        None => pending().await,
+    }
+}
+
+async fn finished(task: &mut Option<JoinHandle<bool>>) -> bool {
+    match task {
+        Some(task) => task.await.unwrap_or(false),
+        None => pending().await,
+    }
+}
+
+/// A change of the trust that panicked half-way leaves values of valid types, and only stricter.
+fn lock(trust: &Mutex<Trust>) -> MutexGuard<'_, Trust> {
+    trust.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first retry is at once; later ones wait at random, up to twice as long each.
+fn backoff(failures: u32) -> Duration {
+    let Some(doublings) = failures.checked_sub(2) else {
+        return Duration::ZERO;
+    };
+    Duration::from_millis(below(250_u64.saturating_mul(1 << doublings.min(5))))
+}
+
+/// Requests without an answer at once; more wait with their callers.
+const MOST_OUTSTANDING: usize = 1_024;
+/// Replies that are kept together.
+const BATCH: usize = 64;
+/// Sessions that may fail in a row before callers are told.
+const REOPENINGS: u32 = 5;
+/// Silence during a handshake, before another one is tried.
+const OPENING: Duration = Duration::from_secs(5);
+/// Silence after a request, before it is repeated in another session.
+const REPLY: Duration = Duration::from_secs(15);
+/// How often the clock is looked at when nothing happens.
+const TICK: Duration = Duration::from_secs(60);
+/// Bus credentials with less time left than this, ms, are renewed.
+const RENEWAL: u64 = limits::BUS_CREDENTIAL / 4;
+/// Between attempts to renew.
+const RENEWAL_RETRY: Duration = Duration::from_secs(5 * 60);

@@ -1,0 +1,179 @@
+//! Requests without an answer.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use tokio::sync::oneshot;
+use vettid_crypto::Zeroizing;
+use vettid_wire::id::RequestId;
+use vettid_wire::request::Reply;
+
+use crate::error::Error;
+
+/// A request on its way to the vault.
+pub(crate) struct Ask {
+    /// Its id.
+    pub(crate) id: RequestId,
+    /// Its encoding.
+    pub(crate) message: Zeroizing<Vec<u8>>,
+    /// How often it may be sent, the first time counted.
+    pub(crate) sends: u32,
+    /// Who waits for the answer.
+    pub(crate) answer: oneshot::Sender<Result<Reply, Error>>,
+}
+
+struct Waiting {
+    ask: Ask,
+    sent: u32,
+    turn: u64,
+}
+
+/// Requests without an answer, in the order in which they were asked.
+#[derive(Default)]
+pub(super) struct Outstanding {
+    waiting: BTreeMap<RequestId, Waiting>,
+    unsent: VecDeque<RequestId>,
+    turns: u64,
+}
+
+impl Outstanding {
+    pub(super) fn add(&mut self, ask: Ask) {
+        self.turns = self.turns.saturating_add(1);
+        self.unsent.push_back(ask.id);
+        self.waiting.insert(ask.id, Waiting { sent: 0, turn: self.turns, ask });
+    }
+
+    /// The next request to send; it counts as sent.
+    pub(super) fn next_message(&mut self) -> Option<&[u8]> {
+        loop {
+            let id = self.unsent.pop_front()?;
+            // Its caller may have gone meanwhile.
+            if self.waiting.contains_key(&id) {
+                let waiting = self.waiting.get_mut(&id)?;
+                waiting.sent = waiting.sent.saturating_add(1);
+                return Some(&waiting.ask.message);
+            }
+        }
+    }
+
+    /// Takes a request whose answer came, and whether it was sent just once.
+    pub(super) fn answered(&mut self, id: RequestId) -> Option<(Ask, bool)> {
+        let waiting = self.waiting.remove(&id)?;
+        Some((waiting.ask, waiting.sent == 1))
+    }
+
+    /// All are to be sent again, in their order; those that were sent as often as they may be fail.
+    pub(super) fn requeue(&mut self, error: &Error) {
+        let spent: Vec<RequestId> = self
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| waiting.sent >= waiting.ask.sends)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in spent {
+            if let Some(waiting) = self.waiting.remove(&id) {
+                // The caller may have gone.
+                let _ = waiting.ask.answer.send(Err(error.clone()));
+            }
+        }
+        let mut order: Vec<(u64, RequestId)> =
+            self.waiting.iter().map(|(id, waiting)| (waiting.turn, *id)).collect();
+        order.sort_unstable();
+        self.unsent = order.into_iter().map(|(_, id)| id).collect();
+    }
+
+    /// All fail.
+    pub(super) fn fail(&mut self, error: &Error) {
+        self.unsent.clear();
+        for (_, waiting) in core::mem::take(&mut self.waiting) {
+            // The caller may have gone.
+            let _ = waiting.ask.answer.send(Err(error.clone()));
+        }
+    }
+
+    /// Forgets requests whose callers have gone.
+    pub(super) fn forget_abandoned(&mut self) {
+        self.waiting.retain(|_, waiting| !waiting.ask.answer.is_closed());
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether an answer is due for something.
+    pub(super) fn any_sent(&self) -> bool {
+        self.waiting.len() > self.unsent.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Unreachable;
+
+    fn ask(byte: u8, sends: u32) -> (Ask, oneshot::Receiver<Result<Reply, Error>>) {
+        let (answer, heard) = oneshot::channel();
+        let message = Zeroizing::new(vec![byte]);
+        (Ask { id: RequestId([byte; 16]), message, sends, answer }, heard)
+    }
+
+    fn sent(outstanding: &mut Outstanding) -> Vec<u8> {
+        core::iter::from_fn(|| outstanding.next_message().map(|message| message[0])).collect()
+    }
+
+    #[test]
+    fn repeats_keep_the_order_in_which_requests_were_asked() {
+        let mut outstanding = Outstanding::default();
+        let kept: Vec<_> = [9, 3, 7].map(|byte| ask(byte, 5)).into_iter().collect();
+        let mut heard = Vec::new();
+        for (ask, receiver) in kept {
+            outstanding.add(ask);
+            heard.push(receiver);
+        }
+        assert_eq!(sent(&mut outstanding), [9, 3, 7]);
+
+        outstanding.answered(RequestId([3; 16])).unwrap();
+        outstanding.requeue(&Unreachable::Reset.into());
+
+        assert_eq!(sent(&mut outstanding), [9, 7]);
+    }
+
+    #[test]
+    fn request_that_was_sent_often_enough_fails() {
+        let mut outstanding = Outstanding::default();
+        let (once, mut heard) = ask(1, 1);
+        outstanding.add(once);
+        sent(&mut outstanding);
+
+        outstanding.requeue(&Unreachable::Reset.into());
+
+        assert!(outstanding.is_empty());
+        assert_eq!(heard.try_recv().unwrap(), Err(Unreachable::Reset.into()));
+    }
+
+    #[test]
+    fn request_that_was_never_sent_is_not_failed_by_a_lost_session() {
+        let mut outstanding = Outstanding::default();
+        let (once, _heard) = ask(1, 1);
+        outstanding.add(once);
+
+        outstanding.requeue(&Unreachable::Reset.into());
+
+        assert_eq!(sent(&mut outstanding), [1]);
+    }
+
+    #[test]
+    fn abandoned_request_is_not_sent() {
+        let mut outstanding = Outstanding::default();
+        let (first, heard) = ask(1, 5);
+        outstanding.add(first);
+        drop(heard);
+
+        outstanding.forget_abandoned();
+
+        assert_eq!(sent(&mut outstanding), []);
+    }
+}

@@ -1,0 +1,168 @@
+//! A device that is connected to its vault whenever something is asked.
+
+use core::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use vettid_wire::id::{DeviceId, VaultId};
+use vettid_wire::request::{Operation, Reply};
+use vettid_wire::time::UnixMillis;
+
+use crate::call::{self, Prepared};
+use crate::clock::Clock;
+use crate::driver::{Ask, Command, Driver, Parts};
+use crate::error::{Error, Fault, Unreachable};
+use crate::keeper::Keeper;
+use crate::keystore::{Keystore, KeystoreError};
+use crate::pass::Pass;
+use crate::session::Endpoint;
+use crate::transport::Dial;
+use crate::trust::Trust;
+
+/// An enrolled device of an owner.
+///
+/// Cheap to clone; all clones share one session with the vault, which is opened when something is
+/// asked. Calls may run at the same time: they travel together and are answered by id. A dropped
+/// call is not taken back: a change may still happen.
+#[derive(Clone)]
+pub struct Owner {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    keeper: Arc<Keeper>,
+    clock: Arc<dyn Clock>,
+    commands: mpsc::Sender<Command>,
+    feed: watch::Receiver<u64>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Owner {
+    /// Takes an enrolled device up. Connects to nothing yet; needs a tokio runtime.
+    pub fn open(
+        mut keystore: impl Keystore,
+        dial: impl Dial,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let kept = keystore.load()?.ok_or(KeystoreError::NotEnrolled)?;
+        if kept.state.enrollment.is_some() {
+            return Err(KeystoreError::Unfinished.into());
+        }
+        start(Arc::new(Keeper::new(Box::new(keystore), kept)), dial, clock)
+    }
+
+    /// Calls an operation that needs no more than the session.
+    pub async fn call<O: Operation>(&self, request: &O) -> Result<O::Reply, Error> {
+        self.call_at_most(request, SENDS).await
+    }
+
+    /// Newest sequence of the feed, as the vault announces it. A session is kept open from now on.
+    pub async fn feed(&self) -> Result<watch::Receiver<u64>, Error> {
+        self.send(Command::Watch).await?;
+        Ok(self.shared.feed.clone())
+    }
+
+    /// The vault.
+    #[must_use]
+    pub fn vault(&self) -> Option<VaultId> {
+        self.shared.keeper.read(|state| state.vault)
+    }
+
+    /// This device.
+    pub fn device(&self) -> Result<DeviceId, Error> {
+        let public = self.shared.keeper.read(|state| state.keys.public())?;
+        Ok(DeviceId::of(&public))
+    }
+
+    /// Calls an operation, sending it at most `sends` times.
+    pub(crate) async fn call_at_most<O: Operation>(
+        &self,
+        request: &O,
+        sends: u32,
+    ) -> Result<O::Reply, Error> {
+        let prepared = call::prepare(request)?;
+        let id = prepared.id;
+        let reply = self.ask(prepared, sends).await?;
+        call::read::<O>(id, reply.outcome, None)
+    }
+
+    /// Sends a request until its answer comes.
+    pub(crate) async fn ask(&self, prepared: Prepared, sends: u32) -> Result<Reply, Error> {
+        let (answer, heard) = oneshot::channel();
+        let Prepared { id, message } = prepared;
+        self.send(Command::Ask(Ask { id, message, sends, answer })).await?;
+        match tokio::time::timeout(LONGEST, heard).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) => Err(Fault::Stopped.into()),
+            Err(_) => Err(Unreachable::Unanswered.into()),
+        }
+    }
+
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.shared.keeper
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.shared.clock.now()
+    }
+
+    /// Held while the credential is in use: every use replaces it.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.turn.lock().await
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Error> {
+        self.shared.commands.send(command).await.map_err(|_| Fault::Stopped.into())
+    }
+}
+
+/// Starts the task of a device that has access to its bus.
+pub(crate) fn start(
+    keeper: Arc<Keeper>,
+    dial: impl Dial,
+    clock: Arc<dyn Clock>,
+) -> Result<Owner, Error> {
+    let (endpoint, trust) = keeper.read(|state| {
+        let access = state.bus.as_ref().ok_or(KeystoreError::Unfinished)?;
+        let network_file = state.network_file.as_ref().ok_or(KeystoreError::Unfinished)?;
+        let endpoint = Endpoint {
+            key: state.keys.identity()?,
+            static_key: state.keys.session()?,
+            space: access.space,
+            route: access.route,
+        };
+        let trust = network_file
+            .expose(|file| Trust::new(state.anchor.clone(), state.remembered, file))?;
+        Ok::<_, Error>((endpoint, Arc::new(Mutex::new(trust))))
+    })?;
+    let pass = Pass::new(dial.clone(), Arc::clone(&keeper), Arc::clone(&trust), Arc::clone(&clock));
+    let (commands, received) = mpsc::channel(COMMANDS);
+    let (announced, feed) = watch::channel(0);
+    let driver = Driver::new(Parts {
+        dial,
+        pass: Arc::new(pass),
+        keeper: Arc::clone(&keeper),
+        trust,
+        clock: Arc::clone(&clock),
+        endpoint,
+        commands: received,
+        feed: announced,
+    });
+    tokio::spawn(driver.run());
+    let turn = tokio::sync::Mutex::new(());
+    Ok(Owner { shared: Arc::new(Shared { keeper, clock, commands, feed, turn }) })
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owner(..)")
+    }
+}
+
+/// How often a request is sent, the first time counted: the vault does a repeated one once.
+pub(crate) const SENDS: u32 = 4;
+/// An answer must come within this.
+const LONGEST: Duration = Duration::from_secs(90);
+/// Commands that wait for the driver at most.
+const COMMANDS: usize = 256;

@@ -1,0 +1,11 @@
+//! An owner's device, and what it can ask of the vault.
+
+mod device;
+mod operations;
+mod presence;
+mod settle;
+
+pub use device::Owner;
+pub(crate) use device::{SENDS, start};
+pub(crate) use settle::repeated;
+pub use settle::{Settled, SettledOutcome};

@@ -1,0 +1,182 @@
+//! A whole use of the credential, around one operation.
+
+use vettid_crypto::{Label, ReplyKey, SecretBytes, seal};
+use vettid_store::Attempts;
+use vettid_wire::{Secret, limits};
+use vettid_wire::id::RequestId;
+use vettid_wire::operation::feed;
+use vettid_wire::refusal::{Code, Refusal};
+use vettid_wire::request::{Credential, Outcome, OwnerSecret};
+
+use super::blob::PasswordLock;
+use super::spending::{Charged, spend};
+use super::{Presence, Secrets};
+use crate::call::Call;
+use crate::effect::{Changing, Effect, Served, Traces, encode};
+use crate::grant::{App, Device, Facts, Grant};
+use crate::lifecycle::{State, Unlocked};
+use crate::operation::Operation;
+use crate::outside::Outside;
+use crate::stop::Stop;
+use crate::{attempts, audit, kept};
+
+/// Changes the database with the owner present, and replaces the credential.
+pub(crate) enum Present {}
+
+impl Effect for Present {
+    type On<'a> = Changing<'a>;
+    const NAME: &'static str = "changes once, renews the credential";
+
+    fn serve<O: Operation<Effect = Self>>(
+        state: &mut State,
+        call: &Call<'_>,
+        out: &mut Outside<'_>,
+    ) -> Result<Served, Stop> {
+        Device::earn(state.facts(call, out.now))?;
+        if let Some(served) = kept::repeat(state.unlocked()?.view(), call)? {
+            return Ok(served);
+        }
+        let (app, facts) = (App::earn(state.facts(call, out.now)), state.facts(call, out.now));
+        let request: O::Request = call.body()?;
+        let open = state.unlocked()?;
+        let charged = app.and_then(|_| spend(open, call, O::WHILE_FROZEN, out));
+        let charged = match charged {
+            Ok(Ok(charged)) => charged,
+            Ok(Err(refused)) => {
+                let outcome = Outcome::Refused(refused.refusal);
+                return Ok(Served { feed: refused.feed, ..Served::new(outcome) });
+            }
+            Err(Stop::Refused(refusal)) => {
+                open.note_refusal(call, out, None)?;
+                return Err(refusal.into());
+            }
+            Err(Stop::Lost) => return Err(Stop::Lost),
+        };
+        present(open, call, charged, facts, out, |on, facts| {
+            let by = O::Grant::earn(facts)?;
+            Ok(encode(&O::run(on, by, request)?))
+        })
+    }
+}
+
+/// The second half of a use: the credential is opened, the operation runs, the next credential
+/// takes the place of the current one.
+fn present(
+    open: &mut Unlocked,
+    call: &Call<'_>,
+    charged: Charged,
+    facts: Facts,
+    out: &mut Outside<'_>,
+    run: impl FnOnce(&mut Changing<'_>, Facts) -> Result<Secret, Stop>,
+) -> Result<Served, Stop> {
+    let vault = open.gate.header.vault;
+    let Some(mut secrets) = unlock(open, call, &charged, out)? else {
+        return wrong_password(open, call, &charged, out);
+    };
+    let Charged { secret: OwnerSecret { reply_key, input, .. }, credential, .. } = charged;
+    let presence = Presence::new(vault, &secrets.contents, input);
+    let facts = Facts { presence: Some(presence), ..facts };
+    let mut traces = Traces::default();
+    let indexed = open.database.is_indexed();
+    let served = open.commit(out, |change, out| {
+        let reply = {
+            let (entropy, now, traces) = (&mut *out.entropy, out.now, &mut traces);
+            run(&mut Changing { change, entropy, vault, now, indexed, traces }, facts)?
+        };
+        secrets.renew(&vault, std::mem::take(&mut traces.renewal), out)?;
+        let outcome = Outcome::Sealed(seal_reply(&reply_key, call.request.id, &reply, out)?);
+        let keys = (&credential.mac_key, false);
+        let next = secrets.store_next(change, (&vault, &call.device), keys, out)?;
+        conclude(change, call, &outcome, &next, traces.subject(), out)?;
+        Ok((outcome, next))
+    });
+    match served {
+        Ok((outcome, next)) => {
+            Ok(Served { credential: Some(next), feed: traces.feed, ..Served::new(outcome) })
+        }
+        // It was opened, so it is replaced, whatever the operation found.
+        Err(Stop::Refused(refusal)) => open.commit(out, |change, out| {
+            let outcome = Outcome::Refused(refusal);
+            let keys = (&credential.mac_key, false);
+            let next = secrets.store_next(change, (&vault, &call.device), keys, out)?;
+            conclude(change, call, &outcome, &next, traces.subject(), out)?;
+            Ok(Served { credential: Some(next), ..Served::new(outcome) })
+        }),
+        Err(Stop::Lost) => Err(Stop::Lost),
+    }
+}
+
+/// Opens the credential; none if the password is wrong.
+fn unlock(
+    open: &Unlocked,
+    call: &Call<'_>,
+    charged: &Charged,
+    out: &mut Outside<'_>,
+) -> Result<Option<Secrets>, Stop> {
+    debug_assert_eq!(call.device, vettid_wire::id::DeviceId::of(&call.caller.device_key));
+    let (vault, version) = (open.gate.header.vault, charged.credential.version);
+    let inner = charged
+        .blob
+        .open_outer(&vault, &charged.credential.cek)
+        .map_err(|_| Code::CredentialInvalid)?;
+    let (salt, cost) = inner.hashing();
+    let hashed = out.hash(&charged.secret.password, &salt, cost)?;
+    let lock = PasswordLock::new(&vault, &hashed, salt, cost);
+    Ok(match inner.open(version, &vault, &lock) {
+        Ok(contents) => Some(Secrets { version, contents, lock }),
+        Err(_) => None,
+    })
+}
+
+/// Records a wrong password; tells the owner from the one on that costs a wait.
+fn wrong_password(
+    open: &mut Unlocked,
+    call: &Call<'_>,
+    charged: &Charged,
+    out: &mut Outside<'_>,
+) -> Result<Served, Stop> {
+    let refusal = attempts::wrong(Code::WrongPassword, charged.attempts, out.now);
+    open.commit(out, |change, out| {
+        let feed = match charged.attempts.failed {
+            failed if failed < limits::FREE_ATTEMPTS => None,
+            _ => {
+                let kind = feed::Kind::PasswordFailed;
+                Some(change.append_feed(out.now, kind, Some(&call.device))?)
+            }
+        };
+        let (operation, device) = (&call.request.operation, Some(&call.device));
+        audit::note(change, out.now, operation, device, None, false)?;
+        let outcome = Outcome::Refused(refusal);
+        kept::keep(change, call, &outcome, None, out.now)?;
+        Ok(Served { feed, ..Served::new(outcome) })
+    })
+}
+
+/// What every use ends with: the attempt refunded, an audit event, the kept reply.
+fn conclude(
+    change: &vettid_store::Change<'_>,
+    call: &Call<'_>,
+    outcome: &Outcome,
+    next: &Credential,
+    subject: Option<&[u8]>,
+    out: &Outside<'_>,
+) -> Result<(), Stop> {
+    change.set_password_attempts(Attempts::default())?;
+    let done = !matches!(outcome, Outcome::Refused(_));
+    let (operation, device) = (&call.request.operation, Some(&call.device));
+    audit::note(change, out.now, operation, device, subject, done)?;
+    kept::keep(change, call, outcome, Some(next.version), out.now)
+}
+
+/// Seals a reply under the key that its caller enclosed.
+pub(crate) fn seal_reply(
+    reply_key: &Secret,
+    request: RequestId,
+    reply: &Secret,
+    out: &mut Outside<'_>,
+) -> Result<Vec<u8>, Stop> {
+    let key = reply_key.expose(|key| key.try_into().map(ReplyKey::from_bytes));
+    let key = key.map_err(|_| Refusal::from(Code::ProofInvalid))?;
+    let label = Label::ReplyOutput;
+    Ok(reply.expose(|reply| seal::seal(&key, label, &[&request.0], reply, out.entropy)))
+}

@@ -1,0 +1,64 @@
+//! What an open vault does when nothing else is going on.
+
+use vettid_store::Change;
+use vettid_wire::limits;
+use vettid_wire::operation::item::{Cursor, List, Remove};
+use vettid_wire::request::Operation as _;
+use vettid_wire::time::{MINUTE, UnixMillis};
+
+use super::{State, checkpoint};
+use crate::audit;
+use crate::outside::Outside;
+use crate::stop::Stop;
+
+/// Time between two rounds of forgetting, ms.
+const ROUND: u64 = 10 * MINUTE;
+/// Kept replies that one round forgets: its record stays small.
+const REPLIES: u32 = 1_000;
+
+/// Forgets what need not be kept, writes a snapshot when it is due, gives memory back.
+pub(crate) fn run(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
+    forget(state, out)?;
+    checkpoint::take_if_due(state, out)?;
+    if let State::Unlocked(open) = state {
+        // Memory that cannot be given back is in use.
+        let _ = open.database.shrink();
+    }
+    Ok(())
+}
+
+/// Kept replies, one-time keys and trash whose time is over.
+fn forget(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
+    let State::Unlocked(open) = state else { return Ok(()) };
+    if out.now < open.next_upkeep {
+        return Ok(());
+    }
+    open.next_upkeep = out.now.plus(ROUND);
+    let forgotten = open.commit(out, |change, out| {
+        let before = UnixMillis(out.now.since(UnixMillis(limits::IDEMPOTENCY)));
+        change.remove_answered(before, REPLIES)?;
+        change.remove_expired_transaction_keys(out.now)?;
+        empty_trash(change, out.now)
+    });
+    match forgotten {
+        Err(Stop::Refused(_)) | Ok(()) => Ok(()),
+        Err(Stop::Lost) => Err(Stop::Lost),
+    }
+}
+
+/// Destroys items that were in the trash for too long.
+fn empty_trash(change: &Change<'_>, now: UnixMillis) -> Result<(), Stop> {
+    let mut page =
+        List { category: None, tag: None, favorite: false, removed: true, after: None, limit: None };
+    loop {
+        let trash = change.items(&page)?;
+        for item in &trash.items {
+            if item.removed.is_some_and(|removed| now.since(removed) > limits::TRASH) {
+                change.erase_item(&item.id)?;
+                audit::note(change, now, Remove::NAME, None, Some(&item.id.0), true)?;
+            }
+        }
+        let Some(last) = trash.items.last().filter(|_| trash.more) else { return Ok(()) };
+        page.after = Some(Cursor { name: last.name.clone(), id: last.id });
+    }
+}

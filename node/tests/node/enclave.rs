@@ -1,0 +1,113 @@
+//! An enclave that a test plays, frame by frame.
+
+use std::path::Path;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use vettid_wire::id::{NodeId, SpaceId};
+use vettid_wire::link::{self, Entry, FromEnclave, FromHost, Pong, Ready};
+use vettid_wire::version;
+
+/// Where the node will look for it.
+pub(crate) struct Listening(UnixListener);
+
+impl Listening {
+    pub(crate) fn at(path: &Path) -> Self {
+        let _ = std::fs::remove_file(path);
+        Self(UnixListener::bind(path).expect("bound"))
+    }
+
+    /// Takes the node's next connection and greets.
+    pub(crate) async fn accept(&self) -> Enclave {
+        let mut enclave = self.accept_raw().await;
+        assert!(matches!(enclave.any().await, Some(FromHost::Hello(_))));
+        let (version, node) = (version::LINK, NodeId([5; 32]));
+        let ready = Ready { version, node, release: 1, measurement: [1; 144] };
+        enclave.send(&FromEnclave::Ready(ready)).await;
+        enclave
+    }
+
+    /// Takes the node's next connection and says nothing.
+    pub(crate) async fn accept_raw(&self) -> Enclave {
+        let (stream, _) = self.0.accept().await.expect("accepted");
+        Enclave { stream, received: Vec::new() }
+    }
+}
+
+/// One connection of the node.
+pub(crate) struct Enclave {
+    stream: UnixStream,
+    received: Vec<u8>,
+}
+
+impl Enclave {
+    /// The next frame, pings included; none at the end.
+    pub(crate) async fn any(&mut self) -> Option<FromHost> {
+        loop {
+            if let Some((frame, length)) = link::read(&self.received).expect("a frame") {
+                self.received.drain(..length);
+                return Some(frame);
+            }
+            let mut bytes = [0; 65_536];
+            match self.stream.read(&mut bytes).await {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => self.received.extend_from_slice(&bytes[..count]),
+            }
+        }
+    }
+
+    /// The next frame; pings are answered.
+    pub(crate) async fn next(&mut self) -> Option<FromHost> {
+        loop {
+            match self.any().await {
+                Some(FromHost::Ping(ping)) => {
+                    let pong = Pong { ping, open: 1, memory: 64, sessions: 1 };
+                    self.send(&FromEnclave::Pong(pong)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    pub(crate) async fn send(&mut self, frame: &FromEnclave) {
+        let mut bytes = Vec::new();
+        assert!(link::write(frame, &mut bytes));
+        self.send_raw(&bytes).await;
+    }
+
+    /// The node may have closed the connection.
+    pub(crate) async fn send_raw(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes).await;
+    }
+
+    /// Answers the node's request to open a space; how it is to be opened.
+    pub(crate) async fn open(&mut self, space: SpaceId) -> Entry {
+        let Some(FromHost::Open { space: asked, entry }) = self.next().await else {
+            panic!("not asked to open");
+        };
+        assert_eq!(asked, space);
+        self.send(&FromEnclave::Opened { space }).await;
+        entry
+    }
+
+    /// The next envelope for `space`.
+    pub(crate) async fn envelope(&mut self, space: SpaceId) -> Vec<u8> {
+        match self.next().await {
+            Some(FromHost::Frame { space: to, envelope }) if to == space => envelope,
+            other => panic!("no envelope but {other:?}"),
+        }
+    }
+
+    pub(crate) async fn until_shutdown(&mut self) {
+        while let Some(frame) = self.next().await {
+            if frame == FromHost::Shutdown {
+                return;
+            }
+        }
+        panic!("closed without being asked");
+    }
+
+    pub(crate) async fn until_closed(&mut self) {
+        while self.any().await.is_some() {}
+    }
+}

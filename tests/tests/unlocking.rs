@@ -1,0 +1,172 @@
+//! PINs: wrong ones, waiting, and what survives which restart.
+
+use std::thread;
+
+use vettid_tests::node::Node;
+use vettid_tests::owner::{Owner, PIN};
+use vettid_tests::processes::kill_now;
+use vettid_tests::raw::Fault;
+use vettid_wire::Secret;
+use vettid_wire::operation::{item, vault};
+use vettid_wire::refusal::Code;
+
+const WRONG: &str = "000000";
+
+fn code<T>(answer: Result<T, Fault>) -> Option<Code> {
+    answer.err().and_then(|fault| fault.code())
+}
+
+/// Locks the vault and comes back to its locked door.
+fn lock(owner: &mut Owner) {
+    owner.call(&vault::Lock {}).expect("locked");
+    owner.hang_up();
+}
+
+/// Tries a PIN; a vault process that is just ending is asked once more.
+fn attempt(owner: &mut Owner, pin: &str) -> Result<vault::Unlocked, Fault> {
+    vettid_tests::wait::until("an answer to a PIN", || match owner.try_pin(pin, None) {
+        Err(fault) if fault.code().is_none() => None,
+        answer => Some(answer),
+    })
+}
+
+#[test]
+fn locked_vault_serves_nothing_until_the_right_pin() {
+    let node = Node::started();
+    let mut owner = Owner::enrolled(&node);
+    let kept = owner.put("note", "behind the PIN").expect("kept");
+    lock(&mut owner);
+
+    let status = owner.status().expect("a locked vault says that it is locked");
+    assert_eq!((status.locked, status.open), (true, None));
+    assert_eq!(code(owner.value(kept.id)), Some(Code::Locked));
+    assert_eq!(code(owner.put("more", "x")), Some(Code::Locked));
+    assert_eq!(code(owner.feed()), Some(Code::Locked));
+    assert_eq!(code(owner.refill()), Some(Code::Locked));
+    owner.unlock().expect("the right PIN");
+    assert_eq!(owner.value(kept.id).expect("open"), "behind the PIN");
+}
+
+#[test]
+fn one_wrong_pin_is_counted_and_forgotten_after_the_right_one() {
+    let node = Node::started();
+    let mut owner = Owner::enrolled(&node);
+    lock(&mut owner);
+
+    assert_eq!(code(attempt(&mut owner, WRONG)), Some(Code::WrongPin));
+    assert_eq!(owner.status().expect("told").failed_attempts, 1);
+    let unlocked = owner.unlock().expect("the right PIN");
+    assert_eq!(unlocked.failed_attempts, 1);
+    lock(&mut owner);
+    assert_eq!(attempt(&mut owner, PIN).expect("the right PIN").failed_attempts, 0);
+}
+
+#[test]
+fn three_wrong_pins_make_everybody_wait_across_every_restart() {
+    let mut node = Node::started();
+    let mut owner = Owner::enrolled(&node);
+    lock(&mut owner);
+    assert_eq!(code(attempt(&mut owner, WRONG)), Some(Code::WrongPin));
+    // The count itself survives a crash too: the second attempt is made in another process.
+    node.vaults().into_iter().for_each(kill_now);
+    owner.hang_up();
+    assert_eq!(code(attempt(&mut owner, WRONG)), Some(Code::WrongPin));
+    assert_eq!(code(attempt(&mut owner, WRONG)), Some(Code::WrongPin));
+
+    let waits = |owner: &mut Owner, when: &str| match attempt(owner, PIN) {
+        Err(Fault::Refused(refusal)) if refusal.code == Code::Wait => {
+            let seconds = refusal.retry_after.expect("how long");
+            assert!((1..=30).contains(&seconds), "{when}: {seconds} s");
+        }
+        other => panic!("{when}: {other:?}"),
+    };
+    waits(&mut owner, "the right PIN, too early");
+    node.vaults().into_iter().for_each(kill_now);
+    owner.hang_up();
+    waits(&mut owner, "after the vault process was killed");
+    kill_now(node.enclave().expect("an enclave"));
+    node.wait_until_healthy();
+    owner.hang_up();
+    waits(&mut owner, "after the enclave was killed");
+    node.kill_all();
+    node.start();
+    owner.hang_up();
+    waits(&mut owner, "after everything was killed");
+    assert_eq!(owner.status().expect("told").failed_attempts, 3);
+}
+
+#[test]
+fn wrong_pins_from_two_connections_at_once_are_counted_each() {
+    let node = Node::started();
+    let mut owner = Owner::enrolled(&node);
+    lock(&mut owner);
+    let mut sessions = [
+        owner.app.open().expect("a session"),
+        owner.app.open().expect("another"),
+    ];
+
+    let codes: Vec<Option<Code>> = thread::scope(|scope| {
+        let tries: Vec<_> = sessions
+            .iter_mut()
+            .map(|session| {
+                scope.spawn(move || {
+                    let mut attempt = || code(session.unlock(WRONG, None));
+                    vec![attempt(), attempt(), attempt()]
+                })
+            })
+            .collect();
+        tries.into_iter().flat_map(|tried| tried.join().expect("a thread")).collect()
+    });
+
+    let count = |wanted| codes.iter().filter(|code| **code == Some(wanted)).count();
+    assert_eq!((count(Code::WrongPin), count(Code::Wait)), (3, 3), "{codes:?}");
+    assert_eq!(owner.status().expect("told").failed_attempts, 3);
+}
+
+#[test]
+fn changing_the_pin_needs_the_current_one_and_keeps_everything() {
+    let mut node = Node::started();
+    let mut owner = Owner::enrolled(&node);
+    let kept = owner.put("note", "older than the PIN").expect("kept");
+    let change = |owner: &mut Owner, current: &str, replacement: &str| {
+        let (current, replacement) = (Secret::from(current), Secret::from(replacement));
+        owner.call(&vault::ChangePin { current, replacement })
+    };
+
+    // A PIN proven at the set-up or at an unlock counts as fresh; the current one is asked for anyway.
+    attempt(&mut owner, PIN).expect("fresh");
+    assert_eq!(code(change(&mut owner, WRONG, "735261")), Some(Code::WrongPin));
+    assert!(matches!(
+        code(change(&mut owner, PIN, "12")),
+        Some(Code::InvalidValue | Code::LimitExceeded)
+    ));
+    change(&mut owner, PIN, "735261").expect("changed");
+    owner.put("after", "the change").expect("kept");
+    owner.pin = "735261".to_owned();
+    node.kill_all();
+    node.start();
+    owner.hang_up();
+
+    assert_eq!(code(attempt(&mut owner, PIN)), Some(Code::WrongPin), "the earlier PIN");
+    owner.unlock().expect("the new PIN");
+    assert_eq!(owner.value(kept.id).expect("kept"), "older than the PIN");
+    let list = item::List {
+        category: None,
+        tag: None,
+        favorite: false,
+        removed: false,
+        after: None,
+        limit: None,
+    };
+    assert_eq!(owner.call(&list).expect("listed").items.len(), 2);
+    owner.verified_audit().expect("verified");
+}
+
+#[test]
+fn any_other_pin_is_refused_while_the_vault_is_open_too() {
+    let node = Node::started();
+    let mut owner = Owner::enrolled(&node);
+
+    assert_eq!(code(owner.try_pin("999999", None)), Some(Code::WrongPin));
+    owner.unlock().expect("the right PIN, again");
+}
