@@ -38,13 +38,25 @@ pub(crate) fn cold() -> Result<Figure> {
             timed(|| {
                 let mut cache = Cache::default();
                 let nonce = NonceExpectation::Fresh(&NONCE);
-                appraise(&document, &enclave.bundle, &enclave.policy, nonce, NOW, &mut cache)?;
+                appraise(
+                    &document,
+                    &enclave.bundle,
+                    &enclave.policy,
+                    nonce,
+                    NOW,
+                    &mut cache,
+                )?;
                 Ok(())
             })
         },
         || timed(|| stock.handshake()),
     )?;
-    Ok(Figure::new("evidence_cold_over_noise", ours, reference, "ms"))
+    Ok(Figure::new(
+        "evidence_cold_over_noise",
+        ours,
+        reference,
+        "ms",
+    ))
 }
 
 /// A complete session whose document both sides have seen before.
@@ -58,7 +70,12 @@ pub(crate) fn cached_session() -> Result<Figure> {
         || timed(|| app.session(&mut enclave, &mut verifier)),
         || timed(|| stock.handshake()),
     )?;
-    Ok(Figure::new("session_cached_over_noise", ours, reference, "ms"))
+    Ok(Figure::new(
+        "session_cached_over_noise",
+        ours,
+        reference,
+        "ms",
+    ))
 }
 
 fn timed(mut once: impl FnMut() -> Result<()>) -> Result<f64> {
@@ -84,8 +101,12 @@ impl Stock {
     }
 
     fn handshake(&self) -> Result<()> {
-        let mut initiator = stock()?.local_private_key(&self.initiator)?.build_initiator()?;
-        let mut responder = stock()?.local_private_key(&self.responder)?.build_responder()?;
+        let mut initiator = stock()?
+            .local_private_key(&self.initiator)?
+            .build_initiator()?;
+        let mut responder = stock()?
+            .local_private_key(&self.responder)?
+            .build_responder()?;
         let (mut frame, mut read) = ([0; 1024], [0; 1024]);
         for turn in 0..3 {
             let (from, to) = match turn {
@@ -102,7 +123,9 @@ impl Stock {
 }
 
 fn stock() -> Result<snow::Builder<'static>> {
-    Ok(snow::Builder::new("Noise_XX_25519_ChaChaPoly_SHA256".parse()?))
+    Ok(snow::Builder::new(
+        "Noise_XX_25519_ChaChaPoly_SHA256".parse()?,
+    ))
 }
 
 /// An enclave that answers, as the supervisor and a vault process do together.
@@ -122,7 +145,10 @@ impl Enclave {
         let root = DevelopmentRoot::generate(NOW, &mut entropy);
         let trust = Trust::Emulated(TrustAnchor::parse(root.certificate())?);
         let measurement = measurement([0x11; 48])?;
-        let values = vec![ReferenceValue { measurement, release: 1 }];
+        let values = vec![ReferenceValue {
+            measurement,
+            release: 1,
+        }];
         let binding = SigningKey::generate(&mut entropy);
         let node = NodeId(SigningKey::generate(&mut entropy).verifying_key().0);
         let bundle = Bundle::new(binding.verifying_key(), node, &[], None, 1, [0; 32])?.to_bytes();
@@ -179,7 +205,10 @@ impl App {
     }
 
     fn session(&mut self, enclave: &mut Enclave, verifier: &mut Verifier) -> Result<()> {
-        let network = NetworkId { kind: NetworkKind::Emulated, anchors: [4; 32] };
+        let network = NetworkId {
+            kind: NetworkKind::Emulated,
+            anchors: [4; 32],
+        };
         let space = SpaceId([5; 16]);
         let key = self.device.verifying_key();
         let mut app = InitiatorTerms::app(network, space, enclave.node, key, &self.device_static);
@@ -189,8 +218,11 @@ impl App {
         let vault = ResponderTerms::vault(network, space, EPOCH, &self.vault_static);
         let (initiator, frame) = Initiator::start(&app, verifier, NOW, &mut self.entropy)?;
         let (responder, frame) = Responder::accept(&vault, NOW, &frame, &mut self.entropy)?;
-        let InitiatorProgress::NeedEvidence { frame, claim, state } =
-            initiator.handle(NOW, &frame, verifier)?
+        let InitiatorProgress::NeedEvidence {
+            frame,
+            claim,
+            state,
+        } = initiator.handle(NOW, &frame, verifier)?
         else {
             bail!("initiator asked for no evidence");
         };
@@ -198,7 +230,8 @@ impl App {
             bail!("responder did not wait for evidence");
         };
         let (initiator, frame) = state.supply(NOW, &claim.prove_with_key(&self.device))?;
-        let ResponderProgress::NeedEvidence { claim, state } = responder.handle(NOW, &frame, None)?
+        let ResponderProgress::NeedEvidence { claim, state } =
+            responder.handle(NOW, &frame, None)?
         else {
             bail!("responder asked for no evidence");
         };

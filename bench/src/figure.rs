@@ -32,6 +32,12 @@ pub(crate) struct Figure {
 
 impl Figure {
     pub(crate) fn new(name: &'static str, ours: f64, reference: f64, unit: &'static str) -> Self {
-        Self { name, ours, reference, ratio: ours / reference, unit }
+        Self {
+            name,
+            ours,
+            reference,
+            ratio: ours / reference,
+            unit,
+        }
     }
 }

@@ -44,12 +44,18 @@ struct Selection {
 
 impl Selection {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let mut selection = Self { json: false, only: Vec::new() };
+        let mut selection = Self {
+            json: false,
+            only: Vec::new(),
+        };
         while let Some(argument) = arguments.next() {
             match (argument.as_str(), arguments_name(&argument, &mut arguments)) {
                 ("--json", _) => selection.json = true,
                 ("--only", Some(name)) => selection.only.push(name),
-                _ => bail!("usage: vettid-bench [--json] [--only {}]...", NAMES.join("|")),
+                _ => bail!(
+                    "usage: vettid-bench [--json] [--only {}]...",
+                    NAMES.join("|")
+                ),
             }
         }
         Ok(selection)
@@ -61,16 +67,18 @@ impl Selection {
 }
 
 /// The figure's name behind `--only`, if it is one.
-fn arguments_name(
-    argument: &str,
-    rest: &mut impl Iterator<Item = String>,
-) -> Option<String> {
-    (argument == "--only").then(|| rest.next())?.filter(|name| NAMES.contains(&name.as_str()))
+fn arguments_name(argument: &str, rest: &mut impl Iterator<Item = String>) -> Option<String> {
+    (argument == "--only")
+        .then(|| rest.next())?
+        .filter(|name| NAMES.contains(&name.as_str()))
 }
 
 fn run(selection: &Selection) -> Result<()> {
     if !selection.json {
-        println!("{:<28} {:>12} {:>12} {:>8}  unit", "figure", "ours", "reference", "ratio");
+        println!(
+            "{:<28} {:>12} {:>12} {:>8}  unit",
+            "figure", "ours", "reference", "ratio"
+        );
     }
     for name in NAMES {
         if selection.wants(name) {
@@ -99,7 +107,13 @@ fn print(figure: &Figure, json: bool) -> Result<()> {
     if json {
         println!("{}", serde_json::to_string(figure)?);
     } else {
-        let Figure { name, ours, reference, ratio, unit } = figure;
+        let Figure {
+            name,
+            ours,
+            reference,
+            ratio,
+            unit,
+        } = figure;
         println!("{name:<28} {ours:>12.2} {reference:>12.2} {ratio:>8.2}  {unit}");
     }
     Ok(())

@@ -17,12 +17,21 @@ const BARE_FORK: f64 = 0.36;
 pub(crate) fn idle_vault() -> Result<Figure> {
     let system = System::with_owners(VAULTS)?;
     let vaults = system.node.vaults();
-    ensure!(vaults.len() == VAULTS, "{} of {VAULTS} vaults are open", vaults.len());
+    ensure!(
+        vaults.len() == VAULTS,
+        "{} of {VAULTS} vaults are open",
+        vaults.len()
+    );
     let mut sizes = Vec::with_capacity(VAULTS);
     for pid in vaults {
         sizes.push(private_mib(pid)?);
     }
-    Ok(Figure::new("idle_vault_uss_mib", median(&mut sizes), BARE_FORK, "MiB"))
+    Ok(Figure::new(
+        "idle_vault_uss_mib",
+        median(&mut sizes),
+        BARE_FORK,
+        "MiB",
+    ))
 }
 
 /// Memory that only this process has, MiB.

@@ -24,7 +24,11 @@ fn fork_exec() -> Result<f64> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    child.stdout.take().context("output")?.read_exact(&mut [0])?;
+    child
+        .stdout
+        .take()
+        .context("output")?
+        .read_exact(&mut [0])?;
     let elapsed = start.elapsed().as_secs_f64() * 1e3;
     drop(child.stdin.take());
     child.wait()?;
@@ -44,7 +48,12 @@ const OPENINGS: usize = 40;
 pub(crate) fn vault_open() -> Result<Figure> {
     let mut enclave = BareEnclave::start()?;
     let (ours, reference) = side_by_side(|| enclave.open_many(), || many(fork_exec))?;
-    Ok(Figure::new("vault_open_over_fork_exec", ours, reference, "ms"))
+    Ok(Figure::new(
+        "vault_open_over_fork_exec",
+        ours,
+        reference,
+        "ms",
+    ))
 }
 
 fn many(mut once: impl FnMut() -> Result<f64>) -> Result<f64> {
@@ -81,8 +90,13 @@ impl BareEnclave {
             .stderr(Stdio::null())
             .spawn()?;
         let link = connect(&socket, &mut process)?;
-        let mut bare =
-            Self { process, link, buffer: Vec::new(), opened: 0, _folder: folder };
+        let mut bare = Self {
+            process,
+            link,
+            buffer: Vec::new(),
+            opened: 0,
+            _folder: folder,
+        };
         bare.say(&FromHost::Hello(Hello {
             version: version::LINK,
             network: signed_network(&network)?,
@@ -102,7 +116,12 @@ impl BareEnclave {
         self.opened = self.opened.saturating_add(1);
         let space = SpaceId(self.opened.to_be_bytes());
         let start = Instant::now();
-        self.say(&FromHost::Open { space, entry: Entry::Fresh { token_hash: [0; 32] } })?;
+        self.say(&FromHost::Open {
+            space,
+            entry: Entry::Fresh {
+                token_hash: [0; 32],
+            },
+        })?;
         self.hear(|frame| *frame == FromEnclave::Opened { space })?;
         let elapsed = start.elapsed().as_secs_f64() * 1e3;
         self.say(&FromHost::Close { space })?;
@@ -127,7 +146,8 @@ impl BareEnclave {
             }
             let length = self.link.read(&mut chunk)?;
             ensure!(length > 0, "the enclave closed the link");
-            self.buffer.extend_from_slice(chunk.get(..length).context("read")?);
+            self.buffer
+                .extend_from_slice(chunk.get(..length).context("read")?);
         }
     }
 }
@@ -159,7 +179,10 @@ fn connect(socket: &Path, process: &mut Child) -> Result<UnixStream> {
 /// The encoding inside of `network.toml`.
 fn signed_network(text: &str) -> Result<Vec<u8>> {
     let file: toml::Table = text.parse()?;
-    let signed = file.get("signed").and_then(toml::Value::as_str).context("signed network")?;
+    let signed = file
+        .get("signed")
+        .and_then(toml::Value::as_str)
+        .context("signed network")?;
     Ok(data_encoding::BASE64.decode(signed.as_bytes())?)
 }
 

@@ -41,7 +41,12 @@ pub(crate) fn unlock() -> Result<Figure> {
             Ok(start.elapsed().as_secs_f64() * 1e3)
         },
     )?;
-    Ok(Figure::new("unlock_over_read_decrypt", ours, reference, "ms"))
+    Ok(Figure::new(
+        "unlock_over_read_decrypt",
+        ours,
+        reference,
+        "ms",
+    ))
 }
 
 /// Milliseconds of one password hash at the standard cost.
@@ -58,7 +63,13 @@ fn write_reference(file: &Path, key: &VaultKey) -> Result<()> {
     let mut sealed = Vec::with_capacity(SIZE + SIZE / 64);
     for _ in 0..SIZE / limits::SNAPSHOT_CHUNK {
         let chunk = vec![7; limits::SNAPSHOT_CHUNK];
-        sealed.extend(seal::seal(key, Label::SnapshotChunk, &[], &chunk, &mut entropy));
+        sealed.extend(seal::seal(
+            key,
+            Label::SnapshotChunk,
+            &[],
+            &chunk,
+            &mut entropy,
+        ));
     }
     Ok(fs::write(file, sealed)?)
 }

@@ -36,7 +36,11 @@ impl System {
         node.start();
         let links = (0..count).map(|_| node.invitation()).collect();
         let owners = runtime.block_on(enroll_all(links))?;
-        Ok(Self { runtime, node, owners })
+        Ok(Self {
+            runtime,
+            node,
+            owners,
+        })
     }
 }
 
@@ -63,12 +67,20 @@ async fn enroll_one(link: &str) -> Result<Owner> {
         pin: Secret::from(PIN),
         password: Secret::from("seven brass otters sing"),
     };
-    Ok(enroll(MemoryKeystore::default(), Dialer, Arc::new(SystemClock), &entry).await?)
+    Ok(enroll(
+        MemoryKeystore::default(),
+        Dialer,
+        Arc::new(SystemClock),
+        &entry,
+    )
+    .await?)
 }
 
 /// A data item with one value of `size` bytes.
 pub(crate) fn put(id: Option<(ItemId, u64)>, size: usize) -> Put {
-    let value = (0..size).map(|at| b'a' + u8::try_from(at * 7 % 26).unwrap_or_default()).collect();
+    let value = (0..size)
+        .map(|at| b'a' + u8::try_from(at * 7 % 26).unwrap_or_default())
+        .collect();
     let field = Field {
         id: u32::from(id.is_some()),
         label: "value".to_owned(),

@@ -36,13 +36,19 @@ pub(crate) fn read_throughput() -> Result<Figure> {
     let raw = system.runtime.block_on(RawBus::start(&system))?;
     let (ours, reference) = side_by_side(
         || {
-            system.runtime.block_on(flood(&system.owners, |owner, index| {
-                let id = items.get(index).copied();
-                async move {
-                    owner.call(&Get { id: id.context("item")? }).await?;
-                    Ok(())
-                }
-            }))
+            system
+                .runtime
+                .block_on(flood(&system.owners, |owner, index| {
+                    let id = items.get(index).copied();
+                    async move {
+                        owner
+                            .call(&Get {
+                                id: id.context("item")?,
+                            })
+                            .await?;
+                        Ok(())
+                    }
+                }))
         },
         || system.runtime.block_on(raw.flood()),
     )?;
@@ -54,7 +60,10 @@ pub(crate) fn read_latency() -> Result<Figure> {
     let system = System::with_owners(1)?;
     let items = first_items(&system)?;
     let raw = system.runtime.block_on(RawBus::start(&system))?;
-    let (owner, id) = (system.owners.first().context("owner")?, *items.first().context("item")?);
+    let (owner, id) = (
+        system.owners.first().context("owner")?,
+        *items.first().context("item")?,
+    );
     let (ours, reference) = side_by_side(
         || {
             system.runtime.block_on(async {
@@ -83,7 +92,12 @@ pub(crate) fn write_throughput() -> Result<Figure> {
         || sqlite::commits_per_second(folder.path(), SPAN),
     )?;
     drop(items);
-    Ok(Figure::new("durable_write_throughput", ours, reference, "1/s"))
+    Ok(Figure::new(
+        "durable_write_throughput",
+        ours,
+        reference,
+        "1/s",
+    ))
 }
 
 /// Bytes that one put of 1 KB appends to the log of a vault of 10 MB.
@@ -96,7 +110,12 @@ pub(crate) fn log_bytes() -> Result<Figure> {
         owner.call(&put(None, KIB)).await?;
         Ok::<_, anyhow::Error>(log_size(&system)?.saturating_sub(before))
     })?;
-    Ok(Figure::new("log_bytes_per_kib_put", f64::from(u32::try_from(written)?), 1024.0, "B"))
+    Ok(Figure::new(
+        "log_bytes_per_kib_put",
+        f64::from(u32::try_from(written)?),
+        1024.0,
+        "B",
+    ))
 }
 
 /// Puts items of 60 KB until the vault holds about `bytes`.
@@ -112,7 +131,9 @@ fn log_size(system: &System) -> Result<u64> {
     let path = system.node.folder().join("node.db");
     let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let query = "SELECT coalesce(sum(length(bytes)), 0) FROM record";
-    Ok(u64::try_from(database.query_row(query, [], |row| row.get::<_, i64>(0))?)?)
+    Ok(u64::try_from(
+        database.query_row(query, [], |row| row.get::<_, i64>(0))?,
+    )?)
 }
 
 fn first_items(system: &System) -> Result<Vec<ItemId>> {
@@ -136,7 +157,10 @@ where
     let mut under_way = JoinSet::new();
     for turn in 0..IN_FLIGHT {
         let index = turn % owners.len();
-        under_way.spawn(attempt(index, once(owners.get(index).context("owner")?.clone(), index)));
+        under_way.spawn(attempt(
+            index,
+            once(owners.get(index).context("owner")?.clone(), index),
+        ));
     }
     while let Some(done) = under_way.join_next().await {
         let index = done??;
@@ -192,7 +216,12 @@ impl RawBus {
         let mut address = system.node.bus();
         address.set_port(address.port() + 100);
         let server = tokio::process::Command::new(nats_server())
-            .args(["--addr", &address.ip().to_string(), "--port", &address.port().to_string()])
+            .args([
+                "--addr",
+                &address.ip().to_string(),
+                "--port",
+                &address.port().to_string(),
+            ])
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .kill_on_drop(true)
@@ -221,7 +250,12 @@ impl RawBus {
     async fn ask_until_answered(&self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
-            if self.client.request("echo", vec![7; KIB].into()).await.is_ok() {
+            if self
+                .client
+                .request("echo", vec![7; KIB].into())
+                .await
+                .is_ok()
+            {
                 return Ok(());
             }
             tokio::task::yield_now().await;

@@ -217,7 +217,8 @@ pub async fn open_objects(
     config: &Config,
 ) -> Result<Arc<dyn ObjectStore>, StartError> {
     match &config.objects.s3 {
-        Some(bucket) => Ok(Arc::new(S3Store::connect(&bucket.options()).await)),
+        // Boxed: the SDK's future is large, and everybody who starts a node would carry it.
+        Some(bucket) => Ok(Arc::new(Box::pin(S3Store::connect(&bucket.options())).await)),
         None => {
             let opened = FolderStore::open(&folder.objects());
             Ok(Arc::new(opened.map_err(blame("the object folder"))?))

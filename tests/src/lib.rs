@@ -24,6 +24,7 @@
     reason = "a harness of tests: to fail loudly at the first surprise is its way to report"
 )]
 
+pub mod fake_enclave;
 pub mod host_disk;
 pub mod node;
 pub mod noise;

@@ -126,9 +126,17 @@ impl Node {
     /// # Panics
     /// When there is no such program.
     pub fn start_unready(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// Starts the node with more arguments, without waiting.
+    ///
+    /// # Panics
+    /// When there is no such program.
+    pub fn start_with(&mut self, more: &[&str]) {
         assert!(self.running.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.log()).expect("log");
-        let mut command = self.command(&["run", "--json"]);
+        let mut command = self.command(&[&["run", "--json"], more].concat());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).process_group(0);
         let mut child = command.spawn().expect("vettid-node");
         let output = child.stdout.take().expect("its output");

@@ -11,7 +11,7 @@ use vettid_tests::owner::{Owner, done, put_request, replace};
 use vettid_tests::processes::kill_now;
 use vettid_tests::raw::request_of;
 use vettid_wire::Secret;
-use vettid_wire::operation::{item, vault};
+use vettid_wire::operation::{Done, item, vault};
 use vettid_wire::refusal::Code;
 use vettid_wire::request::Request;
 
@@ -110,7 +110,7 @@ fn pin_changes(node: &mut Node, owner: &mut Owner, victim: Victim) {
         let acknowledged =
             interrupted(node, victim, 31 * round + 7, Duration::from_millis(700), || {
                 owner.try_once(&request).is_ok_and(|reply| {
-                    done::<vettid_wire::operation::Done>(&reply);
+                    let Done {} = done(&reply);
                     true
                 })
             });

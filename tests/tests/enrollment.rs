@@ -24,16 +24,17 @@ fn refusal(link: &str) -> String {
 
 #[test]
 fn wrong_expired_used_revoked_and_foreign_invitations_are_told_apart() {
-    let mut node = Node::made();
+    let mut node = Node::started();
     let (expired_id, expired) = node.invitation_for(&[]);
     let (revoked_id, revoked) = node.invitation_for(&["--label", "for nobody"]);
     node.ask(&["invitation", "revoke", &revoked_id.to_string()]).expect("revoked");
+    node.stop();
     let disk = HostDisk::of(&node);
     let expired_id = i64::try_from(expired_id).expect("a number");
     assert_eq!(disk.run("UPDATE invitation SET expires = 1 WHERE id = ?1", [expired_id]), 1);
     drop(disk);
     node.start();
-    let other_node = Node::made();
+    let other_node = Node::started();
     let used = node.invitation();
     let owner = Owner::enroll(&used, PIN, PASSWORD).expect("enrolled");
 

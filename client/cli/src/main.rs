@@ -1,3 +1,31 @@
 //! The owner's command line.
+//!
+//! One file a noun; [`arguments`] is the grammar, [`secrets`] the only way in for secrets,
+//! [`output`] the only way out for answers, [`failure`] the exit codes.
 
-fn main() {}
+mod arguments;
+mod audit;
+mod credential;
+mod device;
+mod enroll;
+mod failure;
+mod feed;
+mod hardening;
+mod home;
+mod item;
+mod key;
+mod output;
+mod password;
+mod pin;
+mod run;
+mod secrets;
+mod tag;
+mod time;
+mod vault;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hardening::harden();
+    run::main(std::env::args_os())
+}

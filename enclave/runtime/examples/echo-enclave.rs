@@ -2,6 +2,14 @@
 //!
 //! `echo-enclave --folder F --socket S`; the folder is made by `vettid-enclave-emulated` or, with
 //! `--create`, by this program, which then is what the network accepts.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test, outside of its test functions too"
+)]
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -76,7 +84,7 @@ impl Resident for Scripted {
                 broker.give_turn()?;
             }
             b"chunk." => assert!(broker.put_chunk(1, 0, rest)?),
-            b"fetch." => answer.reply = broker.get_chunk(1, 0)?,
+            b"fetch." => answer.reply = broker.fetch_chunk(1, 0)?,
             b"enroll" => broker.enrolled()?,
             b"hoard." => {
                 let mib = usize::from(rest[0]);

@@ -190,7 +190,7 @@ impl Host for LaneHost<'_, '_> {
     }
 
     fn get_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, Unreadable> {
-        let chunk = self.broker.get_chunk(snapshot, index);
+        let chunk = self.broker.fetch_chunk(snapshot, index);
         self.note(chunk).ok_or(Unreadable)
     }
 

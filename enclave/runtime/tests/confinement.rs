@@ -1,4 +1,12 @@
 //! What a vault process can and cannot do, tried from inside real ones.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test, outside of its test functions too"
+)]
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,4 +1,12 @@
 //! A real enclave process with vault processes and hosts that lie, stall and die.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test, outside of its test functions too"
+)]
 
 mod rig;
 

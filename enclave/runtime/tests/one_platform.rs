@@ -1,4 +1,12 @@
 //! Each program holds its own platform and nothing of the other.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test, outside of its test functions too"
+)]
 
 use std::fs;
 

@@ -1,4 +1,12 @@
 //! A real enclave process with an honest host and honest vaults.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test, outside of its test functions too"
+)]
 
 mod rig;
 

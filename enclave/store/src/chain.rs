@@ -260,3 +260,45 @@ impl Linked {
         self.space
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{SPACE, Vault};
+
+    #[test]
+    fn log_that_no_vault_could_have_is_refused() {
+        let vault = Vault::enrolled();
+        let record = Record::parse(&vault.log[0]).expect("record");
+        let mut chain = Chain::new(SPACE);
+        chain.read = LOG - record.size() as u64 + 1;
+
+        assert_eq!(
+            chain.accept(record.clone()).err(),
+            Some(ChainError::TooLong)
+        );
+        chain.read -= 1;
+        assert!(chain.accept(record).is_ok());
+    }
+
+    #[test]
+    fn only_the_newest_hashes_are_remembered() {
+        let mut vault = Vault::enrolled();
+        vault.charge();
+        let first = vault.read().expect("links").1.remove(0).head();
+        let (mut chain, _) = vault.read().expect("links");
+        assert_eq!(chain.hash_at(1), Some(first.hash));
+        assert_eq!(chain.hash_at(3), None);
+
+        chain.hashes.resize(HASHES, [0; 32]);
+        chain.head = Some(Head {
+            number: HASHES as u64,
+            hash: [0; 32],
+        });
+        vault.log.clear();
+        chain.hashes.pop_front();
+
+        assert_eq!(chain.hash_at(1), None);
+        assert_eq!(chain.hash_at(2).map(|hash| hash != [0; 32]), Some(true));
+    }
+}

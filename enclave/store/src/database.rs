@@ -5,6 +5,22 @@
 //! neither ever needs a second copy. Journal and temporary tables are in memory too: the process
 //! may not open a file, and a test watches its descriptors.
 //!
+//! Measured on a release build (Linux, x86-64):
+//!
+//! | | |
+//! |---|---|
+//! | private memory of a forked child: inherited template, two puts | 0.14 MiB |
+//! | the same, restored from a snapshot of two items, two puts | 0.25 MiB |
+//! | search index of a few items | 0.3 MiB more |
+//! | restore of 10 MB from a snapshot, against reading and opening it | 1.4 times |
+//! | restore of 10 MB from records of 1.5 KB, against reading and opening them | 5 times |
+//! | pages of 4,096 bytes instead of 1,024 | 15 % larger database, 0.1 MiB more memory |
+//! | `item` and `content` of a 1 KB item among 1,800 | 5 µs |
+//! | the same without the planner's stability guarantee (QPSG) | 30 µs |
+//!
+//! The last line: this SQLite is built with `STAT4`, where a statement whose plan might depend on a
+//! bound value is otherwise prepared anew whenever that value changes.
+//!
 //! SQLite's own memory is not wiped when it is freed, except for deleted content (`secure_delete`):
 //! pages, caches and this block vanish with the process, whose exit is what locking means.
 

@@ -86,7 +86,8 @@ impl Database {
         self.indexed = true;
         self.connection
             .execute_batch(
-                "CREATE TABLE search.entries (
+                "PRAGMA search.page_size = 1024;
+                 CREATE TABLE search.entries (
                    number INTEGER NOT NULL PRIMARY KEY, item BLOB NOT NULL UNIQUE) STRICT;
                  CREATE VIRTUAL TABLE search.words USING fts5 (name, text, content = '',
                    contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2')",

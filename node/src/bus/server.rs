@@ -85,7 +85,7 @@ fn report(line: &str) {
         return;
     }
     let text = line.split_once("] ").map_or(line, |(_, rest)| rest);
-    if text.starts_with("[FTL]") || text.starts_with("[ERR]") {
+    if ["[FTL]", "[ERR]", "nats-server:"].iter().any(|mark| text.starts_with(mark)) {
         tracing::error!(text, "nats-server");
     } else if text.starts_with("[WRN]") {
         tracing::warn!(text, "nats-server");

@@ -50,7 +50,6 @@ impl Listeners {
             "ping_interval": "30s",
             "ping_max": 2,
             "write_deadline": "5s",
-            "auth_timeout": 3,
             "connect_error_reports": 1_000_000,
             "reconnect_error_reports": 1_000_000,
             "logtime": false,

@@ -37,11 +37,11 @@ pub(super) struct Init {
     #[arg(long)]
     public_url: Option<String>,
     /// The nats-server to run
-    #[arg(long, default_value = "")]
-    nats_server: PathBuf,
+    #[arg(long)]
+    nats_server: Option<PathBuf>,
     /// The emulated enclave to run
-    #[arg(long, default_value = "")]
-    enclave_program: PathBuf,
+    #[arg(long)]
+    enclave_program: Option<PathBuf>,
     /// An enclave that runs by itself, `vsock:CID:PORT`; needs --network
     #[arg(long, requires = "network")]
     enclave: Option<String>,
@@ -85,8 +85,8 @@ impl Init {
         config.bus.tcp = address(self.listen, self.bus_port)?;
         config.bus.websocket = address(self.listen, self.websocket_port)?;
         config.metrics.listen = address(IpAddr::V4(Ipv4Addr::LOCALHOST), self.metrics_port)?;
-        config.bus.program.clone_from(&self.nats_server);
-        config.enclave.program.clone_from(&self.enclave_program);
+        config.bus.program = self.nats_server.clone().unwrap_or_default();
+        config.enclave.program = self.enclave_program.clone().unwrap_or_default();
         config.enclave.address = self.enclave.clone().unwrap_or_default();
         config.public_url =
             self.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen));

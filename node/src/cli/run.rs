@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Args, Debug)]
 pub(super) struct Run {
     /// What to log: error, warn, info, debug, or a filter like `info,vettid_node::bus=debug`
-    #[arg(long, default_value = "info")]
+    #[arg(long, default_value = "info,async_nats=warn")]
     log: String,
 }
 

@@ -64,7 +64,8 @@ impl Place {
     }
 
     pub(crate) async fn start(&self) -> Node {
-        Node::start(self.folder.clone(), self.config.clone()).await.expect("started")
+        // Boxed: a test's thread has a small stack, and an unoptimized future is large.
+        Box::pin(Node::start(self.folder.clone(), self.config.clone())).await.expect("started")
     }
 }
 
@@ -78,7 +79,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start() -> Self {
-        Self::start_in(Place::new()).await
+        Box::pin(Self::start_in(Place::new())).await
     }
 
     pub(crate) async fn start_in(place: Place) -> Self {

@@ -65,44 +65,12 @@ impl<P: Platform> Supervisor<P> {
                 if !vault.appending(head) {
                     return Err(Misbehaved);
                 }
-                let record = record.to_vec();
+                let (number, record) = (head.number, record.to_vec());
                 self.host.send(&FromEnclave::Append {
                     space,
-                    number: head.number,
+                    number,
                     checkpoint,
                     record,
-                });
-            }
-            Up::ReadLog(from) => {
-                let request = self.ask(slot, Kind::LogPage)?;
-                self.host.send(&FromEnclave::ReadLog {
-                    request,
-                    space,
-                    from,
-                });
-            }
-            Up::PutChunk {
-                snapshot,
-                index,
-                bytes,
-            } => {
-                let request = self.ask(slot, Kind::Stored)?;
-                let bytes = bytes.to_vec();
-                self.host.send(&FromEnclave::PutChunk {
-                    request,
-                    space,
-                    snapshot,
-                    index,
-                    bytes,
-                });
-            }
-            Up::GetChunk { snapshot, index } => {
-                let request = self.ask(slot, Kind::Chunk)?;
-                self.host.send(&FromEnclave::GetChunk {
-                    request,
-                    space,
-                    snapshot,
-                    index,
                 });
             }
             Up::Cut { below, snapshot } => {
@@ -112,13 +80,12 @@ impl<P: Platform> Supervisor<P> {
                     snapshot,
                 });
             }
-            Up::Attest(question) => self.attest(slot, space, &question),
-            Up::AskKdf => {
-                if !self.kdf.ask(slot) {
-                    return Err(Misbehaved);
-                }
-                self.grant_kdf();
+            Up::ReadLog(_) | Up::PutChunk { .. } | Up::GetChunk { .. } => {
+                self.pass_on(slot, space, asked)?;
             }
+            Up::Attest(question) => self.attest(slot, space, &question),
+            Up::AskKdf if self.kdf.ask(slot) => self.grant_kdf(),
+            Up::AskKdf => return Err(Misbehaved),
             Up::KdfDone => {
                 self.kdf.release(slot);
                 self.grant_kdf();
@@ -134,6 +101,47 @@ impl<P: Platform> Supervisor<P> {
         Ok(())
     }
 
+    /// Passes a question on to the host, who answers it by number.
+    fn pass_on(&mut self, slot: Slot, space: SpaceId, asked: Up<'_>) -> Result<(), Misbehaved> {
+        let kind = match asked {
+            Up::ReadLog(_) => Kind::LogPage,
+            Up::PutChunk { .. } => Kind::Stored,
+            _ => Kind::Chunk,
+        };
+        let request = self.questions.ask(slot, kind).ok_or(Misbehaved)?;
+        match asked {
+            Up::ReadLog(from) => self.host.send(&FromEnclave::ReadLog {
+                request,
+                space,
+                from,
+            }),
+            Up::PutChunk {
+                snapshot,
+                index,
+                bytes,
+            } => {
+                let bytes = bytes.to_vec();
+                self.host.send(&FromEnclave::PutChunk {
+                    request,
+                    space,
+                    snapshot,
+                    index,
+                    bytes,
+                });
+            }
+            Up::GetChunk { snapshot, index } => {
+                self.host.send(&FromEnclave::GetChunk {
+                    request,
+                    space,
+                    snapshot,
+                    index,
+                });
+            }
+            _ => return Err(Misbehaved),
+        }
+        Ok(())
+    }
+
     fn opened(&mut self, slot: Slot, space: SpaceId) -> Result<(), Misbehaved> {
         let vault = self.vaults.get_mut(&slot).ok_or(Misbehaved)?;
         match vault.phase {
@@ -145,10 +153,6 @@ impl<P: Platform> Supervisor<P> {
             Phase::Closing { .. } => Ok(()),
             Phase::Open => Err(Misbehaved),
         }
-    }
-
-    fn ask(&mut self, slot: Slot, kind: Kind) -> Result<u64, Misbehaved> {
-        self.questions.ask(slot, kind).ok_or(Misbehaved)
     }
 
     fn attest(&mut self, slot: Slot, space: SpaceId, question: &EvidenceQuestion) {

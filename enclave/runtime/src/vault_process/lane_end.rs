@@ -147,7 +147,7 @@ impl LaneEnd {
     }
 
     /// Reads a chunk of the own snapshot; none when it is not there.
-    pub(crate) fn get_chunk(
+    pub(crate) fn fetch_chunk(
         &mut self,
         snapshot: u64,
         index: u32,
@@ -340,7 +340,7 @@ mod tests {
         supervisor.say(&Down::Frame(b"two"));
         supervisor.say(&Down::Chunk(Some(b"chunk")));
 
-        assert_eq!(lane.get_chunk(3, 0), Ok(Some(b"chunk".to_vec())));
+        assert_eq!(lane.fetch_chunk(3, 0), Ok(Some(b"chunk".to_vec())));
 
         assert_eq!(supervisor.hears(), ["GetChunk { snapshot: 3, index: 0 }"]);
         for expected in [b"one", b"two"] {

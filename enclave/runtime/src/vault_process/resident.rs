@@ -123,8 +123,8 @@ impl Broker<'_> {
     ///
     /// # Errors
     /// The process ends.
-    pub fn get_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, VaultExit> {
-        self.0.get_chunk(snapshot, index)
+    pub fn fetch_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, VaultExit> {
+        self.0.fetch_chunk(snapshot, index)
     }
 
     /// Stores a chunk of a snapshot; whether it is durable.

@@ -50,6 +50,9 @@ pub(crate) fn echo_enclave() -> PathBuf {
     target.join("examples").join("echo-enclave")
 }
 
+/// Newest record that an envelope depends on, and the envelope.
+pub(crate) type Mail = (u64, Vec<u8>);
+
 /// An enclave process and its host.
 pub(crate) struct Rig {
     pub(crate) enclave: Child,
@@ -62,7 +65,7 @@ pub(crate) struct Rig {
     pub(crate) logs: HashMap<SpaceId, Vec<Vec<u8>>>,
     pub(crate) chunks: HashMap<(SpaceId, u64, u32), Vec<u8>>,
     buffer: Vec<u8>,
-    mail: HashMap<(SpaceId, DeviceRoute), VecDeque<(u64, Vec<u8>)>>,
+    mail: HashMap<(SpaceId, DeviceRoute), VecDeque<Mail>>,
     heard: VecDeque<FromEnclave>,
     pub(crate) hello: Hello,
     _folder: tempfile::TempDir,
@@ -278,7 +281,7 @@ impl Rig {
     }
 
     /// The next envelope for a device, and what it depends on.
-    pub(crate) fn mail(&mut self, space: SpaceId, device: DeviceRoute) -> (u64, Vec<u8>) {
+    pub(crate) fn mail(&mut self, space: SpaceId, device: DeviceRoute) -> Mail {
         let since = Instant::now();
         loop {
             if let Some(mail) = self

@@ -67,8 +67,8 @@ impl Change<'_> {
     pub fn remove_answered(&self, before: UnixMillis, at_most: u32) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "DELETE FROM requests WHERE (device, id) IN
-                 (SELECT device, id FROM requests WHERE at < ?1 ORDER BY at LIMIT ?2)",
+                "DELETE FROM requests WHERE at < ?1 AND rowid IN
+                 (SELECT rowid FROM requests ORDER BY rowid LIMIT ?2)",
             )?
             .execute(params![column::time(before), at_most])?;
         Ok(())

@@ -3,8 +3,8 @@
 -- beside the primary key, no AUTOINCREMENT, no default that depends on time or chance.
 -- A flag is NULL or 1: in a record NULL takes one byte, a number nine.
 -- Small rows are kept WITHOUT ROWID. Rows that can be large are not: to compare keys there, SQLite
--- would read whole rows. The rowid that they have instead is never looked at; after a replay it may
--- be another one.
+-- would read whole rows. Of the rowid that they have instead only the order counts, which is that
+-- of insertion.
 
 -- Vault that this database belongs to. One row.
 CREATE TABLE vault (
@@ -100,7 +100,7 @@ CREATE TABLE keys (
   sealed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Replies to repeat when a request is repeated.
+-- Replies to repeat when a request is repeated. They come in the order of time.
 CREATE TABLE requests (
   device INTEGER NOT NULL,
   id BLOB NOT NULL,
@@ -109,8 +109,6 @@ CREATE TABLE requests (
   at INTEGER NOT NULL,
   PRIMARY KEY (device, id)
 ) STRICT;
-
-CREATE INDEX requests_by_age ON requests (at);
 
 CREATE TABLE feed (
   sequence INTEGER NOT NULL PRIMARY KEY,

@@ -8,4 +8,3 @@ mod rows;
 mod schema;
 mod search;
 mod size;
-mod zz;

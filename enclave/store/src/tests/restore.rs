@@ -310,14 +310,14 @@ fn snapshot_does_not_carry_what_was_erased() {
 }
 
 #[test]
-fn snapshot_is_due_when_the_log_outgrows_the_database_and_a_mebibyte() {
+fn snapshot_is_due_when_the_log_outgrows_a_mebibyte_and_a_quarter_of_the_database() {
     const MEBIBYTE: u64 = 1 << 20;
 
     assert!(!snapshot_due(0, 0));
     assert!(!snapshot_due(MEBIBYTE, 0));
     assert!(snapshot_due(MEBIBYTE + 1, 0));
-    assert!(!snapshot_due(10 * MEBIBYTE, 10 * MEBIBYTE));
-    assert!(snapshot_due(10 * MEBIBYTE + 1, 10 * MEBIBYTE));
+    assert!(!snapshot_due(10 * MEBIBYTE, 40 * MEBIBYTE));
+    assert!(snapshot_due(10 * MEBIBYTE + 1, 40 * MEBIBYTE));
 }
 
 #[test]

@@ -151,12 +151,24 @@ impl Contents {
     pub(crate) fn generate(entropy: &mut dyn Entropy) -> Self {
         Self { key: SigningKey::generate(entropy), root: CriticalRoot::generate(entropy) }
     }
+
+    /// The same root, with another key or the same one.
+    pub(crate) fn with_key(&self, key: Option<SigningKey>) -> Self {
+        let key = key.unwrap_or_else(|| self.key.expose_seed(SigningKey::from_seed));
+        Self { key, root: self.root.expose(|root| CriticalRoot::from_bytes(*root)) }
+    }
 }
 
 impl PasswordLock {
     /// The lock of a password that was hashed with `salt` and `cost`.
     pub(crate) fn new(vault: &VaultId, hashed: &PinKey, salt: [u8; 16], cost: Cost) -> Self {
         Self { salt, cost, key: derive::key(hashed, Label::PasswordKey, &[&vault.0]) }
+    }
+
+    /// The same lock once more.
+    pub(crate) fn copy(&self) -> Self {
+        let key = self.key.expose(|key| WrappingKey::from_bytes(*key));
+        Self { salt: self.salt, cost: self.cost, key }
     }
 }
 

@@ -70,7 +70,7 @@ fn present(
     run: impl FnOnce(&mut Changing<'_>, Facts) -> Result<Secret, Stop>,
 ) -> Result<Served, Stop> {
     let vault = open.gate.header.vault;
-    let Some(mut secrets) = unlock(open, call, &charged, out)? else {
+    let Some(secrets) = unlock(open, &charged, out)? else {
         return wrong_password(open, call, &charged, out);
     };
     let Charged { secret: OwnerSecret { reply_key, input, .. }, credential, .. } = charged;
@@ -83,10 +83,10 @@ fn present(
             let (entropy, now, traces) = (&mut *out.entropy, out.now, &mut traces);
             run(&mut Changing { change, entropy, vault, now, indexed, traces }, facts)?
         };
-        secrets.renew(&vault, std::mem::take(&mut traces.renewal), out)?;
+        let renewed = secrets.renewed(&vault, std::mem::take(&mut traces.renewal), out)?;
         let outcome = Outcome::Sealed(seal_reply(&reply_key, call.request.id, &reply, out)?);
         let keys = (&credential.mac_key, false);
-        let next = secrets.store_next(change, (&vault, &call.device), keys, out)?;
+        let next = renewed.store_next(change, (&vault, &call.device), keys, out)?;
         conclude(change, call, &outcome, &next, traces.subject(), out)?;
         Ok((outcome, next))
     });
@@ -109,11 +109,9 @@ fn present(
 /// Opens the credential; none if the password is wrong.
 fn unlock(
     open: &Unlocked,
-    call: &Call<'_>,
     charged: &Charged,
     out: &mut Outside<'_>,
 ) -> Result<Option<Secrets>, Stop> {
-    debug_assert_eq!(call.device, vettid_wire::id::DeviceId::of(&call.caller.device_key));
     let (vault, version) = (open.gate.header.vault, charged.credential.version);
     let inner = charged
         .blob

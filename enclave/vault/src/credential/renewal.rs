@@ -55,20 +55,19 @@ impl Secrets {
         Ok(Self { version: 0, contents, lock: lock(vault, password, out)? })
     }
 
-    /// Takes over what an operation wants to be different.
-    pub(crate) fn renew(
-        &mut self,
+    /// The same, but for what an operation wants to be different.
+    pub(crate) fn renewed(
+        &self,
         vault: &VaultId,
         renewal: Renewal,
         out: &mut Outside<'_>,
-    ) -> Result<(), Stop> {
-        if let Some(password) = renewal.password {
-            self.lock = lock(vault, &password, out)?;
-        }
-        if let Some(key) = renewal.key {
-            self.contents.key = key;
-        }
-        Ok(())
+    ) -> Result<Self, Stop> {
+        let lock = match renewal.password {
+            Some(password) => lock(vault, &password, out)?,
+            None => self.lock.copy(),
+        };
+        let contents = self.contents.with_key(renewal.key);
+        Ok(Self { version: self.version, contents, lock })
     }
 
     /// Stores the next credential in place of the current one, whose CEK is destroyed with that.

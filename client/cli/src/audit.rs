@@ -1,0 +1,162 @@
+//! `audit`: the chain of what was done.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use vettid_sdk::Owner;
+use vettid_sdk::keystore::KeystoreError;
+use vettid_sdk::wire::operation::audit::{AuditHead, Event, Export, Query, Verify};
+
+use crate::failure::Failure;
+use crate::key::hex;
+use crate::output::{Output, table};
+use crate::time;
+
+/// What to do with the chain.
+#[derive(Clone, Debug, Eq, PartialEq, clap::Subcommand)]
+pub(crate) enum Audit {
+    /// Events, oldest first
+    Query {
+        /// Only behind this sequence
+        #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
+        after: u64,
+        /// Only this operation
+        #[arg(long, value_name = "NOUN.VERB")]
+        operation: Option<String>,
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// Check the whole chain, inside the vault and once more here
+    Verify,
+    /// The whole chain with its signed head, checked
+    Export {
+        /// File to write; without it, standard output
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+}
+
+/// Runs one of them.
+pub(crate) async fn run(owner: &Owner, command: Audit) -> Result<Output, Failure> {
+    match command {
+        Audit::Query { after, operation, limit } => query(owner, after, operation, limit).await,
+        Audit::Verify => verify(owner).await,
+        Audit::Export { to } => export(owner, to).await,
+    }
+}
+
+async fn query(
+    owner: &Owner,
+    mut after: u64,
+    operation: Option<String>,
+    limit: Option<usize>,
+) -> Result<Output, Failure> {
+    let most = limit.unwrap_or(usize::MAX);
+    let mut events: Vec<Event> = Vec::new();
+    loop {
+        let request = Query { after, operation: operation.clone(), limit: None };
+        let page = owner.call(&request).await?;
+        let next = page.events.last().map(|event| event.body.sequence);
+        events.extend(page.events);
+        match next {
+            Some(next) if page.more && next > after && events.len() < most => after = next,
+            _ => break,
+        }
+    }
+    events.truncate(most);
+    let rows: Vec<_> = events.iter().map(row).collect();
+    Ok(Output::new(table(&rows), json!({ "events": all(&events) })))
+}
+
+async fn verify(owner: &Owner) -> Result<Output, Failure> {
+    let verdict = owner.call(&Verify {}).await?;
+    if let Some(sequence) = verdict.broken_at {
+        let why = format!("event {sequence} does not follow from the one before it");
+        return Err(Failure::BrokenAudit(why));
+    }
+    let (events, _) = fetch(owner).await?;
+    Ok(Output::new(
+        format!("{} events, one unbroken chain, checked by the vault and here.", verdict.events),
+        json!({
+            "valid": true,
+            "events": verdict.events,
+            "checked_here": events.len(),
+            "head": head(&verdict.head),
+        }),
+    ))
+}
+
+async fn export(owner: &Owner, to: Option<PathBuf>) -> Result<Output, Failure> {
+    let (events, signed) = fetch(owner).await?;
+    let vault = owner.vault().map(|vault| vault.to_string());
+    let exported = json!({ "vault": vault, "events": all(&events), "head": head(&signed) });
+    let Some(path) = to else {
+        return Ok(Output::new(exported.to_string(), exported));
+    };
+    std::fs::write(&path, exported.to_string()).map_err(|error| {
+        Failure::System("export-file", format!("{} cannot be written: {error}", path.display()))
+    })?;
+    Ok(Output::new(
+        format!("{} events are in {}.", events.len(), path.display()),
+        json!({ "events": events.len(), "file": path.display().to_string() }),
+    ))
+}
+
+/// The whole chain, checked here. The chain may grow between pages; the head of the last one counts.
+async fn fetch(owner: &Owner) -> Result<(Vec<Event>, AuditHead), Failure> {
+    let mut events: Vec<Event> = Vec::new();
+    loop {
+        let after = events.last().map_or(0, |event| event.body.sequence);
+        let page = owner.call(&Export { after }).await?;
+        let is_last = !page.more || page.events.is_empty();
+        events.extend(page.events);
+        if is_last {
+            let vault = owner.vault().ok_or(KeystoreError::Unfinished)?;
+            vettid_sdk::audit::check(vault, &events, &page.head)
+                .map_err(|why| Failure::BrokenAudit(why.to_string()))?;
+            return Ok((events, page.head));
+        }
+    }
+}
+
+fn row(event: &Event) -> Vec<String> {
+    let body = &event.body;
+    let done = if body.done { "done" } else { "refused" };
+    let subject = body.subject.as_deref().map(hex).unwrap_or_default();
+    vec![
+        body.sequence.to_string(),
+        time::text(body.at),
+        body.operation.clone(),
+        done.into(),
+        subject,
+    ]
+}
+
+fn all(events: &[Event]) -> Vec<Value> {
+    events
+        .iter()
+        .map(|event| {
+            let body = &event.body;
+            json!({
+                "sequence": body.sequence,
+                "at": body.at.0,
+                "operation": body.operation,
+                "device": body.device.map(|device| device.to_string()),
+                "subject": body.subject.as_deref().map(hex),
+                "done": body.done,
+                "hash": hex(&event.hash),
+            })
+        })
+        .collect()
+}
+
+fn head(head: &AuditHead) -> Value {
+    json!({
+        "sequence": head.sequence,
+        "hash": hex(&head.hash),
+        "at": head.at.0,
+        "identity_key": hex(&head.identity_key),
+        "signature": hex(&head.signature),
+    })
+}

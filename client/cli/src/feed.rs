@@ -1,0 +1,98 @@
+//! `feed`: what happened that the owner should know.
+
+use serde_json::json;
+use vettid_sdk::Owner;
+use vettid_sdk::wire::operation::feed::{Entry, Kind, List, Read};
+
+use crate::failure::Failure;
+use crate::output::{Output, table};
+use crate::time;
+
+/// What to do with the feed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::Subcommand)]
+pub(crate) enum Feed {
+    /// Entries, oldest first
+    List {
+        /// Only behind this sequence
+        #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
+        after: u64,
+        /// Only what was not read
+        #[arg(long)]
+        unread: bool,
+        /// At most this many
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// Mark entries as read, up to a sequence
+    Read {
+        /// Newest entry that was read
+        #[arg(value_name = "SEQUENCE")]
+        through: u64,
+    },
+}
+
+/// Runs one of them.
+pub(crate) async fn run(owner: &Owner, command: Feed) -> Result<Output, Failure> {
+    match command {
+        Feed::List { after, unread, limit } => list(owner, after, unread, limit).await,
+        Feed::Read { through } => {
+            owner.call(&Read { through }).await?;
+            Ok(Output::done(""))
+        }
+    }
+}
+
+async fn list(
+    owner: &Owner,
+    mut after: u64,
+    unread: bool,
+    limit: Option<usize>,
+) -> Result<Output, Failure> {
+    let most = limit.unwrap_or(usize::MAX);
+    let mut entries: Vec<Entry> = Vec::new();
+    loop {
+        let page = owner.call(&List { after, limit: None, unread }).await?;
+        let next = page.entries.last().map(|entry| entry.sequence);
+        entries.extend(page.entries);
+        match next {
+            Some(next) if page.more && next > after && entries.len() < most => after = next,
+            _ => break,
+        }
+    }
+    entries.truncate(most);
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    let json: Vec<_> = entries.iter().map(to_json).collect();
+    Ok(Output::new(table(&rows), json!({ "entries": json })))
+}
+
+fn row(entry: &Entry) -> Vec<String> {
+    let unread = if entry.read.is_none() { "new" } else { "" };
+    let (_, words) = kind(entry.kind);
+    vec![entry.sequence.to_string(), time::text(entry.at), unread.into(), words.into()]
+}
+
+fn to_json(entry: &Entry) -> serde_json::Value {
+    json!({
+        "sequence": entry.sequence,
+        "at": entry.at.0,
+        "kind": kind(entry.kind).0,
+        "device": entry.device.map(|device| device.to_string()),
+        "read": entry.read.map(|at| at.0),
+    })
+}
+
+const fn kind(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::CloneAlarm => {
+            ("clone-alarm", "a stale copy of the credential was presented: operations are frozen")
+        }
+        Kind::CredentialLost => ("credential-lost", "the credential was reported lost"),
+        Kind::DeviceAdded => ("device-added", "a device was registered"),
+        Kind::IdentityRotated => ("identity-rotated", "identity and credential key were rotated"),
+        Kind::PasswordChanged => ("password-changed", "the password was changed"),
+        Kind::PasswordFailed => ("password-failed", "somebody tried wrong passwords"),
+        Kind::PinChanged => ("pin-changed", "the PIN was changed"),
+        Kind::PinFailed => ("pin-failed", "somebody tried wrong PINs"),
+        Kind::VaultCreated => ("vault-created", "the vault was set up"),
+    }
+}

@@ -1,0 +1,104 @@
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser};
+
+use super::*;
+
+/// Every option and positional of every command, with the path that leads to it.
+fn walk(command: &clap::Command, path: &str, out: &mut Vec<(String, clap::Arg)>) {
+    let path = format!("{path} {}", command.get_name());
+    out.extend(command.get_arguments().map(|argument| (path.clone(), argument.clone())));
+    for inner in command.get_subcommands() {
+        walk(inner, &path, out);
+    }
+}
+
+fn every_argument() -> Vec<(String, clap::Arg)> {
+    let mut out = Vec::new();
+    walk(&Arguments::command(), "", &mut out);
+    out
+}
+
+fn parse(line: &str) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(line.split(' ').map(OsString::from))
+}
+
+#[test]
+fn grammar_is_consistent() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn no_argument_takes_a_secret() {
+    // What an argument may hold: ids, names, numbers, choices, files, and values of data items.
+    let allowed = [
+        "after", "algorithm", "base", "category", "color", "command", "description",
+        "device_name", "favorite", "field", "field_stdin", "forever", "help", "home", "id", "into",
+        "json", "label", "limit", "link", "message_file", "name", "notes", "operation",
+        "remove_field", "removed", "replacement", "secret_field", "secret_notes", "secrets_fd",
+        "secrets_stdin", "sensitivity", "tag", "text", "through", "to", "unread", "version",
+    ];
+    for (path, argument) in every_argument() {
+        let id = argument.get_id().as_str();
+        assert!(allowed.contains(&id), "{path}: {id} is not known to be harmless");
+    }
+    for line in [
+        "vettid unlock 123456",
+        "vettid unlock --pin 123456",
+        "vettid enroll link --password x",
+        "vettid pin change 123456 654321",
+        "vettid password change x",
+        "vettid item put --name a --sensitivity secret --secret-field password:a=b",
+        "vettid key import --algorithm ed25519 --label a 00",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn only_the_home_folder_comes_from_the_environment() {
+    for (path, argument) in every_argument() {
+        let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+        match argument.get_id().as_str() {
+            "home" => assert_eq!(variable.as_deref(), Some(HOME)),
+            id => assert_eq!(variable, None, "{path}: {id}"),
+        }
+    }
+}
+
+#[test]
+fn help_is_as_documented() {
+    let help = Arguments::command().render_long_help().to_string();
+
+    assert_eq!(help.trim_end(), include_str!("help.txt").trim_end());
+}
+
+#[test]
+fn options_stand_before_or_after_the_command() {
+    for line in [
+        "vettid --json --home /tmp/x --secrets-stdin unlock",
+        "vettid unlock --json --home /tmp/x --secrets-stdin",
+    ] {
+        let arguments = parse(line).unwrap();
+
+        assert!(arguments.json && arguments.secrets.secrets_stdin, "{line}");
+        assert_eq!(arguments.home, Some("/tmp/x".into()), "{line}");
+    }
+}
+
+#[test]
+fn secrets_have_one_source() {
+    assert!(parse("vettid unlock --secrets-stdin --secrets-fd 3").is_err());
+    assert!(
+        parse("vettid --secrets-stdin item put --name a --sensitivity data --field-stdin b").is_err()
+    );
+}
+
+#[test]
+fn new_item_says_what_it_is_called_and_how_well_it_is_kept() {
+    assert!(parse("vettid item put --name a --sensitivity data").is_ok());
+    assert!(parse("vettid item put --name a").is_err());
+    assert!(parse("vettid item put --sensitivity data").is_err());
+    assert!(parse(&format!("vettid item put --id {}", "0a".repeat(16))).is_ok());
+    assert!(parse("vettid item get zz").is_err());
+}

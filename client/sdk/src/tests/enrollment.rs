@@ -1,0 +1,214 @@
+//! Enrollment, and what is left of it when the program ends at any of its steps.
+
+use vettid_wire::refusal::Code;
+use vettid_wire::time::DAY;
+
+use super::bus::{Lab, Mishap, Shelf};
+use super::vault::VAULT;
+use crate::enroll;
+use crate::error::{Error, Unacceptable};
+use crate::keystore::{KeystoreError, MemoryKeystore};
+
+#[tokio::test(start_paused = true)]
+async fn invitation_becomes_an_open_vault() {
+    let lab = Lab::new();
+
+    let (owner, shelf) = lab.enrolled().await;
+
+    let state = shelf.state();
+    assert_eq!(owner.vault(), Some(VAULT));
+    assert!(state.enrollment.is_none() && state.pending.is_none());
+    assert_eq!(state.credential.expect("a credential").version, 1);
+    assert_eq!(state.remembered.release, 2);
+    assert!(owner.status().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn enrollment_goes_on_after_a_crash_at_any_save() {
+    for written in [false, true] {
+        let mut crash_at = 1;
+        loop {
+            let (lab, shelf) = (Lab::new(), Shelf::default());
+            shelf.disk().fails_at = Some((crash_at, written));
+            let first = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+            shelf.disk().fails_at = None;
+            if first.is_ok() {
+                assert!(crash_at > 5, "only {crash_at} saves");
+                break;
+            }
+            drop(first);
+
+            let second = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+
+            let place = format!("save {crash_at}, written {written}");
+            let complete = match second {
+                Ok(_) => true,
+                // The last save was the one that says so.
+                Err(Error::Local(KeystoreError::AlreadyEnrolled)) => written,
+                Err(error) => panic!("{place}: {error:?}"),
+            };
+            assert!(complete, "{place}");
+            let world = lab.world();
+            assert_eq!(world.vault.times_done("credential.create"), 1, "{place}");
+            assert_eq!(
+                shelf.state().credential.expect("a credential").version,
+                world.vault.version,
+                "{place}"
+            );
+            drop(world);
+            crash_at += 1;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn enrollment_survives_the_vault_process_at_each_request() {
+    for mishap in [Mishap::ResetBefore, Mishap::ResetAfter, Mishap::LoseReply] {
+        for quiet in 0..2 {
+            let (lab, shelf) = (Lab::new(), Shelf::default());
+            // Closing after the first reply stands for a request that goes through.
+            for _ in 0..quiet {
+                lab.expect_mishap(Mishap::Closing);
+            }
+            lab.expect_mishap(mishap);
+
+            let owner = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+
+            assert!(owner.is_ok(), "{mishap:?} after {quiet}: {owner:?}");
+            assert_eq!(lab.world().vault.times_done("credential.create"), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn vault_that_was_staged_in_a_dead_process_is_staged_again() {
+    let (lab, shelf) = (Lab::new(), Shelf::default());
+    // The program ends when it has the one-time keys, and the vault process ends too.
+    shelf.disk().fails_at = Some((5, true));
+    let first = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+    assert!(first.is_err());
+    shelf.disk().fails_at = None;
+    lab.world().crash();
+
+    let second = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+
+    assert!(second.is_ok(), "{second:?}");
+    assert_eq!(lab.world().vault.times_done("credential.create"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn finished_vault_that_is_locked_again_is_opened_to_fetch_its_credential() {
+    let (lab, shelf) = (Lab::new(), Shelf::default());
+    // The answer to credential.create comes, but cannot be kept.
+    shelf.disk().fails_at = Some((7, false));
+    let first = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+    assert!(first.is_err() && shelf.state().pending.is_some());
+    shelf.disk().fails_at = None;
+    lab.world().crash();
+
+    let second = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+
+    assert!(second.is_ok(), "{second:?}");
+    assert_eq!(lab.world().vault.times_done("credential.create"), 1);
+    assert_eq!(shelf.state().credential.expect("a credential").version, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn used_invitation_is_refused_by_the_node() {
+    let lab = Lab::new();
+    lab.enrolled().await;
+
+    let outcome =
+        enroll(MemoryKeystore::default(), lab.clone(), lab.clock(), &lab.entry()).await;
+
+    let error = outcome.err().expect("refused");
+    assert_eq!(error.code(), "invitation-used");
+    assert!(matches!(error, Error::NodeRefused(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_invitation_is_not_tried() {
+    let lab = Lab::new();
+    let entry = lab.entry();
+    lab.world().now = lab.world().now.plus(2 * DAY);
+
+    let outcome = enroll(MemoryKeystore::default(), lab.clone(), lab.clock(), &entry).await;
+
+    assert_eq!(outcome.map(drop), Err(Unacceptable::InvitationExpired.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn device_that_has_a_vault_takes_no_other() {
+    let lab = Lab::new();
+    let (_, shelf) = lab.enrolled().await;
+
+    let outcome = enroll(shelf, lab.clone(), lab.clock(), &lab.entry()).await;
+
+    assert_eq!(outcome.map(drop), Err(KeystoreError::AlreadyEnrolled.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_invitation_replaces_one_that_made_nothing() {
+    let (lab, shelf) = (Lab::new(), Shelf::default());
+    lab.world().http_down = true;
+    let first = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+    assert!(first.is_err());
+    lab.world().http_down = false;
+    let mut entry = lab.entry();
+    entry.invitation.secret = vettid_wire::Secret::new(vec![8; 32]);
+
+    assert!(enroll(shelf, lab.clone(), lab.clock(), &entry).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_invitation_does_not_replace_one_whose_vault_may_exist() {
+    let (lab, shelf) = (Lab::new(), Shelf::default());
+    shelf.disk().fails_at = Some((7, false));
+    let first = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+    assert!(first.is_err() && shelf.state().pending.is_some());
+    shelf.disk().fails_at = None;
+    let mut entry = lab.entry();
+    entry.invitation.secret = vettid_wire::Secret::new(vec![8; 32]);
+
+    let outcome = enroll(shelf, lab.clone(), lab.clock(), &entry).await;
+
+    assert_eq!(outcome.map(drop), Err(KeystoreError::OtherEnrollment.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unfinished_enrollment_is_no_device() {
+    let (lab, shelf) = (Lab::new(), Shelf::default());
+    lab.world().http_down = true;
+    let first = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+    assert!(first.is_err());
+
+    let opened = crate::Owner::open(shelf, lab.clone(), lab.clock());
+
+    assert_eq!(opened.map(drop), Err(KeystoreError::Unfinished.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn vault_that_was_set_up_before_refuses() {
+    let (lab, shelf) = (Lab::new(), Shelf::default());
+    lab.world().vault.exists = true;
+
+    let outcome = enroll(shelf, lab.clone(), lab.clock(), &lab.entry()).await;
+
+    assert_eq!(outcome.map(drop), Err(Error::Refused(Code::AlreadyEnrolled.into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_a_pin_or_password_is_not_sent() {
+    let lab = Lab::new();
+    let mut short = lab.entry();
+    short.pin = "12345".into();
+    let mut weak = lab.entry();
+    weak.password = "short".into();
+
+    for (entry, why) in [(short, Unacceptable::Pin), (weak, Unacceptable::Password)] {
+        let outcome = enroll(MemoryKeystore::default(), lab.clone(), lab.clock(), &entry).await;
+
+        assert_eq!(outcome.map(drop), Err(why.into()));
+    }
+    assert_eq!(lab.world().connects, 0);
+}

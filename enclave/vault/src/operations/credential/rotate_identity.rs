@@ -1,0 +1,116 @@
+//! `credential.rotate-identity`: new credential key and identity; lifts a freeze.
+
+use vettid_crypto::sign::SigningKey;
+use vettid_wire::operation::{credential, feed};
+use vettid_wire::refusal::{Code, Refusal};
+use vettid_wire::{cbor, limits};
+
+use crate::audit::Audit;
+use crate::credential::{Present, Statement};
+use crate::effect::Changing;
+use crate::grant::OwnerPresent;
+use crate::operation::Operation;
+use crate::stop::Stop;
+
+/// Makes a new credential key and a new identity, which the one before vouches for; lifts a freeze.
+///
+/// The root of critical values stays: no copy of it has ever left the vault unsealed, and the layer
+/// that a stolen credential opens with is destroyed at every use.
+pub(crate) enum RotateIdentity {}
+
+impl Operation for RotateIdentity {
+    type Request = credential::RotateIdentity;
+    type Grant = OwnerPresent;
+    type Effect = Present;
+    const AUDIT: Audit = Audit::Always;
+    const WHILE_FROZEN: bool = true;
+
+    fn run(
+        on: &mut Changing<'_>,
+        by: OwnerPresent,
+        _: credential::RotateIdentity,
+    ) -> Result<credential::Rotated, Stop> {
+        let rotations = on.change.identities()?.len();
+        if rotations > limits::ROTATIONS {
+            return Err(Refusal::limit("rotations", limits::ROTATIONS, rotations).into());
+        }
+        let from = on.change.identity_key()?.ok_or(Code::Internal)?;
+        let (to, key) = (SigningKey::generate(on.entropy), SigningKey::generate(on.entropy));
+        let number = u32::try_from(rotations).unwrap_or(u32::MAX).saturating_add(1);
+        let statement = Statement::new(on.vault, number, &from, &to, on.now);
+        on.change.succeed_identity(&to, Some(&cbor::encode(&statement)), on.now)?;
+        let alarm = on.change.credential()?.ok_or(Code::Internal)?.alarm;
+        on.change.freeze_credential(false, alarm)?;
+        on.tell(feed::Kind::IdentityRotated, by.device())?;
+        let rotated = credential::Rotated {
+            identity_key: to.verifying_key().0,
+            credential_key: key.verifying_key().0,
+        };
+        on.renew_key(by, key);
+        Ok(rotated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{self, refused};
+    use vettid_wire::operation::audit;
+
+    #[test]
+    fn rotation_replaces_both_keys_and_keeps_the_vault() {
+        let mut owner = fixture::owner();
+        let before = owner.call(&audit::Verify {}).expect("head").head.identity_key;
+
+        let rotated =
+            owner.call_present(&credential::RotateIdentity {}, None).expect("rotated");
+
+        let after = owner.call(&audit::Verify {}).expect("head").head.identity_key;
+        assert_ne!(before, after);
+        assert_eq!(after, rotated.identity_key);
+        let public = owner.vault.database().view().credential().expect("row").expect("one").public;
+        assert_eq!(public.0, rotated.credential_key);
+        assert_eq!(owner.status().open.expect("open").vault, owner.vault_id);
+        assert!(owner.feed_kinds().contains(&feed::Kind::IdentityRotated));
+    }
+
+    #[test]
+    fn statements_lead_from_the_first_key_to_the_newest() {
+        let mut owner = fixture::owner();
+        for _ in 0..2 {
+            owner.call_present(&credential::RotateIdentity {}, None).expect("rotated");
+        }
+
+        let chain = owner.vault.database().view().identities().expect("rows");
+
+        assert_eq!(vettid_wire::id::VaultId::of(&chain[0].public), owner.vault_id);
+        assert_eq!(chain.iter().map(|key| key.number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(chain[0].statement.is_none() && chain[2].statement.is_some());
+    }
+
+    #[test]
+    fn rotation_lifts_a_freeze_and_critical_values_survive_it() {
+        let mut owner = fixture::owner();
+        let id = owner.put_critical("safe", "1234");
+        owner.call(&credential::ReportLost {}).expect("reported");
+        assert_eq!(owner.reveal_critical(id), refused(Code::CredentialFrozen));
+
+        owner.call_present(&credential::RotateIdentity {}, None).expect("rotated");
+
+        assert_eq!(owner.reveal_critical(id).expect("values"), ["1234"]);
+    }
+
+    #[test]
+    fn thirty_third_rotation_is_refused() {
+        let mut owner = fixture::owner();
+        for _ in 0..limits::ROTATIONS {
+            owner.refill_if_empty();
+            owner.call_present(&credential::RotateIdentity {}, None).expect("rotated");
+        }
+
+        owner.refill_if_empty();
+        let refusal = owner.call_present(&credential::RotateIdentity {}, None);
+
+        assert_eq!(refusal, Err(Refusal::limit("rotations", 32, 33)));
+    }
+}

@@ -1,0 +1,5 @@
+//! `device.*`.
+
+mod list;
+
+pub(crate) use list::List;

@@ -1,0 +1,7 @@
+//! `feed.*`.
+
+mod list;
+mod read;
+
+pub(crate) use list::List;
+pub(crate) use read::Read;

@@ -1,0 +1,5 @@
+//! `password.*`.
+
+mod change;
+
+pub(crate) use change::Change;

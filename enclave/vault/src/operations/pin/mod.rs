@@ -1,0 +1,5 @@
+//! `pin.*`.
+
+mod change;
+
+pub(crate) use change::Change;

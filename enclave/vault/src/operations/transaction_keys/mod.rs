@@ -1,0 +1,5 @@
+//! `transaction-keys.*`.
+
+mod refill;
+
+pub(crate) use refill::Refill;
