@@ -55,12 +55,15 @@ pub(crate) fn record_in(
     subject: &str,
 ) -> rusqlite::Result<()> {
     let newest: Option<(i64, [u8; 32])> = connection
-        .query_row("SELECT number, hash FROM admin_audit ORDER BY number DESC LIMIT 1", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        .query_row(
+            "SELECT number, hash FROM admin_audit ORDER BY number DESC LIMIT 1",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()?;
-    let (number, previous) =
-        newest.map_or((1, [0; 32]), |(number, hash)| (number.saturating_add(1), hash));
+    let (number, previous) = newest.map_or((1, [0; 32]), |(number, hash)| {
+        (number.saturating_add(1), hash)
+    });
     let at = i64::try_from(at).unwrap_or(i64::MAX);
     let hash = hash(number, at, action.as_str(), subject, &previous);
     connection
@@ -73,7 +76,8 @@ pub(crate) fn record_in(
 
 /// Checks the whole chain; the number of rows.
 pub async fn verify(database: &Database) -> Result<u64, AuditError> {
-    database.read(|connection| Ok(verify_in(connection)))
+    database
+        .read(|connection| Ok(verify_in(connection)))
         .await?
         .map_err(|error| match error {
             Checked::Broken(number) => AuditError::Broken(number),
@@ -152,9 +156,10 @@ mod tests {
 
     #[tokio::test]
     async fn altered_and_removed_rows_are_found() {
-        for tamper in ["UPDATE admin_audit SET subject = '9' WHERE number = 2",
-            "DELETE FROM admin_audit WHERE number = 2"]
-        {
+        for tamper in [
+            "UPDATE admin_audit SET subject = '9' WHERE number = 2",
+            "DELETE FROM admin_audit WHERE number = 2",
+        ] {
             let folder = tempfile::tempdir().expect("folder");
             let database = audited(&folder).await;
             let connection = Connection::open(folder.path().join("node.db")).expect("opened");

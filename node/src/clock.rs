@@ -5,5 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Seconds since 1970; zero if the clock is before that.
 #[must_use]
 pub fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs())
 }

@@ -210,8 +210,11 @@ impl Config {
         if !self.bus.public.is_empty() {
             return self.bus.public.clone();
         }
-        let (tcp, websocket) =
-            if self.bus.tls.is_some() { ("tls", "wss") } else { ("nats", "ws") };
+        let (tcp, websocket) = if self.bus.tls.is_some() {
+            ("tls", "wss")
+        } else {
+            ("nats", "ws")
+        };
         vec![
             format!("{tcp}://{}", self.bus.tcp),
             format!("{websocket}://{}", self.bus.websocket),
@@ -261,13 +264,20 @@ impl Default for Enclave {
 impl Default for Http {
     fn default() -> Self {
         let listen = local(8440);
-        Self { listen, tls: None, max_connections: 1_000, requests_per_minute: 60 }
+        Self {
+            listen,
+            tls: None,
+            max_connections: 1_000,
+            requests_per_minute: 60,
+        }
     }
 }
 
 impl Default for MetricsListener {
     fn default() -> Self {
-        Self { listen: local(9440) }
+        Self {
+            listen: local(9440),
+        }
     }
 }
 
@@ -284,10 +294,17 @@ mod tests {
     #[test]
     fn defaults_listen_on_this_machine_only() {
         let config = Config::parse(SMALLEST).expect("accepted");
-        let listeners =
-            [config.bus.tcp, config.bus.websocket, config.http.listen, config.metrics.listen];
+        let listeners = [
+            config.bus.tcp,
+            config.bus.websocket,
+            config.http.listen,
+            config.metrics.listen,
+        ];
         assert!(listeners.iter().all(|address| address.ip().is_loopback()));
-        assert_eq!(config.bus_urls(), ["nats://127.0.0.1:4222", "ws://127.0.0.1:4223"]);
+        assert_eq!(
+            config.bus_urls(),
+            ["nats://127.0.0.1:4222", "ws://127.0.0.1:4223"]
+        );
     }
 
     #[test]
@@ -299,10 +316,13 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_bad_addresses_are_refused() {
-        for bad in ["", "public_url = \"node.example\"", "public_url = \"http://a\"\nspeed = 1",
+        for bad in [
+            "",
+            "public_url = \"node.example\"",
+            "public_url = \"http://a\"\nspeed = 1",
             "public_url = \"http://a\"\n[enclave]\naddress = \"tcp:1\"",
-            "public_url = \"http://a\"\n[bus]\ntcp = \"4222\""]
-        {
+            "public_url = \"http://a\"\n[bus]\ntcp = \"4222\"",
+        ] {
             assert!(Config::parse(bad).is_err(), "{bad}");
         }
     }
@@ -311,6 +331,9 @@ mod tests {
     fn tls_on_the_bus_shows_in_its_addresses() {
         let text = format!("{SMALLEST}\n[bus.tls]\ncertificate = \"/c\"\nkey = \"/k\"");
         let config = Config::parse(&text).expect("accepted");
-        assert_eq!(config.bus_urls(), ["tls://127.0.0.1:4222", "wss://127.0.0.1:4223"]);
+        assert_eq!(
+            config.bus_urls(),
+            ["tls://127.0.0.1:4222", "wss://127.0.0.1:4223"]
+        );
     }
 }

@@ -59,7 +59,12 @@ impl NodeFolder {
         if folder.config().exists() {
             return Err(FolderError::AlreadyThere(folder.0));
         }
-        for part in [folder.objects(), folder.bus(), folder.enclave(), folder.run()] {
+        for part in [
+            folder.objects(),
+            folder.bus(),
+            folder.enclave(),
+            folder.run(),
+        ] {
             create_private(&part).map_err(blame(&part))?;
         }
         Ok(folder)
@@ -67,12 +72,19 @@ impl NodeFolder {
 
     /// Uses a folder that [`Self::create`] made.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let path = path.canonicalize().map_err(|_| FolderError::NotANode(path.to_owned()))?;
+        let path = path
+            .canonicalize()
+            .map_err(|_| FolderError::NotANode(path.to_owned()))?;
         let folder = Self(path);
         if !folder.config().exists() {
             return Err(FolderError::NotANode(folder.0));
         }
-        for part in [folder.objects(), folder.bus(), folder.enclave(), folder.run()] {
+        for part in [
+            folder.objects(),
+            folder.bus(),
+            folder.enclave(),
+            folder.run(),
+        ] {
             create_private(&part).map_err(blame(&part))?;
         }
         Ok(folder)
@@ -186,14 +198,18 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 /// Reads a file and refuses it when others can read it too.
 pub fn read_private(path: &Path) -> io::Result<String> {
     let mode = fs::metadata(path)?.permissions().mode();
     if mode & 0o077 != 0 {
-        return Err(io::Error::new(ErrorKind::PermissionDenied, "others can read it: chmod 600"));
+        return Err(io::Error::new(
+            ErrorKind::PermissionDenied,
+            "others can read it: chmod 600",
+        ));
     }
     fs::read_to_string(path)
 }
@@ -207,11 +223,19 @@ pub fn create_private(path: &Path) -> io::Result<()> {
 }
 
 fn check_mode(path: &Path, wanted: u32) -> Result<(), FolderError> {
-    let mode = fs::metadata(path).map_err(blame(path))?.permissions().mode() & 0o777;
+    let mode = fs::metadata(path)
+        .map_err(blame(path))?
+        .permissions()
+        .mode()
+        & 0o777;
     if mode & !wanted == 0 {
         return Ok(());
     }
-    Err(FolderError::Open { path: path.to_owned(), mode, wanted })
+    Err(FolderError::Open {
+        path: path.to_owned(),
+        mode,
+        wanted,
+    })
 }
 
 fn blame(path: &Path) -> impl FnOnce(io::Error) -> FolderError + use<> {
@@ -237,7 +261,10 @@ mod tests {
 
         fs::set_permissions(folder.bus(), fs::Permissions::from_mode(0o755)).expect("chmod");
 
-        assert!(matches!(folder.check_permissions(), Err(FolderError::Open { mode: 0o755, .. })));
+        assert!(matches!(
+            folder.check_permissions(),
+            Err(FolderError::Open { mode: 0o755, .. })
+        ));
     }
 
     #[test]
@@ -251,7 +278,10 @@ mod tests {
 
         let refused = read_private(&path).expect_err("refused");
         assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
-        assert!(matches!(folder.check_permissions(), Err(FolderError::Open { mode: 0o644, .. })));
+        assert!(matches!(
+            folder.check_permissions(),
+            Err(FolderError::Open { mode: 0o644, .. })
+        ));
     }
 
     #[test]
@@ -267,7 +297,10 @@ mod tests {
     #[test]
     fn folder_without_a_node_is_told_apart() {
         let place = tempfile::tempdir().expect("temporary folder");
-        assert!(matches!(NodeFolder::open(place.path()), Err(FolderError::NotANode(_))));
+        assert!(matches!(
+            NodeFolder::open(place.path()),
+            Err(FolderError::NotANode(_))
+        ));
     }
 
     #[test]

@@ -36,7 +36,12 @@ impl Health {
         enclave: watch::Receiver<LinkStatus>,
         database: Database,
     ) -> Self {
-        Self { bus, server, enclave, database }
+        Self {
+            bus,
+            server,
+            enclave,
+            database,
+        }
     }
 
     /// What is there now.

@@ -132,7 +132,11 @@ pub async fn revoke(database: &Database, id: u64, now: u64) -> Result<(), Invita
         }
         Ok(changed > 0)
     });
-    if revoked.await? { Ok(()) } else { Err(InvitationError::NotOpen) }
+    if revoked.await? {
+        Ok(())
+    } else {
+        Err(InvitationError::NotOpen)
+    }
 }
 
 /// An invitation that somebody presents.

@@ -109,7 +109,10 @@ mod tests {
 
         for (name, kind, _) in metric_table() {
             let family = name.trim_end_matches("_total");
-            assert!(text.contains(&format!("# TYPE {family} {kind}\n")), "{name}");
+            assert!(
+                text.contains(&format!("# TYPE {family} {kind}\n")),
+                "{name}"
+            );
         }
         assert!(text.contains("vettid_node_frames_inbound_total 3\n"));
     }

@@ -55,13 +55,19 @@ impl NetworkFile {
     /// Reads and checks the text of a file.
     pub fn parse(text: &str) -> Result<Self, NetworkFileError> {
         let text: Text = toml::from_str(text)?;
-        let signed = BASE64.decode(text.signed.as_bytes()).map_err(|_| NetworkFileError::Signed)?;
+        let signed = BASE64
+            .decode(text.signed.as_bytes())
+            .map_err(|_| NetworkFileError::Signed)?;
         let network = SignedNetwork::verify(&signed)?;
         let id = network.id();
         if text.id.parse() != Ok(id) {
             return Err(NetworkFileError::Id);
         }
-        let images = network.reference_values.iter().map(|value| value.pcr0).collect();
+        let images = network
+            .reference_values
+            .iter()
+            .map(|value| value.pcr0)
+            .collect();
         Ok(Self { id, signed, images })
     }
 

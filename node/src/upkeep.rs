@@ -58,7 +58,9 @@ impl Upkeep {
 
     /// Invitations name the enclave's identity, also when the node does not run.
     async fn note_identity(&self) {
-        let Some(node) = self.health.enclave().node else { return };
+        let Some(node) = self.health.enclave().node else {
+            return;
+        };
         let noted = space::fact(&self.database, NODE_ID).await;
         if noted.is_ok_and(|noted| noted.as_deref() == Some(&node.0)) {
             return;
@@ -81,11 +83,18 @@ impl Upkeep {
     }
 
     async fn sweep(&self) {
-        let Ok(abandoned) = self.directory.sweep_pending(unix_seconds()).await else { return };
+        let Ok(abandoned) = self.directory.sweep_pending(unix_seconds()).await else {
+            return;
+        };
         if !abandoned.is_empty() {
             tracing::info!(count = abandoned.len(), "abandoned enrollments removed");
-            self.metrics.enrollments_expired.inc_by(abandoned.len() as u64);
-            for space in abandoned.into_iter().filter(|_| self.health.enclave().serving) {
+            self.metrics
+                .enrollments_expired
+                .inc_by(abandoned.len() as u64);
+            for space in abandoned
+                .into_iter()
+                .filter(|_| self.health.enclave().serving)
+            {
                 // Without a link nothing is open.
                 let _ = self.commands.send(SpaceCommand::Close(space)).await;
             }

@@ -24,11 +24,13 @@
     reason = "a harness of tests: to fail loudly at the first surprise is its way to report"
 )]
 
+pub mod command_line;
 pub mod fake_enclave;
 pub mod host_disk;
 pub mod node;
 pub mod noise;
 pub mod owner;
+pub mod phone;
 pub mod plaintext;
 pub mod processes;
 pub mod programs;

@@ -283,7 +283,8 @@ impl Node {
     /// When the node refuses.
     #[must_use]
     pub fn invitation_for(&self, more: &[&str]) -> (u64, String) {
-        let made = self.expect(&[&["invitation", "create"], more].concat());
+        let command = [&["invitation", "create"], more].concat();
+        let made = wait::within(PATIENCE, || self.ask(&command).ok()).expect("an invitation");
         let made = found(&made, "link").expect("a link");
         let id = made["id"].as_u64().expect("a number");
         (id, made["link"].as_str().expect("a link").to_owned())

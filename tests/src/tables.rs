@@ -13,6 +13,7 @@ pub fn all() -> Vec<(&'static str, String)> {
     vec![
         ("labels.md", labels()),
         ("metrics.md", metrics()),
+        ("operations.md", operations()),
         ("refusals.md", refusals()),
         ("subjects.md", subjects()),
     ]
@@ -28,6 +29,21 @@ fn metrics() -> String {
         [code(name), kind.to_owned(), tidy(help)]
     });
     table("Metrics of a node", "vettid_node::metrics", ["metric", "kind", "what"], rows)
+}
+
+fn operations() -> String {
+    let rows = vettid_vault::table().into_iter().map(|row| {
+        [
+            code(row.operation),
+            row.grant.as_str().to_owned(),
+            format!("{:?}", row.proof).to_lowercase(),
+            row.effect.to_owned(),
+            row.audit.as_str().to_owned(),
+            row.limit.to_string(),
+        ]
+    });
+    let heads = ["operation", "grant", "proof", "effect", "audit", "body, bytes"];
+    table("Operations of a vault", "vettid_vault::table()", heads, rows)
 }
 
 fn refusals() -> String {

@@ -99,3 +99,11 @@ fn enclave_program_that_is_not_the_measured_one_is_noticed() {
     let refused = owner.unlock().expect_err("refused");
     assert!(matches!(refused, vettid_tests::raw::Fault::Session(_)), "{refused}");
 }
+
+#[test]
+fn node_that_says_ready_hands_out_an_invitation_at_once() {
+    let mut node = Node::made();
+    node.start();
+
+    node.ask(&["invitation", "create"]).expect("the very next command");
+}

@@ -136,6 +136,9 @@ fn changing_the_pin_needs_the_current_one_and_keeps_everything() {
     // A PIN proven at the set-up or at an unlock counts as fresh; the current one is asked for anyway.
     attempt(&mut owner, PIN).expect("fresh");
     assert_eq!(code(change(&mut owner, WRONG, "735261")), Some(Code::WrongPin));
+    // A wrong one ends the freshness of the right one.
+    assert_eq!(code(change(&mut owner, PIN, "735261")), Some(Code::PinNeeded));
+    attempt(&mut owner, PIN).expect("fresh again");
     assert!(matches!(
         code(change(&mut owner, PIN, "12")),
         Some(Code::InvalidValue | Code::LimitExceeded)

@@ -24,7 +24,10 @@ pub(crate) fn charge(account: Attempts, now: UnixMillis) -> Result<Attempts, Ref
 
 /// The refusal of an attempt that was wrong, with the wait before the next one.
 pub(crate) fn wrong(code: Code, charged: Attempts, now: UnixMillis) -> Refusal {
-    Refusal { retry_after: seconds_to_wait(charged, now), ..code.into() }
+    Refusal {
+        retry_after: seconds_to_wait(charged, now),
+        ..code.into()
+    }
 }
 
 /// Whole seconds until an attempt may be made, rounded up; none if one may be made now.
@@ -36,7 +39,10 @@ fn seconds_to_wait(account: Attempts, now: UnixMillis) -> Option<u64> {
 /// Wait behind the attempt that made this many fail.
 fn wait_after(failed: u32) -> Option<u64> {
     let index = usize::try_from(failed.checked_sub(limits::FREE_ATTEMPTS)?).ok()?;
-    limits::ATTEMPT_WAITS.get(index).or(limits::ATTEMPT_WAITS.last()).copied()
+    limits::ATTEMPT_WAITS
+        .get(index)
+        .or(limits::ATTEMPT_WAITS.last())
+        .copied()
 }
 
 #[cfg(test)]
@@ -57,15 +63,28 @@ mod tests {
 
     #[test]
     fn three_attempts_are_free_and_then_waits_grow_to_an_hour() {
-        let expected =
-            [0, 0, 30 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, HOUR, HOUR].to_vec();
+        let expected = [
+            0,
+            0,
+            30 * SECOND,
+            MINUTE,
+            5 * MINUTE,
+            15 * MINUTE,
+            HOUR,
+            HOUR,
+            HOUR,
+        ]
+        .to_vec();
 
         assert_eq!(waits(9), expected);
     }
 
     #[test]
     fn attempt_within_the_wait_is_refused_with_the_seconds_left_and_not_charged() {
-        let account = Attempts { failed: 3, not_before: UnixMillis(10_000) };
+        let account = Attempts {
+            failed: 3,
+            not_before: UnixMillis(10_000),
+        };
 
         assert_eq!(charge(account, UnixMillis(1)), Err(Refusal::wait(10)));
         assert_eq!(charge(account, UnixMillis(9_999)), Err(Refusal::wait(1)));
@@ -75,16 +94,29 @@ mod tests {
     #[test]
     fn hundred_wrong_attempts_exhaust_the_account_for_good() {
         assert_eq!(waits(100).len(), 100);
-        let account = Attempts { failed: 100, not_before: UnixMillis(0) };
+        let account = Attempts {
+            failed: 100,
+            not_before: UnixMillis(0),
+        };
 
-        assert_eq!(charge(account, UnixMillis(u64::MAX)), Err(Code::Exhausted.into()));
+        assert_eq!(
+            charge(account, UnixMillis(u64::MAX)),
+            Err(Code::Exhausted.into())
+        );
     }
 
     #[test]
     fn wrong_attempt_is_told_the_wait_that_it_caused() {
         let now = UnixMillis(1_000);
         let free = charge(Attempts::default(), now).expect("charged");
-        let third = charge(Attempts { failed: 2, ..Attempts::default() }, now).expect("charged");
+        let third = charge(
+            Attempts {
+                failed: 2,
+                ..Attempts::default()
+            },
+            now,
+        )
+        .expect("charged");
 
         assert_eq!(wrong(Code::WrongPin, free, now).retry_after, None);
         assert_eq!(wrong(Code::WrongPin, third, now).retry_after, Some(30));

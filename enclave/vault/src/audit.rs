@@ -42,7 +42,13 @@ pub(crate) fn note(
     subject: Option<&[u8]>,
     done: bool,
 ) -> Result<(), Stop> {
-    let event = NewEvent { at: now, operation, device, subject, done };
+    let event = NewEvent {
+        at: now,
+        operation,
+        device,
+        subject,
+        done,
+    };
     Ok(change.append_audit(&event)?)
 }
 

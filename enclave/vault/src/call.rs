@@ -1,13 +1,13 @@
 //! One request and who makes it.
 
+use vettid_crypto::Label;
 use vettid_crypto::digest;
+use vettid_crypto::sealed_box::BoxSecret;
 use vettid_crypto::sign::VerifyingKey;
 use vettid_wire::cbor::{self, Wire};
 use vettid_wire::id::{DeviceId, DeviceRoute, SessionId};
 use vettid_wire::refusal::Code;
 use vettid_wire::request::{OwnerProof, OwnerSecret, Request, proof_context};
-use vettid_crypto::sealed_box::BoxSecret;
-use vettid_crypto::Label;
 
 use crate::stop::Stop;
 
@@ -33,7 +33,12 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     /// The request that `bytes` are the encoding of.
     pub(crate) fn new(caller: &'a Caller, request: &'a Request, bytes: &'a [u8]) -> Self {
-        Self { caller, device: DeviceId::of(&caller.device_key), request, bytes }
+        Self {
+            caller,
+            device: DeviceId::of(&caller.device_key),
+            request,
+            bytes,
+        }
     }
 
     /// Tells a repeat from another request under the same id. There is one encoding of a request,
@@ -44,23 +49,38 @@ impl<'a> Call<'a> {
 
     /// Decodes the body.
     pub(crate) fn body<T: Wire>(&self) -> Result<T, Stop> {
-        self.request.body.expose(|body| cbor::decode(body)).map_err(|_| Code::Malformed.into())
+        self.request
+            .body
+            .expose(|body| cbor::decode(body))
+            .map_err(|_| Code::Malformed.into())
     }
 
     /// The owner's proof, for an operation that needs one.
     pub(crate) fn proof(&self) -> Result<&'a OwnerProof, Stop> {
-        self.request.proof.as_ref().ok_or_else(|| Code::ProofInvalid.into())
+        self.request
+            .proof
+            .as_ref()
+            .ok_or_else(|| Code::ProofInvalid.into())
     }
 
     /// Opens the owner's proof with the one-time key that it was sealed to.
     pub(crate) fn open_proof(&self, key: &BoxSecret) -> Result<OwnerSecret, Stop> {
         let invalid = || Stop::from(Code::ProofInvalid);
-        let Request { id, operation, body, .. } = self.request;
+        let Request {
+            id,
+            operation,
+            body,
+            ..
+        } = self.request;
         let context = proof_context(*id, operation, body);
         let plain = key
             .open(Label::OwnerProof, &[&context], &self.proof()?.sealed)
             .map_err(|_| invalid())?;
         let secret: OwnerSecret = cbor::decode(&plain).map_err(|_| invalid())?;
-        if secret.reply_key.len() == 32 { Ok(secret) } else { Err(invalid()) }
+        if secret.reply_key.len() == 32 {
+            Ok(secret)
+        } else {
+            Err(invalid())
+        }
     }
 }

@@ -57,22 +57,24 @@ fn serve_request(
 }
 
 /// Encodes what came of a request.
-pub(crate) fn reply(
-    id: RequestId,
-    head: Option<Head>,
-    served: Result<Served, Refusal>,
-) -> Vec<u8> {
+pub(crate) fn reply(id: RequestId, head: Option<Head>, served: Result<Served, Refusal>) -> Vec<u8> {
     let encode = |outcome, credential| {
-        cbor::encode(&FromVault::Reply(Reply { id, outcome, head, credential }))
+        cbor::encode(&FromVault::Reply(Reply {
+            id,
+            outcome,
+            head,
+            credential,
+        }))
     };
     let bytes = match served {
         Ok(served) => encode(served.outcome, served.credential),
         Err(refusal) => encode(Outcome::Refused(refusal), None),
     };
     match bytes.len() {
-        size if size > limits::REPLY => {
-            encode(Outcome::Refused(Refusal::limit("reply", limits::REPLY, size)), None)
-        }
+        size if size > limits::REPLY => encode(
+            Outcome::Refused(Refusal::limit("reply", limits::REPLY, size)),
+            None,
+        ),
         _ => bytes,
     }
 }

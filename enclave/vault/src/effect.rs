@@ -40,7 +40,12 @@ pub(crate) struct Served {
 impl Served {
     /// An outcome and nothing else.
     pub(crate) fn new(outcome: Outcome) -> Self {
-        Self { outcome, credential: None, feed: None, close: None }
+        Self {
+            outcome,
+            credential: None,
+            feed: None,
+            close: None,
+        }
     }
 }
 
@@ -90,7 +95,16 @@ impl Effect for Reads {
         let request = call.body()?;
         let open = state.unlocked()?;
         let (database, header) = (&mut open.database, &open.gate.header);
-        let reply = O::run(&mut Reading { database, header, call, now: out.now }, by, request)?;
+        let reply = O::run(
+            &mut Reading {
+                database,
+                header,
+                call,
+                now: out.now,
+            },
+            by,
+            request,
+        )?;
         Ok(Served::new(Outcome::Done(encode(&reply))))
     }
 }
@@ -202,11 +216,27 @@ fn change(
     let outcome = open.commit(out, |change, out| {
         let (entropy, now) = (&mut *out.entropy, out.now);
         let traces = &mut traces;
-        let reply =
-            run(&mut Changing { change, entropy, vault, now, indexed, traces }, facts)?;
+        let reply = run(
+            &mut Changing {
+                change,
+                entropy,
+                vault,
+                now,
+                indexed,
+                traces,
+            },
+            facts,
+        )?;
         if audit != Audit::Never {
             let subject = traces.subject();
-            audit::note(change, now, &call.request.operation, Some(&call.device), subject, true)?;
+            audit::note(
+                change,
+                now,
+                &call.request.operation,
+                Some(&call.device),
+                subject,
+                true,
+            )?;
         }
         let outcome = Outcome::Done(reply);
         if keep {
@@ -215,9 +245,11 @@ fn change(
         Ok(outcome)
     });
     match outcome {
-        Ok(outcome) => {
-            Ok(Served { feed: traces.feed, close: traces.close, ..Served::new(outcome) })
-        }
+        Ok(outcome) => Ok(Served {
+            feed: traces.feed,
+            close: traces.close,
+            ..Served::new(outcome)
+        }),
         Err(Stop::Refused(refusal)) => {
             if audit == Audit::Always {
                 open.note_refusal(call, out, traces.subject())?;
@@ -275,7 +307,12 @@ impl Effect for Turns {
         };
         let reply = O::run(&mut on, by, request)?;
         let outcome = on.outcome.unwrap_or_else(|| Outcome::Done(encode(&reply)));
-        Ok(Served { outcome, credential: on.credential, feed: on.feed, close: None })
+        Ok(Served {
+            outcome,
+            credential: on.credential,
+            feed: on.feed,
+            close: None,
+        })
     }
 }
 

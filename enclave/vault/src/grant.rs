@@ -140,12 +140,23 @@ grants! {
     App,
     /// A registered device of an open vault.
     Device,
-    /// Setting up, once.
-    Enrolling,
     /// App, with the PIN proven in this session within five minutes.
     FreshPin,
     /// A registered device, before the vault is open or after.
     Unlocking,
+}
+
+/// Setting up, once.
+#[derive(Debug)]
+pub(crate) struct Enrolling(());
+
+impl Grant for Enrolling {
+    const KIND: Kind = Kind::Enrolling;
+
+    fn earn(facts: Facts) -> Result<Self, Stop> {
+        decide(Self::KIND, &facts)?;
+        Ok(Self(()))
+    }
 }
 
 /// The owner is there now. Lends what only an open credential holds.
@@ -173,7 +184,10 @@ impl Grant for OwnerPresent {
     fn earn(facts: Facts) -> Result<Self, Stop> {
         decide(Self::KIND, &facts)?;
         let presence = facts.presence.ok_or(Code::ProofInvalid)?;
-        Ok(Self { device: facts.device, presence })
+        Ok(Self {
+            device: facts.device,
+            presence,
+        })
     }
 }
 
@@ -181,11 +195,22 @@ impl Grant for OwnerPresent {
 mod tests {
     use super::*;
 
-    const PHASES: [Phase; 5] =
-        [Phase::Fresh, Phase::Staged, Phase::Sealed, Phase::Unlocked, Phase::Unusable];
+    const PHASES: [Phase; 5] = [
+        Phase::Fresh,
+        Phase::Staged,
+        Phase::Sealed,
+        Phase::Unlocked,
+        Phase::Unusable,
+    ];
 
     fn facts(phase: Phase, role: Option<Role>, fresh_pin: bool) -> Facts {
-        Facts { phase, device: DeviceId([1; 32]), role, fresh_pin, presence: None }
+        Facts {
+            phase,
+            device: DeviceId([1; 32]),
+            role,
+            fresh_pin,
+            presence: None,
+        }
     }
 
     /// The verdict on each kind, in order, for one caller.
@@ -206,17 +231,122 @@ mod tests {
         use Code::*;
         let (yes, no) = (Ok(()), Err);
         for (phase, role, fresh, expected) in [
-            (Phase::Fresh, None, false, [yes, no(NotEnrolled), no(NotEnrolled), no(NotEnrolled), no(NotEnrolled), no(NotEnrolled)]),
-            (Phase::Staged, None, false, [yes, no(NotEnrolled), no(NotEnrolled), no(NotEnrolled), no(NotEnrolled), no(NotEnrolled)]),
-            (Phase::Sealed, None, false, [no(AlreadyEnrolled), no(UnknownDevice), no(UnknownDevice), no(UnknownDevice), no(UnknownDevice), no(UnknownDevice)]),
-            (Phase::Sealed, Some(Role::App), true, [no(AlreadyEnrolled), yes, no(Locked), no(Locked), no(Locked), no(Locked)]),
-            (Phase::Unlocked, None, true, [no(AlreadyEnrolled), no(UnknownDevice), no(UnknownDevice), no(UnknownDevice), no(UnknownDevice), no(UnknownDevice)]),
-            (Phase::Unlocked, Some(Role::Desktop), true, [no(AlreadyEnrolled), yes, yes, no(NotAllowed), no(NotAllowed), no(NotAllowed)]),
-            (Phase::Unlocked, Some(Role::Agent), true, [no(AlreadyEnrolled), yes, yes, no(NotAllowed), no(NotAllowed), no(NotAllowed)]),
-            (Phase::Unlocked, Some(Role::App), false, [no(AlreadyEnrolled), yes, yes, yes, no(PinNeeded), no(ProofInvalid)]),
-            (Phase::Unlocked, Some(Role::App), true, [no(AlreadyEnrolled), yes, yes, yes, yes, no(ProofInvalid)]),
+            (
+                Phase::Fresh,
+                None,
+                false,
+                [
+                    yes,
+                    no(NotEnrolled),
+                    no(NotEnrolled),
+                    no(NotEnrolled),
+                    no(NotEnrolled),
+                    no(NotEnrolled),
+                ],
+            ),
+            (
+                Phase::Staged,
+                None,
+                false,
+                [
+                    yes,
+                    no(NotEnrolled),
+                    no(NotEnrolled),
+                    no(NotEnrolled),
+                    no(NotEnrolled),
+                    no(NotEnrolled),
+                ],
+            ),
+            (
+                Phase::Sealed,
+                None,
+                false,
+                [
+                    no(AlreadyEnrolled),
+                    no(UnknownDevice),
+                    no(UnknownDevice),
+                    no(UnknownDevice),
+                    no(UnknownDevice),
+                    no(UnknownDevice),
+                ],
+            ),
+            (
+                Phase::Sealed,
+                Some(Role::App),
+                true,
+                [
+                    no(AlreadyEnrolled),
+                    yes,
+                    no(Locked),
+                    no(Locked),
+                    no(Locked),
+                    no(Locked),
+                ],
+            ),
+            (
+                Phase::Unlocked,
+                None,
+                true,
+                [
+                    no(AlreadyEnrolled),
+                    no(UnknownDevice),
+                    no(UnknownDevice),
+                    no(UnknownDevice),
+                    no(UnknownDevice),
+                    no(UnknownDevice),
+                ],
+            ),
+            (
+                Phase::Unlocked,
+                Some(Role::Desktop),
+                true,
+                [
+                    no(AlreadyEnrolled),
+                    yes,
+                    yes,
+                    no(NotAllowed),
+                    no(NotAllowed),
+                    no(NotAllowed),
+                ],
+            ),
+            (
+                Phase::Unlocked,
+                Some(Role::Agent),
+                true,
+                [
+                    no(AlreadyEnrolled),
+                    yes,
+                    yes,
+                    no(NotAllowed),
+                    no(NotAllowed),
+                    no(NotAllowed),
+                ],
+            ),
+            (
+                Phase::Unlocked,
+                Some(Role::App),
+                false,
+                [
+                    no(AlreadyEnrolled),
+                    yes,
+                    yes,
+                    yes,
+                    no(PinNeeded),
+                    no(ProofInvalid),
+                ],
+            ),
+            (
+                Phase::Unlocked,
+                Some(Role::App),
+                true,
+                [no(AlreadyEnrolled), yes, yes, yes, yes, no(ProofInvalid)],
+            ),
         ] {
-            assert_eq!(verdicts(&facts(phase, role, fresh)), expected, "{phase:?} {role:?} {fresh}");
+            assert_eq!(
+                verdicts(&facts(phase, role, fresh)),
+                expected,
+                "{phase:?} {role:?} {fresh}"
+            );
         }
     }
 

@@ -42,8 +42,10 @@ mod text;
 mod transaction_keys;
 mod vault;
 
+pub use audit::Audit;
 pub use call::Caller;
 pub use event::Answer;
+pub use grant::Kind;
 pub use host::{Clock, Host, Lost, Unreadable};
 pub use lifecycle::Phase;
 pub use table::{Row, table};

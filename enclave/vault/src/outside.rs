@@ -24,7 +24,12 @@ pub(crate) struct Outside<'a> {
 impl Outside<'_> {
     /// The same, lent on.
     pub(crate) fn lend(&mut self) -> Outside<'_> {
-        Outside { host: self.host, entropy: self.entropy, now: self.now, cost: self.cost }
+        Outside {
+            host: self.host,
+            entropy: self.entropy,
+            now: self.now,
+            cost: self.cost,
+        }
     }
 
     /// Hashes a PIN or password, when the memory for it may be used.

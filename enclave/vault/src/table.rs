@@ -80,7 +80,10 @@ type Serve = fn(&mut State, &Call<'_>, &mut Outside<'_>) -> Result<Served, Stop>
 impl Row {
     const fn of<O: Operation>() -> Self {
         const {
-            assert!(O::Grant::KIND.matches(O::Request::PROOF), "grant and proof do not match");
+            assert!(
+                O::Grant::KIND.matches(O::Request::PROOF),
+                "grant and proof do not match"
+            );
         }
         Self {
             operation: name::<O>(),
@@ -112,7 +115,9 @@ pub fn table() -> Vec<Row> {
 
 /// The operation of a name.
 pub(crate) fn find(operation: &str) -> Option<&'static Row> {
-    let found = TABLE.binary_search_by(|row| row.operation.cmp(operation)).ok()?;
+    let found = TABLE
+        .binary_search_by(|row| row.operation.cmp(operation))
+        .ok()?;
     TABLE.get(found)
 }
 
@@ -128,7 +133,10 @@ mod tests {
     #[test]
     fn every_operation_is_found_by_its_name_and_nothing_else_is() {
         for row in table() {
-            assert_eq!(find(row.operation).map(|row| row.operation), Some(row.operation));
+            assert_eq!(
+                find(row.operation).map(|row| row.operation),
+                Some(row.operation)
+            );
         }
         assert!(find("item.steal").is_none());
         assert!(find("").is_none());
@@ -138,7 +146,12 @@ mod tests {
     fn operations_that_weaken_protection_need_what_they_must() {
         let grant = |operation| find(operation).expect("in the table").grant;
 
-        for operation in ["audit.export", "credential.report-lost", "key.remove", "pin.change"] {
+        for operation in [
+            "audit.export",
+            "credential.report-lost",
+            "key.remove",
+            "pin.change",
+        ] {
             assert_eq!(grant(operation), Kind::FreshPin, "{operation}");
         }
         for operation in ["item.otp", "item.reveal", "transaction-keys.refill"] {
@@ -159,6 +172,10 @@ mod tests {
 
     #[test]
     fn body_limits_stay_within_a_request() {
-        assert!(TABLE.iter().all(|row| row.limit <= vettid_wire::limits::REQUEST));
+        assert!(
+            TABLE
+                .iter()
+                .all(|row| row.limit <= vettid_wire::limits::REQUEST)
+        );
     }
 }

@@ -7,7 +7,11 @@ use crate::stop::Stop;
 
 /// Refuses what is larger than its limit.
 pub(crate) fn at_most(limit: &str, max: usize, size: usize) -> Result<(), Stop> {
-    if size > max { Err(Refusal::limit(limit, max, size).into()) } else { Ok(()) }
+    if size > max {
+        Err(Refusal::limit(limit, max, size).into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Refuses a name or label that is empty, too long, or not one line.
@@ -52,7 +56,10 @@ mod tests {
         assert_eq!(line("name", 4, ""), invalid());
         assert_eq!(line("name", 4, "  "), invalid());
         assert_eq!(line("name", 4, "a\nb"), invalid());
-        assert_eq!(line("name", 4, "abcde"), Err(Refusal::limit("name", 4, 5).into()));
+        assert_eq!(
+            line("name", 4, "abcde"),
+            Err(Refusal::limit("name", 4, 5).into())
+        );
     }
 
     #[test]
@@ -69,6 +76,9 @@ mod tests {
         assert_eq!(password(&Secret::from("12345678")), Ok(()));
         assert_eq!(password(&Secret::from("1234567")), invalid());
         let long = Secret::from("x".repeat(1025).as_str());
-        assert_eq!(password(&long), Err(Refusal::limit("password", 1024, 1025).into()));
+        assert_eq!(
+            password(&long),
+            Err(Refusal::limit("password", 1024, 1025).into())
+        );
     }
 }

@@ -39,7 +39,12 @@ impl Vault {
         clock: &dyn Clock,
     ) -> Self {
         let state = State::fresh(space, sealing_key, token_hash, template);
-        Self { state, started: clock.now(), ahead: 0, cost: Cost::STANDARD }
+        Self {
+            state,
+            started: clock.now(),
+            ahead: 0,
+            cost: Cost::STANDARD,
+        }
     }
 
     /// A vault with a log, sealed until its owner proves the PIN.
@@ -54,7 +59,12 @@ impl Vault {
         clock: &dyn Clock,
     ) -> Result<Self, Unreadable> {
         let state = State::existing(space, sealing_key, template, host)?;
-        let mut vault = Self { state, started: clock.now(), ahead: 0, cost: Cost::STANDARD };
+        let mut vault = Self {
+            state,
+            started: clock.now(),
+            ahead: 0,
+            cost: Cost::STANDARD,
+        };
         vault.never_before_its_record(clock);
         Ok(vault)
     }
@@ -95,7 +105,12 @@ impl Vault {
         if close.is_some() {
             self.state = State::Closed;
         }
-        Answer { reply, after, feed, close }
+        Answer {
+            reply,
+            after,
+            feed,
+            close,
+        }
     }
 
     /// Does what time asks for: ends an enrollment that took too long, forgets what need not be
@@ -109,12 +124,18 @@ impl Vault {
         let mut out = self.outside(host, clock, entropy);
         if self.enrollment_expired(out.now) {
             self.state = State::Closed;
-            return Answer { close: Some(Closed::EnrollmentExpired), ..Answer::default() };
+            return Answer {
+                close: Some(Closed::EnrollmentExpired),
+                ..Answer::default()
+            };
         }
         if upkeep::run(&mut self.state, &mut out).is_err() {
             return self.lost();
         }
-        Answer { after: self.state.newest(), ..Answer::default() }
+        Answer {
+            after: self.state.newest(),
+            ..Answer::default()
+        }
     }
 
     /// Whether a device may have a session. To a vault that is not set up, or that can only say
@@ -139,13 +160,20 @@ impl Vault {
         clock: &dyn Clock,
         entropy: &'a mut dyn Entropy,
     ) -> Outside<'a> {
-        Outside { host, entropy, now: clock.now().plus(self.ahead), cost: self.cost }
+        Outside {
+            host,
+            entropy,
+            now: clock.now().plus(self.ahead),
+            cost: self.cost,
+        }
     }
 
     /// Keeps the vault's time at or behind the latest that it has on record.
     fn never_before_its_record(&mut self, clock: &dyn Clock) {
         let now = clock.now().plus(self.ahead);
-        self.ahead = self.ahead.saturating_add(self.state.time_floor().since(now));
+        self.ahead = self
+            .ahead
+            .saturating_add(self.state.time_floor().since(now));
     }
 
     fn enrollment_expired(&self, now: UnixMillis) -> bool {
@@ -155,7 +183,10 @@ impl Vault {
 
     fn lost(&mut self) -> Answer {
         self.state = State::Closed;
-        Answer { close: Some(Closed::AppendRefused), ..Answer::default() }
+        Answer {
+            close: Some(Closed::AppendRefused),
+            ..Answer::default()
+        }
     }
 
     /// Makes hashing cheap. Tests only.
@@ -175,5 +206,16 @@ impl Vault {
     pub(crate) fn header_mut(&mut self) -> &mut vettid_store::Header {
         &mut self.state.unlocked().expect("unlocked").gate.header
     }
-}
 
+    /// Writes a snapshot, due or not. Tests only.
+    #[cfg(test)]
+    pub(crate) fn snapshot(
+        &mut self,
+        host: &mut dyn Host,
+        clock: &dyn Clock,
+        entropy: &mut dyn Entropy,
+    ) {
+        let mut out = self.outside(host, clock, entropy);
+        checkpoint::take(&mut self.state, &mut out).expect("written");
+    }
+}

@@ -158,7 +158,13 @@ impl Operator {
         running: Option<Running>,
     ) -> Self {
         let directory = Directory::new(database.clone());
-        Self { database, directory, public_url, network, running }
+        Self {
+            database,
+            directory,
+            public_url,
+            network,
+            running,
+        }
     }
 
     /// Does what is asked.
@@ -205,12 +211,18 @@ impl Operator {
             expires: UnixMillis(expires.saturating_mul(SECOND)),
         };
         let (link, web_link) = (invitation.link(), invitation.web_link());
-        Ok(Reply::Invitation { id, link, web_link, expires })
+        Ok(Reply::Invitation {
+            id,
+            link,
+            web_link,
+            expires,
+        })
     }
 
     async fn change(&self, space: &str, change: Change) -> Result<Reply, String> {
-        let space: SpaceId =
-            space.parse().map_err(|_| "a space is named by its 32 hexadecimal digits")?;
+        let space: SpaceId = space
+            .parse()
+            .map_err(|_| "a space is named by its 32 hexadecimal digits")?;
         let now = unix_seconds();
         let changed = match change {
             Change::Remove => self.directory.remove(space, now).await,
@@ -231,9 +243,12 @@ impl Operator {
     }
 
     async fn status(&self) -> Result<Status, String> {
-        let [pending, active, suspended] =
-            space::counts(&self.database).await.map_err(|error| error.to_string())?;
-        let audit_rows = audit::verify(&self.database).await.map_err(|error| error.to_string())?;
+        let [pending, active, suspended] = space::counts(&self.database)
+            .await
+            .map_err(|error| error.to_string())?;
+        let audit_rows = audit::verify(&self.database)
+            .await
+            .map_err(|error| error.to_string())?;
         let running = self.running.as_ref();
         let link = running.map(|running| running.health.enclave());
         Ok(Status {

@@ -52,7 +52,8 @@ pub async fn serve(path: &Path, operator: Arc<Operator>, mut stop: Stop) -> io::
                 accepted = socket.accept() => accepted,
                 () = stop.asked() => break,
             };
-            let (Ok((stream, _)), Ok(place)) = (accepted, Arc::clone(&places).acquire_owned().await)
+            let (Ok((stream, _)), Ok(place)) =
+                (accepted, Arc::clone(&places).acquire_owned().await)
             else {
                 continue;
             };
@@ -70,7 +71,9 @@ pub async fn serve(path: &Path, operator: Arc<Operator>, mut stop: Stop) -> io::
 
 /// Asks the node that serves the socket at `path`.
 pub async fn ask(path: &Path, request: &Request) -> Result<Reply, AskError> {
-    let stream = UnixStream::connect(path).await.map_err(|_| AskError::NotRunning)?;
+    let stream = UnixStream::connect(path)
+        .await
+        .map_err(|_| AskError::NotRunning)?;
     let asked = timeout(COMMAND, exchange(stream, request)).await;
     Ok(asked.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??)
 }
@@ -78,10 +81,14 @@ pub async fn ask(path: &Path, request: &Request) -> Result<Reply, AskError> {
 async fn serve_one(stream: UnixStream, operator: &Operator) -> io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut line = Vec::new();
-    BufReader::new(reading.take(REQUEST)).read_until(b'\n', &mut line).await?;
+    BufReader::new(reading.take(REQUEST))
+        .read_until(b'\n', &mut line)
+        .await?;
     let reply = match serde_json::from_slice(&line) {
         Ok(request) => operator.answer(request).await,
-        Err(_) => Reply::Failed { message: "not a command of this release".to_owned() },
+        Err(_) => Reply::Failed {
+            message: "not a command of this release".to_owned(),
+        },
     };
     let mut line = serde_json::to_vec(&reply)?;
     line.push(b'\n');
@@ -94,6 +101,8 @@ async fn exchange(stream: UnixStream, request: &Request) -> io::Result<Reply> {
     line.push(b'\n');
     writing.write_all(&line).await?;
     let mut reply = Vec::new();
-    BufReader::new(reading.take(REPLY)).read_until(b'\n', &mut reply).await?;
+    BufReader::new(reading.take(REPLY))
+        .read_until(b'\n', &mut reply)
+        .await?;
     Ok(serde_json::from_slice(&reply)?)
 }

@@ -57,7 +57,9 @@ pub async fn connect(
     .connection_timeout(Duration::from_secs(5))
     .ignore_discovered_servers()
     .reconnect_delay_callback(|attempt| {
-        let step = u64::try_from(attempt).unwrap_or(u64::MAX).saturating_mul(20);
+        let step = u64::try_from(attempt)
+            .unwrap_or(u64::MAX)
+            .saturating_mul(20);
         Duration::from_millis(step).min(RECONNECT)
     })
     .event_callback(move |event| {
@@ -75,7 +77,10 @@ pub async fn connect(
         options = options.retry_on_initial_connect();
     }
     let address = format!("{scheme}://{}", listeners.tcp);
-    options.connect(address).await.map_err(|_| BusError::Unreachable)
+    options
+        .connect(address)
+        .await
+        .map_err(|_| BusError::Unreachable)
 }
 
 fn note(event: &Event, connected: &watch::Sender<bool>) {

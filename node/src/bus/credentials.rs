@@ -78,14 +78,22 @@ impl Credentials {
         let system_token = system_token(&operator, &system, now)?;
         let account = generate(KeyPairType::Account);
         let signing = generate(KeyPairType::Account);
-        for (file, key) in
-            SEEDS.into_iter().zip([&operator, &system, &account, &signing])
+        for (file, key) in SEEDS
+            .into_iter()
+            .zip([&operator, &system, &account, &signing])
         {
             write(folder, file.0, &key.seed().map_err(|_| SignError)?)?;
         }
         write(folder, OPERATOR_TOKEN, &operator_token)?;
         write(folder, SYSTEM_TOKEN, &system_token)?;
-        Ok(Self { operator, system, account, signing, operator_token, system_token })
+        Ok(Self {
+            operator,
+            system,
+            account,
+            signing,
+            operator_token,
+            system_token,
+        })
     }
 
     /// Reads the keys that [`Self::create`] wrote.
@@ -130,7 +138,15 @@ impl Credentials {
             "default_permissions": { "pub": nothing, "sub": nothing },
             "revocations": revoked,
         });
-        self.sign(&self.operator, &self.account.public_key(), "OwnerSpace", now, None, "account", claims)
+        self.sign(
+            &self.operator,
+            &self.account.public_key(),
+            "OwnerSpace",
+            now,
+            None,
+            "account",
+            claims,
+        )
     }
 
     /// The node's own user: hears every vault's subject, speaks on every app's.
@@ -195,11 +211,20 @@ impl Credentials {
             "allowed_connection_types": rights.connections,
             "issuer_account": self.account.public_key(),
         });
-        let UserRights { user, name, issued, expires, .. } = rights;
+        let UserRights {
+            user,
+            name,
+            issued,
+            expires,
+            ..
+        } = rights;
         self.sign(&self.signing, user, name, issued, expires, "user", claims)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call shape for every kind of token")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call shape for every kind of token"
+    )]
     fn sign(
         &self,
         issuer: &KeyPair,
@@ -210,7 +235,15 @@ impl Credentials {
         kind: &str,
         nats: Value,
     ) -> Result<String, SignError> {
-        Claims { subject, name, issued, expires, kind, nats: members(nats) }.sign(issuer)
+        Claims {
+            subject,
+            name,
+            issued,
+            expires,
+            kind,
+            nats: members(nats),
+        }
+        .sign(issuer)
     }
 }
 
@@ -242,8 +275,15 @@ pub fn user_signed(public: &str, bytes: &[u8], signature: &[u8]) -> bool {
 fn operator_token(operator: &KeyPair, system: &KeyPair, now: u64) -> Result<String, SignError> {
     let nats = members(json!({ "system_account": system.public_key() }));
     let subject = &operator.public_key();
-    Claims { subject, name: "node", issued: now, expires: None, kind: "operator", nats }
-        .sign(operator)
+    Claims {
+        subject,
+        name: "node",
+        issued: now,
+        expires: None,
+        kind: "operator",
+        nats,
+    }
+    .sign(operator)
 }
 
 fn system_token(operator: &KeyPair, system: &KeyPair, now: u64) -> Result<String, SignError> {
@@ -254,8 +294,15 @@ fn system_token(operator: &KeyPair, system: &KeyPair, now: u64) -> Result<String
         },
     }));
     let subject = &system.public_key();
-    Claims { subject, name: "system", issued: now, expires: None, kind: "account", nats }
-        .sign(operator)
+    Claims {
+        subject,
+        name: "system",
+        issued: now,
+        expires: None,
+        kind: "account",
+        nats,
+    }
+    .sign(operator)
 }
 
 fn members(value: Value) -> Map<String, Value> {
@@ -299,4 +346,3 @@ fn write(folder: &Path, file: &'static str, text: &str) -> Result<(), Credential
     write_private(&folder.join(file), text.as_bytes())
         .map_err(|cause| CredentialsError::File { file, cause })
 }
-

@@ -62,5 +62,8 @@ impl InboundFrames {
 fn accept(message: Message) -> Option<Inbound> {
     let space = subject::space_of(&message.subject)?;
     Envelope::parse(&message.payload).ok()?;
-    Some(Inbound { space, envelope: message.payload })
+    Some(Inbound {
+        space,
+        envelope: message.payload,
+    })
 }

@@ -26,6 +26,9 @@ impl OutboundFrames {
         }
         let sent = self.0.publish(subject::for_app(space, device), envelope);
         // The scheduler's fairness budget would make a queue with room look full.
-        matches!(tokio::task::unconstrained(sent).now_or_never(), Some(Ok(())))
+        matches!(
+            tokio::task::unconstrained(sent).now_or_never(),
+            Some(Ok(()))
+        )
     }
 }

@@ -15,7 +15,10 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, Signa
 /// A configuration that accepts the first certificate of the file, read anew at each handshake.
 pub(super) fn client_config(certificate: &Path) -> Option<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let pinned = Pinned { file: certificate.to_owned(), provider: Arc::clone(&provider) };
+    let pinned = Pinned {
+        file: certificate.to_owned(),
+        provider: Arc::clone(&provider),
+    };
     pinned.certificate().ok()?;
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -75,6 +78,8 @@ impl ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

@@ -53,7 +53,12 @@ impl Revocations {
     /// For the running `server`.
     #[must_use]
     pub fn new(database: Database, credentials: Arc<Credentials>, server: Arc<BusServer>) -> Self {
-        Self { database, credentials, server, turn: Mutex::new(()) }
+        Self {
+            database,
+            credentials,
+            server,
+            turn: Mutex::new(()),
+        }
     }
 
     /// Tells the server who is revoked, as the database has it.
@@ -74,14 +79,17 @@ impl Revocations {
         let user = self.credentials.system_user(unix_seconds());
         let user = user.map_err(|_| BusError::Unreachable)?;
         let (quiet, _) = watch::channel(false);
-        let client =
-            connect(self.server.listeners(), user, SYSTEM_INBOX, true, quiet).await?;
+        let client = connect(self.server.listeners(), user, SYSTEM_INBOX, true, quiet).await?;
         let answer = client.request(CLAIMS_UPDATE, Bytes::from(token)).await;
         let answer = answer.map_err(|_| BusError::Unreachable)?;
         // Dropping the client ends the connection.
         let taken = serde_json::from_slice::<serde_json::Value>(&answer.payload)
             .is_ok_and(|answer| answer.get("error").is_none());
-        if taken { Ok(()) } else { Err(BusError::UpdateRefused) }
+        if taken {
+            Ok(())
+        } else {
+            Err(BusError::UpdateRefused)
+        }
     }
 }
 
@@ -111,15 +119,20 @@ pub(crate) fn revoked_until(
     connection: &Connection,
     user_key: &str,
 ) -> rusqlite::Result<Option<u64>> {
-    let mut statement = connection.prepare_cached("SELECT at FROM revocation WHERE user_key = ?1")?;
+    let mut statement =
+        connection.prepare_cached("SELECT at FROM revocation WHERE user_key = ?1")?;
     let mut rows = statement.query([user_key])?;
-    rows.next()?.map(|row| row.get::<_, i64>(0).map(|at| at.unsigned_abs())).transpose()
+    rows.next()?
+        .map(|row| row.get::<_, i64>(0).map(|at| at.unsigned_abs()))
+        .transpose()
 }
 
 fn revoked_in(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
     connection
         .prepare("SELECT user_key, at FROM revocation")?
-        .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+        })?
         .collect()
 }
 

@@ -41,7 +41,14 @@ impl BusServer {
         create_private(&resolver)?;
         let (restart, restarts) = watch::channel(0);
         let (life_sender, life) = watch::channel(Life::default());
-        let server = Self { credentials, listeners, file, resolver, restart, life };
+        let server = Self {
+            credentials,
+            listeners,
+            file,
+            resolver,
+            restart,
+            life,
+        };
         server.write_file(account_token)?;
         let program = Program {
             name: "nats-server",
@@ -57,13 +64,16 @@ impl BusServer {
 
     /// Writes the file again, so that the next start begins with this account token.
     pub fn write_file(&self, account_token: &str) -> io::Result<()> {
-        let text = self.listeners.to_file(&self.credentials, account_token, &self.resolver);
+        let text = self
+            .listeners
+            .to_file(&self.credentials, account_token, &self.resolver);
         write_private(&self.file, text.as_bytes())
     }
 
     /// Ends the server and starts it anew.
     pub fn restart(&self) {
-        self.restart.send_modify(|count| *count = count.wrapping_add(1));
+        self.restart
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Where it listens.
@@ -81,11 +91,17 @@ impl BusServer {
 
 /// Logs what the server says about itself; lines about one connection hold its address and user.
 fn report(line: &str) {
-    if ["cid:", "wid:", "rid:", "lid:", "mid:"].iter().any(|mark| line.contains(mark)) {
+    if ["cid:", "wid:", "rid:", "lid:", "mid:"]
+        .iter()
+        .any(|mark| line.contains(mark))
+    {
         return;
     }
     let text = line.split_once("] ").map_or(line, |(_, rest)| rest);
-    if ["[FTL]", "[ERR]", "nats-server:"].iter().any(|mark| text.starts_with(mark)) {
+    if ["[FTL]", "[ERR]", "nats-server:"]
+        .iter()
+        .any(|mark| text.starts_with(mark))
+    {
         tracing::error!(text, "nats-server");
     } else if text.starts_with("[WRN]") {
         tracing::warn!(text, "nats-server");

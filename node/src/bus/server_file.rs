@@ -46,7 +46,6 @@ impl Listeners {
             "max_payload": MAX_PAYLOAD,
             "max_pending": MAX_PENDING,
             "max_connections": self.max_connections,
-            "max_control_line": 1024,
             "ping_interval": "30s",
             "ping_max": 2,
             "write_deadline": "5s",
@@ -71,9 +70,9 @@ impl Listeners {
     }
 
     fn add_tls(&self, file: &mut Value) {
-        let tls = self.tls.as_ref().map(|(certificate, key)| {
-            json!({ "cert_file": certificate, "key_file": key, "timeout": 5 })
-        });
+        let tls = self.tls.as_ref().map(
+            |(certificate, key)| json!({ "cert_file": certificate, "key_file": key, "timeout": 5 }),
+        );
         let websocket = file.get_mut("websocket").and_then(Value::as_object_mut);
         if let Some(websocket) = websocket {
             match &tls {

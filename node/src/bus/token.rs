@@ -49,7 +49,10 @@ impl Claims<'_> {
             claims.insert("jti".to_owned(), id.into());
         }
         let header = BASE64URL_NOPAD.encode(HEADER.as_bytes());
-        let input = format!("{header}.{}", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
+        let input = format!(
+            "{header}.{}",
+            BASE64URL_NOPAD.encode(claims.to_string().as_bytes())
+        );
         let signature = issuer.sign(input.as_bytes()).map_err(|_| SignError)?;
         Ok(format!("{input}.{}", BASE64URL_NOPAD.encode(&signature)))
     }

@@ -37,11 +37,18 @@ pub enum VersionError {
 impl ServerVersion {
     /// Asks `program` and accepts 2.12.7 and later except 2.13.
     pub async fn check(program: &Path) -> Result<Self, VersionError> {
-        let asked = Command::new(program).arg("--version").kill_on_drop(true).output();
+        let asked = Command::new(program)
+            .arg("--version")
+            .kill_on_drop(true)
+            .output();
         let output = asked.await.map_err(|_| VersionError::NotFound)?;
         let text = String::from_utf8_lossy(&output.stdout);
         let version = Self::parse(&text).ok_or(VersionError::Unreadable)?;
-        if version.is_accepted() { Ok(version) } else { Err(VersionError::Refused(version)) }
+        if version.is_accepted() {
+            Ok(version)
+        } else {
+            Err(VersionError::Refused(version))
+        }
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -49,11 +56,19 @@ impl ServerVersion {
         let released = digits.split('-').next()?;
         let mut numbers = released.split('.').map(str::parse::<u32>);
         let mut next = || numbers.next()?.ok();
-        Some(Self { major: next()?, minor: next()?, patch: next()? })
+        Some(Self {
+            major: next()?,
+            minor: next()?,
+            patch: next()?,
+        })
     }
 
     fn is_accepted(self) -> bool {
-        let oldest = Self { major: 2, minor: 12, patch: 7 };
+        let oldest = Self {
+            major: 2,
+            minor: 12,
+            patch: 7,
+        };
         self >= oldest && (self.major, self.minor) != (2, 13)
     }
 }

@@ -76,7 +76,10 @@ pub async fn supervise(
             Err(error) => tracing::error!(child = program.name, %error, "cannot be started"),
             Ok(child) => {
                 life.send_modify(|life| {
-                    *life = Life { running: true, starts: life.starts.saturating_add(1) };
+                    *life = Life {
+                        running: true,
+                        starts: life.starts.saturating_add(1),
+                    };
                 });
                 program.watch(child, &mut restarts, &mut stop).await;
                 life.send_modify(|life| life.running = false);

@@ -32,12 +32,19 @@ pub(super) fn forget(program: &Program) {
 
 /// Kills the recorded process if it still is the program that was started for this folder.
 pub(super) async fn end_left_behind(program: &Program) {
-    let Ok(text) = fs::read_to_string(&program.pid_file) else { return };
-    let Ok(id) = text.trim().parse::<i32>() else { return };
+    let Ok(text) = fs::read_to_string(&program.pid_file) else {
+        return;
+    };
+    let Ok(id) = text.trim().parse::<i32>() else {
+        return;
+    };
     if id <= 1 || !is_ours(program, id) {
         return;
     }
-    tracing::warn!(child = program.name, "ending the one that a killed node left behind");
+    tracing::warn!(
+        child = program.name,
+        "ending the one that a killed node left behind"
+    );
     if kill(Pid::from_raw(id), Signal::SIGKILL).is_err() {
         return;
     }
@@ -49,11 +56,21 @@ pub(super) async fn end_left_behind(program: &Program) {
 
 /// Whether process `id` runs the program's executable with the argument that marks this folder.
 fn is_ours(program: &Program, id: i32) -> bool {
-    let Ok(running) = fs::read_link(format!("/proc/{id}/exe")) else { return false };
-    let Ok(line) = fs::read(format!("/proc/{id}/cmdline")) else { return false };
-    let marked = line.split(|byte| *byte == 0).any(|part| OsStr::from_bytes(part) == program.mark);
+    let Ok(running) = fs::read_link(format!("/proc/{id}/exe")) else {
+        return false;
+    };
+    let Ok(line) = fs::read(format!("/proc/{id}/cmdline")) else {
+        return false;
+    };
+    let marked = line
+        .split(|byte| *byte == 0)
+        .any(|part| OsStr::from_bytes(part) == program.mark);
     // An executable replaced by an update is shown with a suffix.
-    let name = running.file_name().map(|name| name.to_string_lossy().into_owned());
-    let name = name.as_deref().map(|name| name.trim_end_matches(" (deleted)"));
+    let name = running
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    let name = name
+        .as_deref()
+        .map(|name| name.trim_end_matches(" (deleted)"));
     marked && name == program.path.file_name().and_then(OsStr::to_str)
 }

@@ -31,16 +31,27 @@ impl Supervised {
         let (restart, restarts) = watch::channel(0);
         let (life_sender, life) = watch::channel(Life::default());
         let task = tokio::spawn(supervise(program, life_sender, restarts, stop));
-        Self { stopper, restart, life, task }
+        Self {
+            stopper,
+            restart,
+            life,
+            task,
+        }
     }
 
     async fn reaches(&mut self, reached: impl FnMut(&Life) -> bool) {
-        timeout(SOON, self.life.wait_for(reached)).await.expect("in time").expect("supervised");
+        timeout(SOON, self.life.wait_for(reached))
+            .await
+            .expect("in time")
+            .expect("supervised");
     }
 
     async fn stop(self) {
         self.stopper.stop();
-        timeout(SOON, self.task).await.expect("in time").expect("no panic");
+        timeout(SOON, self.task)
+            .await
+            .expect("in time")
+            .expect("no panic");
     }
 }
 
@@ -58,11 +69,15 @@ async fn child_that_ends_is_started_again() {
 async fn child_is_started_anew_on_request() {
     let folder = tempfile::tempdir().expect("folder");
     let mut supervised = Supervised::start(sleeper(folder.path(), "600"));
-    supervised.reaches(|life| life.running && life.starts == 1).await;
+    supervised
+        .reaches(|life| life.running && life.starts == 1)
+        .await;
 
     supervised.restart.send_modify(|count| *count += 1);
 
-    supervised.reaches(|life| life.running && life.starts == 2).await;
+    supervised
+        .reaches(|life| life.running && life.starts == 2)
+        .await;
     supervised.stop().await;
 }
 
@@ -85,11 +100,15 @@ async fn child_ends_with_its_supervisor_and_leaves_no_record() {
 async fn child_left_behind_is_ended_before_the_new_one_starts() {
     let folder = tempfile::tempdir().expect("folder");
     let program = sleeper(folder.path(), "602");
-    let mut orphan =
-        StdCommand::new(&program.path).arg("602").stdin(Stdio::null()).spawn().expect("spawned");
+    let mut orphan = StdCommand::new(&program.path)
+        .arg("602")
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("spawned");
     std::fs::write(&program.pid_file, orphan.id().to_string()).expect("recorded");
     // `exec` has happened once the command line is the program's own.
-    while !std::fs::read(format!("/proc/{}/cmdline", orphan.id())).is_ok_and(|l| l.contains(&b'6')) {
+    while !std::fs::read(format!("/proc/{}/cmdline", orphan.id())).is_ok_and(|l| l.contains(&b'6'))
+    {
         tokio::task::yield_now().await;
     }
 
@@ -104,8 +123,11 @@ async fn child_left_behind_is_ended_before_the_new_one_starts() {
 async fn stranger_with_a_recorded_id_is_left_alone() {
     let folder = tempfile::tempdir().expect("folder");
     let program = sleeper(folder.path(), "603");
-    let mut stranger =
-        StdCommand::new("/bin/sleep").arg("604").stdin(Stdio::null()).spawn().expect("spawned");
+    let mut stranger = StdCommand::new("/bin/sleep")
+        .arg("604")
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("spawned");
     std::fs::write(&program.pid_file, stranger.id().to_string()).expect("recorded");
 
     let mut supervised = Supervised::start(program);

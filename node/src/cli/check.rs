@@ -29,7 +29,10 @@ pub(super) async fn check(path: &Path, json: bool) -> Result<(), Failure> {
     // There are no secrets in it: keys are files, S3 credentials come from the environment.
     let effective = toml::to_string(&config)?;
     let findings = look(&folder, &config).await;
-    let failed = findings.iter().filter(|finding| finding.outcome.is_err()).count();
+    let failed = findings
+        .iter()
+        .filter(|finding| finding.outcome.is_err())
+        .count();
     if json {
         let findings: Vec<_> = findings.iter().map(Finding::to_json).collect();
         say(json!({ "ok": failed == 0, "config": config, "findings": findings }));
@@ -37,24 +40,45 @@ pub(super) async fn check(path: &Path, json: bool) -> Result<(), Failure> {
         say(effective);
         findings.iter().for_each(|finding| say(finding.to_line()));
     }
-    if failed == 0 { Ok(()) } else { Err(Failure::new(format!("{failed} of the checks failed"))) }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(Failure::new(format!("{failed} of the checks failed")))
+    }
 }
 
 async fn look(folder: &NodeFolder, config: &Config) -> Vec<Finding> {
     let network = NetworkFile::read(&folder.network());
     let mut findings = vec![
-        finding("permissions", folder.check_permissions().map(|()| "private".to_owned())),
-        finding("bus keys", Credentials::load(&folder.bus()).map(|_| "there".to_owned())),
+        finding(
+            "permissions",
+            folder.check_permissions().map(|()| "private".to_owned()),
+        ),
+        finding(
+            "bus keys",
+            Credentials::load(&folder.bus()).map(|_| "there".to_owned()),
+        ),
         finding(
             "nats-server",
-            ServerVersion::check(&config.bus_program()).await.map(|version| version.to_string()),
+            ServerVersion::check(&config.bus_program())
+                .await
+                .map(|version| version.to_string()),
         ),
-        finding("network file", network.as_ref().map(|network| network.id.to_string())),
-        Finding { what: "database", outcome: look_at_database(folder).await },
+        finding(
+            "network file",
+            network.as_ref().map(|network| network.id.to_string()),
+        ),
+        Finding {
+            what: "database",
+            outcome: look_at_database(folder).await,
+        },
     ];
     if config.starts_enclave() {
         let outcome = look_at_enclave(&config.enclave_program(), network.as_ref().ok());
-        findings.push(Finding { what: "enclave program", outcome });
+        findings.push(Finding {
+            what: "enclave program",
+            outcome,
+        });
     }
     let certificates = [("http TLS", &config.http.tls), ("bus TLS", &config.bus.tls)];
     for (what, tls) in certificates {
@@ -79,7 +103,8 @@ async fn look_at_database(folder: &NodeFolder) -> Result<String, String> {
     };
     let database = Database::open(&folder.database(), Options::default());
     let rows = audit::verify(&database.map_err(|e| e.to_string())?).await;
-    rows.map(|rows| format!("usable, {rows} audit rows verified")).map_err(|e| e.to_string())
+    rows.map(|rows| format!("usable, {rows} audit rows verified"))
+        .map_err(|e| e.to_string())
 }
 
 /// An emulated image is measured by its file.
@@ -103,7 +128,10 @@ fn finding<T: Into<String>>(
     what: &'static str,
     outcome: Result<T, impl std::error::Error>,
 ) -> Finding {
-    Finding { what, outcome: outcome.map(Into::into).map_err(|error| error.to_string()) }
+    Finding {
+        what,
+        outcome: outcome.map(Into::into).map_err(|error| error.to_string()),
+    }
 }
 
 impl Finding {

@@ -88,8 +88,10 @@ impl Init {
         config.bus.program = self.nats_server.clone().unwrap_or_default();
         config.enclave.program = self.enclave_program.clone().unwrap_or_default();
         config.enclave.address = self.enclave.clone().unwrap_or_default();
-        config.public_url =
-            self.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen));
+        config.public_url = self
+            .public_url
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", config.http.listen));
         // What is written must be readable.
         Ok(Config::parse(&toml::to_string(&config)?)?)
     }
@@ -121,5 +123,8 @@ async fn create_network(config: &Config, folder: &NodeFolder) -> Result<(), Fail
         return Ok(());
     }
     let said = String::from_utf8_lossy(&made.stderr);
-    Err(Failure::new(format!("the emulated enclave made no network: {}", said.trim())))
+    Err(Failure::new(format!(
+        "the emulated enclave made no network: {}",
+        said.trim()
+    )))
 }

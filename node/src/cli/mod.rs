@@ -98,7 +98,11 @@ enum Space {
 
 /// Carries out one command line.
 pub async fn execute(arguments: Arguments) -> ExitCode {
-    let Arguments { folder, json, command } = arguments;
+    let Arguments {
+        folder,
+        json,
+        command,
+    } = arguments;
     let outcome = match command {
         Command::Check => check::check(&folder, json).await,
         Command::Init(init) => init.make(&folder, json).await,
@@ -153,5 +157,7 @@ async fn alone(folder: &NodeFolder, request: Request) -> Result<Reply, Failure> 
     let config = Config::read(folder)?;
     let network = NetworkFile::read(&folder.network())?;
     let database = Database::open(&folder.database(), Options::default())?;
-    Ok(Operator::new(database, config.public_url, network.id, None).answer(request).await)
+    Ok(Operator::new(database, config.public_url, network.id, None)
+        .answer(request)
+        .await)
 }

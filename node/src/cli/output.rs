@@ -20,7 +20,7 @@ impl Failure {
 
     pub(super) fn print(&self, json: bool) {
         if json {
-            say(&json!({ "error": { "message": self.0 } }).to_string());
+            say(json!({ "error": { "message": self.0 } }).to_string());
         } else {
             complain(&format!("vettid-node: {}", self.0));
         }
@@ -35,13 +35,20 @@ impl<E: std::error::Error> From<E> for Failure {
 
 pub(super) fn print_reply(reply: &Reply, json: bool) {
     if json {
-        say(&serde_json::to_value(reply).unwrap_or(Value::Null).to_string());
+        say(serde_json::to_value(reply)
+            .unwrap_or(Value::Null)
+            .to_string());
         return;
     }
     match reply {
         Reply::Done => say("done"),
         Reply::Failed { message } => complain(message),
-        Reply::Invitation { id, link, web_link, expires } => {
+        Reply::Invitation {
+            id,
+            link,
+            web_link,
+            expires,
+        } => {
             print_invitation(*id, link, web_link, *expires);
         }
         Reply::Invitations { invitations } => invitations.iter().for_each(print_listed),
@@ -62,7 +69,10 @@ fn complain(line: &str) {
 }
 
 fn print_invitation(id: u64, link: &str, web_link: &str, expires: u64) {
-    say(format!("invitation {id}, usable once within {}", span(expires)));
+    say(format!(
+        "invitation {id}, usable once within {}",
+        span(expires)
+    ));
     say(format!("\n  {link}\n\n  {web_link}\n"));
     if let Ok(code) = QrCode::new(link) {
         say(code.render::<Dense1x2>().quiet_zone(true).build());
@@ -81,14 +91,26 @@ fn print_listed(listed: &invitation::Listed) {
 }
 
 fn print_space(listed: &space::Listed) {
-    let space::Listed { space, state, label, devices, newest, .. } = listed;
+    let space::Listed {
+        space,
+        state,
+        label,
+        devices,
+        newest,
+        ..
+    } = listed;
     let state = state.as_str();
-    say(format!("{space}  {state:<9}  {devices} device(s)  record {newest}  {label}"));
+    say(format!(
+        "{space}  {state:<9}  {devices} device(s)  record {newest}  {label}"
+    ));
 }
 
 fn print_status(status: &Status) {
     say(format!("network  {}", status.network));
-    say(format!("node     {}", status.node.as_deref().unwrap_or("not known yet")));
+    say(format!(
+        "node     {}",
+        status.node.as_deref().unwrap_or("not known yet")
+    ));
     match status.readiness {
         None => say("running  no"),
         Some(parts) => {

@@ -59,7 +59,10 @@ impl Database {
         migrate(&mut writing)?;
         prepare_writer(&writing, options)?;
         let readers = Readers::new(PathBuf::from(path))?;
-        Ok(Self { writer: Arc::new(Writer::start(writing)?), readers: Arc::new(readers) })
+        Ok(Self {
+            writer: Arc::new(Writer::start(writing)?),
+            readers: Arc::new(readers),
+        })
     }
 
     /// Runs `change` in the next batch and returns what it computed, once durable.
@@ -135,7 +138,10 @@ fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let applied: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let applied = usize::try_from(applied).unwrap_or(usize::MAX);
     if applied > MIGRATIONS.len() {
-        return Err(OpenError::Newer { found: applied, known: MIGRATIONS.len() });
+        return Err(OpenError::Newer {
+            found: applied,
+            known: MIGRATIONS.len(),
+        });
     }
     for step in MIGRATIONS.iter().skip(applied) {
         transaction.execute_batch(step)?;

@@ -20,8 +20,13 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Result<Self, OpenError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let idle = (0..READERS).map(|_| connect(&path, flags)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { permits: Arc::new(Semaphore::new(READERS)), idle: Arc::new(Mutex::new(idle)) })
+        let idle = (0..READERS)
+            .map(|_| connect(&path, flags))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(READERS)),
+            idle: Arc::new(Mutex::new(idle)),
+        })
     }
 
     pub(super) async fn read<T, F>(&self, query: F) -> Result<T, ReadError>
@@ -29,15 +34,19 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let permit =
-            Arc::clone(&self.permits).acquire_owned().await.map_err(|_| ReadError::Closed)?;
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| ReadError::Closed)?;
         let idle = Arc::clone(&self.idle);
         let read = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = taken.ok_or(ReadError::Failed)?;
             let answer = query(&connection);
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            idle.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
             answer.map_err(|error| {
                 tracing::error!(%error, "node.db cannot be read");
                 ReadError::Failed

@@ -4,11 +4,18 @@ fn open(folder: &Path, options: Options) -> Database {
     Database::open(&folder.join("node.db"), options).expect("opened")
 }
 
-async fn remember(database: &Database, name: &'static str, value: Vec<u8>) -> Result<(), WriteError> {
+async fn remember(
+    database: &Database,
+    name: &'static str,
+    value: Vec<u8>,
+) -> Result<(), WriteError> {
     database
         .transact(move |connection| {
             connection
-                .execute("INSERT OR REPLACE INTO fact VALUES (?1, ?2)", (name, &value))
+                .execute(
+                    "INSERT OR REPLACE INTO fact VALUES (?1, ?2)",
+                    (name, &value),
+                )
                 .map(drop)
         })
         .await
@@ -50,7 +57,12 @@ async fn change_of_others_stands_when_one_in_the_batch_fails() {
 #[tokio::test]
 async fn full_database_says_so_keeps_nothing_and_recovers() {
     let folder = tempfile::tempdir().expect("folder");
-    let database = open(folder.path(), Options { max_bytes: Some(400 * 1024) });
+    let database = open(
+        folder.path(),
+        Options {
+            max_bytes: Some(400 * 1024),
+        },
+    );
 
     let refused = remember(&database, "large", vec![0; 1024 * 1024]).await;
 
@@ -65,11 +77,20 @@ async fn full_database_says_so_keeps_nothing_and_recovers() {
 #[tokio::test]
 async fn probe_of_a_full_database_fails() {
     let folder = tempfile::tempdir().expect("folder");
-    let database = open(folder.path(), Options { max_bytes: Some(200 * 1024) });
+    let database = open(
+        folder.path(),
+        Options {
+            max_bytes: Some(200 * 1024),
+        },
+    );
     let mut written = 0;
-    while remember(&database, ["a", "b", "c", "d", "e", "f", "g", "h"][written % 8], vec![0; 30_000])
-        .await
-        .is_ok()
+    while remember(
+        &database,
+        ["a", "b", "c", "d", "e", "f", "g", "h"][written % 8],
+        vec![0; 30_000],
+    )
+    .await
+    .is_ok()
     {
         written += 1;
         assert!(written < 8, "never full");
@@ -83,11 +104,16 @@ async fn database_of_a_later_release_is_refused() {
     let folder = tempfile::tempdir().expect("folder");
     drop(open(folder.path(), Options::default()));
     let connection = Connection::open(folder.path().join("node.db")).expect("opened");
-    connection.pragma_update(None, "user_version", 99).expect("raised");
+    connection
+        .pragma_update(None, "user_version", 99)
+        .expect("raised");
 
     let refused = Database::open(&folder.path().join("node.db"), Options::default());
 
-    assert!(matches!(refused.err(), Some(OpenError::Newer { found: 99, .. })));
+    assert!(matches!(
+        refused.err(),
+        Some(OpenError::Newer { found: 99, .. })
+    ));
 }
 
 #[tokio::test]
@@ -95,10 +121,18 @@ async fn admin_audit_cannot_be_changed_or_removed() {
     let folder = tempfile::tempdir().expect("folder");
     let database = open(folder.path(), Options::default());
     let insert = "INSERT INTO admin_audit VALUES (1, 2, 'a', 'b', x'00', x'00')";
-    database.transact(move |connection| connection.execute(insert, [])).await.expect("inserted");
+    database
+        .transact(move |connection| connection.execute(insert, []))
+        .await
+        .expect("inserted");
 
-    for forbidden in ["UPDATE admin_audit SET action = 'c'", "DELETE FROM admin_audit"] {
-        let outcome = database.transact(move |connection| connection.execute(forbidden, [])).await;
+    for forbidden in [
+        "UPDATE admin_audit SET action = 'c'",
+        "DELETE FROM admin_audit",
+    ] {
+        let outcome = database
+            .transact(move |connection| connection.execute(forbidden, []))
+            .await;
         assert_eq!(outcome, Err(WriteError::Failed));
     }
 }

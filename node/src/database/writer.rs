@@ -48,11 +48,17 @@ impl Writer {
         let thread = thread::Builder::new()
             .name("node-db".to_owned())
             .spawn(move || write_batches(&connection, incoming, &shared))?;
-        Ok(Self { queue: Some(queue), writable, thread: Some(thread) })
+        Ok(Self {
+            queue: Some(queue),
+            writable,
+            thread: Some(thread),
+        })
     }
 
     pub(super) fn enqueue(&self, change: Box<dyn Change>) -> Result<(), Full> {
-        let Some(queue) = &self.queue else { return Err(Full) };
+        let Some(queue) = &self.queue else {
+            return Err(Full);
+        };
         queue.try_send(change).map_err(|_| Full)
     }
 
@@ -63,7 +69,11 @@ impl Writer {
     {
         let (reply, outcome) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(WriteError::Closed)?;
-        let change = Box::new(Computation { change, computed: None, reply });
+        let change = Box::new(Computation {
+            change,
+            computed: None,
+            reply,
+        });
         queue.send(change).await.map_err(|_| WriteError::Closed)?;
         outcome.await.map_err(|_| WriteError::Closed)?
     }
@@ -96,8 +106,11 @@ fn write_batches(
         let outcome = commit(connection, &mut batch);
         let alone = matches!(outcome, Err(WriteError::Failed)) && batch.len() > 1;
         for mut change in batch.drain(..) {
-            let outcome =
-                if alone { commit(connection, std::slice::from_mut(&mut change)) } else { outcome };
+            let outcome = if alone {
+                commit(connection, std::slice::from_mut(&mut change))
+            } else {
+                outcome
+            };
             note(writable, outcome);
             change.settle(outcome);
         }
@@ -111,8 +124,7 @@ fn write_batches(
 
 fn commit(connection: &Connection, batch: &mut [Box<dyn Change>]) -> Result<(), WriteError> {
     let attempt = || -> rusqlite::Result<()> {
-        let transaction =
-            Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         for change in batch {
             change.apply(&transaction)?;
         }
@@ -158,7 +170,9 @@ where
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), WriteError>) {
-        let Self { computed, reply, .. } = *self;
+        let Self {
+            computed, reply, ..
+        } = *self;
         // The asker may have given up; the change stands all the same.
         let _ = reply.send(outcome.and_then(|()| computed.ok_or(WriteError::Failed)));
     }

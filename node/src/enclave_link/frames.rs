@@ -20,7 +20,10 @@ pub(super) struct Received {
 
 impl Received {
     pub(super) fn new(reading: Reading) -> Self {
-        Self { reading, buffer: BytesMut::with_capacity(READ) }
+        Self {
+            reading,
+            buffer: BytesMut::with_capacity(READ),
+        }
     }
 
     /// Reads once; false at the end of the stream. Cancel-safe.
@@ -31,7 +34,9 @@ impl Received {
 
     /// Takes the next complete frame.
     pub(super) fn next(&mut self) -> Result<Option<FromEnclave>, BadFrame> {
-        let Some((frame, length)) = link::read(&self.buffer)? else { return Ok(None) };
+        let Some((frame, length)) = link::read(&self.buffer)? else {
+            return Ok(None);
+        };
         self.buffer.advance(length);
         Ok(Some(frame))
     }
@@ -62,7 +67,9 @@ impl Unsent {
 
     /// Writes once. Cancel-safe: what was written is counted.
     pub(super) async fn write_some(&mut self, writing: &mut Writing) -> std::io::Result<()> {
-        let Some(rest) = self.buffer.get(self.sent..) else { return Ok(()) };
+        let Some(rest) = self.buffer.get(self.sent..) else {
+            return Ok(());
+        };
         let written = writing.write(rest).await?;
         if written == 0 {
             return Err(std::io::ErrorKind::WriteZero.into());

@@ -60,7 +60,14 @@ impl LinkParts {
         commands: mpsc::Receiver<SpaceCommand>,
     ) -> Self {
         let stores = Stores { log, objects };
-        Self { inbound, outbound, stores, directory, metrics, commands }
+        Self {
+            inbound,
+            outbound,
+            stores,
+            directory,
+            metrics,
+            commands,
+        }
     }
 }
 

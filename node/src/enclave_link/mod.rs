@@ -24,8 +24,8 @@ mod session;
 mod transport;
 
 pub use keeper::{EnclaveLink, LinkParts, LinkStatus, SpaceCommand};
-pub use transport::{Address, BadAddress};
 pub(crate) use questions::folder_of;
+pub use transport::{Address, BadAddress};
 
 use vettid_wire::link::BadFrame;
 

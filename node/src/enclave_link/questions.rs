@@ -14,13 +14,25 @@ use crate::vault_log::{From, VaultLog};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Question {
     /// Read a page of a log.
-    ReadLog { request: u64, space: SpaceId, from: From },
+    ReadLog {
+        request: u64,
+        space: SpaceId,
+        from: From,
+    },
     /// Store a chunk of a snapshot.
-    PutChunk { request: u64, chunk: Chunk, bytes: Bytes },
+    PutChunk {
+        request: u64,
+        chunk: Chunk,
+        bytes: Bytes,
+    },
     /// Read a chunk of a snapshot.
     GetChunk { request: u64, chunk: Chunk },
     /// Remove what a checkpoint made superfluous.
-    Cut { space: SpaceId, below: u64, snapshot: Option<u64> },
+    Cut {
+        space: SpaceId,
+        below: u64,
+        snapshot: Option<u64>,
+    },
 }
 
 /// Names one chunk.
@@ -41,36 +53,97 @@ pub(super) struct Stores {
 impl Question {
     /// The question in a frame, if it is one.
     pub(super) fn of(frame: FromEnclave) -> Option<Self> {
-        Some(match frame {
-            FromEnclave::ReadLog { request, space, from } => {
-                let from = if from == 0 { From::Checkpoint } else { From::Number(from) };
-                Self::ReadLog { request, space, from }
+        match frame {
+            FromEnclave::ReadLog {
+                request,
+                space,
+                from: 0,
+            } => Some(Self::ReadLog {
+                request,
+                space,
+                from: From::Checkpoint,
+            }),
+            FromEnclave::ReadLog {
+                request,
+                space,
+                from,
+            } => Some(Self::ReadLog {
+                request,
+                space,
+                from: From::Number(from),
+            }),
+            FromEnclave::PutChunk {
+                request,
+                space,
+                snapshot,
+                index,
+                bytes,
+            } => {
+                let chunk = Chunk {
+                    space,
+                    snapshot,
+                    index,
+                };
+                Some(Self::PutChunk {
+                    request,
+                    chunk,
+                    bytes: Bytes::from(bytes),
+                })
             }
-            FromEnclave::PutChunk { request, space, snapshot, index, bytes } => {
-                let chunk = Chunk { space, snapshot, index };
-                Self::PutChunk { request, chunk, bytes: Bytes::from(bytes) }
+            FromEnclave::GetChunk {
+                request,
+                space,
+                snapshot,
+                index,
+            } => {
+                let chunk = Chunk {
+                    space,
+                    snapshot,
+                    index,
+                };
+                Some(Self::GetChunk { request, chunk })
             }
-            FromEnclave::GetChunk { request, space, snapshot, index } => {
-                Self::GetChunk { request, chunk: Chunk { space, snapshot, index } }
-            }
-            FromEnclave::Cut { space, below, snapshot } => Self::Cut { space, below, snapshot },
-            _ => return None,
-        })
+            FromEnclave::Cut {
+                space,
+                below,
+                snapshot,
+            } => Some(Self::Cut {
+                space,
+                below,
+                snapshot,
+            }),
+            _ => None,
+        }
     }
 
     /// The answer; a cut has none.
     pub(super) async fn answer(self, stores: &Stores) -> Option<FromHost> {
         Some(match self {
-            Self::ReadLog { request, space, from } => {
-                FromHost::LogPage { request, page: read(stores, space, from).await }
-            }
-            Self::PutChunk { request, chunk, bytes } => {
-                FromHost::Stored { request, durable: put(stores, chunk, bytes).await }
-            }
-            Self::GetChunk { request, chunk } => {
-                FromHost::Chunk { request, bytes: get(stores, chunk).await }
-            }
-            Self::Cut { space, below, snapshot } => {
+            Self::ReadLog {
+                request,
+                space,
+                from,
+            } => FromHost::LogPage {
+                request,
+                page: read(stores, space, from).await,
+            },
+            Self::PutChunk {
+                request,
+                chunk,
+                bytes,
+            } => FromHost::Stored {
+                request,
+                durable: put(stores, chunk, bytes).await,
+            },
+            Self::GetChunk { request, chunk } => FromHost::Chunk {
+                request,
+                bytes: get(stores, chunk).await,
+            },
+            Self::Cut {
+                space,
+                below,
+                snapshot,
+            } => {
                 cut(stores, space, below, snapshot).await;
                 return None;
             }
@@ -80,7 +153,11 @@ impl Question {
 
 impl Chunk {
     fn name(self) -> Option<ObjectName> {
-        let Self { space, snapshot, index } = self;
+        let Self {
+            space,
+            snapshot,
+            index,
+        } = self;
         ObjectName::parse(&format!("spaces/{space}/{snapshot:020}/{index:06}")).ok()
     }
 }
@@ -95,15 +172,25 @@ async fn read(stores: &Stores, space: SpaceId, from: From) -> Option<LogPage> {
     Some(LogPage {
         newest: page.newest,
         first: page.records.first().map_or(0, |record| record.number),
-        records: page.records.into_iter().map(|r| RecordBytes(r.bytes.into())).collect(),
+        records: page
+            .records
+            .into_iter()
+            .map(|r| RecordBytes(r.bytes.into()))
+            .collect(),
     })
 }
 
 /// Stores a chunk once. One that is there with other content stays: a checkpoint may refer to it,
 /// and the enclave's next snapshot has another number.
 async fn put(stores: &Stores, chunk: Chunk, bytes: Bytes) -> bool {
-    let Some(name) = chunk.name() else { return false };
-    match stores.objects.put_if_absent(name.clone(), bytes.clone()).await {
+    let Some(name) = chunk.name() else {
+        return false;
+    };
+    match stores
+        .objects
+        .put_if_absent(name.clone(), bytes.clone())
+        .await
+    {
         Ok(Put::Stored) => true,
         Ok(Put::AlreadyThere) => stores.objects.get(name, None).await == Ok(Some(bytes)),
         Err(_) => false,
@@ -111,7 +198,13 @@ async fn put(stores: &Stores, chunk: Chunk, bytes: Bytes) -> bool {
 }
 
 async fn get(stores: &Stores, chunk: Chunk) -> Option<Vec<u8>> {
-    stores.objects.get(chunk.name()?, None).await.ok().flatten().map(Vec::from)
+    stores
+        .objects
+        .get(chunk.name()?, None)
+        .await
+        .ok()
+        .flatten()
+        .map(Vec::from)
 }
 
 /// Cuts the log, then removes older snapshots; an interrupted removal is caught up by the next.
@@ -119,12 +212,21 @@ async fn cut(stores: &Stores, space: SpaceId, below: u64, snapshot: Option<u64>)
     if stores.log.cut_below(space, below).await.is_err() {
         return;
     }
-    let Some(folder) = folder_of(space) else { return };
-    let Ok(names) = stores.objects.list(folder).await else { return };
+    let Some(folder) = folder_of(space) else {
+        return;
+    };
+    let Ok(names) = stores.objects.list(folder).await else {
+        return;
+    };
     let keep = snapshot.unwrap_or(below);
     for name in names {
-        let number = name.as_str().split('/').nth(2).and_then(|text| text.parse::<u64>().ok());
-        if number.is_some_and(|number| number < keep) && stores.objects.delete(name).await.is_err() {
+        let number = name
+            .as_str()
+            .split('/')
+            .nth(2)
+            .and_then(|text| text.parse::<u64>().ok());
+        if number.is_some_and(|number| number < keep) && stores.objects.delete(name).await.is_err()
+        {
             return;
         }
     }

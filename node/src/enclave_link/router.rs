@@ -94,7 +94,10 @@ struct Waiting {
 impl Router {
     /// Takes what an app published.
     pub(super) fn hear_app(&mut self, inbound: Inbound) {
-        let Inbound { space: id, envelope } = inbound;
+        let Inbound {
+            space: id,
+            envelope,
+        } = inbound;
         if self.spaces.len() >= SPACES && !self.spaces.contains_key(&id) {
             return self.reset(id, &envelope);
         }
@@ -102,7 +105,10 @@ impl Router {
         match &mut space.state {
             State::Open => {
                 let envelope = envelope.to_vec();
-                self.actions.to_enclave.push(&FromHost::Frame { space: id, envelope });
+                self.actions.to_enclave.push(&FromHost::Frame {
+                    space: id,
+                    envelope,
+                });
             }
             State::Looking { frames, .. } | State::Opening { frames } => {
                 if frames.len() < OPENING_FRAMES {
@@ -115,7 +121,10 @@ impl Router {
             State::Closed => {
                 // A lookup while appends are under way could see a log that is about to grow.
                 let asked = space.unsettled == 0;
-                space.state = State::Looking { frames: vec![envelope], asked };
+                space.state = State::Looking {
+                    frames: vec![envelope],
+                    asked,
+                };
                 if asked {
                     self.actions.lookups.push(id);
                 }
@@ -126,8 +135,12 @@ impl Router {
     /// Takes what the directory knows of a space: how to open it and its newest record, or that
     /// it must not be opened.
     pub(super) fn looked_up(&mut self, id: SpaceId, found: Option<(Entry, u64)>) {
-        let Some(space) = self.spaces.get_mut(&id) else { return };
-        let State::Looking { frames, .. } = &mut space.state else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
+        let State::Looking { frames, .. } = &mut space.state else {
+            return;
+        };
         let frames = std::mem::take(frames);
         match found {
             Some((entry, newest)) => {
@@ -135,7 +148,9 @@ impl Router {
                 space.durable = newest;
                 space.queued = newest;
                 space.refused = false;
-                self.actions.to_enclave.push(&FromHost::Open { space: id, entry });
+                self.actions
+                    .to_enclave
+                    .push(&FromHost::Open { space: id, entry });
             }
             None => {
                 space.state = State::Closed;
@@ -147,7 +162,9 @@ impl Router {
 
     /// Closes a space on the operator's behalf; a lookup under way no longer counts.
     pub(super) fn close(&mut self, id: SpaceId) {
-        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
         match std::mem::take(&mut space.state) {
             State::Closed => {}
             State::Looking { frames, .. } => {
@@ -166,12 +183,28 @@ impl Router {
         match frame {
             FromEnclave::Ready(_) => return Err(EnclaveMisbehaved::Turn),
             FromEnclave::Opened { space } => self.opened(space)?,
-            FromEnclave::Frame { space, after, envelope } => {
+            FromEnclave::Frame {
+                space,
+                after,
+                envelope,
+            } => {
                 self.frame(space, after, Bytes::from(envelope))?;
             }
-            FromEnclave::Append { space, number, checkpoint, record } => {
+            FromEnclave::Append {
+                space,
+                number,
+                checkpoint,
+                record,
+            } => {
                 let bytes = Bytes::from(record);
-                self.append(space, Record { number, checkpoint, bytes })?;
+                self.append(
+                    space,
+                    Record {
+                        number,
+                        checkpoint,
+                        bytes,
+                    },
+                )?;
             }
             FromEnclave::Closed { space, .. } => self.closed(space),
             FromEnclave::Pong(pong) => self.actions.pongs.push(pong),
@@ -185,7 +218,9 @@ impl Router {
 
     /// Takes the outcome of one append. [`Self::finish_batch`] tells the enclave.
     pub(super) fn settled(&mut self, id: SpaceId, number: u64, result: Result<(), AppendError>) {
-        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
         space.unsettled = space.unsettled.saturating_sub(1);
         match result {
             Ok(()) => {
@@ -209,7 +244,11 @@ impl Router {
                     AppendError::Write(WriteError::Full) => AppendRefusal::Full,
                     AppendError::Write(_) => AppendRefusal::Failed,
                 };
-                let refusal = FromHost::AppendRefused { space: id, number, why };
+                let refusal = FromHost::AppendRefused {
+                    space: id,
+                    number,
+                    why,
+                };
                 self.actions.to_enclave.push(&refusal);
             }
             Err(_) => {}
@@ -222,18 +261,25 @@ impl Router {
     /// Tells the enclave what became durable, once per space.
     pub(super) fn finish_batch(&mut self) {
         for id in self.touched.drain(..) {
-            let Some(space) = self.spaces.get_mut(&id) else { continue };
+            let Some(space) = self.spaces.get_mut(&id) else {
+                continue;
+            };
             space.touched = false;
             if !matches!(space.state, State::Closed | State::Looking { .. }) {
                 let through = space.durable;
-                self.actions.to_enclave.push(&FromHost::Appended { space: id, through });
+                self.actions
+                    .to_enclave
+                    .push(&FromHost::Appended { space: id, through });
             }
         }
     }
 
     /// Appends whose outcome is not known yet.
     pub(super) fn unsettled(&self) -> u64 {
-        self.spaces.values().map(|space| u64::from(space.unsettled)).sum()
+        self.spaces
+            .values()
+            .map(|space| u64::from(space.unsettled))
+            .sum()
     }
 
     fn opened(&mut self, id: SpaceId) -> Result<(), EnclaveMisbehaved> {
@@ -249,7 +295,10 @@ impl Router {
         space.state = State::Open;
         for envelope in frames {
             let envelope = envelope.to_vec();
-            self.actions.to_enclave.push(&FromHost::Frame { space: id, envelope });
+            self.actions.to_enclave.push(&FromHost::Frame {
+                space: id,
+                envelope,
+            });
         }
         Ok(())
     }
@@ -267,7 +316,11 @@ impl Router {
         if after <= space.durable && space.waiting.is_empty() {
             self.actions.to_bus.push((id, device, bytes));
         } else {
-            space.waiting.push_back(Waiting { after, device, envelope: bytes });
+            space.waiting.push_back(Waiting {
+                after,
+                device,
+                envelope: bytes,
+            });
         }
         Ok(())
     }
@@ -289,7 +342,9 @@ impl Router {
     }
 
     fn closed(&mut self, id: SpaceId) {
-        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
         if let State::Opening { frames } = std::mem::take(&mut space.state) {
             frames.iter().for_each(|envelope| self.reset(id, envelope));
         }
@@ -297,7 +352,9 @@ impl Router {
     }
 
     fn all_settled(&mut self, id: SpaceId) {
-        let Some(space) = self.spaces.get_mut(&id) else { return };
+        let Some(space) = self.spaces.get_mut(&id) else {
+            return;
+        };
         match &mut space.state {
             State::Looking { asked, .. } if !*asked => {
                 *asked = true;

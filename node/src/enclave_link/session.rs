@@ -84,11 +84,16 @@ impl<'a> Session<'a> {
             let mut unsent = Unsent::default();
             unsent.push(&FromHost::Hello(hello));
             while !unsent.is_empty() {
-                unsent.write_some(&mut writing).await.map_err(|_| Ended::Lost)?;
+                unsent
+                    .write_some(&mut writing)
+                    .await
+                    .map_err(|_| Ended::Lost)?;
             }
             first_frame(&mut received).await
         };
-        let frame = timeout(GREETING, greeting).await.unwrap_or_else(|_| Err(silent()))?;
+        let frame = timeout(GREETING, greeting)
+            .await
+            .unwrap_or_else(|_| Err(silent()))?;
         let FromEnclave::Ready(ready) = frame else {
             return Err(Ended::Misbehaved(EnclaveMisbehaved::Turn));
         };
@@ -122,7 +127,11 @@ impl<'a> Session<'a> {
             self.take_outcomes(&mut vec![outcome]);
             self.publish();
         }
-        if stop.is_asked() && !matches!(ended, Ended::Misbehaved(_)) { Ended::Asked } else { ended }
+        if stop.is_asked() && !matches!(ended, Ended::Misbehaved(_)) {
+            Ended::Asked
+        } else {
+            ended
+        }
     }
 
     async fn run(&mut self, stop: &mut Stop) -> Result<(), Ended> {
@@ -183,7 +192,9 @@ impl<'a> Session<'a> {
                 break;
             }
             let misbehaved = |error| Ended::Misbehaved(error);
-            let Some(frame) = self.received.next().map_err(|e| misbehaved(e.into()))? else { break };
+            let Some(frame) = self.received.next().map_err(|e| misbehaved(e.into()))? else {
+                break;
+            };
             self.router.hear_enclave(frame).map_err(misbehaved)?;
         }
         self.ask_around()?;
@@ -210,13 +221,20 @@ impl<'a> Session<'a> {
                 metrics.frames_dropped.inc();
             }
         }
-        metrics.frames_dropped.inc_by(std::mem::take(&mut self.router.actions.dropped));
+        metrics
+            .frames_dropped
+            .inc_by(std::mem::take(&mut self.router.actions.dropped));
     }
 
     fn take_messages(&mut self, messages: &mut Vec<Inbound>, malformed: u64) {
         self.parts.metrics.frames_malformed.inc_by(malformed);
-        self.parts.metrics.frames_inbound.inc_by(messages.len() as u64);
-        messages.drain(..).for_each(|inbound| self.router.hear_app(inbound));
+        self.parts
+            .metrics
+            .frames_inbound
+            .inc_by(messages.len() as u64);
+        messages
+            .drain(..)
+            .for_each(|inbound| self.router.hear_app(inbound));
     }
 
     fn take_outcomes(&mut self, outcomes: &mut Vec<Outcome>) {
@@ -224,7 +242,8 @@ impl<'a> Session<'a> {
             if outcome.result.is_err() {
                 self.parts.metrics.log_appends_refused.inc();
             }
-            self.router.settled(outcome.space, outcome.number, outcome.result);
+            self.router
+                .settled(outcome.space, outcome.number, outcome.result);
         }
         self.router.finish_batch();
     }
@@ -294,12 +313,17 @@ impl<'a> Session<'a> {
             metrics.vaults_open.set(i64::from(pong.open));
             metrics.sessions_open.set(i64::from(pong.sessions));
             let bytes = pong.memory.saturating_mul(1024);
-            metrics.vaults_memory_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            metrics
+                .vaults_memory_bytes
+                .set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
         self.router.actions.pongs.clear();
         self.lines = 0;
         self.pings = self.pings.wrapping_add(1);
-        self.router.actions.to_enclave.push(&FromHost::Ping(self.pings));
+        self.router
+            .actions
+            .to_enclave
+            .push(&FromHost::Ping(self.pings));
         Ok(())
     }
 }

@@ -74,13 +74,23 @@ mod tests {
     #[test]
     fn addresses_read_as_they_are_shown() {
         for text in ["unix:/run/enclave.sock", "vsock:16:5005"] {
-            assert_eq!(text.parse::<Address>().map(|address| address.to_string()), Ok(text.into()));
+            assert_eq!(
+                text.parse::<Address>().map(|address| address.to_string()),
+                Ok(text.into())
+            );
         }
     }
 
     #[test]
     fn other_text_is_no_address() {
-        for text in ["", "unix:", "vsock:16", "vsock:x:1", "vsock:1:4294967296", "tcp:1.2.3.4:5"] {
+        for text in [
+            "",
+            "unix:",
+            "vsock:16",
+            "vsock:x:1",
+            "vsock:1:4294967296",
+            "tcp:1.2.3.4:5",
+        ] {
             assert_eq!(text.parse::<Address>(), Err(BadAddress), "{text:?}");
         }
     }

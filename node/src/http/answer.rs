@@ -19,12 +19,13 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    pub(super) fn new(
-        status: StatusCode,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self { status, code, message: message.into(), retry_after: None }
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            retry_after: None,
+        }
     }
 
     pub(super) fn malformed(message: &str) -> Self {
@@ -34,23 +35,40 @@ impl Refused {
     pub(super) fn too_fast(seconds: u64) -> Self {
         let message = "too many requests from this address: wait";
         let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", message);
-        Self { retry_after: Some(seconds), ..refused }
+        Self {
+            retry_after: Some(seconds),
+            ..refused
+        }
     }
 
     fn unavailable() -> Self {
         let message = "the node cannot store anything now: try again later, nothing was changed";
         let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
-        Self { retry_after: Some(10), ..refused }
+        Self {
+            retry_after: Some(10),
+            ..refused
+        }
     }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let Self { status, code, message, retry_after } = self;
-        let reason = Reason { code: code.to_owned(), message, retry_after };
+        let Self {
+            status,
+            code,
+            message,
+            retry_after,
+        } = self;
+        let reason = Reason {
+            code: code.to_owned(),
+            message,
+            retry_after,
+        };
         let mut response = (status, Json(Failure { error: reason })).into_response();
         if let Some(seconds) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -94,6 +112,10 @@ impl From<ReadError> for Refused {
 impl From<SignError> for Refused {
     fn from(error: SignError) -> Self {
         tracing::error!(%error, "no credentials can be issued");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a fault of the node: report it")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "a fault of the node: report it",
+        )
     }
 }

@@ -57,7 +57,12 @@ impl Listener {
         tls: Option<TlsAcceptor>,
         limits: ListenerLimits,
     ) -> io::Result<Self> {
-        Ok(Self { socket: TcpListener::bind(address).await?, router, tls, limits })
+        Ok(Self {
+            socket: TcpListener::bind(address).await?,
+            router,
+            tls,
+            limits,
+        })
     }
 
     /// Where it really listens.
@@ -80,8 +85,13 @@ impl Listener {
                 tokio::time::sleep(EXHAUSTED).await;
                 continue;
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-            let router = self.router.clone().layer(axum::Extension(ConnectInfo(peer)));
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                continue;
+            };
+            let router = self
+                .router
+                .clone()
+                .layer(axum::Extension(ConnectInfo(peer)));
             let (tls, stop) = (self.tls.clone(), stop.clone());
             served.spawn(async move {
                 let _place = place;
@@ -108,7 +118,10 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(BUFFER);
     let service = TowerToHyperService::new(router);
     let connection = server.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

@@ -23,7 +23,10 @@ impl RateLimit {
     /// At most `per_minute` requests of one address.
     #[must_use]
     pub fn new(per_minute: u32) -> Self {
-        Self { per_minute: f64::from(per_minute.max(1)), buckets: Mutex::new(HashMap::new()) }
+        Self {
+            per_minute: f64::from(per_minute.max(1)),
+            buckets: Mutex::new(HashMap::new()),
+        }
     }
 
     /// Takes one request of `address`, or says how many seconds to wait.
@@ -38,8 +41,10 @@ impl RateLimit {
                 key = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
             }
         }
-        let bucket =
-            buckets.entry(key).or_insert_with(|| Bucket { tokens: self.per_minute, filled: now });
+        let bucket = buckets.entry(key).or_insert_with(|| Bucket {
+            tokens: self.per_minute,
+            filled: now,
+        });
         bucket.tokens = self.refilled(bucket, now);
         bucket.filled = now;
         if bucket.tokens < 1.0 {
@@ -83,7 +88,10 @@ mod tests {
 
         assert_eq!(limit.take(address(1), now), Err(31));
         assert_eq!(limit.take(address(2), now), Ok(()));
-        assert_eq!(limit.take(address(1), now + Duration::from_secs(31)), Ok(()));
+        assert_eq!(
+            limit.take(address(1), now + Duration::from_secs(31)),
+            Ok(())
+        );
     }
 
     #[test]

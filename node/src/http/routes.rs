@@ -87,11 +87,18 @@ pub fn metrics_api(front: Arc<Front>) -> Router {
 }
 
 fn bounded(router: Router) -> Router {
-    let mut router = router
-        .layer(DefaultBodyLimit::max(BODY))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST));
+    let mut router =
+        router
+            .layer(DefaultBodyLimit::max(BODY))
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::REQUEST_TIMEOUT,
+                REQUEST,
+            ));
     for (name, value) in HEADERS {
-        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
+        let (name, value) = (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
         router = router.layer(SetResponseHeaderLayer::overriding(name, value));
     }
     router
@@ -100,7 +107,10 @@ fn bounded(router: Router) -> Router {
 /// Nothing here is ever a page, a frame or a thing to keep.
 const HEADERS: [(&str, &str); 5] = [
     ("cache-control", "no-store"),
-    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    (
+        "content-security-policy",
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
     ("referrer-policy", "no-referrer"),
     ("strict-transport-security", "max-age=31536000"),
     ("x-content-type-options", "nosniff"),
@@ -117,13 +127,20 @@ async fn enroll(State(front): State<Arc<Front>>, body: Bytes) -> Result<Response
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| Refused::malformed("`token` must be 32 bytes in base64url"))?;
     let hash = stored(&InvitationSecret::from_bytes(half));
-    let enrolled = front.directory.enroll(hash, user.clone(), unix_seconds()).await??;
+    let enrolled = front
+        .directory
+        .enroll(hash, user.clone(), unix_seconds())
+        .await??;
     front.metrics.enrollments_begun.inc();
     front.issue(&user, enrolled)
 }
 
 async fn renew(State(front): State<Arc<Front>>, body: Bytes) -> Result<Response, Refused> {
-    let Renew { user, time, signature } = read(&body)?;
+    let Renew {
+        user,
+        time,
+        signature,
+    } = read(&body)?;
     let now = unix_seconds();
     if (time / SECOND).abs_diff(now) > limits::CLOCK_SKEW / SECOND {
         let message = "the device's clock is wrong by more than 5 minutes: set it";
@@ -134,7 +151,11 @@ async fn renew(State(front): State<Arc<Front>>, body: Bytes) -> Result<Response,
         .map_err(|_| Refused::malformed("`signature` must be base64url"))?;
     if !user_signed(&user, &renewal_text(&user, time), &signature) {
         let message = "the signature is not by this device's key";
-        return Err(Refused::new(StatusCode::FORBIDDEN, "signature-wrong", message));
+        return Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            "signature-wrong",
+            message,
+        ));
     }
     let enrolled = front.directory.renew(user.clone(), now).await??;
     front.issue(&user, enrolled)
@@ -142,8 +163,14 @@ async fn renew(State(front): State<Arc<Front>>, body: Bytes) -> Result<Response,
 
 impl Front {
     fn issue(&self, user: &str, enrolled: Enrolled) -> Result<Response, Refused> {
-        let Enrolled { space, device, not_before } = enrolled;
-        let jwt = self.credentials.device_token(user, space, device, not_before)?;
+        let Enrolled {
+            space,
+            device,
+            not_before,
+        } = enrolled;
+        let jwt = self
+            .credentials
+            .device_token(user, space, device, not_before)?;
         self.metrics.credentials_issued.inc();
         let lifetime = limits::BUS_CREDENTIAL / SECOND;
         let body = CredentialsBody {
@@ -165,8 +192,11 @@ async fn network(State(front): State<Arc<Front>>) -> Response {
 
 async fn ready(State(front): State<Arc<Front>>) -> Response {
     let readiness = front.health.readiness();
-    let status =
-        if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if readiness.is_ready() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(readiness)).into_response()
 }
 
@@ -198,5 +228,10 @@ fn unknown_path() -> Response {
 
 fn wrong_method() -> Response {
     let message = "this path takes another method";
-    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", message).into_response()
+    Refused::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        message,
+    )
+    .into_response()
 }

@@ -34,7 +34,10 @@ impl FolderStore {
         for leftover in fs::read_dir(&incoming)? {
             fs::remove_file(leftover?.path())?;
         }
-        Ok(Self { root: Arc::new(root.to_owned()), written: Arc::new(AtomicU64::new(0)) })
+        Ok(Self {
+            root: Arc::new(root.to_owned()),
+            written: Arc::new(AtomicU64::new(0)),
+        })
     }
 
     fn put_now(&self, name: &ObjectName, content: &[u8]) -> io::Result<Put> {
@@ -54,7 +57,9 @@ impl FolderStore {
 
     /// Creates the folders down to `target`, each durable in its parent.
     fn create_parents(&self, target: &Path) -> io::Result<()> {
-        let Some(parent) = target.parent() else { return Ok(()) };
+        let Some(parent) = target.parent() else {
+            return Ok(());
+        };
         if parent == self.root.as_path() || parent.try_exists()? {
             return Ok(());
         }
@@ -103,7 +108,11 @@ impl FolderStore {
 
     fn list_now(&self, prefix: &ObjectName) -> io::Result<Vec<ObjectName>> {
         let mut names = Vec::new();
-        collect(&self.root.join(prefix.as_str()), prefix.as_str(), &mut names)?;
+        collect(
+            &self.root.join(prefix.as_str()),
+            prefix.as_str(),
+            &mut names,
+        )?;
         names.sort();
         names.truncate(LIST_LIMIT);
         Ok(names)
@@ -116,7 +125,8 @@ impl FolderStore {
         let store = self.clone();
         Box::pin(async move {
             let ran = tokio::task::spawn_blocking(move || step(&store)).await;
-            ran.map_err(|_| StoreError::Failed)?.map_err(|error| blame(&error))
+            ran.map_err(|_| StoreError::Failed)?
+                .map_err(|error| blame(&error))
         })
     }
 }
@@ -151,8 +161,12 @@ fn create_folder(path: &Path) -> io::Result<()> {
 }
 
 fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
@@ -166,7 +180,8 @@ fn link_absent(from: &Path, to: &Path) -> io::Result<Put> {
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 fn collect(folder: &Path, prefix: &str, names: &mut Vec<ObjectName>) -> io::Result<()> {

@@ -18,7 +18,9 @@ impl ObjectName {
     /// Accepts segments of lower-case letters, digits, `-` and `_`, parted by `/`.
     pub fn parse(text: &str) -> Result<Self, BadName> {
         let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        let segments = text.split('/').all(|part| !part.is_empty() && part.bytes().all(plain));
+        let segments = text
+            .split('/')
+            .all(|part| !part.is_empty() && part.bytes().all(plain));
         if text.len() > MAX_BYTES || !segments {
             return Err(BadName);
         }

@@ -50,7 +50,11 @@ pub struct S3Store {
 impl S3Store {
     /// Prepares a client; nothing is sent yet.
     pub async fn connect(options: &S3Options) -> Self {
-        Self::with(aws_config::defaults(BehaviorVersion::v2026_01_12()), options).await
+        Self::with(
+            aws_config::defaults(BehaviorVersion::v2026_01_12()),
+            options,
+        )
+        .await
     }
 
     pub(super) async fn with(loader: ConfigLoader, options: &S3Options) -> Self {
@@ -89,7 +93,12 @@ impl S3Store {
     #[cfg(test)]
     pub(super) async fn create_bucket(&self) {
         // It may be there already.
-        let _ = self.client.create_bucket().bucket(&self.bucket).send().await;
+        let _ = self
+            .client
+            .create_bucket()
+            .bucket(&self.bucket)
+            .send()
+            .await;
     }
 
     fn key(&self, name: &ObjectName) -> String {
@@ -143,13 +152,23 @@ impl S3Store {
             Err(error) if status(&error) == Some(416) => return Ok(Some(Bytes::new())),
             Err(error) => return Err(blame(&error)),
         };
-        let content = found.body.collect().await.map_err(|_| StoreError::Unreachable)?;
+        let content = found
+            .body
+            .collect()
+            .await
+            .map_err(|_| StoreError::Unreachable)?;
         Ok(Some(content.into_bytes()))
     }
 
     async fn delete_now(&self, name: ObjectName) -> Result<(), StoreError> {
         let key = self.key(&name);
-        let sent = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
+        let sent = self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await;
         sent.map(drop).map_err(|error| blame(&error))
     }
 
@@ -189,7 +208,9 @@ impl ObjectStore for S3Store {
 }
 
 fn status<E>(error: &SdkError<E>) -> Option<u16> {
-    error.raw_response().map(|response| response.status().as_u16())
+    error
+        .raw_response()
+        .map(|response| response.status().as_u16())
 }
 
 fn is_absent(error: &SdkError<GetObjectError>) -> bool {

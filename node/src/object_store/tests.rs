@@ -12,23 +12,44 @@ fn name(text: &str) -> ObjectName {
 
 async fn written_object_is_read_back_whole_and_in_parts(store: &dyn ObjectStore) {
     let content = Bytes::from((0..=255).cycle().take(100_000).collect::<Vec<u8>>());
-    assert_eq!(store.put_if_absent(name("whole/a/0"), content.clone()).await, Ok(Put::Stored));
+    assert_eq!(
+        store
+            .put_if_absent(name("whole/a/0"), content.clone())
+            .await,
+        Ok(Put::Stored)
+    );
 
-    assert_eq!(store.get(name("whole/a/0"), None).await, Ok(Some(content.clone())));
-    assert_eq!(store.get(name("whole/a/0"), Some(5..9)).await, Ok(Some(content.slice(5..9))));
+    assert_eq!(
+        store.get(name("whole/a/0"), None).await,
+        Ok(Some(content.clone()))
+    );
+    assert_eq!(
+        store.get(name("whole/a/0"), Some(5..9)).await,
+        Ok(Some(content.slice(5..9)))
+    );
     let tail = store.get(name("whole/a/0"), Some(99_990..200_000)).await;
     assert_eq!(tail, Ok(Some(content.slice(99_990..))));
-    assert_eq!(store.get(name("whole/a/0"), Some(100_000..100_001)).await, Ok(Some(Bytes::new())));
+    assert_eq!(
+        store.get(name("whole/a/0"), Some(100_000..100_001)).await,
+        Ok(Some(Bytes::new()))
+    );
 }
 
 async fn second_put_changes_nothing_and_says_so(store: &dyn ObjectStore) {
-    let put = store.put_if_absent(name("twice/a"), Bytes::from_static(b"first")).await;
+    let put = store
+        .put_if_absent(name("twice/a"), Bytes::from_static(b"first"))
+        .await;
     assert_eq!(put, Ok(Put::Stored));
 
-    let again = store.put_if_absent(name("twice/a"), Bytes::from_static(b"second")).await;
+    let again = store
+        .put_if_absent(name("twice/a"), Bytes::from_static(b"second"))
+        .await;
 
     assert_eq!(again, Ok(Put::AlreadyThere));
-    assert_eq!(store.get(name("twice/a"), None).await, Ok(Some(Bytes::from_static(b"first"))));
+    assert_eq!(
+        store.get(name("twice/a"), None).await,
+        Ok(Some(Bytes::from_static(b"first")))
+    );
 }
 
 async fn of_many_puts_at_once_exactly_one_wins(store: &dyn ObjectStore) {
@@ -37,9 +58,15 @@ async fn of_many_puts_at_once_exactly_one_wins(store: &dyn ObjectStore) {
     )
     .await;
 
-    let won: Vec<_> = (0..8).filter(|index| puts[*index] == Ok(Put::Stored)).collect();
+    let won: Vec<_> = (0..8)
+        .filter(|index| puts[*index] == Ok(Put::Stored))
+        .collect();
     assert_eq!(won.len(), 1);
-    let content = store.get(name("race/a"), None).await.expect("read").expect("there");
+    let content = store
+        .get(name("race/a"), None)
+        .await
+        .expect("read")
+        .expect("there");
     assert_eq!(content.len(), 50_000);
     assert!(content.iter().all(|byte| usize::from(*byte) == won[0]));
 }
@@ -51,18 +78,26 @@ async fn absent_object_is_none_and_can_be_deleted(store: &dyn ObjectStore) {
 }
 
 async fn deleted_object_is_gone_and_its_name_can_be_used_again(store: &dyn ObjectStore) {
-    store.put_if_absent(name("gone/deep/a"), Bytes::from_static(b"1")).await.expect("stored");
+    store
+        .put_if_absent(name("gone/deep/a"), Bytes::from_static(b"1"))
+        .await
+        .expect("stored");
 
     assert_eq!(store.delete(name("gone/deep/a")).await, Ok(()));
 
     assert_eq!(store.get(name("gone/deep/a"), None).await, Ok(None));
-    let again = store.put_if_absent(name("gone/deep/a"), Bytes::from_static(b"2")).await;
+    let again = store
+        .put_if_absent(name("gone/deep/a"), Bytes::from_static(b"2"))
+        .await;
     assert_eq!(again, Ok(Put::Stored));
 }
 
 async fn listing_shows_what_is_below_a_folder_in_order(store: &dyn ObjectStore) {
     for text in ["list/b/1", "list/a/0", "list/b/0", "listed/c"] {
-        store.put_if_absent(name(text), Bytes::from_static(b"x")).await.expect("stored");
+        store
+            .put_if_absent(name(text), Bytes::from_static(b"x"))
+            .await
+            .expect("stored");
     }
 
     let listed = store.list(name("list")).await.expect("listed");
@@ -72,8 +107,14 @@ async fn listing_shows_what_is_below_a_folder_in_order(store: &dyn ObjectStore) 
 }
 
 async fn empty_object_is_an_object(store: &dyn ObjectStore) {
-    assert_eq!(store.put_if_absent(name("empty/a"), Bytes::new()).await, Ok(Put::Stored));
-    assert_eq!(store.get(name("empty/a"), None).await, Ok(Some(Bytes::new())));
+    assert_eq!(
+        store.put_if_absent(name("empty/a"), Bytes::new()).await,
+        Ok(Put::Stored)
+    );
+    assert_eq!(
+        store.get(name("empty/a"), None).await,
+        Ok(Some(Bytes::new()))
+    );
 }
 
 async fn contract(store: &dyn ObjectStore) {
@@ -105,7 +146,9 @@ async fn s3_keeps_the_contract() {
 async fn two_nodes_share_a_bucket_under_their_prefixes() {
     let server = S3Server::start();
     let (here, there) = (server.store("here/").await, server.store("there/").await);
-    here.put_if_absent(name("a/0"), Bytes::from_static(b"here")).await.expect("stored");
+    here.put_if_absent(name("a/0"), Bytes::from_static(b"here"))
+        .await
+        .expect("stored");
 
     assert_eq!(there.get(name("a/0"), None).await, Ok(None));
     assert_eq!(there.list(name("a")).await, Ok(vec![]));
@@ -119,7 +162,10 @@ async fn bucket_that_does_not_answer_is_unreachable() {
     };
     let store = S3Store::with(anyone(), &options).await;
 
-    assert_eq!(store.get(name("a/0"), None).await, Err(StoreError::Unreachable));
+    assert_eq!(
+        store.get(name("a/0"), None).await,
+        Err(StoreError::Unreachable)
+    );
 }
 
 #[tokio::test]
@@ -127,19 +173,27 @@ async fn leftovers_of_an_interrupted_write_are_swept_and_never_seen() {
     let folder = tempfile::tempdir().expect("folder");
     let root = folder.path().join("objects");
     let store = FolderStore::open(&root).expect("opened");
-    store.put_if_absent(name("a/0"), Bytes::from_static(b"x")).await.expect("stored");
+    store
+        .put_if_absent(name("a/0"), Bytes::from_static(b"x"))
+        .await
+        .expect("stored");
     std::fs::write(root.join(".incoming/77"), b"half").expect("written");
 
     let store = FolderStore::open(&root).expect("opened again");
 
     assert!(!root.join(".incoming/77").exists());
-    assert_eq!(store.get(name("a/0"), None).await, Ok(Some(Bytes::from_static(b"x"))));
+    assert_eq!(
+        store.get(name("a/0"), None).await,
+        Ok(Some(Bytes::from_static(b"x")))
+    );
 }
 
 #[test]
 fn names_that_could_leave_the_folder_are_refused() {
     let long = "a".repeat(201);
-    for text in ["", "/", "a/", "/a", "a//b", "..", "a/../b", "a/.b", "A", "a b", "a\0", "é", &long] {
+    for text in [
+        "", "/", "a/", "/a", "a//b", "..", "a/../b", "a/.b", "A", "a b", "a\0", "é", &long,
+    ] {
         assert_eq!(ObjectName::parse(text), Err(BadName), "{text:?}");
     }
     assert!(ObjectName::parse("spaces/00ff/1_2-3").is_ok());
@@ -198,7 +252,9 @@ fn options(endpoint: String, prefix: &str) -> S3Options {
 }
 
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("an address")
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("an address")
 }
 
 /// Credentials that the test server accepts: any.

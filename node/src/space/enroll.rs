@@ -82,7 +82,9 @@ impl Directory {
         user_key: String,
         now: u64,
     ) -> Result<Result<Enrolled, RenewRefusal>, crate::database::ReadError> {
-        self.database.read(move |connection| renew_in(connection, &user_key, now)).await
+        self.database
+            .read(move |connection| renew_in(connection, &user_key, now))
+            .await
     }
 }
 
@@ -115,7 +117,10 @@ fn enroll_in(
         return Ok(Err(EnrollRefusal::KeyInUse));
     }
     let at = integer(now);
-    connection.execute("UPDATE invitation SET used = ?2 WHERE id = ?1", [presented.id, at])?;
+    connection.execute(
+        "UPDATE invitation SET used = ?2 WHERE id = ?1",
+        [presented.id, at],
+    )?;
     connection.execute(
         "INSERT INTO space (id, state, invitation, vault_hash, created)
          VALUES (?1, 'pending', ?2, ?3, ?4)",
@@ -144,7 +149,11 @@ fn pending_for(
             params![invitation, user_key, integer(since)],
             |row| {
                 let (space, device) = (SpaceId(row.get(0)?), DeviceRoute(row.get(1)?));
-                Ok(Enrolled { space, device, not_before: now })
+                Ok(Enrolled {
+                    space,
+                    device,
+                    not_before: now,
+                })
             },
         )
         .optional()
@@ -162,7 +171,11 @@ fn renew_in(
         )?
         .query_row([user_key], |row| {
             let state: String = row.get(2)?;
-            Ok((SpaceId(row.get(0)?), DeviceRoute(row.get(1)?), SpaceState::parse(&state)))
+            Ok((
+                SpaceId(row.get(0)?),
+                DeviceRoute(row.get(1)?),
+                SpaceState::parse(&state),
+            ))
         })
         .optional()?;
     Ok(match found {
@@ -171,7 +184,11 @@ fn renew_in(
         Some((space, device, SpaceState::Active | SpaceState::Pending)) => {
             // A token issued in the second of the revocation, or before, would be void.
             let void = revoked_until(connection, user_key)?.map_or(0, |at| at.saturating_add(1));
-            Ok(Enrolled { space, device, not_before: now.max(void) })
+            Ok(Enrolled {
+                space,
+                device,
+                not_before: now.max(void),
+            })
         }
     })
 }

@@ -3,7 +3,7 @@
 mod enroll;
 mod sweep;
 
-pub use enroll::{Enrolled, EnrollRefusal, RenewRefusal};
+pub use enroll::{EnrollRefusal, Enrolled, RenewRefusal};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,11 @@ impl Directory {
         });
         let token_hash = found.await.ok()??;
         let newest = log.newest(space).await.ok()?;
-        let entry = if newest == 0 { Entry::Fresh { token_hash } } else { Entry::Existing };
+        let entry = if newest == 0 {
+            Entry::Fresh { token_hash }
+        } else {
+            Entry::Existing
+        };
         Some((entry, newest))
     }
 
@@ -109,12 +113,14 @@ impl Directory {
 
     /// Locks a space out: its devices' credentials are void.
     pub async fn suspend(&self, space: SpaceId, now: u64) -> Result<(), SpaceError> {
-        self.turn(space, SpaceState::Active, SpaceState::Suspended, now).await
+        self.turn(space, SpaceState::Active, SpaceState::Suspended, now)
+            .await
     }
 
     /// Lets a suspended space in again; devices renew their credentials.
     pub async fn resume(&self, space: SpaceId, now: u64) -> Result<(), SpaceError> {
-        self.turn(space, SpaceState::Suspended, SpaceState::Active, now).await
+        self.turn(space, SpaceState::Suspended, SpaceState::Active, now)
+            .await
     }
 
     /// Removes a space, its devices and its log; its objects are removed by the sweep.
@@ -127,7 +133,11 @@ impl Directory {
             }
             Ok(there)
         });
-        if removed.await? { Ok(()) } else { Err(SpaceError::Unsuitable("known")) }
+        if removed.await? {
+            Ok(())
+        } else {
+            Err(SpaceError::Unsuitable("known"))
+        }
     }
 
     async fn turn(
@@ -154,7 +164,11 @@ impl Directory {
             }
             Ok(changed > 0)
         });
-        if turned.await? { Ok(()) } else { Err(SpaceError::Unsuitable(from.as_str())) }
+        if turned.await? {
+            Ok(())
+        } else {
+            Err(SpaceError::Unsuitable(from.as_str()))
+        }
     }
 }
 
@@ -199,9 +213,11 @@ fn list_in(connection: &Connection) -> rusqlite::Result<Vec<Listed>> {
 }
 
 fn exists(connection: &Connection, space: SpaceId) -> rusqlite::Result<bool> {
-    connection.query_row("SELECT EXISTS (SELECT 1 FROM space WHERE id = ?1)", [space.0], |row| {
-        row.get(0)
-    })
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM space WHERE id = ?1)",
+        [space.0],
+        |row| row.get(0),
+    )
 }
 
 /// Removes a space with all traces; its objects are noted for the sweep.
@@ -210,7 +226,10 @@ fn remove_in(connection: &Connection, space: SpaceId, now: u64) -> rusqlite::Res
     connection.execute("DELETE FROM device WHERE space = ?1", [space.0])?;
     connection.execute("DELETE FROM space WHERE id = ?1", [space.0])?;
     connection.execute("DELETE FROM record WHERE space = ?1", [space.0])?;
-    connection.execute("INSERT OR IGNORE INTO object_removal (space) VALUES (?1)", [space.0])?;
+    connection.execute(
+        "INSERT OR IGNORE INTO object_removal (space) VALUES (?1)",
+        [space.0],
+    )?;
     Ok(())
 }
 
@@ -219,7 +238,9 @@ fn revoke_devices(connection: &Connection, space: SpaceId, now: u64) -> rusqlite
         .prepare("SELECT user_key FROM device WHERE space = ?1")?
         .query_map([space.0], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    users.iter().try_for_each(|user| revoke_in(connection, user, now))
+    users
+        .iter()
+        .try_for_each(|user| revoke_in(connection, user, now))
 }
 
 /// Counts by state, for metrics: pending, active, suspended.
@@ -250,7 +271,9 @@ pub(crate) async fn fact(
     database
         .read(move |connection| {
             connection
-                .query_row("SELECT value FROM fact WHERE name = ?1", [name], |row| row.get(0))
+                .query_row("SELECT value FROM fact WHERE name = ?1", [name], |row| {
+                    row.get(0)
+                })
                 .optional()
         })
         .await

@@ -14,7 +14,9 @@ use crate::object_store::ObjectStore;
 impl Directory {
     /// Removes enrollments that were not finished in time; returns their spaces.
     pub async fn sweep_pending(&self, now: u64) -> Result<Vec<SpaceId>, WriteError> {
-        self.database.transact(move |connection| sweep_in(connection, now)).await
+        self.database
+            .transact(move |connection| sweep_in(connection, now))
+            .await
     }
 
     /// Removes objects of spaces that are gone, as far as the store answers.
@@ -45,9 +47,13 @@ impl Directory {
 
 /// Removes all objects of `space`; false if some may be left.
 async fn remove_objects(objects: &dyn ObjectStore, space: SpaceId) -> bool {
-    let Some(folder) = folder_of(space) else { return true };
+    let Some(folder) = folder_of(space) else {
+        return true;
+    };
     loop {
-        let Ok(names) = objects.list(folder.clone()).await else { return false };
+        let Ok(names) = objects.list(folder.clone()).await else {
+            return false;
+        };
         if names.is_empty() {
             return true;
         }

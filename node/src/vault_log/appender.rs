@@ -67,7 +67,14 @@ impl Appender {
     ) -> (Self, Outcomes) {
         let (outcomes, collected) = mpsc::channel(Self::WINDOW);
         let window = Arc::new(Semaphore::new(Self::WINDOW));
-        (Self { queue: Arc::new(queue), window, outcomes }, Outcomes(collected))
+        (
+            Self {
+                queue: Arc::new(queue),
+                window,
+                outcomes,
+            },
+            Outcomes(collected),
+        )
     }
 
     /// Queues `append`; its outcome follows unless [`NoRoom`] is returned.
@@ -107,8 +114,18 @@ pub(super) struct Settle {
 
 impl Settle {
     pub(super) fn with(self, result: Result<(), AppendError>) {
-        let Self { space, number, place, outcomes } = self;
+        let Self {
+            space,
+            number,
+            place,
+            outcomes,
+        } = self;
         // The channel holds a whole window, so only a receiver that has gone refuses.
-        let _ = outcomes.try_send(Outcome { space, number, result, _place: place });
+        let _ = outcomes.try_send(Outcome {
+            space,
+            number,
+            result,
+            _place: place,
+        });
     }
 }

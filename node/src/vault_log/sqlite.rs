@@ -45,7 +45,11 @@ impl VaultLog for SqliteLog {
     fn appender(&self) -> (Appender, Outcomes) {
         let database = self.database.clone();
         Appender::new(move |append, settle| {
-            let change = Box::new(Insertion { append: append.clone(), lost: false, settle });
+            let change = Box::new(Insertion {
+                append: append.clone(),
+                lost: false,
+                settle,
+            });
             database.enqueue(change).map_err(|Full| NoRoom(append))
         })
     }
@@ -64,19 +68,27 @@ impl VaultLog for SqliteLog {
     }
 
     fn newest(&self, space: SpaceId) -> Pending<'_, Result<u64, ReadError>> {
-        Box::pin(self.database.read(move |connection| number(connection, NEWEST, space)))
+        Box::pin(
+            self.database
+                .read(move |connection| number(connection, NEWEST, space)),
+        )
     }
 
     fn cut_below(&self, space: SpaceId, number: u64) -> Pending<'_, Result<(), WriteError>> {
         Box::pin(self.database.transact(move |connection| {
             let number = i64::try_from(number).unwrap_or(i64::MAX);
-            connection.prepare_cached(CUT)?.execute(params![space.0, number]).map(drop)
+            connection
+                .prepare_cached(CUT)?
+                .execute(params![space.0, number])
+                .map(drop)
         }))
     }
 
     fn remove(&self, space: SpaceId) -> Pending<'_, Result<(), WriteError>> {
         Box::pin(self.database.transact(move |connection| {
-            connection.execute("DELETE FROM record WHERE space = ?1", [space.0]).map(drop)
+            connection
+                .execute("DELETE FROM record WHERE space = ?1", [space.0])
+                .map(drop)
         }))
     }
 
@@ -101,7 +113,12 @@ fn page(
         From::Checkpoint => number(connection, CHECKPOINT, space)?,
         From::Number(number) => number,
     };
-    let Ok(from) = i64::try_from(from) else { return Ok(Page { newest, records: Vec::new() }) };
+    let Ok(from) = i64::try_from(from) else {
+        return Ok(Page {
+            newest,
+            records: Vec::new(),
+        });
+    };
     let mut statement = connection.prepare_cached(READ)?;
     let mut rows = statement.query(params![space.0, from])?;
     let mut records = Vec::new();
@@ -113,13 +130,19 @@ fn page(
             break;
         }
         let bytes = Bytes::copy_from_slice(bytes);
-        records.push(Record { number: unsigned(row, 0)?, checkpoint: row.get(1)?, bytes });
+        records.push(Record {
+            number: unsigned(row, 0)?,
+            checkpoint: row.get(1)?,
+            bytes,
+        });
     }
     Ok(Page { newest, records })
 }
 
 fn number(connection: &Connection, query: &str, space: SpaceId) -> rusqlite::Result<u64> {
-    connection.prepare_cached(query)?.query_row([space.0], |row| unsigned(row, 0))
+    connection
+        .prepare_cached(query)?
+        .query_row([space.0], |row| unsigned(row, 0))
 }
 
 fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {

@@ -22,17 +22,30 @@ impl Fixture {
         let database = Database::open(&folder.join("node.db"), options).expect("opened");
         let log = SqliteLog::new(database);
         let (appender, outcomes) = log.appender();
-        Self { log, appender, outcomes }
+        Self {
+            log,
+            appender,
+            outcomes,
+        }
     }
 
     fn queue(&self, space: SpaceId, number: u64, bytes: &[u8]) {
         let checkpoint = number == 1;
-        let record = Record { number, checkpoint, bytes: Bytes::copy_from_slice(bytes) };
-        self.appender.append(Append { space, record }).expect("room");
+        let record = Record {
+            number,
+            checkpoint,
+            bytes: Bytes::copy_from_slice(bytes),
+        };
+        self.appender
+            .append(Append { space, record })
+            .expect("room");
     }
 
     async fn settled(&mut self) -> (SpaceId, u64, Result<(), AppendError>) {
-        let outcome = timeout(SOON, self.outcomes.next()).await.expect("in time").expect("open");
+        let outcome = timeout(SOON, self.outcomes.next())
+            .await
+            .expect("in time")
+            .expect("open");
         (outcome.space, outcome.number, outcome.result)
     }
 
@@ -55,11 +68,25 @@ async fn appended_records_are_read_back_in_order() {
         assert_eq!(fixture.append(FIRST, number).await, Ok(()));
     }
 
-    let page = fixture.log.read(FIRST, From::Checkpoint, 1_000_000).await.expect("read");
+    let page = fixture
+        .log
+        .read(FIRST, From::Checkpoint, 1_000_000)
+        .await
+        .expect("read");
 
     assert_eq!(page.newest, 3);
-    assert_eq!(page.records.iter().map(|record| record.number).collect::<Vec<_>>(), [1, 2, 3]);
-    assert!(page.records.iter().all(|record| record.bytes == [7; 100].as_slice()));
+    assert_eq!(
+        page.records
+            .iter()
+            .map(|record| record.number)
+            .collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
+    assert!(
+        page.records
+            .iter()
+            .all(|record| record.bytes == [7; 100].as_slice())
+    );
     assert!(page.records[0].checkpoint && !page.records[1].checkpoint);
 }
 
@@ -71,7 +98,11 @@ async fn append_whose_number_is_taken_is_lost_and_the_first_stands() {
 
     assert_eq!(fixture.settled().await, (FIRST, 1, Ok(())));
     assert_eq!(fixture.settled().await, (FIRST, 1, Err(AppendError::Lost)));
-    let page = fixture.log.read(FIRST, From::Number(1), 100).await.expect("read");
+    let page = fixture
+        .log
+        .read(FIRST, From::Number(1), 100)
+        .await
+        .expect("read");
     assert_eq!(page.records[0].bytes, b"mine".as_slice());
 }
 
@@ -80,7 +111,10 @@ async fn append_that_leaves_a_gap_is_lost() {
     let (_folder, mut fixture) = fixture();
     assert_eq!(fixture.append(FIRST, 2).await, Err(AppendError::Lost));
     assert_eq!(fixture.append(FIRST, 0).await, Err(AppendError::Lost));
-    assert_eq!(fixture.append(FIRST, u64::MAX).await, Err(AppendError::Lost));
+    assert_eq!(
+        fixture.append(FIRST, u64::MAX).await,
+        Err(AppendError::Lost)
+    );
 }
 
 #[tokio::test]
@@ -127,8 +161,15 @@ async fn window_bounds_what_is_not_collected() {
     let mut number = 0;
     let refused = loop {
         number += 1;
-        let record = Record { number, checkpoint: false, bytes: Bytes::from_static(b"x") };
-        if let Err(NoRoom(append)) = fixture.appender.append(Append { space: FIRST, record }) {
+        let record = Record {
+            number,
+            checkpoint: false,
+            bytes: Bytes::from_static(b"x"),
+        };
+        if let Err(NoRoom(append)) = fixture.appender.append(Append {
+            space: FIRST,
+            record,
+        }) {
             break append;
         }
     };
@@ -166,7 +207,12 @@ async fn two_processes_on_one_file_cannot_both_win() {
 #[tokio::test]
 async fn full_disk_acknowledges_nothing_and_the_rest_can_be_read() {
     let folder = tempfile::tempdir().expect("folder");
-    let mut fixture = Fixture::open(folder.path(), Options { max_bytes: Some(500 * 1024) });
+    let mut fixture = Fixture::open(
+        folder.path(),
+        Options {
+            max_bytes: Some(500 * 1024),
+        },
+    );
     let full = Err(AppendError::Write(WriteError::Full));
     let mut number = 0;
     let result = loop {
@@ -180,7 +226,10 @@ async fn full_disk_acknowledges_nothing_and_the_rest_can_be_read() {
 
     assert_eq!(result, full);
     assert_eq!(fixture.log.newest(FIRST).await, Ok(number - 1));
-    assert_eq!(fixture.append(FIRST, number + 1).await, Err(AppendError::Lost));
+    assert_eq!(
+        fixture.append(FIRST, number + 1).await,
+        Err(AppendError::Lost)
+    );
 }
 
 #[tokio::test]
@@ -191,8 +240,15 @@ async fn page_is_bounded_but_never_empty_while_there_is_more() {
     }
 
     let numbers = async |from, bytes| {
-        let page = fixture.log.read(FIRST, From::Number(from), bytes).await.expect("read");
-        page.records.iter().map(|record| record.number).collect::<Vec<_>>()
+        let page = fixture
+            .log
+            .read(FIRST, From::Number(from), bytes)
+            .await
+            .expect("read");
+        page.records
+            .iter()
+            .map(|record| record.number)
+            .collect::<Vec<_>>()
     };
 
     assert_eq!(numbers(2, 250).await, [2, 3]);
@@ -206,12 +262,26 @@ async fn cut_needs_a_checkpoint_and_keeps_what_follows() {
     let (_folder, mut fixture) = fixture();
     for number in 1..=6 {
         let checkpoint = number == 1 || number == 4;
-        let record = Record { number, checkpoint, bytes: Bytes::from_static(b"x") };
-        fixture.appender.append(Append { space: FIRST, record }).expect("room");
+        let record = Record {
+            number,
+            checkpoint,
+            bytes: Bytes::from_static(b"x"),
+        };
+        fixture
+            .appender
+            .append(Append {
+                space: FIRST,
+                record,
+            })
+            .expect("room");
         assert_eq!(fixture.settled().await.2, Ok(()));
     }
     let first = async |log: &SqliteLog| {
-        log.read(FIRST, From::Number(0), 1_000).await.expect("read").records[0].number
+        log.read(FIRST, From::Number(0), 1_000)
+            .await
+            .expect("read")
+            .records[0]
+            .number
     };
 
     fixture.log.cut_below(FIRST, 5).await.expect("ran");
@@ -219,7 +289,11 @@ async fn cut_needs_a_checkpoint_and_keeps_what_follows() {
     fixture.log.cut_below(FIRST, 4).await.expect("ran");
     assert_eq!(first(&fixture.log).await, 4);
 
-    let page = fixture.log.read(FIRST, From::Checkpoint, 1_000).await.expect("read");
+    let page = fixture
+        .log
+        .read(FIRST, From::Checkpoint, 1_000)
+        .await
+        .expect("read");
     assert_eq!((page.newest, page.records[0].number), (6, 4));
     assert_eq!(fixture.append(FIRST, 7).await, Ok(()));
 }
@@ -265,15 +339,26 @@ async fn rate_of_64_appends_in_flight_over_16_spaces() {
     }
     let ours = f64::from(done) / started.elapsed().as_secs_f64();
     let reference = one_insert_per_commit(folder.path(), &body);
-    println!("log {ours:.0}/s, reference {reference:.0}/s, ratio {:.1}", ours / reference);
+    println!(
+        "log {ours:.0}/s, reference {reference:.0}/s, ratio {:.1}",
+        ours / reference
+    );
 }
 
 fn one_insert_per_commit(folder: &Path, body: &[u8]) -> f64 {
     let connection = rusqlite::Connection::open(folder.join("reference.db")).expect("opened");
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).expect("wal");
-    connection.pragma_update(None, "synchronous", "FULL").expect("full");
-    connection.execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB)").expect("table");
-    let mut insert = connection.prepare("INSERT INTO t (b) VALUES (?1)").expect("prepared");
+    connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+        .expect("wal");
+    connection
+        .pragma_update(None, "synchronous", "FULL")
+        .expect("full");
+    connection
+        .execute_batch("CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB)")
+        .expect("table");
+    let mut insert = connection
+        .prepare("INSERT INTO t (b) VALUES (?1)")
+        .expect("prepared");
     let started = std::time::Instant::now();
     let mut done = 0_u32;
     while started.elapsed() < Duration::from_secs(5) {

@@ -19,7 +19,13 @@ use crate::fixture::{Device, Place, Running, connect_with, soon};
 
 pub(crate) fn envelope(device: DeviceRoute, body: &[u8]) -> Vec<u8> {
     let session = SessionId([8; 16]);
-    Envelope { kind: Kind::Transport, device, session, body }.to_bytes()
+    Envelope {
+        kind: Kind::Transport,
+        device,
+        session,
+        body,
+    }
+    .to_bytes()
 }
 
 pub(crate) async fn next(subscriber: &mut async_nats::Subscriber) -> Bytes {
@@ -28,7 +34,10 @@ pub(crate) async fn next(subscriber: &mut async_nats::Subscriber) -> Bytes {
 }
 
 async fn publish(client: &Client, subject: String, bytes: Vec<u8>) {
-    client.publish(subject, Bytes::from(bytes)).await.expect("queued");
+    client
+        .publish(subject, Bytes::from(bytes))
+        .await
+        .expect("queued");
     client.flush().await.expect("flushed");
 }
 
@@ -37,11 +46,26 @@ async fn device_reaches_its_own_vault_and_no_other() {
     let mut running = Running::start().await;
     let (own, foreign) = (running.enroll().await, running.enroll().await);
     let client = own.connect().await;
-    publish(&client, subject::for_vault(foreign.space), envelope(own.route, b"foreign")).await;
-    publish(&client, subject::for_app(own.space, own.route), envelope(own.route, b"self")).await;
+    publish(
+        &client,
+        subject::for_vault(foreign.space),
+        envelope(own.route, b"foreign"),
+    )
+    .await;
+    publish(
+        &client,
+        subject::for_app(own.space, own.route),
+        envelope(own.route, b"self"),
+    )
+    .await;
     publish(&client, "anything".to_owned(), b"x".to_vec()).await;
 
-    publish(&client, subject::for_vault(own.space), envelope(own.route, b"own")).await;
+    publish(
+        &client,
+        subject::for_vault(own.space),
+        envelope(own.route, b"own"),
+    )
+    .await;
 
     soon(running.enclave.open(own.space)).await;
     let arrived = soon(running.enclave.envelope(own.space)).await;
@@ -54,7 +78,10 @@ async fn device_hears_only_what_is_for_it() {
     let mut running = Running::start().await;
     let (own, other) = (running.enroll().await, running.enroll().await);
     let (client, spy) = (own.connect().await, other.connect().await);
-    let mut heard = client.subscribe(subject::for_app(own.space, own.route)).await.expect("asked");
+    let mut heard = client
+        .subscribe(subject::for_app(own.space, own.route))
+        .await
+        .expect("asked");
     let mut spied = Vec::new();
     for foreign in [
         subject::for_app(own.space, own.route),
@@ -74,7 +101,12 @@ async fn device_hears_only_what_is_for_it() {
     client.flush().await.expect("flushed");
 
     // The vault answers, which proves that the subscription was there before.
-    publish(&client, subject::for_vault(own.space), envelope(own.route, b"ask")).await;
+    publish(
+        &client,
+        subject::for_vault(own.space),
+        envelope(own.route, b"ask"),
+    )
+    .await;
     soon(running.enclave.open(own.space)).await;
     soon(running.enclave.envelope(own.space)).await;
     let reply = vettid_wire::link::FromEnclave::Frame {
@@ -87,7 +119,10 @@ async fn device_hears_only_what_is_for_it() {
     assert_eq!(next(&mut heard).await, envelope(own.route, b"reply"));
     for mut subscriber in spied {
         let message = std::future::poll_fn(|c| std::pin::Pin::new(&mut subscriber).poll_next(c));
-        assert!(!matches!(message.now_or_never(), Some(Some(_))), "heard what is not for it");
+        assert!(
+            !matches!(message.now_or_never(), Some(Some(_))),
+            "heard what is not for it"
+        );
     }
     running.stop().await;
 }
@@ -109,13 +144,20 @@ async fn strangers_and_forged_or_expired_tokens_are_not_let_in() {
         })
         .expect("signed");
 
-    let refused = async |jwt: &str, key: &KeyPair| connect_with(&url, jwt, key, &inbox).await.is_err();
+    let refused =
+        async |jwt: &str, key: &KeyPair| connect_with(&url, jwt, key, &inbox).await.is_err();
 
     assert!(refused(&expired, &device.key).await, "expired");
     assert!(refused(&foreign, &device.key).await, "of another operator");
-    assert!(refused(&device.issued.jwt, &KeyPair::new_user()).await, "signed by a stranger");
+    assert!(
+        refused(&device.issued.jwt, &KeyPair::new_user()).await,
+        "signed by a stranger"
+    );
     assert!(async_nats::connect(&url).await.is_err(), "anonymous");
-    assert!(!refused(&device.issued.jwt, &device.key).await, "the device itself");
+    assert!(
+        !refused(&device.issued.jwt, &device.key).await,
+        "the device itself"
+    );
     running.stop().await;
 }
 
@@ -136,7 +178,9 @@ async fn until_cut(client: &Client) {
 async fn refused(device: &Device) -> bool {
     let url = &device.issued.bus[0];
     let inbox = subject::inbox(device.route);
-    connect_with(url, &device.issued.jwt, &device.key, &inbox).await.is_err()
+    connect_with(url, &device.issued.jwt, &device.key, &inbox)
+        .await
+        .is_err()
 }
 
 #[tokio::test]
@@ -145,7 +189,9 @@ async fn revocation_cuts_the_live_connection_and_survives_restarts() {
     let (gone, stays) = (running.enroll().await, running.enroll().await);
     let (cut, kept) = (gone.connect().await, stays.connect().await);
 
-    let remove = Request::SpaceRemove { space: gone.issued.space.clone() };
+    let remove = Request::SpaceRemove {
+        space: gone.issued.space.clone(),
+    };
     assert_eq!(running.node.operator.answer(remove).await, Reply::Done);
 
     until_cut(&cut).await;
@@ -173,7 +219,12 @@ async fn node_reconnects_when_its_bus_dies_and_frames_flow_again() {
     soon(async {
         // Until the node's own subscription is back, the bus has nobody to hand this to.
         loop {
-            publish(&client, subject::for_vault(device.space), envelope(device.route, b"x")).await;
+            publish(
+                &client,
+                subject::for_vault(device.space),
+                envelope(device.route, b"x"),
+            )
+            .await;
             let opened = tokio::time::timeout(
                 Duration::from_millis(200),
                 running.enclave.open(device.space),
@@ -184,7 +235,10 @@ async fn node_reconnects_when_its_bus_dies_and_frames_flow_again() {
         }
     })
     .await;
-    assert_eq!(soon(running.enclave.envelope(device.space)).await, envelope(device.route, b"x"));
+    assert_eq!(
+        soon(running.enclave.envelope(device.space)).await,
+        envelope(device.route, b"x")
+    );
     running.stop().await;
 }
 
@@ -193,14 +247,26 @@ async fn what_is_not_offered_is_not_there() {
     let running = Running::start().await;
     let info = greeting(running.place.config.bus.tcp).await;
 
-    for absent in ["\"jetstream\":true", "\"leafnode_urls\"", "\"connect_urls\""] {
+    for absent in [
+        "\"jetstream\":true",
+        "\"leafnode_urls\"",
+        "\"connect_urls\"",
+    ] {
         assert!(!info.contains(absent), "{info}");
     }
     assert!(info.contains("\"auth_required\":true"), "{info}");
     assert!(info.contains("\"nonce\":"), "{info}");
     let file = std::fs::read_to_string(running.place.folder.bus().join("server.conf"))
         .expect("the server's file");
-    for absent in ["mqtt", "leafnodes", "jetstream", "no_auth_user", "cluster", "monitor", "http"] {
+    for absent in [
+        "mqtt",
+        "leafnodes",
+        "jetstream",
+        "no_auth_user",
+        "cluster",
+        "monitor",
+        "http",
+    ] {
         assert!(!file.contains(&format!("\"{absent}")), "{absent}");
     }
     assert!(file.contains("\"compression\": false"));
@@ -212,11 +278,21 @@ async fn devices_with_oversized_messages_or_too_many_subscriptions_are_refused()
     let mut running = Running::start().await;
     let device = running.enroll().await;
     let client = device.connect().await;
-    let large = client.publish(subject::for_vault(device.space), Bytes::from(vec![0; 80_000])).await;
+    let large = client
+        .publish(
+            subject::for_vault(device.space),
+            Bytes::from(vec![0; 80_000]),
+        )
+        .await;
     assert!(large.is_err() || client.flush().await.is_err() || is_cut(&client).await);
 
     let client = device.connect().await;
-    publish(&client, subject::for_vault(device.space), envelope(device.route, b"fits")).await;
+    publish(
+        &client,
+        subject::for_vault(device.space),
+        envelope(device.route, b"fits"),
+    )
+    .await;
     soon(running.enclave.open(device.space)).await;
     let arrived = soon(running.enclave.envelope(device.space)).await;
     assert_eq!(arrived, envelope(device.route, b"fits"));
@@ -232,7 +308,12 @@ async fn websocket_carries_the_same_bus() {
     let client = connect_with(url, &device.issued.jwt, &device.key, &inbox).await;
     let client = client.expect("connected");
 
-    publish(&client, subject::for_vault(device.space), envelope(device.route, b"web")).await;
+    publish(
+        &client,
+        subject::for_vault(device.space),
+        envelope(device.route, b"web"),
+    )
+    .await;
 
     soon(running.enclave.open(device.space)).await;
     let arrived = soon(running.enclave.envelope(device.space)).await;
@@ -247,15 +328,25 @@ fn token_names_exactly_two_subjects_and_an_inbox() {
     let (space, route) = (SpaceId([1; 16]), DeviceRoute([2; 16]));
     let user = KeyPair::new_user().public_key();
 
-    let token = credentials.device_token(&user, space, route, 1_000).expect("signed");
+    let token = credentials
+        .device_token(&user, space, route, 1_000)
+        .expect("signed");
 
     let claims = token.split('.').nth(1).expect("claims");
-    let claims = data_encoding::BASE64URL_NOPAD.decode(claims.as_bytes()).expect("base64");
+    let claims = data_encoding::BASE64URL_NOPAD
+        .decode(claims.as_bytes())
+        .expect("base64");
     let claims: serde_json::Value = serde_json::from_slice(&claims).expect("JSON");
     let (one, two) = ("01".repeat(16), "02".repeat(16));
     assert_eq!(claims["exp"], 1_000 + 86_400);
-    assert_eq!(claims["nats"]["pub"]["allow"], serde_json::json!([format!("OwnerSpace.{one}.forVault")]));
-    let hears = [format!("OwnerSpace.{one}.forApp.{two}"), format!("_INBOX_{two}.>")];
+    assert_eq!(
+        claims["nats"]["pub"]["allow"],
+        serde_json::json!([format!("OwnerSpace.{one}.forVault")])
+    );
+    let hears = [
+        format!("OwnerSpace.{one}.forApp.{two}"),
+        format!("_INBOX_{two}.>"),
+    ];
     assert_eq!(claims["nats"]["sub"]["allow"], serde_json::json!(hears));
 }
 
@@ -290,7 +381,12 @@ fn kill_bus(place: &Place) {
 }
 
 async fn stop_and_keep(running: Running) -> Place {
-    let Running { node, mut enclave, listening, place } = running;
+    let Running {
+        node,
+        mut enclave,
+        listening,
+        place,
+    } = running;
     let stopping = tokio::spawn(node.stop());
     soon(enclave.until_shutdown()).await;
     drop((enclave, listening));

@@ -19,12 +19,20 @@ fn program() -> Command {
 
 /// Runs a command to its end; success and what it printed.
 async fn run(folder: &Path, arguments: &[&str]) -> (bool, Value) {
-    let output = program().arg("--json").arg("--folder").arg(folder).args(arguments).output();
+    let output = program()
+        .arg("--json")
+        .arg("--folder")
+        .arg(folder)
+        .args(arguments)
+        .output();
     let output = soon(output).await.expect("ran");
     let text = String::from_utf8(output.stdout).expect("text");
     let shown = serde_json::from_str(text.lines().last().unwrap_or("null"));
     let said = String::from_utf8_lossy(&output.stderr);
-    (output.status.success(), shown.unwrap_or_else(|_| panic!("no JSON: {text} {said}")))
+    (
+        output.status.success(),
+        shown.unwrap_or_else(|_| panic!("no JSON: {text} {said}")),
+    )
 }
 
 /// A node process that is ready, and the enclave played beside it.
@@ -37,7 +45,10 @@ async fn serve(place: &Place, listening: &Listening) -> (Child, Enclave) {
         .expect("started");
     let enclave = soon(listening.accept()).await;
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let line = soon(lines.next_line()).await.expect("readable").expect("a line");
+    let line = soon(lines.next_line())
+        .await
+        .expect("readable")
+        .expect("a line");
     assert!(line.contains("\"ready\":true"), "{line}");
     (child, enclave)
 }
@@ -53,14 +64,24 @@ async fn operator_makes_lists_and_revokes_invitations_while_the_node_runs_and_wh
     let (place, listening) = ours();
     let folder = place.folder.path();
     let (ok, early) = run(folder, &["invitation", "create"]).await;
-    assert!(!ok && early["error"]["message"].as_str().expect("text").contains("start the node"));
+    assert!(
+        !ok && early["error"]["message"]
+            .as_str()
+            .expect("text")
+            .contains("start the node")
+    );
 
     let (mut child, mut enclave) = serve(&place, &listening).await;
     let (mut made, mut shown) = (false, Value::Null);
     while !made {
         (made, shown) = run(folder, &["invitation", "create", "--label", "aunt"]).await;
     }
-    assert!(shown["link"].as_str().expect("a link").starts_with("vettid:invite?d=invite1"));
+    assert!(
+        shown["link"]
+            .as_str()
+            .expect("a link")
+            .starts_with("vettid:invite?d=invite1")
+    );
     let (_, status) = run(folder, &["status"]).await;
     assert_eq!(status["running"], true);
     assert_eq!(status["readiness"]["enclave"], true);
@@ -70,7 +91,10 @@ async fn operator_makes_lists_and_revokes_invitations_while_the_node_runs_and_wh
     assert!(soon(child.wait()).await.expect("ended").success());
 
     let (_, status) = run(folder, &["status"]).await;
-    assert_eq!((&status["running"], &status["audit_rows"]), (&false.into(), &1.into()));
+    assert_eq!(
+        (&status["running"], &status["audit_rows"]),
+        (&false.into(), &1.into())
+    );
     assert!(run(folder, &["invitation", "revoke", "1"]).await.0);
     assert!(!run(folder, &["invitation", "revoke", "1"]).await.0);
     let (_, listed) = run(folder, &["invitation", "list"]).await;
@@ -85,7 +109,10 @@ async fn node_that_was_killed_starts_again_beside_the_bus_it_left() {
     child.kill().await.expect("killed");
     drop(enclave);
     let left = std::fs::read_to_string(place.folder.run().join("nats.pid")).expect("recorded");
-    assert!(Path::new(&format!("/proc/{left}")).exists(), "the bus outlives a killed node");
+    assert!(
+        Path::new(&format!("/proc/{left}")).exists(),
+        "the bus outlives a killed node"
+    );
 
     let (mut child, mut enclave) = serve(&place, &listening).await;
 
@@ -95,7 +122,10 @@ async fn node_that_was_killed_starts_again_beside_the_bus_it_left() {
     soon(enclave.until_shutdown()).await;
     drop(enclave);
     assert!(soon(child.wait()).await.expect("ended").success());
-    assert!(!Path::new(&format!("/proc/{now}")).exists(), "the bus ends with the node");
+    assert!(
+        !Path::new(&format!("/proc/{now}")).exists(),
+        "the bus ends with the node"
+    );
 }
 
 #[tokio::test]
@@ -106,7 +136,12 @@ async fn second_node_in_a_folder_is_refused() {
     let (ok, shown) = run(place.folder.path(), &["run"]).await;
 
     assert!(!ok);
-    assert!(shown["error"]["message"].as_str().expect("text").contains("another vettid-node"));
+    assert!(
+        shown["error"]["message"]
+            .as_str()
+            .expect("text")
+            .contains("another vettid-node")
+    );
 }
 
 #[tokio::test]
@@ -123,7 +158,10 @@ async fn check_shows_the_configuration_and_what_is_wrong() {
     let (ok, shown) = run(folder, &["check"]).await;
     assert!(!ok);
     let wrong = shown.to_string();
-    assert!(wrong.contains("3 of the checks") || wrong.contains("2 of the checks"), "{wrong}");
+    assert!(
+        wrong.contains("3 of the checks") || wrong.contains("2 of the checks"),
+        "{wrong}"
+    );
 }
 
 #[tokio::test]
@@ -133,14 +171,21 @@ async fn bus_that_is_too_old_or_missing_is_refused_with_advice() {
     std::fs::write(&script, "#!/bin/sh\necho 'nats-server: v2.9.10'\n").expect("written");
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(&script, executable).expect("executable");
-    for (program, expected) in
-        [(script, "2.9.10 is refused"), (PathBuf::from("/nowhere/nats"), "VETTID_NATS_SERVER")]
-    {
+    for (program, expected) in [
+        (script, "2.9.10 is refused"),
+        (PathBuf::from("/nowhere/nats"), "VETTID_NATS_SERVER"),
+    ] {
         place.config.bus.program = program;
         place.write_config();
         let (ok, shown) = run(place.folder.path(), &["run"]).await;
         assert!(!ok);
-        assert!(shown["error"]["message"].as_str().expect("text").contains(expected), "{shown}");
+        assert!(
+            shown["error"]["message"]
+                .as_str()
+                .expect("text")
+                .contains(expected),
+            "{shown}"
+        );
     }
 }
 
@@ -150,17 +195,43 @@ async fn init_makes_a_folder_for_an_enclave_elsewhere_once() {
     let parent = tempfile::tempdir().expect("a folder");
     let folder = parent.path().join("new");
     let network = place.folder.network();
-    let arguments = ["init", "--enclave", "vsock:16:5005", "--network", network.to_str().expect("text"),
-        "--http-port", "0", "--bus-port", "0", "--websocket-port", "0", "--metrics-port", "0"];
+    let arguments = [
+        "init",
+        "--enclave",
+        "vsock:16:5005",
+        "--network",
+        network.to_str().expect("text"),
+        "--http-port",
+        "0",
+        "--bus-port",
+        "0",
+        "--websocket-port",
+        "0",
+        "--metrics-port",
+        "0",
+    ];
 
     let (ok, shown) = run(&folder, &arguments).await;
     assert!(ok, "{shown}");
-    assert!(shown["network"].as_str().expect("an id").starts_with("emulated1"));
-    NodeFolder::open(&folder).expect("a node").check_permissions().expect("private");
+    assert!(
+        shown["network"]
+            .as_str()
+            .expect("an id")
+            .starts_with("emulated1")
+    );
+    NodeFolder::open(&folder)
+        .expect("a node")
+        .check_permissions()
+        .expect("private");
 
     let (ok, shown) = run(&folder, &arguments).await;
     assert!(!ok);
-    assert!(shown["error"]["message"].as_str().expect("text").contains("already holds a node"));
+    assert!(
+        shown["error"]["message"]
+            .as_str()
+            .expect("text")
+            .contains("already holds a node")
+    );
 }
 
 #[tokio::test]
@@ -171,11 +242,19 @@ async fn init_without_an_enclave_program_says_what_to_do() {
     let (ok, shown) = run(&folder, &["init", "--enclave-program", "/nowhere/enclave"]).await;
 
     assert!(!ok);
-    assert!(shown["error"]["message"].as_str().expect("text").contains("--enclave-program"));
+    assert!(
+        shown["error"]["message"]
+            .as_str()
+            .expect("text")
+            .contains("--enclave-program")
+    );
 }
 
 fn terminate(child: &Child) {
-    let id = child.id().and_then(|id| i32::try_from(id).ok()).expect("running");
+    let id = child
+        .id()
+        .and_then(|id| i32::try_from(id).ok())
+        .expect("running");
     let id = nix::unistd::Pid::from_raw(id);
     nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).expect("told");
 }

@@ -22,7 +22,12 @@ impl Listening {
         let mut enclave = self.accept_raw().await;
         assert!(matches!(enclave.any().await, Some(FromHost::Hello(_))));
         let (version, node) = (version::LINK, NodeId([5; 32]));
-        let ready = Ready { version, node, release: 1, measurement: [1; 144] };
+        let ready = Ready {
+            version,
+            node,
+            release: 1,
+            measurement: [1; 144],
+        };
         enclave.send(&FromEnclave::Ready(ready)).await;
         enclave
     }
@@ -30,7 +35,10 @@ impl Listening {
     /// Takes the node's next connection and says nothing.
     pub(crate) async fn accept_raw(&self) -> Enclave {
         let (stream, _) = self.0.accept().await.expect("accepted");
-        Enclave { stream, received: Vec::new() }
+        Enclave {
+            stream,
+            received: Vec::new(),
+        }
     }
 }
 
@@ -48,7 +56,8 @@ impl Enclave {
                 self.received.drain(..length);
                 return Some(frame);
             }
-            let mut bytes = [0; 65_536];
+            // On the heap: a buffer in the future would overflow a test's small stack.
+            let mut bytes = vec![0; 65_536];
             match self.stream.read(&mut bytes).await {
                 Ok(0) | Err(_) => return None,
                 Ok(count) => self.received.extend_from_slice(&bytes[..count]),
@@ -61,7 +70,12 @@ impl Enclave {
         loop {
             match self.any().await {
                 Some(FromHost::Ping(ping)) => {
-                    let pong = Pong { ping, open: 1, memory: 64, sessions: 1 };
+                    let pong = Pong {
+                        ping,
+                        open: 1,
+                        memory: 64,
+                        sessions: 1,
+                    };
                     self.send(&FromEnclave::Pong(pong)).await;
                 }
                 other => return other,
@@ -82,7 +96,11 @@ impl Enclave {
 
     /// Answers the node's request to open a space; how it is to be opened.
     pub(crate) async fn open(&mut self, space: SpaceId) -> Entry {
-        let Some(FromHost::Open { space: asked, entry }) = self.next().await else {
+        let Some(FromHost::Open {
+            space: asked,
+            entry,
+        }) = self.next().await
+        else {
             panic!("not asked to open");
         };
         assert_eq!(asked, space);
@@ -93,7 +111,10 @@ impl Enclave {
     /// The next envelope for `space`.
     pub(crate) async fn envelope(&mut self, space: SpaceId) -> Vec<u8> {
         match self.next().await {
-            Some(FromHost::Frame { space: to, envelope }) if to == space => envelope,
+            Some(FromHost::Frame {
+                space: to,
+                envelope,
+            }) if to == space => envelope,
             other => panic!("no envelope but {other:?}"),
         }
     }

@@ -43,13 +43,23 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
+        // Shown with a failure; only the first of a process counts.
+        let _ = tracing_subscriber::fmt()
+            .with_test_writer()
+            .with_env_filter("info")
+            .try_init();
         let place = tempfile::tempdir().expect("a folder");
         let folder = NodeFolder::create(&place.path().join("node")).expect("created");
         let socket = place.path().join("played.sock");
         let config = config(&socket);
         Credentials::create(&folder.bus(), unix_seconds()).expect("keys");
         std::fs::write(folder.network(), network()).expect("network file");
-        let place = Self { folder, socket, config, _place: place };
+        let place = Self {
+            folder,
+            socket,
+            config,
+            _place: place,
+        };
         place.write_config();
         place
     }
@@ -65,7 +75,9 @@ impl Place {
 
     pub(crate) async fn start(&self) -> Node {
         // Boxed: a test's thread has a small stack, and an unoptimized future is large.
-        Box::pin(Node::start(self.folder.clone(), self.config.clone())).await.expect("started")
+        Box::pin(Node::start(self.folder.clone(), self.config.clone()))
+            .await
+            .expect("started")
     }
 }
 
@@ -87,13 +99,21 @@ impl Running {
         let node = place.start().await;
         let enclave = soon(listening.accept()).await;
         soon(node.health.until_ready()).await;
-        Self { node, enclave, listening, place }
+        Self {
+            node,
+            enclave,
+            listening,
+            place,
+        }
     }
 
     pub(crate) async fn invite(&self) -> Invitation {
         // The identity is noted a moment after the enclave greets.
         loop {
-            let request = Request::InvitationCreate { label: "test".into(), lifetime: 60 };
+            let request = Request::InvitationCreate {
+                label: "test".into(),
+                lifetime: 60,
+            };
             match self.node.operator.answer(request).await {
                 Reply::Invitation { link, .. } => return Invitation::parse(&link).expect("a link"),
                 _ => tokio::task::yield_now().await,
@@ -121,12 +141,18 @@ impl Running {
 }
 
 pub(crate) fn enroll_body(invitation: &Invitation, user: &str) -> String {
-    let secret = invitation.secret.expose(|bytes| bytes.try_into().expect("32 bytes"));
+    let secret = invitation
+        .secret
+        .expose(|bytes| bytes.try_into().expect("32 bytes"));
     let halves = Halves::of(&vettid_crypto::SecretBytes::from_bytes(secret));
     let token = vettid_crypto::SecretBytes::expose(&halves.host, |bytes| {
         data_encoding::BASE64URL_NOPAD.encode(bytes)
     });
-    serde_json::to_string(&Enroll { token, user: user.to_owned() }).expect("JSON")
+    serde_json::to_string(&Enroll {
+        token,
+        user: user.to_owned(),
+    })
+    .expect("JSON")
 }
 
 /// A device with bus credentials.
@@ -140,27 +166,48 @@ pub(crate) struct Device {
 impl Device {
     fn new(key: KeyPair, issued: Issued) -> Self {
         let (space, route) = (issued.space.parse(), issued.device.parse());
-        Self { key, space: space.expect("a space"), route: route.expect("a route"), issued }
+        Self {
+            key,
+            space: space.expect("a space"),
+            route: route.expect("a route"),
+            issued,
+        }
     }
 
     pub(crate) async fn connect(&self) -> Client {
         let url = &self.issued.bus[0];
-        connect_with(url, &self.issued.jwt, &self.key, &subject::inbox(self.route))
-            .await
-            .expect("connected")
+        connect_with(
+            url,
+            &self.issued.jwt,
+            &self.key,
+            &subject::inbox(self.route),
+        )
+        .await
+        .expect("connected")
     }
 
     /// Renews over HTTP; status and body.
     pub(crate) async fn renew(&self, http: SocketAddr) -> (u16, String) {
         let time = unix_seconds() * 1_000;
-        post(http, "/v1/credentials", &renew_body(&self.key, &self.key.public_key(), time)).await
+        post(
+            http,
+            "/v1/credentials",
+            &renew_body(&self.key, &self.key.public_key(), time),
+        )
+        .await
     }
 }
 
 pub(crate) fn renew_body(signer: &KeyPair, user: &str, time: u64) -> String {
-    let signature = signer.sign(&vettid_wire::http::renewal_text(user, time)).expect("signed");
+    let signature = signer
+        .sign(&vettid_wire::http::renewal_text(user, time))
+        .expect("signed");
     let signature = data_encoding::BASE64URL_NOPAD.encode(&signature);
-    let renew = vettid_wire::http::Renew { user: user.to_owned(), time, signature };
+    let renew = vettid_wire::http::Renew {
+        user: user.to_owned(),
+        time,
+        signature,
+    };
     serde_json::to_string(&renew).expect("JSON")
 }
 
@@ -183,7 +230,9 @@ pub(crate) async fn connect_with(
 }
 
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("an address")
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|socket| socket.local_addr())
+        .expect("an address")
 }
 
 fn config(socket: &std::path::Path) -> Config {
@@ -204,7 +253,12 @@ fn config(socket: &std::path::Path) -> Config {
 
 fn network() -> String {
     let key = SigningKey::from_seed(&[1; 32]);
-    let image = ReferenceValue { release: 1, pcr0: [1; 48], pcr1: [2; 48], pcr2: [3; 48] };
+    let image = ReferenceValue {
+        release: 1,
+        pcr0: [1; 48],
+        pcr1: [2; 48],
+        pcr2: [3; 48],
+    };
     let network = Network {
         trust_root: TrustRoot::Emulated(vec![1, 2, 3]),
         governance: vec![GovernanceKey(key.verifying_key().0)],
@@ -215,5 +269,9 @@ fn network() -> String {
         bootstrap: Vec::new(),
     };
     let signed = cbor::encode(&SignedNetwork(vec![network.sign(&key)]));
-    format!("id = \"{}\"\nsigned = \"{}\"\n", network.id(), BASE64.encode(&signed))
+    format!(
+        "id = \"{}\"\nsigned = \"{}\"\n",
+        network.id(),
+        BASE64.encode(&signed)
+    )
 }

@@ -33,14 +33,26 @@ async fn exchange(address: SocketAddr, request: &[u8]) -> (u16, String, Vec<u8>)
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
     let _ = soon(stream.read_to_end(&mut answer)).await;
-    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("an answer");
-    let head = String::from_utf8(answer[..end].to_vec()).expect("text").to_lowercase();
-    let status = head.split(' ').nth(1).and_then(|text| text.parse().ok()).expect("a status");
+    let end = answer
+        .windows(4)
+        .position(|w| w == b"\r\n\r\n")
+        .expect("an answer");
+    let head = String::from_utf8(answer[..end].to_vec())
+        .expect("text")
+        .to_lowercase();
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .expect("a status");
     (status, head, answer[end + 4..].to_vec())
 }
 
 fn code(answer: &str) -> String {
-    serde_json::from_str::<Failure>(answer).expect("a failure").error.code
+    serde_json::from_str::<Failure>(answer)
+        .expect("a failure")
+        .error
+        .code
 }
 
 #[tokio::test]
@@ -67,7 +79,9 @@ async fn answer_to_an_enrollment_names_bus_and_network() {
     let running = Running::start().await;
     let issued = running.enroll().await.issued;
 
-    let network = data_encoding::BASE64.decode(issued.network.as_bytes()).expect("base64");
+    let network = data_encoding::BASE64
+        .decode(issued.network.as_bytes())
+        .expect("base64");
     SignedNetwork::verify(&network).expect("a network file");
     assert_eq!(issued.bus, running.place.config.bus_urls());
     let lifetime = issued.expires / 1_000 - unix_seconds();
@@ -99,7 +113,13 @@ async fn requests_that_are_none_are_refused_in_one_shape() {
         assert_eq!(code(&answer), expected, "{body}");
     }
     let (status, _, body) = get(http, "/v1/nothing").await;
-    assert_eq!((status, code(std::str::from_utf8(&body).expect("text")).as_str()), (404, "not-found"));
+    assert_eq!(
+        (
+            status,
+            code(std::str::from_utf8(&body).expect("text")).as_str()
+        ),
+        (404, "not-found")
+    );
     let (status, _, body) = get(http, "/v1/enroll").await;
     let text = std::str::from_utf8(&body).expect("text");
     assert_eq!((status, code(text).as_str()), (405, "method-not-allowed"));
@@ -128,7 +148,10 @@ async fn credentials_are_renewed_for_who_signs_with_the_devices_key() {
     for (body, expected) in [
         (renew_body(&stranger, &user, now), "signature-wrong"),
         (renew_body(&device.key, &user, now - 400_000), "clock-wrong"),
-        (renew_body(&stranger, &stranger.public_key(), now), "unknown-device"),
+        (
+            renew_body(&stranger, &stranger.public_key(), now),
+            "unknown-device",
+        ),
     ] {
         let (status, answer) = post(running.node.http, "/v1/credentials", &body).await;
         assert_eq!((status, code(&answer).as_str()), (403, expected));
@@ -140,7 +163,9 @@ async fn credentials_are_renewed_for_who_signs_with_the_devices_key() {
 async fn suspended_and_removed_spaces_are_not_renewed() {
     let running = Running::start().await;
     let (one, other) = (running.enroll().await, running.enroll().await);
-    let remove = Request::SpaceRemove { space: other.issued.space.clone() };
+    let remove = Request::SpaceRemove {
+        space: other.issued.space.clone(),
+    };
     assert_eq!(running.node.operator.answer(remove).await, Reply::Done);
 
     let (_, answer) = other.renew(running.node.http).await;
@@ -155,9 +180,11 @@ async fn every_answer_bears_the_security_headers() {
     let running = Running::start().await;
     for path in ["/healthz", "/v1/network", "/nothing"] {
         let (_, head, _) = get(running.node.http, path).await;
-        for header in ["x-content-type-options: nosniff", "cache-control: no-store",
-            "content-security-policy: default-src 'none'"]
-        {
+        for header in [
+            "x-content-type-options: nosniff",
+            "cache-control: no-store",
+            "content-security-policy: default-src 'none'",
+        ] {
             assert!(head.contains(header), "{path}: {head}");
         }
     }
@@ -184,10 +211,19 @@ async fn readiness_follows_the_enclave_and_metrics_show_it() {
     let running = Running::start().await;
     assert_eq!(get(running.node.http, "/readyz").await.0, 200);
     let (_, _, text) = get(running.node.metrics_address, "/metrics").await;
-    assert!(String::from_utf8(text).expect("text").contains("vettid_node_ready 1\n"));
+    assert!(
+        String::from_utf8(text)
+            .expect("text")
+            .contains("vettid_node_ready 1\n")
+    );
     assert_eq!(get(running.node.http, "/metrics").await.0, 404);
 
-    let Running { node, enclave, listening, .. } = running;
+    let Running {
+        node,
+        enclave,
+        listening,
+        ..
+    } = running;
     drop((enclave, listening));
     soon(async {
         while get(node.http, "/readyz").await.0 != 503 {
@@ -203,8 +239,10 @@ async fn readiness_follows_the_enclave_and_metrics_show_it() {
 async fn api_speaks_tls_when_a_certificate_is_configured() {
     let mut place = Place::new();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("certificate");
-    let (certificate, key) =
-        (place.folder.path().join("tls.crt"), place.folder.path().join("tls.key"));
+    let (certificate, key) = (
+        place.folder.path().join("tls.crt"),
+        place.folder.path().join("tls.key"),
+    );
     std::fs::write(&certificate, made.cert.pem()).expect("written");
     std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
     let tls = vettid_node::config::Tls { certificate, key };
@@ -221,14 +259,22 @@ async fn api_speaks_tls_when_a_certificate_is_configured() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
-    let stream = TcpStream::connect(running.node.http).await.expect("connected");
+    let stream = TcpStream::connect(running.node.http)
+        .await
+        .expect("connected");
     let name = rustls::pki_types::ServerName::try_from("localhost").expect("a name");
     let mut stream = connector.connect(name, stream).await.expect("TLS");
-    stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await.expect("sent");
+    stream
+        .write_all(b"GET /healthz HTTP/1.0\r\n\r\n")
+        .await
+        .expect("sent");
     let mut answer = Vec::new();
     let _ = soon(stream.read_to_end(&mut answer)).await;
 
     assert!(answer.starts_with(b"HTTP/1.0 200") || answer.starts_with(b"HTTP/1.1 200"));
-    assert!(running.node.health.readiness().bus, "the node itself reaches its bus over TLS");
+    assert!(
+        running.node.health.readiness().bus,
+        "the node itself reaches its bus over TLS"
+    );
     running.stop().await;
 }

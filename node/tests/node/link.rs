@@ -27,17 +27,29 @@ async fn opened(running: &mut Running) -> (Device, async_nats::Client, async_nat
 
 async fn ask(client: &async_nats::Client, device: &Device, body: &[u8]) {
     let bytes = Bytes::from(envelope(device.route, body));
-    client.publish(subject::for_vault(device.space), bytes).await.expect("queued");
+    client
+        .publish(subject::for_vault(device.space), bytes)
+        .await
+        .expect("queued");
     client.flush().await.expect("flushed");
 }
 
 fn append(device: &Device, number: u64, record: &[u8]) -> FromEnclave {
     let record = record.to_vec();
-    FromEnclave::Append { space: device.space, number, checkpoint: number == 1, record }
+    FromEnclave::Append {
+        space: device.space,
+        number,
+        checkpoint: number == 1,
+        record,
+    }
 }
 
 fn frame(device: &Device, after: u64, body: &[u8]) -> FromEnclave {
-    FromEnclave::Frame { space: device.space, after, envelope: envelope(device.route, body) }
+    FromEnclave::Frame {
+        space: device.space,
+        after,
+        envelope: envelope(device.route, body),
+    }
 }
 
 #[tokio::test]
@@ -46,18 +58,33 @@ async fn fresh_space_is_opened_with_its_token_hash_and_a_begun_one_as_existing()
     let device = running.enroll().await;
     let client = device.connect().await;
     ask(&client, &device, b"a").await;
-    assert!(matches!(soon(running.enclave.open(device.space)).await, Entry::Fresh { .. }));
+    assert!(matches!(
+        soon(running.enclave.open(device.space)).await,
+        Entry::Fresh { .. }
+    ));
     soon(running.enclave.envelope(device.space)).await;
-    running.enclave.send(&append(&device, 1, b"checkpoint")).await;
-    assert!(matches!(soon(running.enclave.next()).await, Some(FromHost::Appended { .. })));
-    let closed = FromEnclave::Closed { space: device.space, why: Closed::Idle };
+    running
+        .enclave
+        .send(&append(&device, 1, b"checkpoint"))
+        .await;
+    assert!(matches!(
+        soon(running.enclave.next()).await,
+        Some(FromHost::Appended { .. })
+    ));
+    let closed = FromEnclave::Closed {
+        space: device.space,
+        why: Closed::Idle,
+    };
     running.enclave.send(&closed).await;
     // An answered question proves that the close before it was heard.
     read_log(&mut running, &device, 0).await;
 
     ask(&client, &device, b"b").await;
 
-    assert_eq!(soon(running.enclave.open(device.space)).await, Entry::Existing);
+    assert_eq!(
+        soon(running.enclave.open(device.space)).await,
+        Entry::Existing
+    );
     running.stop().await;
 }
 
@@ -66,8 +93,14 @@ async fn reply_is_published_after_its_record_is_durable_and_told() {
     let mut running = Running::start().await;
     let (device, _client, mut heard) = opened(&mut running).await;
 
-    running.enclave.send(&frame(&device, 0, b"nothing new")).await;
-    assert_eq!(next(&mut heard).await, envelope(device.route, b"nothing new"));
+    running
+        .enclave
+        .send(&frame(&device, 0, b"nothing new"))
+        .await;
+    assert_eq!(
+        next(&mut heard).await,
+        envelope(device.route, b"nothing new")
+    );
     running.enclave.send(&append(&device, 1, b"one")).await;
     running.enclave.send(&append(&device, 2, b"two")).await;
     running.enclave.send(&frame(&device, 2, b"written")).await;
@@ -76,19 +109,26 @@ async fn reply_is_published_after_its_record_is_durable_and_told() {
     // A second view of the file sees what was acknowledged.
     let path = running.place.folder.database();
     let log = SqliteLog::new(Database::open(&path, Options::default()).expect("opened"));
-    let page = log.read(device.space, From::Checkpoint, 1_000).await.expect("read");
+    let page = log
+        .read(device.space, From::Checkpoint, 1_000)
+        .await
+        .expect("read");
     assert_eq!(page.newest, 2);
     assert_eq!(page.records[1].bytes, b"two".as_slice());
     running.stop().await;
 }
 
 async fn read_log(running: &mut Running, device: &Device, from: u64) -> FromHost {
-    let question = FromEnclave::ReadLog { request: 77, space: device.space, from };
+    let question = FromEnclave::ReadLog {
+        request: 77,
+        space: device.space,
+        from,
+    };
     running.enclave.send(&question).await;
     loop {
-        match soon(running.enclave.next()).await.expect("open") {
-            answer @ FromHost::LogPage { .. } => return answer,
-            _ => {}
+        let frame = soon(running.enclave.next()).await.expect("open");
+        if matches!(frame, FromHost::LogPage { .. }) {
+            return frame;
         }
     }
 }
@@ -102,18 +142,27 @@ async fn log_is_read_in_pages_from_the_newest_checkpoint() {
         running.enclave.send(&append(&device, number, record)).await;
     }
     soon(async {
-        while running.enclave.next().await != Some(FromHost::Appended { space: device.space, through: 3 }) {}
+        while running.enclave.next().await
+            != Some(FromHost::Appended {
+                space: device.space,
+                through: 3,
+            })
+        {}
     })
     .await;
 
-    let FromHost::LogPage { request: 77, page: Some(first) } =
-        read_log(&mut running, &device, 0).await
+    let FromHost::LogPage {
+        request: 77,
+        page: Some(first),
+    } = read_log(&mut running, &device, 0).await
     else {
         panic!("no page");
     };
     assert_eq!((first.newest, first.first), (3, 1));
     assert_eq!(first.records, [RecordBytes(large.clone())]);
-    let FromHost::LogPage { page: Some(second), .. } = read_log(&mut running, &device, 2).await
+    let FromHost::LogPage {
+        page: Some(second), ..
+    } = read_log(&mut running, &device, 2).await
     else {
         panic!("no page");
     };
@@ -126,7 +175,10 @@ async fn record_whose_number_is_taken_is_refused_and_its_reply_never_leaves() {
     let mut running = Running::start().await;
     let (device, client, mut heard) = opened(&mut running).await;
     running.enclave.send(&append(&device, 1, b"one")).await;
-    assert!(matches!(soon(running.enclave.next()).await, Some(FromHost::Appended { .. })));
+    assert!(matches!(
+        soon(running.enclave.next()).await,
+        Some(FromHost::Appended { .. })
+    ));
 
     running.enclave.send(&append(&device, 1, b"again")).await;
     running.enclave.send(&frame(&device, 1, b"durable")).await;
@@ -138,11 +190,17 @@ async fn record_whose_number_is_taken_is_refused_and_its_reply_never_leaves() {
     };
     assert_eq!(soon(running.enclave.next()).await, Some(refused));
     running.enclave.send(&frame(&device, 1, b"never")).await;
-    let closed = FromEnclave::Closed { space: device.space, why: Closed::AppendRefused };
+    let closed = FromEnclave::Closed {
+        space: device.space,
+        why: Closed::AppendRefused,
+    };
     running.enclave.send(&closed).await;
     read_log(&mut running, &device, 0).await;
     ask(&client, &device, b"again").await;
-    assert_eq!(soon(running.enclave.open(device.space)).await, Entry::Existing);
+    assert_eq!(
+        soon(running.enclave.open(device.space)).await,
+        Entry::Existing
+    );
     running.enclave.send(&frame(&device, 1, b"after")).await;
     loop {
         let heard = next(&mut heard).await;
@@ -161,12 +219,19 @@ async fn full_database_is_told_and_the_node_stays_up_but_not_ready() {
     let mut running = Running::start_in(place).await;
     let (device, ..) = opened(&mut running).await;
 
-    running.enclave.send(&append(&device, 1, &vec![0; 800 * 1024])).await;
-    running.enclave.send(&append(&device, 2, &vec![0; 800 * 1024])).await;
+    running
+        .enclave
+        .send(&append(&device, 1, &vec![0; 800 * 1024]))
+        .await;
+    running
+        .enclave
+        .send(&append(&device, 2, &vec![0; 800 * 1024]))
+        .await;
 
     let refused = soon(async {
         loop {
-            if let Some(FromHost::AppendRefused { number, why, .. }) = running.enclave.next().await {
+            if let Some(FromHost::AppendRefused { number, why, .. }) = running.enclave.next().await
+            {
                 break (number, why);
             }
         }
@@ -197,20 +262,59 @@ async fn chunks_are_stored_once_read_back_and_cut() {
         (4, 9, b"nine".as_slice(), true),
     ] {
         running.enclave.send(&put(request, snapshot, bytes)).await;
-        assert_eq!(soon(running.enclave.next()).await, Some(FromHost::Stored { request, durable }));
+        assert_eq!(
+            soon(running.enclave.next()).await,
+            Some(FromHost::Stored { request, durable })
+        );
     }
-    running.enclave.send(&append(&device, 1, b"checkpoint")).await;
-    assert!(matches!(soon(running.enclave.next()).await, Some(FromHost::Appended { .. })));
-    running.enclave.send(&FromEnclave::Cut { space, below: 1, snapshot: Some(9) }).await;
+    running
+        .enclave
+        .send(&append(&device, 1, b"checkpoint"))
+        .await;
+    assert!(matches!(
+        soon(running.enclave.next()).await,
+        Some(FromHost::Appended { .. })
+    ));
+    running
+        .enclave
+        .send(&FromEnclave::Cut {
+            space,
+            below: 1,
+            snapshot: Some(9),
+        })
+        .await;
 
     let mut gone = false;
     while !gone {
-        running.enclave.send(&FromEnclave::GetChunk { request: 8, space, snapshot: 5, index: 0 }).await;
+        running
+            .enclave
+            .send(&FromEnclave::GetChunk {
+                request: 8,
+                space,
+                snapshot: 5,
+                index: 0,
+            })
+            .await;
         let answer = soon(running.enclave.next()).await;
-        gone = answer == Some(FromHost::Chunk { request: 8, bytes: None });
+        gone = answer
+            == Some(FromHost::Chunk {
+                request: 8,
+                bytes: None,
+            });
     }
-    running.enclave.send(&FromEnclave::GetChunk { request: 9, space, snapshot: 9, index: 0 }).await;
-    let kept = FromHost::Chunk { request: 9, bytes: Some(b"nine".to_vec()) };
+    running
+        .enclave
+        .send(&FromEnclave::GetChunk {
+            request: 9,
+            space,
+            snapshot: 9,
+            index: 0,
+        })
+        .await;
+    let kept = FromHost::Chunk {
+        request: 9,
+        bytes: Some(b"nine".to_vec()),
+    };
     assert_eq!(soon(running.enclave.next()).await, Some(kept));
     running.stop().await;
 }
@@ -219,11 +323,16 @@ async fn chunks_are_stored_once_read_back_and_cut() {
 async fn removed_space_is_closed_in_the_enclave() {
     let mut running = Running::start().await;
     let (device, ..) = opened(&mut running).await;
-    let remove = vettid_node::admin::Request::SpaceRemove { space: device.issued.space.clone() };
+    let remove = vettid_node::admin::Request::SpaceRemove {
+        space: device.issued.space.clone(),
+    };
     running.node.operator.answer(remove).await;
 
     let space = device.space;
-    assert_eq!(soon(running.enclave.next()).await, Some(FromHost::Close { space }));
+    assert_eq!(
+        soon(running.enclave.next()).await,
+        Some(FromHost::Close { space })
+    );
     running.stop().await;
 }
 
@@ -247,7 +356,9 @@ async fn enclave_that_misbehaves_is_cut_off_and_its_successor_serves() {
         vec![0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 0xff],
         noise(1_000_000),
         encoded(&append(&device, 1, b"space that is not open")),
-        encoded(&FromEnclave::Opened { space: device.space }),
+        encoded(&FromEnclave::Opened {
+            space: device.space,
+        }),
     ];
 
     for deed in deeds {
@@ -292,7 +403,12 @@ async fn enclave_of_another_version_is_not_served() {
 async fn apps_get_a_reset_while_there_is_no_enclave() {
     let mut running = Running::start().await;
     let (device, client, mut heard) = opened(&mut running).await;
-    let Running { node, enclave, listening, place } = running;
+    let Running {
+        node,
+        enclave,
+        listening,
+        place,
+    } = running;
     drop((enclave, listening));
     let mut health = node.health.readiness();
     soon(async {
@@ -316,7 +432,12 @@ async fn apps_get_a_reset_while_there_is_no_enclave() {
 async fn records_under_way_settle_before_the_node_stops() {
     let mut running = Running::start().await;
     let (device, _client, mut heard) = opened(&mut running).await;
-    let Running { node, mut enclave, listening, place } = running;
+    let Running {
+        node,
+        mut enclave,
+        listening,
+        place,
+    } = running;
     let stopping = tokio::spawn(node.stop());
     soon(enclave.until_shutdown()).await;
     enclave.send(&append(&device, 1, b"last")).await;

@@ -29,12 +29,20 @@ async fn shout(address: SocketAddr, first: &[u8]) {
 async fn listeners_survive_a_megabyte_of_noise() {
     let running = Running::start().await;
     let config = &running.place.config;
-    let listeners =
-        [config.http.listen, config.metrics.listen, config.bus.tcp, config.bus.websocket];
+    let listeners = [
+        config.http.listen,
+        config.metrics.listen,
+        config.bus.tcp,
+        config.bus.websocket,
+    ];
     for address in listeners {
         shout(address, b"").await;
     }
-    shout(config.http.listen, b"POST /v1/enroll HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n").await;
+    shout(
+        config.http.listen,
+        b"POST /v1/enroll HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n",
+    )
+    .await;
     shout(config.bus.tcp, b"CONNECT {").await;
     shout(config.bus.websocket, b"GET / HTTP/1.1\r\n").await;
 
@@ -45,7 +53,10 @@ async fn listeners_survive_a_megabyte_of_noise() {
     let _ = soon(stream.read_to_end(&mut answer)).await;
 
     assert_eq!(get(running.node.http, "/readyz").await.0, 200);
-    assert!(matches!(ask(&socket, &Request::Status).await, Ok(Reply::Status(_))));
+    assert!(matches!(
+        ask(&socket, &Request::Status).await,
+        Ok(Reply::Status(_))
+    ));
     let device = running.enroll().await;
     device.connect().await;
     running.stop().await;
@@ -54,11 +65,18 @@ async fn listeners_survive_a_megabyte_of_noise() {
 #[tokio::test]
 async fn request_that_never_ends_is_cut_off() {
     let running = Running::start().await;
-    let mut stream = TcpStream::connect(running.node.http).await.expect("connected");
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nx: ").await.expect("sent");
+    let mut stream = TcpStream::connect(running.node.http)
+        .await
+        .expect("connected");
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\nx: ")
+        .await
+        .expect("sent");
 
     let mut answer = Vec::new();
-    soon(stream.read_to_end(&mut answer)).await.expect("closed by the node");
+    soon(stream.read_to_end(&mut answer))
+        .await
+        .expect("closed by the node");
 
     assert!(!answer.starts_with(b"HTTP/1.1 200"));
     running.stop().await;

@@ -174,6 +174,6 @@ mod tests {
 
         outstanding.forget_abandoned();
 
-        assert_eq!(sent(&mut outstanding), []);
+        assert_eq!(sent(&mut outstanding), Vec::<u8>::new());
     }
 }

@@ -86,17 +86,28 @@ impl Rig {
 
     /// Starts an enclave and connects, without a word.
     pub(crate) fn unconnected(change: impl FnOnce(&mut Hello)) -> Self {
+        let program = echo_enclave();
+        let mut made = Command::new(&program);
+        made.arg("--create");
+        Self::of(made, Command::new(program), change)
+    }
+
+    /// An enclave of two other commands: one that makes the network, one that runs.
+    pub(crate) fn of(
+        mut create: Command,
+        mut run: Command,
+        change: impl FnOnce(&mut Hello),
+    ) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let (state, socket) = (
             folder.path().join("enclave"),
             folder.path().join("link.sock"),
         );
-        let made = Command::new(echo_enclave())
-            .arg("--create")
+        let made = create
             .arg("--folder")
             .arg(&state)
             .status()
-            .expect("echo-enclave is built");
+            .expect("program is built");
         assert!(made.success());
         let text = std::fs::read_to_string(state.join("network.toml")).expect("network file");
         let line = text
@@ -107,7 +118,7 @@ impl Rig {
             .decode(line.trim_end_matches('"').as_bytes())
             .expect("base64");
         let network = SignedNetwork::verify(&bytes).expect("network");
-        let enclave = Command::new(echo_enclave())
+        let enclave = run
             .arg("--socket")
             .arg(&socket)
             .arg("--folder")
@@ -400,11 +411,21 @@ impl Device {
         number: u8,
         known: Option<KnownEnclave>,
     ) -> Self {
+        let key = SigningKey::generate(&mut KernelEntropy);
+        Self::with_key(rig, space, number, known, &key)
+    }
+
+    pub(crate) fn with_key(
+        rig: &mut Rig,
+        space: SpaceId,
+        number: u8,
+        known: Option<KnownEnclave>,
+        key: &SigningKey,
+    ) -> Self {
         let (route, id) = (
             DeviceRoute([number; 16]),
             SessionId::random(&mut KernelEntropy),
         );
-        let key = SigningKey::generate(&mut KernelEntropy);
         let secret = X25519Secret::generate(&mut KernelEntropy);
         let node: NodeId = rig.ready.as_ref().expect("ready").node;
         let mut terms = InitiatorTerms::app(rig.network, space, node, key.verifying_key(), &secret);
@@ -425,7 +446,7 @@ impl Device {
         };
         say(rig, space, Kind::Handshake, (route, id), &frame);
         let (initiator, fourth) = state
-            .supply(now, &claim.prove_with_key(&key))
+            .supply(now, &claim.prove_with_key(key))
             .expect("evidence");
         let fifth = exchange(rig, space, route, id, &fourth);
         match initiator
@@ -512,8 +533,13 @@ fn exchange(
     body: &[u8],
 ) -> Vec<u8> {
     say(rig, space, Kind::Handshake, (route, id), body);
-    let (_, envelope) = rig.mail(space, route);
-    let envelope = Envelope::parse(&envelope).expect("envelope");
-    assert_eq!((envelope.kind, envelope.session), (Kind::Handshake, id));
-    envelope.body.to_vec()
+    loop {
+        let (_, envelope) = rig.mail(space, route);
+        let envelope = Envelope::parse(&envelope).expect("envelope");
+        // What an earlier session of this device was still sent is not for this one.
+        if envelope.session == id {
+            assert_eq!(envelope.kind, Kind::Handshake, "no session");
+            return envelope.body.to_vec();
+        }
+    }
 }

@@ -102,10 +102,20 @@ impl Blob {
         let plain = Secret::new(cbor::encode(&plain));
         let sealed = plain
             .expose(|plain| seal::seal(&lock.key, Label::CredentialInner, context, plain, entropy));
-        let Cost { memory, passes, lanes } = lock.cost;
-        let inner = Inner { salt: lock.salt, cost: (memory, passes, lanes), sealed };
+        let Cost {
+            memory,
+            passes,
+            lanes,
+        } = lock.cost;
+        let inner = Inner {
+            salt: lock.salt,
+            cost: (memory, passes, lanes),
+            sealed,
+        };
         let inner = cbor::encode(&inner);
-        let body = cek.public().seal(Label::CredentialOuter, context, &inner, entropy)?;
+        let body = cek
+            .public()
+            .seal(Label::CredentialOuter, context, &inner, entropy)?;
         let parts = mac_parts(version, &body);
         let parts = parts.each_ref().map(Vec::as_slice);
         let mac = derive::mac(mac_key, Label::CredentialHeader, &parts);
@@ -124,7 +134,14 @@ impl Inner {
     /// Salt and cost to hash the password with.
     pub(crate) fn hashing(&self) -> ([u8; 16], Cost) {
         let (memory, passes, lanes) = self.cost;
-        (self.salt, Cost { memory, passes, lanes })
+        (
+            self.salt,
+            Cost {
+                memory,
+                passes,
+                lanes,
+            },
+        )
     }
 
     /// Opens the inner layer of one version, if the lock is of the right password.
@@ -140,40 +157,64 @@ impl Inner {
         if plain.version != version || plain.vault != *vault {
             return Err(NotOpened);
         }
-        let key = plain.key.expose(|seed| seed.try_into().map(SigningKey::from_seed));
-        let root = plain.root.expose(|root| root.try_into().map(CriticalRoot::from_bytes));
-        Ok(Contents { key: key.map_err(|_| NotOpened)?, root: root.map_err(|_| NotOpened)? })
+        let key = plain
+            .key
+            .expose(|seed| seed.try_into().map(SigningKey::from_seed));
+        let root = plain
+            .root
+            .expose(|root| root.try_into().map(CriticalRoot::from_bytes));
+        Ok(Contents {
+            key: key.map_err(|_| NotOpened)?,
+            root: root.map_err(|_| NotOpened)?,
+        })
     }
 }
 
 impl Contents {
     /// Draws new contents.
     pub(crate) fn generate(entropy: &mut dyn Entropy) -> Self {
-        Self { key: SigningKey::generate(entropy), root: CriticalRoot::generate(entropy) }
+        Self {
+            key: SigningKey::generate(entropy),
+            root: CriticalRoot::generate(entropy),
+        }
     }
 
     /// The same root, with another key or the same one.
     pub(crate) fn with_key(&self, key: Option<SigningKey>) -> Self {
         let key = key.unwrap_or_else(|| self.key.expose_seed(SigningKey::from_seed));
-        Self { key, root: self.root.expose(|root| CriticalRoot::from_bytes(*root)) }
+        Self {
+            key,
+            root: self.root.expose(|root| CriticalRoot::from_bytes(*root)),
+        }
     }
 }
 
 impl PasswordLock {
     /// The lock of a password that was hashed with `salt` and `cost`.
     pub(crate) fn new(vault: &VaultId, hashed: &PinKey, salt: [u8; 16], cost: Cost) -> Self {
-        Self { salt, cost, key: derive::key(hashed, Label::PasswordKey, &[&vault.0]) }
+        Self {
+            salt,
+            cost,
+            key: derive::key(hashed, Label::PasswordKey, &[&vault.0]),
+        }
     }
 
     /// The same lock once more.
     pub(crate) fn copy(&self) -> Self {
         let key = self.key.expose(|key| WrappingKey::from_bytes(*key));
-        Self { salt: self.salt, cost: self.cost, key }
+        Self {
+            salt: self.salt,
+            cost: self.cost,
+            key,
+        }
     }
 }
 
 fn mac_parts(version: u64, body: &[u8]) -> [Vec<u8>; 2] {
-    [version.to_be_bytes().to_vec(), digest::sha256(body).to_vec()]
+    [
+        version.to_be_bytes().to_vec(),
+        digest::sha256(body).to_vec(),
+    ]
 }
 
 #[cfg(test)]
@@ -191,7 +232,12 @@ mod tests {
     }
 
     fn lock(byte: u8) -> PasswordLock {
-        PasswordLock::new(&VAULT, &PinKey::from_bytes([byte; 32]), [1; 16], Cost::FLOOR)
+        PasswordLock::new(
+            &VAULT,
+            &PinKey::from_bytes([byte; 32]),
+            [1; 16],
+            Cost::FLOOR,
+        )
     }
 
     fn made(version: u64) -> Made {
@@ -202,7 +248,12 @@ mod tests {
         let keys = (&cek, &mac_key);
         let bytes =
             Blob::seal(version, &VAULT, &contents, &lock(1), keys, &mut entropy).expect("seals");
-        Made { bytes, cek, mac_key, public: contents.key.verifying_key().0 }
+        Made {
+            bytes,
+            cek,
+            mac_key,
+            public: contents.key.verifying_key().0,
+        }
     }
 
     #[test]
@@ -238,7 +289,10 @@ mod tests {
         for index in [1, 5, 40, 100, made.bytes.len() - 1] {
             let mut bytes = made.bytes.clone();
             bytes[index] ^= 1;
-            assert!(Blob::genuine(&bytes, &made.mac_key).is_none(), "byte {index}");
+            assert!(
+                Blob::genuine(&bytes, &made.mac_key).is_none(),
+                "byte {index}"
+            );
         }
         assert!(Blob::genuine(&made.bytes, &MacKey::from_bytes([4; 32])).is_none());
         assert!(Blob::genuine(&[], &made.mac_key).is_none());

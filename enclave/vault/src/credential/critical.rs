@@ -3,10 +3,10 @@
 use vettid_crypto::owner_key::{self, OwnerKey};
 use vettid_crypto::seal::{self, NotOpened};
 use vettid_crypto::{CriticalRoot, Entropy, Label, SecretBytes, WrappingKey, derive};
+use vettid_wire::Secret;
 use vettid_wire::cbor::{self, Wire};
 use vettid_wire::id::{ItemId, KeyId, VaultId};
 use vettid_wire::operation::item::CriticalValues;
-use vettid_wire::Secret;
 use vettid_wire::refusal::Code;
 
 use super::Contents;
@@ -30,7 +30,9 @@ impl Presence {
     /// The secret input of the request.
     pub(crate) fn input<T: Wire>(&self) -> Result<T, Stop> {
         let input = self.input.as_ref().ok_or(Code::Malformed)?;
-        input.expose(|input| cbor::decode(input)).map_err(|_| Code::Malformed.into())
+        input
+            .expose(|input| cbor::decode(input))
+            .map_err(|_| Code::Malformed.into())
     }
 
     /// Seals the critical values of one version of an item. `fields` are their ids in order.
@@ -59,7 +61,12 @@ impl Presence {
     ) -> Result<CriticalValues, NotOpened> {
         let fields = cbor::encode(&fields.to_vec());
         let context: &[&[u8]] = &[&self.vault.0, &item.0, &version.to_be_bytes(), &fields];
-        let plain = seal::open(&self.key(&item.0, version), Label::CriticalValues, context, sealed)?;
+        let plain = seal::open(
+            &self.key(&item.0, version),
+            Label::CriticalValues,
+            context,
+            sealed,
+        )?;
         cbor::decode(&plain).map_err(|_| NotOpened)
     }
 
@@ -89,7 +96,11 @@ impl Presence {
     }
 
     fn key(&self, id: &[u8; 16], version: u64) -> WrappingKey {
-        derive::key(&self.root, Label::CriticalKey, &[id, &version.to_be_bytes()])
+        derive::key(
+            &self.root,
+            Label::CriticalKey,
+            &[id, &version.to_be_bytes()],
+        )
     }
 }
 
@@ -115,7 +126,9 @@ mod tests {
     }
 
     fn values() -> CriticalValues {
-        CriticalValues { values: vec![Secret::from("1234 5678")] }
+        CriticalValues {
+            values: vec![Secret::from("1234 5678")],
+        }
     }
 
     #[test]
@@ -125,10 +138,22 @@ mod tests {
         let sealed = owner.seal_values(&ITEM, 3, &[1, 2], &values(), &mut entropy);
 
         assert_eq!(owner.open_values(&ITEM, 3, &[1, 2], &sealed), Ok(values()));
-        assert_eq!(owner.open_values(&ITEM, 4, &[1, 2], &sealed), Err(NotOpened));
-        assert_eq!(owner.open_values(&ITEM, 3, &[2, 1], &sealed), Err(NotOpened));
-        assert_eq!(owner.open_values(&ItemId([9; 16]), 3, &[1, 2], &sealed), Err(NotOpened));
-        assert_eq!(presence(2).open_values(&ITEM, 3, &[1, 2], &sealed), Err(NotOpened));
+        assert_eq!(
+            owner.open_values(&ITEM, 4, &[1, 2], &sealed),
+            Err(NotOpened)
+        );
+        assert_eq!(
+            owner.open_values(&ITEM, 3, &[2, 1], &sealed),
+            Err(NotOpened)
+        );
+        assert_eq!(
+            owner.open_values(&ItemId([9; 16]), 3, &[1, 2], &sealed),
+            Err(NotOpened)
+        );
+        assert_eq!(
+            presence(2).open_values(&ITEM, 3, &[1, 2], &sealed),
+            Err(NotOpened)
+        );
     }
 
     #[test]
@@ -150,6 +175,9 @@ mod tests {
         let garbage = Presence::new(VaultId([2; 32]), &contents, Some(Secret::from("x")));
 
         assert_eq!(presence(1).input::<Secret>(), Err(Code::Malformed.into()));
-        assert_eq!(garbage.input::<CriticalValues>(), Err(Code::Malformed.into()));
+        assert_eq!(
+            garbage.input::<CriticalValues>(),
+            Err(Code::Malformed.into())
+        );
     }
 }

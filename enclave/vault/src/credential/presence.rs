@@ -2,11 +2,11 @@
 
 use vettid_crypto::{Label, ReplyKey, SecretBytes, seal};
 use vettid_store::Attempts;
-use vettid_wire::{Secret, limits};
 use vettid_wire::id::RequestId;
 use vettid_wire::operation::feed;
 use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::request::{Credential, Outcome, OwnerSecret};
+use vettid_wire::{Secret, limits};
 
 use super::blob::PasswordLock;
 use super::spending::{Charged, spend};
@@ -36,15 +36,22 @@ impl Effect for Present {
         if let Some(served) = kept::repeat(state.unlocked()?.view(), call)? {
             return Ok(served);
         }
-        let (app, facts) = (App::earn(state.facts(call, out.now)), state.facts(call, out.now));
+        if let Err(refused) = App::earn(state.facts(call, out.now)) {
+            state.unlocked()?.note_refusal(call, out, None)?;
+            return Err(refused);
+        }
         let request: O::Request = call.body()?;
+        let facts = state.facts(call, out.now);
         let open = state.unlocked()?;
-        let charged = app.and_then(|_| spend(open, call, O::WHILE_FROZEN, out));
+        let charged = spend(open, call, O::WHILE_FROZEN, out);
         let charged = match charged {
             Ok(Ok(charged)) => charged,
             Ok(Err(refused)) => {
                 let outcome = Outcome::Refused(refused.refusal);
-                return Ok(Served { feed: refused.feed, ..Served::new(outcome) });
+                return Ok(Served {
+                    feed: refused.feed,
+                    ..Served::new(outcome)
+                });
             }
             Err(Stop::Refused(refusal)) => {
                 open.note_refusal(call, out, None)?;
@@ -73,15 +80,34 @@ fn present(
     let Some(secrets) = unlock(open, &charged, out)? else {
         return wrong_password(open, call, &charged, out);
     };
-    let Charged { secret: OwnerSecret { reply_key, input, .. }, credential, .. } = charged;
+    let Charged {
+        secret: OwnerSecret {
+            reply_key, input, ..
+        },
+        credential,
+        ..
+    } = charged;
     let presence = Presence::new(vault, &secrets.contents, input);
-    let facts = Facts { presence: Some(presence), ..facts };
+    let facts = Facts {
+        presence: Some(presence),
+        ..facts
+    };
     let mut traces = Traces::default();
     let indexed = open.database.is_indexed();
     let served = open.commit(out, |change, out| {
         let reply = {
             let (entropy, now, traces) = (&mut *out.entropy, out.now, &mut traces);
-            run(&mut Changing { change, entropy, vault, now, indexed, traces }, facts)?
+            run(
+                &mut Changing {
+                    change,
+                    entropy,
+                    vault,
+                    now,
+                    indexed,
+                    traces,
+                },
+                facts,
+            )?
         };
         let renewed = secrets.renewed(&vault, std::mem::take(&mut traces.renewal), out)?;
         let outcome = Outcome::Sealed(seal_reply(&reply_key, call.request.id, &reply, out)?);
@@ -91,16 +117,21 @@ fn present(
         Ok((outcome, next))
     });
     match served {
-        Ok((outcome, next)) => {
-            Ok(Served { credential: Some(next), feed: traces.feed, ..Served::new(outcome) })
-        }
+        Ok((outcome, next)) => Ok(Served {
+            credential: Some(next),
+            feed: traces.feed,
+            ..Served::new(outcome)
+        }),
         // It was opened, so it is replaced, whatever the operation found.
         Err(Stop::Refused(refusal)) => open.commit(out, |change, out| {
             let outcome = Outcome::Refused(refusal);
             let keys = (&credential.mac_key, false);
             let next = secrets.store_next(change, (&vault, &call.device), keys, out)?;
             conclude(change, call, &outcome, &next, traces.subject(), out)?;
-            Ok(Served { credential: Some(next), ..Served::new(outcome) })
+            Ok(Served {
+                credential: Some(next),
+                ..Served::new(outcome)
+            })
         }),
         Err(Stop::Lost) => Err(Stop::Lost),
     }
@@ -121,7 +152,11 @@ fn unlock(
     let hashed = out.hash(&charged.secret.password, &salt, cost)?;
     let lock = PasswordLock::new(&vault, &hashed, salt, cost);
     Ok(match inner.open(version, &vault, &lock) {
-        Ok(contents) => Some(Secrets { version, contents, lock }),
+        Ok(contents) => Some(Secrets {
+            version,
+            contents,
+            lock,
+        }),
         Err(_) => None,
     })
 }
@@ -146,7 +181,10 @@ fn wrong_password(
         audit::note(change, out.now, operation, device, None, false)?;
         let outcome = Outcome::Refused(refusal);
         kept::keep(change, call, &outcome, None, out.now)?;
-        Ok(Served { feed, ..Served::new(outcome) })
+        Ok(Served {
+            feed,
+            ..Served::new(outcome)
+        })
     })
 }
 

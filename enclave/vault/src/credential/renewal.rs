@@ -1,8 +1,8 @@
 //! The next credential: what every use makes of the current one.
 
 use vettid_crypto::MacKey;
-use vettid_crypto::sealed_box::BoxSecret;
 use vettid_crypto::digest;
+use vettid_crypto::sealed_box::BoxSecret;
 use vettid_crypto::sign::SigningKey;
 use vettid_store::Change;
 use vettid_store::rows::credential::NextCredential;
@@ -52,7 +52,11 @@ impl Secrets {
         out: &mut Outside<'_>,
     ) -> Result<Self, Stop> {
         let contents = Contents::generate(out.entropy);
-        Ok(Self { version: 0, contents, lock: lock(vault, password, out)? })
+        Ok(Self {
+            version: 0,
+            contents,
+            lock: lock(vault, password, out)?,
+        })
     }
 
     /// The same, but for what an operation wants to be different.
@@ -67,7 +71,11 @@ impl Secrets {
             None => self.lock.copy(),
         };
         let contents = self.contents.with_key(renewal.key);
-        Ok(Self { version: self.version, contents, lock })
+        Ok(Self {
+            version: self.version,
+            contents,
+            lock,
+        })
     }
 
     /// Stores the next credential in place of the current one, whose CEK is destroyed with that.
@@ -82,8 +90,15 @@ impl Secrets {
         let version = self.version.checked_add(1).ok_or(Code::Internal)?;
         let cek = BoxSecret::generate(out.entropy);
         let keys = (&cek, mac_key);
-        let blob = Blob::seal(version, vault, &self.contents, &self.lock, keys, out.entropy)
-            .map_err(|_| Code::Internal)?;
+        let blob = Blob::seal(
+            version,
+            vault,
+            &self.contents,
+            &self.lock,
+            keys,
+            out.entropy,
+        )
+        .map_err(|_| Code::Internal)?;
         let next = NextCredential {
             version,
             public: self.contents.key.verifying_key(),

@@ -53,7 +53,13 @@ pub(crate) fn spend(
         if let Err(Refused { refusal, .. }) = &judged {
             let (operation, device) = (&call.request.operation, Some(&call.device));
             audit::note(change, out.now, operation, device, None, false)?;
-            kept::keep(change, call, &Outcome::Refused(refusal.clone()), None, out.now)?;
+            kept::keep(
+                change,
+                call,
+                &Outcome::Refused(refusal.clone()),
+                None,
+                out.now,
+            )?;
         }
         Ok(judged)
     })?;
@@ -68,7 +74,12 @@ fn judge(
     key: &vettid_crypto::sealed_box::BoxSecret,
     out: &mut Outside<'_>,
 ) -> Result<Result<Charged, Refused>, Stop> {
-    let refused = |refusal: Refusal| Ok(Err(Refused { refusal, feed: None }));
+    let refused = |refusal: Refusal| {
+        Ok(Err(Refused {
+            refusal,
+            feed: None,
+        }))
+    };
     let bytes = &call.proof()?.credential;
     let Some(blob) = Blob::genuine(bytes, &credential.mac_key) else {
         return refused(Code::CredentialInvalid.into());
@@ -87,7 +98,12 @@ fn judge(
     };
     change.set_password_attempts(attempts)?;
     change.confirm_credential()?;
-    Ok(Ok(Charged { secret, blob, credential, attempts }))
+    Ok(Ok(Charged {
+        secret,
+        blob,
+        credential,
+        attempts,
+    }))
 }
 
 /// This vault made the copy, and it is not the current one: somebody may hold a clone.
@@ -99,6 +115,12 @@ fn alarm(
 ) -> Result<Refused, Stop> {
     change.freeze_credential(true, Some(out.now))?;
     let feed = change.append_feed(out.now, feed::Kind::CloneAlarm, Some(&call.device))?;
-    let refusal = Refusal { current: Some(credential.version), ..Code::CredentialStale.into() };
-    Ok(Refused { refusal, feed: Some(feed) })
+    let refusal = Refusal {
+        current: Some(credential.version),
+        ..Code::CredentialStale.into()
+    };
+    Ok(Refused {
+        refusal,
+        feed: Some(feed),
+    })
 }

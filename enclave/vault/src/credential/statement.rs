@@ -41,7 +41,15 @@ impl Statement {
         let parts: &[&[u8]] = &[&vault.0, &number_bytes, &keys.0, &keys.1, &time];
         let sign = |key: &SigningKey| key.sign(Label::Rotation, parts).0;
         let (by_from, by_to) = (sign(from), sign(to));
-        Self { vault, number, from: keys.0, to: keys.1, at, by_from, by_to }
+        Self {
+            vault,
+            number,
+            from: keys.0,
+            to: keys.1,
+            at,
+            by_from,
+            by_to,
+        }
     }
 }
 
@@ -53,7 +61,10 @@ mod tests {
 
     #[test]
     fn both_keys_sign_the_same_succession() {
-        let (from, to) = (SigningKey::from_seed(&[1; 32]), SigningKey::from_seed(&[2; 32]));
+        let (from, to) = (
+            SigningKey::from_seed(&[1; 32]),
+            SigningKey::from_seed(&[2; 32]),
+        );
         let made = Statement::new(VaultId([3; 32]), 2, &from, &to, UnixMillis(9));
 
         let read: Statement = cbor::decode(&cbor::encode(&made)).expect("decodes");
@@ -61,10 +72,12 @@ mod tests {
         let (number, time) = (2_u32.to_be_bytes(), 9_u64.to_be_bytes());
         let parts: &[&[u8]] = &[&[3; 32], &number, &read.from, &read.to, &time];
         for (key, signature) in [(read.from, read.by_from), (read.to, read.by_to)] {
-            let verified =
-                VerifyingKey(key).verify(Label::Rotation, parts, &Signature(signature));
+            let verified = VerifyingKey(key).verify(Label::Rotation, parts, &Signature(signature));
             assert_eq!(verified, Ok(()));
         }
-        assert_eq!((read.vault, read.number, read.at), (made.vault, 2, UnixMillis(9)));
+        assert_eq!(
+            (read.vault, read.number, read.at),
+            (made.vault, 2, UnixMillis(9))
+        );
     }
 }

@@ -20,14 +20,23 @@ const FLOOR: u64 = 4 * 1024 * 1024;
 
 /// Whether a snapshot has been due for so long that it cannot wait for a quiet moment.
 pub(crate) fn overdue(state: &State) -> bool {
-    let State::Unlocked(open) = state else { return false };
-    let bytes = open.database.bytes().unwrap_or(0).max(FLOOR).saturating_mul(PATIENCE);
+    let State::Unlocked(open) = state else {
+        return false;
+    };
+    let bytes = open
+        .database
+        .bytes()
+        .unwrap_or(0)
+        .max(FLOOR)
+        .saturating_mul(PATIENCE);
     open.gate.log.tail.checkpoint_due(bytes)
 }
 
 /// Writes a snapshot. That the host cannot store it now is no failure: it is due again.
 pub(crate) fn take(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
-    let State::Unlocked(open) = state else { return Ok(()) };
+    let State::Unlocked(open) = state else {
+        return Ok(());
+    };
     match write(open, out) {
         Err(Stop::Refused(_)) | Ok(()) => Ok(()),
         Err(Stop::Lost) => Err(Stop::Lost),
@@ -36,27 +45,40 @@ pub(crate) fn take(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop>
 
 /// Writes a snapshot if one is due.
 pub(crate) fn take_if_due(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
-    let State::Unlocked(open) = &*state else { return Ok(()) };
+    let State::Unlocked(open) = &*state else {
+        return Ok(());
+    };
     let bytes = open.database.bytes().unwrap_or(u64::MAX);
-    if open.gate.log.tail.checkpoint_due(bytes) { take(state, out) } else { Ok(()) }
+    if open.gate.log.tail.checkpoint_due(bytes) {
+        take(state, out)
+    } else {
+        Ok(())
+    }
 }
 
 /// Writes a snapshot and a checkpoint, and lets the host cut what is older.
 pub(crate) fn write(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
-    let Unlocked { gate, key, database, .. } = open;
+    let Unlocked {
+        gate,
+        key,
+        database,
+        ..
+    } = open;
     let name = gate.log.tail.name_snapshot(out.entropy);
     let number = name.number();
     let Outside { host, entropy, .. } = &mut *out;
     let snapshot = database
         .write_snapshot(&name, key, &mut **entropy, |index, chunk| {
-            host.put_chunk(number, index, chunk).map_err(NotStored::from)
+            host.put_chunk(number, index, chunk)
+                .map_err(NotStored::from)
         })
         .map_err(|error| match error {
             NotStored::Store(error) => Stop::from(error),
             NotStored::Host(error) => Stop::from(error),
         })?;
     gate.header.time_floor = gate.header.time_floor.max(out.now);
-    gate.log.checkpoint(&gate.header, Some(snapshot), key, out)?;
+    gate.log
+        .checkpoint(&gate.header, Some(snapshot), key, out)?;
     out.host.settle()?;
     if let Some(head) = gate.log.head() {
         out.host.cut(head.number, Some(number));

@@ -3,8 +3,8 @@
 use vettid_crypto::{SealingKey, VaultKey};
 use vettid_store::{Attempts, Changeset, Header, Kind, Record, Snapshot, Tail};
 use vettid_wire::Secret;
-use vettid_wire::request::Head;
 use vettid_wire::refusal::Code;
+use vettid_wire::request::Head;
 
 use crate::attempts;
 use crate::outside::Outside;
@@ -58,7 +58,8 @@ impl Log {
 
     fn hand_on(&self, record: &Record, out: &mut Outside<'_>) {
         if let Some(head) = self.tail.head() {
-            out.host.append(head, record.kind() == Kind::Checkpoint, record.to_bytes());
+            out.host
+                .append(head, record.kind() == Kind::Checkpoint, record.to_bytes());
         }
     }
 }
@@ -99,10 +100,11 @@ impl Gate {
         let (salt, cost) = self.header.lock.hashing();
         let hashed = out.hash(pin, salt, cost)?;
         match self.header.lock.open(&self.header.vault, &hashed) {
-            Ok(key) => Ok(RightPin { key, failed_before: before.failed }),
-            Err(_) => {
-                Err(attempts::wrong(Code::WrongPin, self.header.attempts, out.now).into())
-            }
+            Ok(key) => Ok(RightPin {
+                key,
+                failed_before: before.failed,
+            }),
+            Err(_) => Err(attempts::wrong(Code::WrongPin, self.header.attempts, out.now).into()),
         }
     }
 

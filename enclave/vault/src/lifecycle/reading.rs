@@ -22,14 +22,30 @@ pub(crate) fn read(
     if let Some(seen) = host.newest_seen()
         && chain.freshness(&seen) != Freshness::Fresh
     {
-        return Ok(Err(Unusable { why: Code::RolledBack, newest }));
+        return Ok(Err(Unusable {
+            why: Code::RolledBack,
+            newest,
+        }));
     }
-    let header = complete.then(|| newest_header(&records, &sealing_key)).flatten();
+    let header = complete
+        .then(|| newest_header(&records, &sealing_key))
+        .flatten();
     let Some(header) = header else {
-        return Ok(Err(Unusable { why: Code::Damaged, newest }));
+        return Ok(Err(Unusable {
+            why: Code::Damaged,
+            newest,
+        }));
     };
-    let log = Log { sealing_key, tail: Tail::behind(&chain) };
-    Ok(Ok(Sealed { gate: Gate { header, log }, chain, records, vessel: Some(vessel) }))
+    let log = Log {
+        sealing_key,
+        tail: Tail::behind(&chain),
+    };
+    Ok(Ok(Sealed {
+        gate: Gate { header, log },
+        chain,
+        records,
+        vessel: Some(vessel),
+    }))
 }
 
 /// Takes pages until the newest record. False when they are no chain, or end too early.
@@ -42,11 +58,17 @@ fn follow(
     loop {
         let page = host.read_log(from)?;
         for record in &page.records {
-            let linked = Record::parse(&record.0).ok().map(|record| chain.accept(record));
-            let Some(Ok(linked)) = linked else { return Ok(false) };
+            let linked = Record::parse(&record.0)
+                .ok()
+                .map(|record| chain.accept(record));
+            let Some(Ok(linked)) = linked else {
+                return Ok(false);
+            };
             records.push(linked);
         }
-        let Some(head) = chain.head() else { return Ok(false) };
+        let Some(head) = chain.head() else {
+            return Ok(false);
+        };
         if head.number >= page.newest {
             return Ok(true);
         }
@@ -58,6 +80,9 @@ fn follow(
 }
 
 fn newest_header(records: &[Linked], key: &SealingKey) -> Option<Header> {
-    let newest = records.iter().rev().find(|record| record.kind() != Kind::Changeset)?;
+    let newest = records
+        .iter()
+        .rev()
+        .find(|record| record.kind() != Kind::Changeset)?;
     newest.open_header(key).ok()
 }

@@ -47,7 +47,11 @@ impl Sealed {
         } else {
             self.chain.freshness(seen)
         };
-        if freshness == Freshness::Fresh { Ok(()) } else { Err(Code::RolledBack.into()) }
+        if freshness == Freshness::Fresh {
+            Ok(())
+        } else {
+            Err(Code::RolledBack.into())
+        }
     }
 
     /// Restores the database from snapshot and log.
@@ -63,7 +67,12 @@ impl Sealed {
         let mut unreadable = false;
         let restored = replay(&self.records, vessel, key, out.host, &mut unreadable);
         let Ok(restored) = restored else {
-            return Err(if unreadable { Code::Unavailable } else { Code::Damaged }.into());
+            return Err(if unreadable {
+                Code::Unavailable
+            } else {
+                Code::Damaged
+            }
+            .into());
         };
         match restored.database.view().vault()? {
             Some(vault) if vault.id == self.gate.header.vault => Ok(restored),
@@ -81,7 +90,9 @@ fn replay(
     host: &mut dyn Host,
     unreadable: &mut bool,
 ) -> Result<Restored, RestoreError> {
-    let [checkpoint, rest @ ..] = records else { return Err(RestoreError::OutOfOrder(0)) };
+    let [checkpoint, rest @ ..] = records else {
+        return Err(RestoreError::OutOfOrder(0));
+    };
     let mut fetch = |snapshot, index| {
         host.get_chunk(snapshot, index).unwrap_or_else(|_| {
             *unreadable = true;

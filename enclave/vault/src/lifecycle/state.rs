@@ -47,7 +47,12 @@ impl State {
         token_hash: [u8; 32],
         template: Database,
     ) -> Self {
-        Self::Fresh(Box::new(Fresh { space, sealing_key, token_hash, template }))
+        Self::Fresh(Box::new(Fresh {
+            space,
+            sealing_key,
+            token_hash,
+            template,
+        }))
     }
 
     pub(crate) fn existing(
@@ -75,7 +80,9 @@ impl State {
 
     /// What is known about a caller, its presence aside.
     pub(crate) fn facts(&self, call: &Call<'_>, now: UnixMillis) -> Facts {
-        let device = self.header().and_then(|header| header.device(&call.caller.device_key));
+        let device = self
+            .header()
+            .and_then(|header| header.device(&call.caller.device_key));
         let fresh_pin = match self {
             Self::Unlocked(open) => open.pins.is_fresh(&call.caller.session, now),
             _ => false,
@@ -141,7 +148,9 @@ impl State {
     pub(crate) fn time_floor(&self) -> UnixMillis {
         match self {
             Self::Unlocked(open) => open.gate.header.time_floor.max(open.last_event),
-            _ => self.header().map_or(UnixMillis::default(), |header| header.time_floor),
+            _ => self
+                .header()
+                .map_or(UnixMillis::default(), |header| header.time_floor),
         }
     }
 }

@@ -89,13 +89,16 @@ impl FreshPins {
     /// The PIN was proven now. Proofs that no longer count are forgotten, so there are never more
     /// than were made within [`limits::FRESH_PIN`].
     pub(crate) fn prove(&mut self, session: SessionId, now: UnixMillis) {
-        self.0.retain(|_, proven| now.since(*proven) <= limits::FRESH_PIN);
+        self.0
+            .retain(|_, proven| now.since(*proven) <= limits::FRESH_PIN);
         self.0.insert(session, now);
     }
 
     /// Whether a proof of this session still counts.
     pub(crate) fn is_fresh(&self, session: &SessionId, now: UnixMillis) -> bool {
-        self.0.get(session).is_some_and(|proven| now.since(*proven) <= limits::FRESH_PIN)
+        self.0
+            .get(session)
+            .is_some_and(|proven| now.since(*proven) <= limits::FRESH_PIN)
     }
 
     /// A proof no longer counts.
@@ -125,7 +128,10 @@ mod tests {
     fn old_proofs_are_forgotten() {
         let mut pins = FreshPins::default();
         for number in 0..100_u8 {
-            pins.prove(SessionId([number; 16]), UnixMillis(u64::from(number) * limits::FRESH_PIN));
+            pins.prove(
+                SessionId([number; 16]),
+                UnixMillis(u64::from(number) * limits::FRESH_PIN),
+            );
         }
 
         assert_eq!(pins.0.len(), 2);

@@ -29,7 +29,9 @@ pub(crate) fn run(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> 
 
 /// Kept replies, one-time keys and trash whose time is over.
 fn forget(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
-    let State::Unlocked(open) = state else { return Ok(()) };
+    let State::Unlocked(open) = state else {
+        return Ok(());
+    };
     if out.now < open.next_upkeep {
         return Ok(());
     }
@@ -48,17 +50,31 @@ fn forget(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
 
 /// Destroys items that were in the trash for too long.
 fn empty_trash(change: &Change<'_>, now: UnixMillis) -> Result<(), Stop> {
-    let mut page =
-        List { category: None, tag: None, favorite: false, removed: true, after: None, limit: None };
+    let mut page = List {
+        category: None,
+        tag: None,
+        favorite: false,
+        removed: true,
+        after: None,
+        limit: None,
+    };
     loop {
         let trash = change.items(&page)?;
         for item in &trash.items {
-            if item.removed.is_some_and(|removed| now.since(removed) > limits::TRASH) {
+            if item
+                .removed
+                .is_some_and(|removed| now.since(removed) > limits::TRASH)
+            {
                 change.erase_item(&item.id)?;
                 audit::note(change, now, Remove::NAME, None, Some(&item.id.0), true)?;
             }
         }
-        let Some(last) = trash.items.last().filter(|_| trash.more) else { return Ok(()) };
-        page.after = Some(Cursor { name: last.name.clone(), id: last.id });
+        let Some(last) = trash.items.last().filter(|_| trash.more) else {
+            return Ok(());
+        };
+        page.after = Some(Cursor {
+            name: last.name.clone(),
+            id: last.id,
+        });
     }
 }

@@ -11,7 +11,15 @@ const DEVICE: DeviceRoute = DeviceRoute([3; 16]);
 fn envelope(body: &[u8]) -> Bytes {
     let session = SessionId([4; 16]);
     let kind = Kind::Transport;
-    Bytes::from(Envelope { kind, device: DEVICE, session, body }.to_bytes())
+    Bytes::from(
+        Envelope {
+            kind,
+            device: DEVICE,
+            session,
+            body,
+        }
+        .to_bytes(),
+    )
 }
 
 fn reset() -> Bytes {
@@ -19,40 +27,70 @@ fn reset() -> Bytes {
 }
 
 fn inbound(space: SpaceId, body: &[u8]) -> Inbound {
-    Inbound { space, envelope: envelope(body) }
+    Inbound {
+        space,
+        envelope: envelope(body),
+    }
 }
 
 fn append(space: SpaceId, number: u64) -> FromEnclave {
-    FromEnclave::Append { space, number, checkpoint: number == 1, record: vec![9] }
+    FromEnclave::Append {
+        space,
+        number,
+        checkpoint: number == 1,
+        record: vec![9],
+    }
 }
 
 fn frame(space: SpaceId, after: u64, body: &[u8]) -> FromEnclave {
-    FromEnclave::Frame { space, after, envelope: envelope(body).to_vec() }
+    FromEnclave::Frame {
+        space,
+        after,
+        envelope: envelope(body).to_vec(),
+    }
 }
 
 /// A router whose space is open with `newest` records.
 fn open(newest: u64) -> Router {
     let mut router = Router::default();
     router.hear_app(inbound(SPACE, b"first"));
-    assert_eq!(router.actions.lookups.drain(..).collect::<Vec<_>>(), [SPACE]);
+    assert_eq!(
+        router.actions.lookups.drain(..).collect::<Vec<_>>(),
+        [SPACE]
+    );
     router.looked_up(SPACE, Some((Entry::Existing, newest)));
-    router.hear_enclave(FromEnclave::Opened { space: SPACE }).expect("accepted");
-    let opening = FromHost::Open { space: SPACE, entry: Entry::Existing };
-    let first = FromHost::Frame { space: SPACE, envelope: envelope(b"first").to_vec() };
+    router
+        .hear_enclave(FromEnclave::Opened { space: SPACE })
+        .expect("accepted");
+    let opening = FromHost::Open {
+        space: SPACE,
+        entry: Entry::Existing,
+    };
+    let first = FromHost::Frame {
+        space: SPACE,
+        envelope: envelope(b"first").to_vec(),
+    };
     assert_eq!(router.actions.to_enclave.take(), [opening, first]);
     router
 }
 
 fn published(router: &mut Router) -> Vec<Bytes> {
-    router.actions.to_bus.drain(..).map(|(_, _, envelope)| envelope).collect()
+    router
+        .actions
+        .to_bus
+        .drain(..)
+        .map(|(_, _, envelope)| envelope)
+        .collect()
 }
 
 #[test]
 fn frame_waits_for_the_record_it_depends_on() {
     let mut router = open(5);
     router.hear_enclave(append(SPACE, 6)).expect("accepted");
-    router.hear_enclave(frame(SPACE, 6, b"reply")).expect("accepted");
-    assert_eq!(published(&mut router), [Bytes::new(); 0]);
+    router
+        .hear_enclave(frame(SPACE, 6, b"reply"))
+        .expect("accepted");
+    assert_eq!(published(&mut router), Vec::<Bytes>::new());
 
     router.settled(SPACE, 6, Ok(()));
 
@@ -65,20 +103,27 @@ fn frames_of_one_space_keep_their_order() {
     router.hear_enclave(append(SPACE, 6)).expect("accepted");
     router.hear_enclave(append(SPACE, 7)).expect("accepted");
     for (after, body) in [(7, b"a"), (5, b"b"), (6, b"c")] {
-        router.hear_enclave(frame(SPACE, after, body)).expect("accepted");
+        router
+            .hear_enclave(frame(SPACE, after, body))
+            .expect("accepted");
     }
     router.settled(SPACE, 6, Ok(()));
-    assert_eq!(published(&mut router), [Bytes::new(); 0]);
+    assert_eq!(published(&mut router), Vec::<Bytes>::new());
 
     router.settled(SPACE, 7, Ok(()));
 
-    assert_eq!(published(&mut router), [envelope(b"a"), envelope(b"b"), envelope(b"c")]);
+    assert_eq!(
+        published(&mut router),
+        [envelope(b"a"), envelope(b"b"), envelope(b"c")]
+    );
 }
 
 #[test]
 fn frame_that_depends_on_nothing_new_leaves_at_once() {
     let mut router = open(5);
-    router.hear_enclave(frame(SPACE, 5, b"read")).expect("accepted");
+    router
+        .hear_enclave(frame(SPACE, 5, b"read"))
+        .expect("accepted");
     assert_eq!(published(&mut router), [envelope(b"read")]);
 }
 
@@ -86,7 +131,9 @@ fn frame_that_depends_on_nothing_new_leaves_at_once() {
 fn enclave_is_told_once_per_batch_what_is_durable() {
     let mut router = open(0);
     for number in 1..=3 {
-        router.hear_enclave(append(SPACE, number)).expect("accepted");
+        router
+            .hear_enclave(append(SPACE, number))
+            .expect("accepted");
     }
     for number in 1..=3 {
         router.settled(SPACE, number, Ok(()));
@@ -94,7 +141,10 @@ fn enclave_is_told_once_per_batch_what_is_durable() {
 
     router.finish_batch();
 
-    let appended = FromHost::Appended { space: SPACE, through: 3 };
+    let appended = FromHost::Appended {
+        space: SPACE,
+        through: 3,
+    };
     assert_eq!(router.actions.to_enclave.take(), [appended]);
     assert_eq!(router.actions.begun, [SPACE]);
 }
@@ -103,19 +153,29 @@ fn enclave_is_told_once_per_batch_what_is_durable() {
 fn failed_append_is_told_once_and_no_frame_behind_it_leaves() {
     let mut router = open(5);
     for number in [6, 7] {
-        router.hear_enclave(append(SPACE, number)).expect("accepted");
-        router.hear_enclave(frame(SPACE, number, b"reply")).expect("accepted");
+        router
+            .hear_enclave(append(SPACE, number))
+            .expect("accepted");
+        router
+            .hear_enclave(frame(SPACE, number, b"reply"))
+            .expect("accepted");
     }
 
     router.settled(SPACE, 6, Err(AppendError::Write(WriteError::Full)));
     router.settled(SPACE, 7, Err(AppendError::Lost));
-    router.hear_enclave(frame(SPACE, 5, b"late")).expect("dropped");
+    router
+        .hear_enclave(frame(SPACE, 5, b"late"))
+        .expect("dropped");
     router.hear_enclave(append(SPACE, 8)).expect("dropped");
     router.finish_batch();
 
-    let refusal = FromHost::AppendRefused { space: SPACE, number: 6, why: AppendRefusal::Full };
+    let refusal = FromHost::AppendRefused {
+        space: SPACE,
+        number: 6,
+        why: AppendRefusal::Full,
+    };
     assert_eq!(router.actions.to_enclave.take(), [refusal]);
-    assert_eq!(published(&mut router), [Bytes::new(); 0]);
+    assert_eq!(published(&mut router), Vec::<Bytes>::new());
     assert_eq!(router.actions.appends.len(), 2);
 }
 
@@ -123,8 +183,13 @@ fn failed_append_is_told_once_and_no_frame_behind_it_leaves() {
 fn reply_whose_record_settles_after_the_vault_closed_still_leaves() {
     let mut router = open(5);
     router.hear_enclave(append(SPACE, 6)).expect("accepted");
-    router.hear_enclave(frame(SPACE, 6, b"locked")).expect("accepted");
-    let closed = FromEnclave::Closed { space: SPACE, why: Closed::Locked };
+    router
+        .hear_enclave(frame(SPACE, 6, b"locked"))
+        .expect("accepted");
+    let closed = FromEnclave::Closed {
+        space: SPACE,
+        why: Closed::Locked,
+    };
     router.hear_enclave(closed).expect("accepted");
 
     router.settled(SPACE, 6, Ok(()));
@@ -137,7 +202,10 @@ fn reply_whose_record_settles_after_the_vault_closed_still_leaves() {
 fn space_is_opened_anew_only_after_its_earlier_appends_are_settled() {
     let mut router = open(5);
     router.hear_enclave(append(SPACE, 6)).expect("accepted");
-    let closed = FromEnclave::Closed { space: SPACE, why: Closed::Crashed };
+    let closed = FromEnclave::Closed {
+        space: SPACE,
+        why: Closed::Crashed,
+    };
     router.hear_enclave(closed).expect("accepted");
     router.hear_app(inbound(SPACE, b"again"));
     assert_eq!(router.actions.lookups, []);
@@ -165,7 +233,10 @@ fn space_that_the_enclave_cannot_open_gets_a_reset() {
     router.hear_app(inbound(SPACE, b"a"));
     router.looked_up(SPACE, Some((Entry::Existing, 1)));
 
-    let closed = FromEnclave::Closed { space: SPACE, why: Closed::TooMany };
+    let closed = FromEnclave::Closed {
+        space: SPACE,
+        why: Closed::TooMany,
+    };
     router.hear_enclave(closed).expect("accepted");
 
     assert_eq!(published(&mut router), [reset()]);
@@ -187,7 +258,10 @@ fn operators_close_wins_over_a_lookup_under_way() {
 fn operators_close_is_passed_on_and_frames_are_reset_meanwhile() {
     let mut router = open(5);
     router.close(SPACE);
-    assert_eq!(router.actions.to_enclave.take(), [FromHost::Close { space: SPACE }]);
+    assert_eq!(
+        router.actions.to_enclave.take(),
+        [FromHost::Close { space: SPACE }]
+    );
 
     router.hear_app(inbound(SPACE, b"more"));
 
@@ -210,12 +284,24 @@ fn enclave_that_invents_records_or_states_misbehaves() {
     assert_eq!(future, Err(EnclaveMisbehaved::Future));
     let twice = router.hear_enclave(FromEnclave::Opened { space: SPACE });
     assert_eq!(twice, Err(EnclaveMisbehaved::Turn));
-    assert_eq!(router.hear_enclave(append(OTHER, 1)), Err(EnclaveMisbehaved::Turn));
+    assert_eq!(
+        router.hear_enclave(append(OTHER, 1)),
+        Err(EnclaveMisbehaved::Turn)
+    );
     let envelope = vec![0; 10];
-    let noise = router.hear_enclave(FromEnclave::Frame { space: SPACE, after: 0, envelope });
+    let noise = router.hear_enclave(FromEnclave::Frame {
+        space: SPACE,
+        after: 0,
+        envelope,
+    });
     assert_eq!(noise, Err(EnclaveMisbehaved::Envelope));
     let record = vec![0; limits::RECORD + 1];
-    let large = FromEnclave::Append { space: SPACE, number: 6, checkpoint: false, record };
+    let large = FromEnclave::Append {
+        space: SPACE,
+        number: 6,
+        checkpoint: false,
+        record,
+    };
     assert_eq!(router.hear_enclave(large), Err(EnclaveMisbehaved::Record));
 }
 
@@ -223,7 +309,7 @@ fn enclave_that_invents_records_or_states_misbehaves() {
 fn frame_for_a_space_that_is_not_open_is_dropped() {
     let mut router = Router::default();
     assert_eq!(router.hear_enclave(frame(OTHER, 0, b"x")), Ok(()));
-    assert_eq!(published(&mut router), [Bytes::new(); 0]);
+    assert_eq!(published(&mut router), Vec::<Bytes>::new());
     assert_eq!(router.actions.dropped, 1);
 }
 

@@ -22,7 +22,11 @@ impl Operation for Export {
         _: FreshPin,
         request: audit::Export,
     ) -> Result<audit::Exported, Stop> {
-        let query = audit::Query { after: request.after, operation: None, limit: None };
+        let query = audit::Query {
+            after: request.after,
+            operation: None,
+            limit: None,
+        };
         let audit::Events { events, more } = on.change.audit(&query)?;
         let head = signed_head(**on.change, on.vault, on.now)?;
         Ok(audit::Exported { events, more, head })
@@ -31,7 +35,6 @@ impl Operation for Export {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::fixture::{self, refused};
     use vettid_crypto::{Label, digest};
     use vettid_wire::cbor;
@@ -48,7 +51,10 @@ mod tests {
         let mut previous = [0; 32];
         for event in &exported.events {
             let body = cbor::encode(&event.body);
-            assert_eq!(event.hash, digest::labelled(Label::AuditEvent, &[&previous, &body]));
+            assert_eq!(
+                event.hash,
+                digest::labelled(Label::AuditEvent, &[&previous, &body])
+            );
             previous = event.hash;
         }
         assert_eq!(previous, exported.head.hash);

@@ -32,11 +32,16 @@ mod tests {
         let mut owner = fixture::owner();
         let id = owner.put_note("a very private name");
 
-        let query =
-            audit::Query { after: 0, operation: Some("item.put".into()), limit: None };
+        let query = audit::Query {
+            after: 0,
+            operation: Some("item.put".into()),
+            limit: None,
+        };
         let events = owner.call(&query).expect("events").events;
 
-        let [event] = events.as_slice() else { panic!("one event: {events:?}") };
+        let [event] = events.as_slice() else {
+            panic!("one event: {events:?}")
+        };
         assert_eq!(event.body.device, Some(owner.device_id()));
         assert_eq!(event.body.subject.as_deref(), Some(&id.0[..]));
         assert!(event.body.done);
@@ -46,7 +51,11 @@ mod tests {
     #[test]
     fn pages_join_without_gap() {
         let mut owner = fixture::owner();
-        let page = |after| audit::Query { after, operation: None, limit: Some(1) };
+        let page = |after| audit::Query {
+            after,
+            operation: None,
+            limit: Some(1),
+        };
 
         let first = owner.call(&page(0)).expect("page");
         let second = owner.call(&page(1)).expect("page");

@@ -20,7 +20,11 @@ impl Operation for Verify {
     fn run(on: &mut Reading<'_>, _: Device, _: audit::Verify) -> Result<audit::Verdict, Stop> {
         let checked = on.view().check_audit()?;
         let head = signed_head(on.view(), on.header.vault, on.now)?;
-        Ok(audit::Verdict { events: checked.events, broken_at: checked.broken_at, head })
+        Ok(audit::Verdict {
+            events: checked.events,
+            broken_at: checked.broken_at,
+            head,
+        })
     }
 }
 

@@ -35,11 +35,15 @@ impl Operation for Create {
         _: Enrolling,
         _: credential::Create,
     ) -> Result<credential::Created, Stop> {
-        let State::Staged(staged) = &mut *on.state else { return Err(Code::NotEnrolled.into()) };
+        let State::Staged(staged) = &mut *on.state else {
+            return Err(Code::NotEnrolled.into());
+        };
         if staged.device.key != on.call.caller.device_key {
             return Err(Code::UnknownDevice.into());
         }
-        let secret = on.call.open_proof(&spend(staged, on.call, &on.out)?.secret)?;
+        let secret = on
+            .call
+            .open_proof(&spend(staged, on.call, &on.out)?.secret)?;
         text::password(&secret.password)?;
         let secrets = Secrets::first(&staged.vault, &secret.password, &mut on.out)?;
         let reply = credential::Created {
@@ -60,16 +64,20 @@ impl Operation for Create {
 }
 
 /// Takes a one-time key out of the staged pool: it is spent, whatever follows.
-fn spend(
-    staged: &mut Staged,
-    call: &Call<'_>,
-    out: &Outside<'_>,
-) -> Result<TransactionKey, Stop> {
+fn spend(staged: &mut Staged, call: &Call<'_>, out: &Outside<'_>) -> Result<TransactionKey, Stop> {
     let id = call.proof()?.transaction_key;
     let spent = Code::TransactionKeySpent;
-    let index = staged.keys.iter().position(|key| key.id == id).ok_or(spent)?;
+    let index = staged
+        .keys
+        .iter()
+        .position(|key| key.id == id)
+        .ok_or(spent)?;
     let key = staged.keys.swap_remove(index);
-    if key.expires > out.now { Ok(key) } else { Err(spent.into()) }
+    if key.expires > out.now {
+        Ok(key)
+    } else {
+        Err(spent.into())
+    }
 }
 
 /// What the first transaction made.
@@ -88,15 +96,30 @@ fn found(
     (secret, reply): (&OwnerSecret, &credential::Created),
     out: &mut Outside<'_>,
 ) -> Result<First, Stop> {
-    let Staged { fresh, vault, identity, device, keys, at, .. } = staged;
+    let Staged {
+        fresh,
+        vault,
+        identity,
+        device,
+        keys,
+        at,
+        ..
+    } = staged;
     let (vault, device) = (*vault, device.id());
-    let outcome = Outcome::Sealed(seal_reply(&secret.reply_key, call.request.id, &encode(reply), out)?);
+    let outcome = Outcome::Sealed(seal_reply(
+        &secret.reply_key,
+        call.request.id,
+        &encode(reply),
+        out,
+    )?);
     let committed: Result<Committed<_>, Stop> = fresh.template.transaction(|change| {
-        change.insert_vault(&Vault { id: vault, created: out.now })?;
+        change.insert_vault(&Vault {
+            id: vault,
+            created: out.now,
+        })?;
         change.succeed_identity(identity, None, *at)?;
         let mac_key = MacKey::generate(out.entropy);
-        let credential =
-            secrets.store_next(change, (&vault, &device), (&mac_key, true), out)?;
+        let credential = secrets.store_next(change, (&vault, &device), (&mac_key, true), out)?;
         change.set_password_attempts(Attempts::default())?;
         for key in &*keys {
             change.insert_transaction_key(&device, key)?;
@@ -105,9 +128,17 @@ fn found(
         kept::keep(change, call, &outcome, Some(credential.version), out.now)?;
         Ok((credential, feed))
     });
-    let Committed { value: (credential, feed), changeset } = committed?;
+    let Committed {
+        value: (credential, feed),
+        changeset,
+    } = committed?;
     let genesis = changeset.ok_or(Code::Internal)?;
-    Ok(First { genesis, outcome, credential, feed })
+    Ok(First {
+        genesis,
+        outcome,
+        credential,
+        feed,
+    })
 }
 
 /// First entries of audit chain and feed.
@@ -119,7 +150,13 @@ fn tell(
     let at = out.now;
     for operation in [vault::Enroll::NAME, credential::Create::NAME] {
         let device = Some(device);
-        change.append_audit(&NewEvent { at, operation, device, subject: None, done: true })?;
+        change.append_audit(&NewEvent {
+            at,
+            operation,
+            device,
+            subject: None,
+            done: true,
+        })?;
     }
     change.append_feed(at, feed::Kind::VaultCreated, None)?;
     Ok(change.append_feed(at, feed::Kind::DeviceAdded, Some(device))?)
@@ -131,7 +168,16 @@ fn open(
     genesis: vettid_store::Changeset,
     out: &mut Outside<'_>,
 ) -> Result<Unlocked, Stop> {
-    let Staged { fresh, vault, key, lock, device, session, at, .. } = staged;
+    let Staged {
+        fresh,
+        vault,
+        key,
+        lock,
+        device,
+        session,
+        at,
+        ..
+    } = staged;
     let header = Header {
         vault,
         lock,
@@ -140,14 +186,24 @@ fn open(
         created: out.now,
         time_floor: out.now,
     };
-    let mut log = Log { sealing_key: fresh.sealing_key, tail: Tail::genesis(fresh.space) };
+    let mut log = Log {
+        sealing_key: fresh.sealing_key,
+        tail: Tail::genesis(fresh.space),
+    };
     log.checkpoint(&header, None, &key, out)?;
     log.changeset(&genesis, &key, out)?;
     let mut pins = FreshPins::default();
     pins.prove(session, at);
     let gate = Gate { header, log };
     let (last_event, next_upkeep) = (out.now, out.now);
-    Ok(Unlocked { gate, key, database: fresh.template, pins, last_event, next_upkeep })
+    Ok(Unlocked {
+        gate,
+        key,
+        database: fresh.template,
+        pins,
+        last_event,
+        next_upkeep,
+    })
 }
 
 #[cfg(test)]
@@ -167,7 +223,10 @@ mod tests {
         assert_eq!(owner.host.newest(), 2);
         assert!(owner.host.enrolled);
         assert_eq!(owner.credential.as_ref().expect("credential").version, 1);
-        assert_eq!(owner.feed_kinds(), [feed::Kind::VaultCreated, feed::Kind::DeviceAdded]);
+        assert_eq!(
+            owner.feed_kinds(),
+            [feed::Kind::VaultCreated, feed::Kind::DeviceAdded]
+        );
         assert!(owner.use_credential().is_ok());
     }
 
@@ -196,7 +255,7 @@ mod tests {
     #[test]
     fn weak_password_is_refused_and_its_one_time_key_is_spent() {
         let mut owner = fixture::staged();
-        let key = owner.transaction_keys[0].id;
+        let key = owner.transaction_keys.last().expect("a key").id;
         owner.password = "short".into();
         assert_eq!(owner.create_credential(), refused(Code::InvalidValue));
         owner.password = fixture::PASSWORD.into();

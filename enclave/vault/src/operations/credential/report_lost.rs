@@ -18,11 +18,7 @@ impl Operation for ReportLost {
     type Effect = Once;
     const AUDIT: Audit = Audit::Always;
 
-    fn run(
-        on: &mut Changing<'_>,
-        by: FreshPin,
-        _: credential::ReportLost,
-    ) -> Result<Done, Stop> {
+    fn run(on: &mut Changing<'_>, by: FreshPin, _: credential::ReportLost) -> Result<Done, Stop> {
         let alarm = on.change.credential()?.ok_or(Code::Internal)?.alarm;
         on.change.freeze_credential(true, alarm)?;
         on.tell(feed::Kind::CredentialLost, by.device())?;
@@ -52,7 +48,10 @@ mod tests {
         let mut owner = fixture::owner();
         owner.clock.advance(6 * MINUTE);
 
-        assert_eq!(owner.call(&credential::ReportLost {}), refused(Code::PinNeeded));
+        assert_eq!(
+            owner.call(&credential::ReportLost {}),
+            refused(Code::PinNeeded)
+        );
         assert!(owner.audited("credential.report-lost", false));
         assert!(owner.use_credential().is_ok());
     }

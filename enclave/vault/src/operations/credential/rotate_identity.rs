@@ -35,10 +35,16 @@ impl Operation for RotateIdentity {
             return Err(Refusal::limit("rotations", limits::ROTATIONS, rotations).into());
         }
         let from = on.change.identity_key()?.ok_or(Code::Internal)?;
-        let (to, key) = (SigningKey::generate(on.entropy), SigningKey::generate(on.entropy));
-        let number = u32::try_from(rotations).unwrap_or(u32::MAX).saturating_add(1);
+        let (to, key) = (
+            SigningKey::generate(on.entropy),
+            SigningKey::generate(on.entropy),
+        );
+        let number = u32::try_from(rotations)
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
         let statement = Statement::new(on.vault, number, &from, &to, on.now);
-        on.change.succeed_identity(&to, Some(&cbor::encode(&statement)), on.now)?;
+        on.change
+            .succeed_identity(&to, Some(&cbor::encode(&statement)), on.now)?;
         let alarm = on.change.credential()?.ok_or(Code::Internal)?.alarm;
         on.change.freeze_credential(false, alarm)?;
         on.tell(feed::Kind::IdentityRotated, by.device())?;
@@ -60,15 +66,31 @@ mod tests {
     #[test]
     fn rotation_replaces_both_keys_and_keeps_the_vault() {
         let mut owner = fixture::owner();
-        let before = owner.call(&audit::Verify {}).expect("head").head.identity_key;
+        let before = owner
+            .call(&audit::Verify {})
+            .expect("head")
+            .head
+            .identity_key;
 
-        let rotated =
-            owner.call_present(&credential::RotateIdentity {}, None).expect("rotated");
+        let rotated = owner
+            .call_present(&credential::RotateIdentity {}, None)
+            .expect("rotated");
 
-        let after = owner.call(&audit::Verify {}).expect("head").head.identity_key;
+        let after = owner
+            .call(&audit::Verify {})
+            .expect("head")
+            .head
+            .identity_key;
         assert_ne!(before, after);
         assert_eq!(after, rotated.identity_key);
-        let public = owner.vault.database().view().credential().expect("row").expect("one").public;
+        let public = owner
+            .vault
+            .database()
+            .view()
+            .credential()
+            .expect("row")
+            .expect("one")
+            .public;
         assert_eq!(public.0, rotated.credential_key);
         assert_eq!(owner.status().open.expect("open").vault, owner.vault_id);
         assert!(owner.feed_kinds().contains(&feed::Kind::IdentityRotated));
@@ -78,13 +100,21 @@ mod tests {
     fn statements_lead_from_the_first_key_to_the_newest() {
         let mut owner = fixture::owner();
         for _ in 0..2 {
-            owner.call_present(&credential::RotateIdentity {}, None).expect("rotated");
+            owner
+                .call_present(&credential::RotateIdentity {}, None)
+                .expect("rotated");
         }
 
         let chain = owner.vault.database().view().identities().expect("rows");
 
-        assert_eq!(vettid_wire::id::VaultId::of(&chain[0].public), owner.vault_id);
-        assert_eq!(chain.iter().map(|key| key.number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(
+            vettid_wire::id::VaultId::of(&chain[0].public),
+            owner.vault_id
+        );
+        assert_eq!(
+            chain.iter().map(|key| key.number).collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
         assert!(chain[0].statement.is_none() && chain[2].statement.is_some());
     }
 
@@ -95,7 +125,9 @@ mod tests {
         owner.call(&credential::ReportLost {}).expect("reported");
         assert_eq!(owner.reveal_critical(id), refused(Code::CredentialFrozen));
 
-        owner.call_present(&credential::RotateIdentity {}, None).expect("rotated");
+        owner
+            .call_present(&credential::RotateIdentity {}, None)
+            .expect("rotated");
 
         assert_eq!(owner.reveal_critical(id).expect("values"), ["1234"]);
     }
@@ -105,7 +137,9 @@ mod tests {
         let mut owner = fixture::owner();
         for _ in 0..limits::ROTATIONS {
             owner.refill_if_empty();
-            owner.call_present(&credential::RotateIdentity {}, None).expect("rotated");
+            owner
+                .call_present(&credential::RotateIdentity {}, None)
+                .expect("rotated");
         }
 
         owner.refill_if_empty();

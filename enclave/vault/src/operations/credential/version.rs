@@ -46,7 +46,10 @@ mod tests {
 
         let report = owner.call(&credential::Version {}).expect("report");
 
-        assert_eq!((report.version, report.frozen, report.alarm), (2, false, None));
+        assert_eq!(
+            (report.version, report.frozen, report.alarm),
+            (2, false, None)
+        );
         assert_eq!(report.unconfirmed, owner.credential);
     }
 

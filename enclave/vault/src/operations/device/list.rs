@@ -48,8 +48,14 @@ mod tests {
 
         let devices = owner.call(&device::List {}).expect("devices").devices;
 
-        let seen: Vec<_> = devices.iter().map(|device| (device.role, device.this)).collect();
-        assert_eq!(seen, [(device::Role::App, true), (device::Role::Desktop, false)]);
+        let seen: Vec<_> = devices
+            .iter()
+            .map(|device| (device.role, device.this))
+            .collect();
+        assert_eq!(
+            seen,
+            [(device::Role::App, true), (device::Role::Desktop, false)]
+        );
         assert_eq!(devices[0].name, "phone");
     }
 

@@ -31,9 +31,17 @@ mod tests {
     fn feed_goes_on_behind_a_sequence() {
         let mut owner = fixture::owner();
 
-        let first = feed::List { after: 0, limit: Some(1), unread: false };
+        let first = feed::List {
+            after: 0,
+            limit: Some(1),
+            unread: false,
+        };
         let first = owner.call(&first).expect("page");
-        let rest = feed::List { after: first.entries[0].sequence, limit: None, unread: false };
+        let rest = feed::List {
+            after: first.entries[0].sequence,
+            limit: None,
+            unread: false,
+        };
         let rest = owner.call(&rest).expect("page");
 
         assert_eq!(first.entries[0].kind, feed::Kind::VaultCreated);

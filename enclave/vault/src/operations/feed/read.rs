@@ -31,15 +31,28 @@ mod tests {
     #[test]
     fn read_entries_are_no_longer_unread_and_keep_their_time() {
         let mut owner = fixture::owner();
-        let unread = feed::List { after: 0, limit: None, unread: true };
+        let unread = feed::List {
+            after: 0,
+            limit: None,
+            unread: true,
+        };
 
         owner.call(&feed::Read { through: 1 }).expect("read");
         owner.clock.advance(1000);
         owner.call(&feed::Read { through: 1 }).expect("read again");
 
         let left = owner.call(&unread).expect("page").entries;
-        assert_eq!(left.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [2]);
-        let all = owner.call(&feed::List { unread: false, ..unread }).expect("page").entries;
+        assert_eq!(
+            left.iter().map(|entry| entry.sequence).collect::<Vec<_>>(),
+            [2]
+        );
+        let all = owner
+            .call(&feed::List {
+                unread: false,
+                ..unread
+            })
+            .expect("page")
+            .entries;
         assert_eq!(all[0].read, Some(fixture::NOON));
     }
 }

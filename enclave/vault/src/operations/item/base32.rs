@@ -6,7 +6,10 @@ use vettid_wire::Secret;
 pub(crate) fn decode(text: &str) -> Option<Secret> {
     let mut out = Vec::with_capacity(text.len().saturating_mul(5) / 8);
     let (mut bits, mut count) = (0_u32, 0_u32);
-    for byte in text.bytes().filter(|byte| !matches!(byte, b' ' | b'-' | b'=')) {
+    for byte in text
+        .bytes()
+        .filter(|byte| !matches!(byte, b' ' | b'-' | b'='))
+    {
         let value = match byte.to_ascii_uppercase() {
             letter @ b'A'..=b'Z' => letter - b'A',
             digit @ b'2'..=b'7' => digit - b'2' + 26,

@@ -29,8 +29,17 @@ pub(crate) fn check(draft: &Draft) -> Result<(), Stop> {
         text::at_most("notes", limits::NOTES, notes.len())?;
         value::check_notes(notes)?;
     }
-    let ids: Vec<_> = draft.fields.iter().map(|field| field.id).filter(|id| *id > 0).collect();
-    if all_differ(&ids) && all_differ(&draft.tags) { Ok(()) } else { Err(Code::InvalidValue.into()) }
+    let ids: Vec<_> = draft
+        .fields
+        .iter()
+        .map(|field| field.id)
+        .filter(|id| *id > 0)
+        .collect();
+    if all_differ(&ids) && all_differ(&draft.tags) {
+        Ok(())
+    } else {
+        Err(Code::InvalidValue.into())
+    }
 }
 
 fn all_differ<T: Ord>(all: &[T]) -> bool {
@@ -59,16 +68,34 @@ mod tests {
             check(&draft)
         };
 
-        assert_eq!(with(&|d| d.name = "x".repeat(129)), limited("item name", 128, 129));
+        assert_eq!(
+            with(&|d| d.name = "x".repeat(129)),
+            limited("item name", 128, 129)
+        );
         let tags: Vec<_> = (0..17).map(|number| format!("t{number}")).collect();
-        assert_eq!(with(&|d| d.tags = tags.clone()), limited("item tags", 16, 17));
-        assert_eq!(with(&|d| d.tags = vec!["x".repeat(33)]), limited("tag name", 32, 33));
+        assert_eq!(
+            with(&|d| d.tags = tags.clone()),
+            limited("item tags", 16, 17)
+        );
+        assert_eq!(
+            with(&|d| d.tags = vec!["x".repeat(33)]),
+            limited("tag name", 32, 33)
+        );
         let fields = vec![field("label", "x"); 65];
-        assert_eq!(with(&|d| d.fields = fields.clone()), limited("fields", 64, 65));
+        assert_eq!(
+            with(&|d| d.fields = fields.clone()),
+            limited("fields", 64, 65)
+        );
         let label = field(&"x".repeat(65), "x");
-        assert_eq!(with(&|d| d.fields = vec![label.clone()]), limited("field label", 64, 65));
+        assert_eq!(
+            with(&|d| d.fields = vec![label.clone()]),
+            limited("field label", 64, 65)
+        );
         let notes = Secret::new(vec![b'x'; 16 * 1024 + 1]);
-        assert_eq!(with(&|d| d.notes = Some(notes.clone())), limited("notes", 16384, 16385));
+        assert_eq!(
+            with(&|d| d.notes = Some(notes.clone())),
+            limited("notes", 16384, 16385)
+        );
     }
 
     #[test]
@@ -82,9 +109,15 @@ mod tests {
 
         assert_eq!(with(&|d| d.name = "a\u{0}b".into()), invalid);
         assert_eq!(with(&|d| d.tags = vec!["a".into(), "a".into()]), invalid);
-        let numbered = Field { id: 1, ..field("label", "x") };
+        let numbered = Field {
+            id: 1,
+            ..field("label", "x")
+        };
         assert_eq!(with(&|d| d.fields = vec![numbered.clone(); 2]), invalid);
-        let date = Field { kind: FieldKind::Date, ..field("label", "no date") };
+        let date = Field {
+            kind: FieldKind::Date,
+            ..field("label", "no date")
+        };
         assert_eq!(with(&|d| d.fields = vec![date.clone()]), invalid);
         assert_eq!(with(&|d| d.notes = Some(Secret::new(vec![0xff]))), invalid);
     }

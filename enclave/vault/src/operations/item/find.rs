@@ -1,11 +1,11 @@
 //! One version of an item as it is stored, and as it is shown.
 
 use vettid_store::View;
+use vettid_wire::cbor;
 use vettid_wire::id::ItemId;
 use vettid_wire::operation::item::{Draft, Field, Item, Sensitivity, Summary};
 use vettid_wire::refusal::Code;
 use vettid_wire::time::UnixMillis;
-use vettid_wire::cbor;
 
 use super::body::Body;
 use crate::stop::Stop;
@@ -42,7 +42,14 @@ pub(crate) fn find(view: &View<'_>, id: &ItemId, version: Option<u64>) -> Result
         .expose(|body| cbor::decode_exact(body))
         .map_err(|_| Stop::from(Code::Internal))?;
     let (name, written) = (content.name, content.written);
-    Ok(Found { summary, created, version, name, written, body })
+    Ok(Found {
+        summary,
+        created,
+        version,
+        name,
+        written,
+        body,
+    })
 }
 
 impl Found {
@@ -55,11 +62,24 @@ impl Found {
     pub(crate) fn into_item(self, shown: Shown) -> Item {
         let sensitivity = self.sensitivity();
         let visible = shown == Shown::Secret || sensitivity == Sensitivity::Data;
-        let Self { summary, created, version, name, written, body } = self;
+        let Self {
+            summary,
+            created,
+            version,
+            name,
+            written,
+            body,
+        } = self;
         let fields: Vec<Field> = if visible {
             body.fields
         } else {
-            body.fields.into_iter().map(|field| Field { value: None, ..field }).collect()
+            body.fields
+                .into_iter()
+                .map(|field| Field {
+                    value: None,
+                    ..field
+                })
+                .collect()
         };
         let draft = Draft {
             name,
@@ -71,6 +91,13 @@ impl Found {
             notes: body.notes.filter(|_| visible),
         };
         let (id, removed) = (summary.id, summary.removed);
-        Item { id, version, draft, created, updated: written, removed }
+        Item {
+            id,
+            version,
+            draft,
+            created,
+            updated: written,
+            removed,
+        }
     }
 }

@@ -25,7 +25,6 @@ impl Operation for Get {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::fixture::{self, draft, field, refused, secret};
     use vettid_wire::id::ItemId;
     use vettid_wire::operation::item::{Draft, Sensitivity};
@@ -57,7 +56,10 @@ mod tests {
         for id in [first, second] {
             let item = owner.get(id).expect("item");
             assert_eq!(item.draft.fields.len(), 1);
-            assert_eq!((&item.draft.fields[0].value, &item.draft.notes), (&None, &None));
+            assert_eq!(
+                (&item.draft.fields[0].value, &item.draft.notes),
+                (&None, &None)
+            );
         }
     }
 

@@ -55,7 +55,9 @@ mod tests {
 
     #[test]
     fn unknown_item_has_no_history() {
-        let refusal = fixture::owner().call(&item::History { id: ItemId([0; 16]) });
+        let refusal = fixture::owner().call(&item::History {
+            id: ItemId([0; 16]),
+        });
 
         assert_eq!(refusal, refused(Code::NotFound));
     }

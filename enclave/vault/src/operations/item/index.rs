@@ -2,10 +2,10 @@
 //!
 //! Names, tags and labels of every item; values and notes of data items only.
 
+use vettid_crypto::Zeroizing;
 use vettid_store::{Searchable, View};
 use vettid_wire::id::ItemId;
 use vettid_wire::operation::item::Sensitivity;
-use vettid_crypto::Zeroizing;
 
 use super::body::Body;
 use super::find::find;
@@ -38,7 +38,10 @@ pub(crate) fn with_searchable<T>(
 ) -> Result<T, Stop> {
     let found = find(view, id, None)?;
     let text = text(&found.summary.tags, &found.body);
-    f(&Searchable { name: &found.name, text: &text })
+    f(&Searchable {
+        name: &found.name,
+        text: &text,
+    })
 }
 
 /// Indexes an item anew after it or its tags changed; takes it out if it is in the trash.
@@ -46,11 +49,16 @@ pub(crate) fn renew(on: &Changing<'_>, id: &ItemId) -> Result<(), Stop> {
     if !on.indexed {
         return Ok(());
     }
-    let live = on.change.item(id)?.is_some_and(|(summary, _)| summary.removed.is_none());
+    let live = on
+        .change
+        .item(id)?
+        .is_some_and(|(summary, _)| summary.removed.is_none());
     if !live {
         return Ok(on.change.unindex_item(id)?);
     }
-    with_searchable(on.change, id, |searchable| Ok(on.change.index_item(id, searchable)?))
+    with_searchable(on.change, id, |searchable| {
+        Ok(on.change.index_item(id, searchable)?)
+    })
 }
 
 /// Indexes items anew.

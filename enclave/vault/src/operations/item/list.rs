@@ -35,16 +35,30 @@ mod tests {
             owner.put_note(name);
         }
 
-        let first = item::List { limit: Some(2), ..list_all() };
+        let first = item::List {
+            limit: Some(2),
+            ..list_all()
+        };
         let first = owner.call(&first).expect("page");
         let last = &first.items[1];
-        let after = Some(Cursor { name: last.name.clone(), id: last.id });
-        let second = owner.call(&item::List { after, ..list_all() }).expect("page");
+        let after = Some(Cursor {
+            name: last.name.clone(),
+            id: last.id,
+        });
+        let second = owner
+            .call(&item::List {
+                after,
+                ..list_all()
+            })
+            .expect("page");
 
         let names = |page: &item::Summaries| -> Vec<_> {
             page.items.iter().map(|item| item.name.clone()).collect()
         };
-        assert_eq!((names(&first), first.more), (vec!["A".into(), "b".into()], true));
+        assert_eq!(
+            (names(&first), first.more),
+            (vec!["A".into(), "b".into()], true)
+        );
         assert_eq!((names(&second), second.more), (vec!["c".to_owned()], false));
     }
 
@@ -55,14 +69,41 @@ mod tests {
         let removed = owner.put_note("removed");
         owner.remove(removed, 1, false).expect("removed");
         let mut ids = |list: &item::List| -> Vec<_> {
-            owner.call(list).expect("page").items.iter().map(|item| item.id).collect()
+            owner
+                .call(list)
+                .expect("page")
+                .items
+                .iter()
+                .map(|item| item.id)
+                .collect()
         };
 
-        assert_eq!(ids(&item::List { tag: Some("bank".into()), ..list_all() }), [tagged]);
-        assert_eq!(ids(&item::List { removed: true, ..list_all() }), [removed]);
-        let login = item::List { category: Some(Category::Login), ..list_all() };
+        assert_eq!(
+            ids(&item::List {
+                tag: Some("bank".into()),
+                ..list_all()
+            }),
+            [tagged]
+        );
+        assert_eq!(
+            ids(&item::List {
+                removed: true,
+                ..list_all()
+            }),
+            [removed]
+        );
+        let login = item::List {
+            category: Some(Category::Login),
+            ..list_all()
+        };
         assert!(ids(&login).is_empty());
-        assert!(ids(&item::List { favorite: true, ..list_all() }).is_empty());
+        assert!(
+            ids(&item::List {
+                favorite: true,
+                ..list_all()
+            })
+            .is_empty()
+        );
         assert_eq!(ids(&list_all()), [tagged]);
     }
 }

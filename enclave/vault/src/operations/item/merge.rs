@@ -20,10 +20,16 @@ pub(crate) fn merge(draft: &Draft, current: Option<&Body>) -> Result<Body, Stop>
         let field = if field.id == 0 {
             let id = next_field;
             next_field = next_field.checked_add(1).ok_or(Code::InvalidValue)?;
-            Field { id, ..field.clone() }
+            Field {
+                id,
+                ..field.clone()
+            }
         } else {
             let there = current.map_or(&[][..], |body| &body.fields);
-            there.iter().find(|there| there.id == field.id).ok_or(Code::InvalidValue)?;
+            there
+                .iter()
+                .find(|there| there.id == field.id)
+                .ok_or(Code::InvalidValue)?;
             field.clone()
         };
         fields.push(with_value(field, draft.sensitivity, keeps)?);
@@ -34,15 +40,18 @@ pub(crate) fn merge(draft: &Draft, current: Option<&Body>) -> Result<Body, Stop>
         None => kept_notes(current, keeps)?,
     };
     let (category, sensitivity) = (draft.category, draft.sensitivity);
-    Ok(Body { category, sensitivity, fields, notes, next_field, critical: None })
+    Ok(Body {
+        category,
+        sensitivity,
+        fields,
+        notes,
+        next_field,
+        critical: None,
+    })
 }
 
 /// The field with the value that it gets. Values of a critical item travel elsewhere.
-fn with_value(
-    field: Field,
-    sensitivity: Sensitivity,
-    keeps: Option<&Body>,
-) -> Result<Field, Stop> {
+fn with_value(field: Field, sensitivity: Sensitivity, keeps: Option<&Body>) -> Result<Field, Stop> {
     match (&field.value, sensitivity) {
         (None, Sensitivity::Critical) | (Some(_), Sensitivity::Data | Sensitivity::Secret) => {
             Ok(field)
@@ -50,8 +59,13 @@ fn with_value(
         (Some(_), Sensitivity::Critical) => Err(Code::InvalidValue.into()),
         (None, Sensitivity::Data | Sensitivity::Secret) => {
             let there = keeps.and_then(|body| body.fields.iter().find(|old| old.id == field.id));
-            let kept = there.filter(|there| there.kind == field.kind).ok_or(Code::InvalidValue)?;
-            Ok(Field { value: kept.value.clone(), ..field })
+            let kept = there
+                .filter(|there| there.kind == field.kind)
+                .ok_or(Code::InvalidValue)?;
+            Ok(Field {
+                value: kept.value.clone(),
+                ..field
+            })
         }
     }
 }
@@ -71,11 +85,17 @@ mod tests {
     use vettid_wire::operation::item::FieldKind;
 
     fn with_fields(fields: Vec<Field>) -> Draft {
-        Draft { fields, ..draft("name") }
+        Draft {
+            fields,
+            ..draft("name")
+        }
     }
 
     fn secret(draft: Draft) -> Draft {
-        Draft { sensitivity: Sensitivity::Secret, ..draft }
+        Draft {
+            sensitivity: Sensitivity::Secret,
+            ..draft
+        }
     }
 
     fn invalid() -> Option<Stop> {
@@ -99,16 +119,26 @@ mod tests {
     #[test]
     fn absent_value_and_notes_stay() {
         let notes = Some(Secret::from("notes"));
-        let first = Draft { notes: notes.clone(), ..with_fields(vec![field("a", "1")]) };
+        let first = Draft {
+            notes: notes.clone(),
+            ..with_fields(vec![field("a", "1")])
+        };
         let first = merge(&first, None).expect("first");
-        let renamed = Field { id: 1, value: None, ..field("renamed", "") };
+        let renamed = Field {
+            id: 1,
+            value: None,
+            ..field("renamed", "")
+        };
 
         let second = merge(&with_fields(vec![renamed]), Some(&first)).expect("second");
 
         assert_eq!(second.fields[0].value, Some(Secret::from("1")));
         assert_eq!(second.fields[0].label, "renamed");
         assert_eq!(second.notes, notes);
-        let without = Draft { notes: Some(Secret::default()), ..draft("name") };
+        let without = Draft {
+            notes: Some(Secret::default()),
+            ..draft("name")
+        };
         assert_eq!(merge(&without, Some(&first)).expect("third").notes, None);
     }
 
@@ -117,39 +147,80 @@ mod tests {
         let first = merge(&with_fields(vec![field("a", "1")]), None).expect("first");
 
         for fields in [
-            vec![Field { id: 7, ..field("a", "1") }],
-            vec![Field { value: None, ..field("a", "") }],
-            vec![Field { id: 1, value: None, kind: FieldKind::Date, ..field("a", "") }],
+            vec![Field {
+                id: 7,
+                ..field("a", "1")
+            }],
+            vec![Field {
+                value: None,
+                ..field("a", "")
+            }],
+            vec![Field {
+                id: 1,
+                value: None,
+                kind: FieldKind::Date,
+                ..field("a", "")
+            }],
         ] {
             assert_eq!(merge(&with_fields(fields), Some(&first)).err(), invalid());
         }
-        let foreign = with_fields(vec![Field { id: 1, ..field("a", "1") }]);
+        let foreign = with_fields(vec![Field {
+            id: 1,
+            ..field("a", "1")
+        }]);
         assert_eq!(merge(&foreign, None).err(), invalid());
     }
 
     #[test]
     fn weaker_item_keeps_no_value_and_no_notes() {
         let notes = Some(Secret::from("notes"));
-        let first = secret(Draft { notes, ..with_fields(vec![field("a", "1")]) });
+        let first = secret(Draft {
+            notes,
+            ..with_fields(vec![field("a", "1")])
+        });
         let first = merge(&first, None).expect("first");
-        let keep = vec![Field { id: 1, value: None, ..field("a", "") }];
-        let give = vec![Field { id: 1, ..field("a", "1") }];
+        let keep = vec![Field {
+            id: 1,
+            value: None,
+            ..field("a", "")
+        }];
+        let give = vec![Field {
+            id: 1,
+            ..field("a", "1")
+        }];
 
-        assert_eq!(merge(&with_fields(keep.clone()), Some(&first)).err(), invalid());
-        assert_eq!(merge(&with_fields(give.clone()), Some(&first)).err(), invalid());
-        let all = Draft { notes: Some(Secret::from("n")), ..with_fields(give) };
+        assert_eq!(
+            merge(&with_fields(keep.clone()), Some(&first)).err(),
+            invalid()
+        );
+        assert_eq!(
+            merge(&with_fields(give.clone()), Some(&first)).err(),
+            invalid()
+        );
+        let all = Draft {
+            notes: Some(Secret::from("n")),
+            ..with_fields(give)
+        };
         assert!(merge(&all, Some(&first)).is_ok());
         assert!(merge(&secret(with_fields(keep)), Some(&first)).is_ok());
     }
 
     #[test]
     fn critical_draft_has_no_values() {
-        let critical =
-            |draft: Draft| Draft { sensitivity: Sensitivity::Critical, ..draft };
+        let critical = |draft: Draft| Draft {
+            sensitivity: Sensitivity::Critical,
+            ..draft
+        };
         let with_value = critical(with_fields(vec![field("a", "1")]));
-        let without = with_fields(vec![Field { value: None, ..field("a", "") }]);
+        let without = with_fields(vec![Field {
+            value: None,
+            ..field("a", "")
+        }]);
 
         assert_eq!(merge(&with_value, None).err(), invalid());
-        assert_eq!(merge(&critical(without), None).expect("body").field_ids(), [1]);
+        assert_eq!(
+            merge(&critical(without), None).expect("body").field_ids(),
+            [1]
+        );
     }
 }

@@ -29,7 +29,12 @@ impl Operation for Otp {
         let wanted = |field: &&Field| {
             field.kind == FieldKind::Otp && request.field.is_none_or(|id| id == field.id)
         };
-        let field = found.body.fields.iter().find(wanted).ok_or(Code::NotFound)?;
+        let field = found
+            .body
+            .fields
+            .iter()
+            .find(wanted)
+            .ok_or(Code::NotFound)?;
         let seed = field.value.as_ref().ok_or(Code::NotFound)?;
         let seed = seed.expose(|seed| OtpSeed::parse(std::str::from_utf8(seed).ok()?));
         let code = seed.and_then(|seed| seed.code_at(on.now));
@@ -46,14 +51,21 @@ mod tests {
     const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
     fn otp(label: &str) -> Field {
-        Field { kind: FieldKind::Otp, ..field(label, SEED) }
+        Field {
+            kind: FieldKind::Otp,
+            ..field(label, SEED)
+        }
     }
 
     #[test]
     fn code_of_now_comes_without_its_seed_and_is_on_record() {
         let mut owner = fixture::owner();
         let fields = vec![field("user", "ann"), otp("code")];
-        let id = owner.put(Draft { sensitivity: Sensitivity::Secret, fields, ..draft("mail") });
+        let id = owner.put(Draft {
+            sensitivity: Sensitivity::Secret,
+            fields,
+            ..draft("mail")
+        });
 
         let code = owner.call(&item::Otp { id, field: None }).expect("code");
 
@@ -65,12 +77,24 @@ mod tests {
     #[test]
     fn field_without_a_seed_is_refused() {
         let mut owner = fixture::owner();
-        let id = owner.put(Draft { fields: vec![field("user", "ann"), otp("code")], ..draft("x") });
+        let id = owner.put(Draft {
+            fields: vec![field("user", "ann"), otp("code")],
+            ..draft("x")
+        });
 
-        assert_eq!(owner.call(&item::Otp { id, field: Some(1) }), refused(Code::NotFound));
+        assert_eq!(
+            owner.call(&item::Otp { id, field: Some(1) }),
+            refused(Code::NotFound)
+        );
         assert!(owner.call(&item::Otp { id, field: Some(2) }).is_ok());
         let note = owner.put_note("note");
-        assert_eq!(owner.call(&item::Otp { id: note, field: None }), refused(Code::NotFound));
+        assert_eq!(
+            owner.call(&item::Otp {
+                id: note,
+                field: None
+            }),
+            refused(Code::NotFound)
+        );
     }
 
     #[test]
@@ -78,6 +102,9 @@ mod tests {
         let mut owner = fixture::owner();
         let id = owner.put_critical("safe", "1234");
 
-        assert_eq!(owner.call(&item::Otp { id, field: None }), refused(Code::InvalidValue));
+        assert_eq!(
+            owner.call(&item::Otp { id, field: None }),
+            refused(Code::InvalidValue)
+        );
     }
 }

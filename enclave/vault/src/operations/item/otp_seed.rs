@@ -21,32 +21,62 @@ impl OtpSeed {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let Some(rest) = strip_prefix_ignoring_case(text.trim(), "otpauth://") else {
             let seed = base32::decode(text)?;
-            return Some(Self { seed, algorithm: Algorithm::Sha1, digits: 6, period: 30 });
+            return Some(Self {
+                seed,
+                algorithm: Algorithm::Sha1,
+                digits: 6,
+                period: 30,
+            });
         };
-        let query = strip_prefix_ignoring_case(rest, "totp/")?.split_once('?')?.1;
+        let query = strip_prefix_ignoring_case(rest, "totp/")?
+            .split_once('?')?
+            .1;
         let (mut seed, mut algorithm, mut digits, mut period) = (None, Algorithm::Sha1, 6, 30);
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
             match name.to_ascii_lowercase().as_str() {
                 "algorithm" => algorithm = parse_algorithm(value)?,
-                "digits" => digits = value.parse().ok().filter(|digits| (6..=8).contains(digits))?,
+                "digits" => {
+                    digits = value
+                        .parse()
+                        .ok()
+                        .filter(|digits| (6..=8).contains(digits))?
+                }
                 "period" => {
-                    period = value.parse().ok().filter(|period| (1..=3600).contains(period))?;
+                    period = value
+                        .parse()
+                        .ok()
+                        .filter(|period| (1..=3600).contains(period))?;
                 }
                 "secret" => seed = Some(base32::decode(&value.replace("%3D", "="))?),
                 _ => {}
             }
         }
-        Some(Self { seed: seed?, algorithm, digits, period })
+        Some(Self {
+            seed: seed?,
+            algorithm,
+            digits,
+            period,
+        })
     }
 
     /// The code of this moment.
     pub(crate) fn code_at(&self, now: UnixMillis) -> Option<OtpCode> {
-        let Self { algorithm, digits, period, .. } = *self;
+        let Self {
+            algorithm,
+            digits,
+            period,
+            ..
+        } = *self;
         let time = now.seconds();
-        let code = self.seed.expose(|seed| code(seed, algorithm, digits, period, time))?;
+        let code = self
+            .seed
+            .expose(|seed| code(seed, algorithm, digits, period, time))?;
         let gone = u32::try_from(time.checked_rem(u64::from(period))?).ok()?;
         let seconds_left = period.checked_sub(gone)?;
-        Some(OtpCode { code: Secret::new(code.into_bytes()), seconds_left })
+        Some(OtpCode {
+            code: Secret::new(code.into_bytes()),
+            seconds_left,
+        })
     }
 }
 
@@ -73,7 +103,9 @@ mod tests {
 
     fn code_of(text: &str, seconds: u64) -> Option<(String, u32)> {
         let code = OtpSeed::parse(text)?.code_at(UnixMillis(seconds * 1000 + 999))?;
-        let text = code.code.expose(|code| String::from_utf8_lossy(code).into_owned());
+        let text = code
+            .code
+            .expose(|code| String::from_utf8_lossy(code).into_owned());
         Some((text, code.seconds_left))
     }
 

@@ -4,9 +4,9 @@ use vettid_wire::limits;
 use vettid_wire::operation::item::{self, Sensitivity};
 use vettid_wire::refusal::Code;
 
+use super::draft;
 use super::merge::merge;
 use super::write::{Cover, base, write};
-use super::draft;
 use crate::audit::Audit;
 use crate::effect::{Changing, Once};
 use crate::grant::Device;
@@ -24,14 +24,22 @@ impl Operation for Put {
     const LIMIT: usize = limits::ITEM + SMALL;
 
     fn run(on: &mut Changing<'_>, by: Device, request: item::Put) -> Result<item::Written, Stop> {
-        let item::Put { id, base: version, draft } = request;
+        let item::Put {
+            id,
+            base: version,
+            draft,
+        } = request;
         if draft.sensitivity == Sensitivity::Critical {
             return Err(Code::InvalidValue.into());
         }
         draft::check(&draft)?;
         let base = base(on, id, version, false)?;
         let body = merge(&draft, base.found.as_ref().map(|found| &found.body))?;
-        let cover = Cover { name: &draft.name, favorite: draft.favorite, tags: &draft.tags };
+        let cover = Cover {
+            name: &draft.name,
+            favorite: draft.favorite,
+            tags: &draft.tags,
+        };
         write(on, by.device(), (base.id, base.version), &cover, &body)
     }
 }
@@ -52,20 +60,30 @@ mod tests {
     #[test]
     fn item_is_created_and_replaced_and_comes_back() {
         let mut owner = fixture::owner();
-        let first = Draft { fields: vec![field("user", "ann")], ..draft("mail") };
+        let first = Draft {
+            fields: vec![field("user", "ann")],
+            ..draft("mail")
+        };
 
         let written = owner.call(&put(None, None, first)).expect("created");
         let second = Draft {
-            fields: vec![Field { id: 1, ..field("user", "bob") }],
+            fields: vec![Field {
+                id: 1,
+                ..field("user", "bob")
+            }],
             favorite: true,
             ..draft("post")
         };
-        let replaced =
-            owner.call(&put(Some(written.id), Some(1), second)).expect("replaced");
+        let replaced = owner
+            .call(&put(Some(written.id), Some(1), second))
+            .expect("replaced");
 
         assert_eq!((written.version, replaced.version), (1, 2));
         let item = owner.get(written.id).expect("item");
-        assert_eq!((item.draft.name.as_str(), item.draft.favorite), ("post", true));
+        assert_eq!(
+            (item.draft.name.as_str(), item.draft.favorite),
+            ("post", true)
+        );
         assert_eq!(item.draft.fields[0].value, Some(Secret::from("bob")));
         assert!(owner.audited("item.put", true));
     }
@@ -74,7 +92,9 @@ mod tests {
     fn outdated_base_is_refused_with_the_version_that_is_current() {
         let mut owner = fixture::owner();
         let id = owner.put_note("one");
-        owner.call(&put(Some(id), Some(1), draft("two"))).expect("replaced");
+        owner
+            .call(&put(Some(id), Some(1), draft("two")))
+            .expect("replaced");
 
         let late = owner.call(&put(Some(id), Some(1), draft("late")));
 
@@ -89,7 +109,10 @@ mod tests {
 
         let missing = owner.call(&put(Some(id), None, draft("x")));
         assert_eq!(missing, refused(Code::InvalidValue));
-        assert_eq!(owner.call(&put(None, Some(1), draft("x"))), refused(Code::InvalidValue));
+        assert_eq!(
+            owner.call(&put(None, Some(1), draft("x"))),
+            refused(Code::InvalidValue)
+        );
         let unknown = owner.call(&put(Some(ItemId([0; 16])), Some(1), draft("x")));
         assert_eq!(unknown, refused(Code::NotFound));
     }
@@ -97,8 +120,14 @@ mod tests {
     #[test]
     fn critical_item_is_not_put_here_and_does_not_become_weaker() {
         let mut owner = fixture::owner();
-        let critical = Draft { sensitivity: Sensitivity::Critical, ..draft("x") };
-        assert_eq!(owner.call(&put(None, None, critical)), refused(Code::InvalidValue));
+        let critical = Draft {
+            sensitivity: Sensitivity::Critical,
+            ..draft("x")
+        };
+        assert_eq!(
+            owner.call(&put(None, None, critical)),
+            refused(Code::InvalidValue)
+        );
         let id = owner.put_critical("safe", "1234");
 
         let weaker = owner.call(&put(Some(id), Some(1), draft("safe")));
@@ -123,14 +152,34 @@ mod tests {
         let large = "x".repeat(33 * 1024);
         let fields = vec![field("a", &large), field("b", &large)];
 
-        let refusal = owner.call(&put(None, None, Draft { fields, ..draft("x") }));
+        let refusal = owner.call(&put(
+            None,
+            None,
+            Draft {
+                fields,
+                ..draft("x")
+            },
+        ));
 
         let limit = refusal.expect_err("too large").limit.expect("limit");
-        assert_eq!((limit.limit.as_str(), limit.max), ("body", (limits::ITEM + SMALL) as u64));
+        assert_eq!(
+            (limit.limit.as_str(), limit.max),
+            ("body", (limits::ITEM + SMALL) as u64)
+        );
         let fields = vec![field("a", &large), field("b", &large[..32 * 1024 - 600])];
-        let refusal = owner.call(&put(None, None, Draft { fields, ..draft("x") }));
+        let refusal = owner.call(&put(
+            None,
+            None,
+            Draft {
+                fields,
+                ..draft("x")
+            },
+        ));
         let limit = refusal.expect_err("too large").limit.expect("limit");
-        assert_eq!((limit.limit.as_str(), limit.max), ("item", limits::ITEM as u64));
+        assert_eq!(
+            (limit.limit.as_str(), limit.max),
+            ("item", limits::ITEM as u64)
+        );
     }
 
     #[test]
@@ -163,7 +212,16 @@ mod tests {
 
         let value = "x".repeat(1000);
         let fields = vec![field("text", &value)];
-        owner.call(&put(None, None, Draft { fields, ..draft("name") })).expect("put");
+        owner
+            .call(&put(
+                None,
+                None,
+                Draft {
+                    fields,
+                    ..draft("name")
+                },
+            ))
+            .expect("put");
 
         let record = owner.host.log_bytes() - before;
         assert!(record < 1600, "{record} bytes");

@@ -32,7 +32,11 @@ impl Operation for PutCritical {
         by: OwnerPresent,
         request: item::PutCritical,
     ) -> Result<item::Written, Stop> {
-        let item::PutCritical { id, base: version, draft } = request;
+        let item::PutCritical {
+            id,
+            base: version,
+            draft,
+        } = request;
         if draft.sensitivity != Sensitivity::Critical {
             return Err(Code::InvalidValue.into());
         }
@@ -43,10 +47,18 @@ impl Operation for PutCritical {
         check_values(&body, &values)?;
         let fields = body.field_ids();
         let sealed =
-            by.presence().seal_values(&base.id, base.version, &fields, &values, on.entropy);
-        let critical = Some(Critical { version: base.version, sealed });
+            by.presence()
+                .seal_values(&base.id, base.version, &fields, &values, on.entropy);
+        let critical = Some(Critical {
+            version: base.version,
+            sealed,
+        });
         let body = Body { critical, ..body };
-        let cover = Cover { name: &draft.name, favorite: draft.favorite, tags: &draft.tags };
+        let cover = Cover {
+            name: &draft.name,
+            favorite: draft.favorite,
+            tags: &draft.tags,
+        };
         write(on, by.device(), (base.id, base.version), &cover, &body)
     }
 }
@@ -59,7 +71,9 @@ fn check_values(body: &Body, values: &CriticalValues) -> Result<(), Stop> {
         return Err(Code::InvalidValue.into());
     }
     let pairs = body.fields.iter().zip(&values.values);
-    pairs.into_iter().try_for_each(|(field, value)| value::check(field.kind, value))
+    pairs
+        .into_iter()
+        .try_for_each(|(field, value)| value::check(field.kind, value))
 }
 
 #[cfg(test)]
@@ -70,7 +84,11 @@ mod tests {
     use vettid_wire::refusal::Refusal;
 
     fn put(draft: Draft) -> item::PutCritical {
-        item::PutCritical { id: None, base: None, draft }
+        item::PutCritical {
+            id: None,
+            base: None,
+            draft,
+        }
     }
 
     #[test]
@@ -81,7 +99,10 @@ mod tests {
 
         let body = owner.stored_body(id);
         assert!(!body.windows(4).any(|window| window == b"1234"));
-        assert_eq!(owner.reveal_critical(id).expect("values"), ["combination 1234"]);
+        assert_eq!(
+            owner.reveal_critical(id).expect("values"),
+            ["combination 1234"]
+        );
         assert!(owner.audited("item.put-critical", true));
     }
 
@@ -92,8 +113,14 @@ mod tests {
         let mut draft = critical_draft("safe");
         draft.fields[0].id = 1;
 
-        let request = item::PutCritical { id: Some(id), base: Some(1), draft };
-        owner.call_present(&request, critical_input(&["2"])).expect("replaced");
+        let request = item::PutCritical {
+            id: Some(id),
+            base: Some(1),
+            draft,
+        };
+        owner
+            .call_present(&request, critical_input(&["2"]))
+            .expect("replaced");
 
         assert_eq!(owner.reveal_critical(id).expect("values"), ["2"]);
         assert_eq!(owner.reveal_critical_version(id, 1).expect("values"), ["1"]);
@@ -113,19 +140,28 @@ mod tests {
         let large = "x".repeat(limits::CRITICAL_VALUES);
         let refusal = owner.call_present(&put(critical_draft("x")), critical_input(&[&large]));
         let limit = refusal.expect_err("too large").limit.expect("limit");
-        assert_eq!((limit.limit.as_str(), limit.max), ("critical values", 12 * 1024));
+        assert_eq!(
+            (limit.limit.as_str(), limit.max),
+            ("critical values", 12 * 1024)
+        );
     }
 
     #[test]
     fn draft_with_values_or_of_another_sensitivity_is_refused() {
         let mut owner = fixture::owner();
-        let data = Draft { sensitivity: Sensitivity::Data, ..critical_draft("x") };
+        let data = Draft {
+            sensitivity: Sensitivity::Data,
+            ..critical_draft("x")
+        };
         assert_eq!(
             owner.call_present(&put(data), critical_input(&["1"])),
             refused(Code::InvalidValue)
         );
         let mut open = critical_draft("x");
-        open.fields = vec![Field { value: Some(secret("1")), ..open.fields[0].clone() }];
+        open.fields = vec![Field {
+            value: Some(secret("1")),
+            ..open.fields[0].clone()
+        }];
 
         let refusal = owner.call_present(&put(open), critical_input(&["1"]));
 
@@ -137,8 +173,11 @@ mod tests {
         let mut owner = fixture::owner();
         let id = owner.put_note("note");
 
-        let request =
-            item::PutCritical { id: Some(id), base: Some(1), draft: critical_draft("note") };
+        let request = item::PutCritical {
+            id: Some(id),
+            base: Some(1),
+            draft: critical_draft("note"),
+        };
         let refusal = owner.call_present(&request, critical_input(&["1"]));
 
         assert_eq!(refusal, refused(Code::InvalidValue));
@@ -147,7 +186,10 @@ mod tests {
     #[test]
     fn refused_operation_renews_the_credential_all_the_same() {
         let mut owner = fixture::owner();
-        let long = Draft { name: "x".repeat(129), ..critical_draft("x") };
+        let long = Draft {
+            name: "x".repeat(129),
+            ..critical_draft("x")
+        };
 
         let refusal = owner.call_present(&put(long), critical_input(&["1"]));
 

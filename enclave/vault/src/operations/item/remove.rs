@@ -53,7 +53,12 @@ mod tests {
         owner.remove(id, 1, false).expect("removed");
 
         assert!(owner.call(&list_all()).expect("page").items.is_empty());
-        let trash = owner.call(&item::List { removed: true, ..list_all() }).expect("page");
+        let trash = owner
+            .call(&item::List {
+                removed: true,
+                ..list_all()
+            })
+            .expect("page");
         assert_eq!(trash.items[0].id, id);
         assert_eq!(owner.remove(id, 1, false), refused(Code::NotFound));
     }

@@ -5,8 +5,8 @@ use vettid_wire::refusal::Code;
 
 use super::body::Body;
 use super::find::find;
-use super::write::{Cover, current, write};
 use super::index;
+use super::write::{Cover, current, write};
 use crate::audit::Audit;
 use crate::effect::{Changing, Once};
 use crate::grant::Device;
@@ -42,7 +42,11 @@ impl Operation for Restore {
         let earlier = find(on.change, &id, Some(version))?;
         let sensitivity = earlier.sensitivity();
         let next_field = now.body.next_field;
-        let body = Body { sensitivity, next_field, ..earlier.body };
+        let body = Body {
+            sensitivity,
+            next_field,
+            ..earlier.body
+        };
         let cover = Cover {
             name: &earlier.name,
             favorite: now.summary.favorite,
@@ -88,28 +92,61 @@ mod tests {
     #[test]
     fn field_numbers_go_on_behind_a_restored_version() {
         let mut owner = fixture::owner();
-        let id = owner.put(Draft { fields: vec![field("a", "1")], ..draft("x") });
+        let id = owner.put(Draft {
+            fields: vec![field("a", "1")],
+            ..draft("x")
+        });
         let more = Draft {
-            fields: vec![Field { id: 1, ..field("a", "1") }, field("b", "2")],
+            fields: vec![
+                Field {
+                    id: 1,
+                    ..field("a", "1")
+                },
+                field("b", "2"),
+            ],
             ..draft("x")
         };
-        owner.call(&item::Put { id: Some(id), base: Some(1), draft: more }).expect("two fields");
+        owner
+            .call(&item::Put {
+                id: Some(id),
+                base: Some(1),
+                draft: more,
+            })
+            .expect("two fields");
         owner.restore(id, 2, Some(1)).expect("restored");
 
         let again = Draft {
-            fields: vec![Field { id: 1, ..field("a", "1") }, field("c", "3")],
+            fields: vec![
+                Field {
+                    id: 1,
+                    ..field("a", "1")
+                },
+                field("c", "3"),
+            ],
             ..draft("x")
         };
-        owner.call(&item::Put { id: Some(id), base: Some(3), draft: again }).expect("another");
+        owner
+            .call(&item::Put {
+                id: Some(id),
+                base: Some(3),
+                draft: again,
+            })
+            .expect("another");
 
         let fields = owner.get(id).expect("item").draft.fields;
-        assert_eq!(fields.iter().map(|field| field.id).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(
+            fields.iter().map(|field| field.id).collect::<Vec<_>>(),
+            [1, 3]
+        );
     }
 
     #[test]
     fn data_that_became_secret_does_not_become_readable_by_going_back() {
         let mut owner = fixture::owner();
-        let id = owner.put(Draft { fields: vec![field("a", "hidden")], ..draft("x") });
+        let id = owner.put(Draft {
+            fields: vec![field("a", "hidden")],
+            ..draft("x")
+        });
         owner.replace_secret(id, 1, "x", "hidden");
 
         owner.restore(id, 2, Some(1)).expect("restored");

@@ -40,7 +40,9 @@ mod tests {
         let mut owner = fixture::owner();
         let id = owner.put_secret("mail", "hunter2");
 
-        let item = owner.call(&item::Reveal { id, version: None }).expect("item");
+        let item = owner
+            .call(&item::Reveal { id, version: None })
+            .expect("item");
 
         assert_eq!(item.draft.fields[0].value, Some(secret("hunter2")));
         assert!(owner.audited("item.reveal", true));
@@ -52,10 +54,21 @@ mod tests {
         let id = owner.put_secret("mail", "first");
         owner.replace_secret(id, 1, "mail", "second");
 
-        let first = owner.call(&item::Reveal { id, version: Some(1) }).expect("item");
-        let gone = owner.call(&item::Reveal { id, version: Some(9) });
+        let first = owner
+            .call(&item::Reveal {
+                id,
+                version: Some(1),
+            })
+            .expect("item");
+        let gone = owner.call(&item::Reveal {
+            id,
+            version: Some(9),
+        });
 
-        assert_eq!((first.version, &first.draft.fields[0].value), (1, &Some(secret("first"))));
+        assert_eq!(
+            (first.version, &first.draft.fields[0].value),
+            (1, &Some(secret("first")))
+        );
         assert_eq!(gone, refused(Code::NotFound));
     }
 

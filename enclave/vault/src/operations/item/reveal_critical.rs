@@ -31,13 +31,21 @@ impl Operation for RevealCritical {
         let critical = found.body.critical.take().ok_or(Code::InvalidValue)?;
         let values = by
             .presence()
-            .open_values(&id, critical.version, &found.body.field_ids(), &critical.sealed)
+            .open_values(
+                &id,
+                critical.version,
+                &found.body.field_ids(),
+                &critical.sealed,
+            )
             .map_err(|_| Code::Internal)?;
         let fields = std::mem::take(&mut found.body.fields);
         found.body.fields = fields
             .into_iter()
             .zip(values.values)
-            .map(|(field, value)| Field { value: Some(value), ..field })
+            .map(|(field, value)| Field {
+                value: Some(value),
+                ..field
+            })
             .collect();
         Ok(found.into_item(Shown::Secret))
     }

@@ -39,7 +39,10 @@ impl Operation for Search {
             let text = std::str::from_utf8(text).map_err(|_| Code::InvalidValue)?;
             Ok::<_, Stop>(view.search(text, request.limit)?)
         })?;
-        Ok(item::Summaries { items: view.summaries(&found)?, more: false })
+        Ok(item::Summaries {
+            items: view.summaries(&found)?,
+            more: false,
+        })
     }
 }
 
@@ -99,7 +102,10 @@ mod tests {
     #[test]
     fn text_that_is_too_long_or_none_is_refused() {
         let mut owner = fixture::owner();
-        let search = |bytes: Vec<u8>| item::Search { text: Secret::new(bytes), limit: None };
+        let search = |bytes: Vec<u8>| item::Search {
+            text: Secret::new(bytes),
+            limit: None,
+        };
 
         let long = owner.call(&search(vec![b'x'; 257]));
         assert_eq!(long, Err(Refusal::limit("search", 256, 257)));

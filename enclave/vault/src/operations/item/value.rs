@@ -12,10 +12,16 @@ use crate::stop::Stop;
 /// An item's size bounds all of its values together. Attachments are not there yet.
 pub(crate) fn check(kind: FieldKind, value: &Secret) -> Result<(), Stop> {
     let fits = value.expose(|bytes| {
-        let Ok(text) = std::str::from_utf8(bytes) else { return false };
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return false;
+        };
         text.is_empty() || fits(kind, text)
     });
-    if fits { Ok(()) } else { Err(Code::InvalidValue.into()) }
+    if fits {
+        Ok(())
+    } else {
+        Err(Code::InvalidValue.into())
+    }
 }
 
 /// Refuses notes that are no text.
@@ -44,7 +50,9 @@ fn fits(kind: FieldKind, text: &str) -> bool {
 /// `YYYY-MM-DD` of a day that exists.
 fn is_date(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return false };
+    let [year, month, day] = parts.as_slice() else {
+        return false;
+    };
     let number = |text: &str, length: usize| {
         let digits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| text.parse::<u32>().ok()).flatten()
@@ -81,7 +89,9 @@ fn is_number(text: &str) -> bool {
 
 fn is_phone(text: &str) -> bool {
     text.contains(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_digit() || " +-./()*#,;x".contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_digit() || " +-./()*#,;x".contains(c))
 }
 
 #[cfg(test)]
@@ -105,7 +115,11 @@ mod tests {
             (FieldKind::Date, ""),
             (FieldKind::File, ""),
         ] {
-            assert_eq!(check(kind, &Secret::from(value)), Ok(()), "{kind:?} {value}");
+            assert_eq!(
+                check(kind, &Secret::from(value)),
+                Ok(()),
+                "{kind:?} {value}"
+            );
         }
     }
 
@@ -131,9 +145,16 @@ mod tests {
             (FieldKind::Url, "https://a b"),
         ] {
             let refused = Err(Code::InvalidValue.into());
-            assert_eq!(check(kind, &Secret::from(value)), refused, "{kind:?} {value}");
+            assert_eq!(
+                check(kind, &Secret::from(value)),
+                refused,
+                "{kind:?} {value}"
+            );
         }
         let not_text = Secret::new(vec![0xff]);
-        assert_eq!(check(FieldKind::Text, &not_text), Err(Code::InvalidValue.into()));
+        assert_eq!(
+            check(FieldKind::Text, &not_text),
+            Err(Code::InvalidValue.into())
+        );
     }
 }

@@ -45,7 +45,11 @@ pub(crate) fn base(
         }
         check_room(on)?;
         let id = ItemId::random(on.entropy);
-        return Ok(Base { id, version: 1, found: None });
+        return Ok(Base {
+            id,
+            version: 1,
+            found: None,
+        });
     };
     on.about(&id.0);
     let found = current(on, &id, base.ok_or(Code::InvalidValue)?)?;
@@ -56,7 +60,11 @@ pub(crate) fn base(
         return Err(Code::InvalidValue.into());
     }
     let version = found.summary.version.checked_add(1).ok_or(Code::Internal)?;
-    Ok(Base { id, version, found: Some(found) })
+    Ok(Base {
+        id,
+        version,
+        found: Some(found),
+    })
 }
 
 /// The item, if the version that the caller knows is the current one.

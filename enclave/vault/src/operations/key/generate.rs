@@ -63,7 +63,10 @@ mod tests {
             label: label.into(),
         };
 
-        assert_eq!(owner.call_present(&request(""), None), refused(Code::InvalidValue));
+        assert_eq!(
+            owner.call_present(&request(""), None),
+            refused(Code::InvalidValue)
+        );
         let long = owner.call_present(&request(&"x".repeat(65)), None);
         assert_eq!(long, Err(Refusal::limit("key label", 64, 65)));
     }

@@ -30,9 +30,12 @@ impl Operation for Import {
         stored::check_room(on, &request.label)?;
         let input: Secret = by.presence().input()?;
         let secret = input
-            .expose(|bytes| bytes.try_into().ok().map(|bytes| {
-                OwnerKey::import(stored::own(request.algorithm), bytes)
-            }))
+            .expose(|bytes| {
+                bytes
+                    .try_into()
+                    .ok()
+                    .map(|bytes| OwnerKey::import(stored::own(request.algorithm), bytes))
+            })
             .and_then(Result::ok)
             .ok_or(Code::InvalidValue)?;
         stored::store(on, &by, &secret, request.label, true)
@@ -47,7 +50,10 @@ mod tests {
     use vettid_wire::cbor;
 
     fn import(algorithm: key::Algorithm) -> key::Import {
-        key::Import { algorithm, label: "ssh".into() }
+        key::Import {
+            algorithm,
+            label: "ssh".into(),
+        }
     }
 
     fn input(bytes: &[u8]) -> Option<Secret> {

@@ -18,7 +18,9 @@ impl Operation for List {
     const AUDIT: Audit = Audit::Never;
 
     fn run(on: &mut Reading<'_>, _: Device, _: key::List) -> Result<key::Keys, Stop> {
-        Ok(key::Keys { keys: on.view().keys()? })
+        Ok(key::Keys {
+            keys: on.view().keys()?,
+        })
     }
 }
 
@@ -29,6 +31,12 @@ mod tests {
 
     #[test]
     fn vault_without_keys_lists_none() {
-        assert!(fixture::owner().call(&key::List {}).expect("keys").keys.is_empty());
+        assert!(
+            fixture::owner()
+                .call(&key::List {})
+                .expect("keys")
+                .keys
+                .is_empty()
+        );
     }
 }

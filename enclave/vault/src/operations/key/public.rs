@@ -19,7 +19,9 @@ impl Operation for Public {
     const AUDIT: Audit = Audit::Never;
 
     fn run(on: &mut Reading<'_>, _: Device, request: key::Public) -> Result<key::Key, Stop> {
-        on.view().key(&request.id)?.ok_or_else(|| Code::NotFound.into())
+        on.view()
+            .key(&request.id)?
+            .ok_or_else(|| Code::NotFound.into())
     }
 }
 

@@ -20,7 +20,11 @@ impl Operation for Remove {
 
     fn run(on: &mut Changing<'_>, _: FreshPin, request: key::Remove) -> Result<Done, Stop> {
         on.about(&request.id.0);
-        if on.change.remove_key(&request.id)? { Ok(Done {}) } else { Err(Code::NotFound.into()) }
+        if on.change.remove_key(&request.id)? {
+            Ok(Done {})
+        } else {
+            Err(Code::NotFound.into())
+        }
     }
 }
 
@@ -37,9 +41,15 @@ mod tests {
 
         owner.call(&key::Remove { id: made.id }).expect("removed");
 
-        let request = key::Sign { id: made.id, message: secret("m") };
+        let request = key::Sign {
+            id: made.id,
+            message: secret("m"),
+        };
         assert_eq!(owner.call_present(&request, None), refused(Code::NotFound));
-        assert_eq!(owner.call(&key::Remove { id: made.id }), refused(Code::NotFound));
+        assert_eq!(
+            owner.call(&key::Remove { id: made.id }),
+            refused(Code::NotFound)
+        );
     }
 
     #[test]
@@ -48,7 +58,10 @@ mod tests {
         let made = owner.generate_key(key::Algorithm::Ed25519).expect("made");
         owner.clock.advance(6 * MINUTE);
 
-        assert_eq!(owner.call(&key::Remove { id: made.id }), refused(Code::PinNeeded));
+        assert_eq!(
+            owner.call(&key::Remove { id: made.id }),
+            refused(Code::PinNeeded)
+        );
         assert_eq!(owner.call(&key::List {}).expect("keys").keys.len(), 1);
     }
 }

@@ -37,8 +37,10 @@ impl Operation for Sign {
             .presence()
             .open_key(&request.id, stored::own(key.algorithm), &sealed)
             .map_err(|_| Code::Internal)?;
-        let signature =
-            request.message.expose(|message| secret.sign(message)).map_err(|error| match error {
+        let signature = request
+            .message
+            .expose(|message| secret.sign(message))
+            .map_err(|error| match error {
                 OwnerKeyError::DoesNotSign => Code::KeyUnsuitable,
                 OwnerKeyError::Malformed => Code::Internal,
             })?;
@@ -61,7 +63,10 @@ mod tests {
         owner.reopen();
         owner.unlock().expect("unlocked");
 
-        let request = key::Sign { id: made.id, message: secret("pay") };
+        let request = key::Sign {
+            id: made.id,
+            message: secret("pay"),
+        };
         let signed = owner.call_present(&request, None).expect("signed");
 
         let public = VerifyingKey(made.public.try_into().expect("32 bytes"));
@@ -74,7 +79,10 @@ mod tests {
     fn agreement_key_unknown_key_and_long_message_are_refused() {
         let mut owner = fixture::owner();
         let made = owner.generate_key(key::Algorithm::X25519).expect("made");
-        let sign = |id, message: &str| key::Sign { id, message: secret(message) };
+        let sign = |id, message: &str| key::Sign {
+            id,
+            message: secret(message),
+        };
 
         let unsuitable = owner.call_present(&sign(made.id, "m"), None);
         assert_eq!(unsuitable, refused(Code::KeyUnsuitable));
@@ -82,6 +90,9 @@ mod tests {
         assert_eq!(unknown, refused(Code::NotFound));
         let long = "x".repeat(limits::SIGN_MESSAGE + 1);
         let too_long = owner.call_present(&sign(made.id, &long), None);
-        assert_eq!(too_long, Err(Refusal::limit("message", 32 * 1024, 32 * 1024 + 1)));
+        assert_eq!(
+            too_long,
+            Err(Refusal::limit("message", 32 * 1024, 32 * 1024 + 1))
+        );
     }
 }

@@ -41,7 +41,13 @@ impl Operation for Change {
         on.feed = Some(open.commit(out, |change, out| {
             let name = vault::ChangePin::NAME;
             audit::note(change, out.now, name, Some(by.device()), None, true)?;
-            kept::keep(change, call, &Outcome::Done(encode(&Done {})), None, out.now)?;
+            kept::keep(
+                change,
+                call,
+                &Outcome::Done(encode(&Done {})),
+                None,
+                out.now,
+            )?;
             let kind = feed::Kind::PinChanged;
             Ok(change.append_feed(out.now, kind, Some(by.device()))?)
         })?);
@@ -56,7 +62,10 @@ mod tests {
     use vettid_wire::time::MINUTE;
 
     fn change(current: &str, replacement: &str) -> vault::ChangePin {
-        vault::ChangePin { current: secret(current), replacement: secret(replacement) }
+        vault::ChangePin {
+            current: secret(current),
+            replacement: secret(replacement),
+        }
     }
 
     #[test]
@@ -64,7 +73,9 @@ mod tests {
         let mut owner = fixture::owner();
         let id = owner.put_note("kept");
 
-        owner.call(&change(fixture::PIN, "654321")).expect("changed");
+        owner
+            .call(&change(fixture::PIN, "654321"))
+            .expect("changed");
 
         owner.reopen();
         assert_eq!(owner.unlock(), refused(Code::WrongPin));
@@ -78,7 +89,10 @@ mod tests {
     fn wrong_current_pin_is_charged_and_changes_nothing() {
         let mut owner = fixture::owner();
 
-        assert_eq!(owner.call(&change("000000", "654321")), refused(Code::WrongPin));
+        assert_eq!(
+            owner.call(&change("000000", "654321")),
+            refused(Code::WrongPin)
+        );
 
         assert_eq!(owner.status().failed_attempts, 1);
         assert!(owner.audited("pin.change", false));
@@ -91,7 +105,10 @@ mod tests {
         let mut owner = fixture::owner();
         owner.clock.advance(6 * MINUTE);
 
-        assert_eq!(owner.call(&change(fixture::PIN, "654321")), refused(Code::PinNeeded));
+        assert_eq!(
+            owner.call(&change(fixture::PIN, "654321")),
+            refused(Code::PinNeeded)
+        );
         assert!(owner.audited("pin.change", false));
     }
 
@@ -110,9 +127,13 @@ mod tests {
     fn repeated_change_gets_the_kept_reply() {
         let mut owner = fixture::owner();
         let id = owner.next_request_id();
-        owner.call_as(id, &change(fixture::PIN, "654321")).expect("changed");
+        owner
+            .call_as(id, &change(fixture::PIN, "654321"))
+            .expect("changed");
 
-        owner.call_as(id, &change(fixture::PIN, "654321")).expect("repeated");
+        owner
+            .call_as(id, &change(fixture::PIN, "654321"))
+            .expect("repeated");
 
         assert_eq!(owner.status().failed_attempts, 0);
     }

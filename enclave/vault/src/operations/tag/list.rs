@@ -18,7 +18,9 @@ impl Operation for List {
     const AUDIT: Audit = Audit::Never;
 
     fn run(on: &mut Reading<'_>, _: Device, _: tag::List) -> Result<tag::Tags, Stop> {
-        Ok(tag::Tags { tags: on.view().tags()? })
+        Ok(tag::Tags {
+            tags: on.view().tags()?,
+        })
     }
 }
 
@@ -33,6 +35,9 @@ mod tests {
         owner.put_tagged("two", &["home"]);
         owner.remove(first, 1, false).expect("removed");
 
-        assert_eq!(owner.tags(), [("bank".to_owned(), 0), ("home".to_owned(), 1)]);
+        assert_eq!(
+            owner.tags(),
+            [("bank".to_owned(), 0), ("home".to_owned(), 1)]
+        );
     }
 }

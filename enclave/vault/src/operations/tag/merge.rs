@@ -39,7 +39,10 @@ mod tests {
     use crate::fixture::{self, refused};
 
     fn merge(name: &str, into: &str) -> tag::Merge {
-        tag::Merge { name: name.into(), into: into.into() }
+        tag::Merge {
+            name: name.into(),
+            into: into.into(),
+        }
     }
 
     #[test]
@@ -63,7 +66,10 @@ mod tests {
         let mut owner = fixture::owner();
         owner.put_tagged("one", &["bank"]);
 
-        assert_eq!(owner.call(&merge("bank", "bank")), refused(Code::InvalidValue));
+        assert_eq!(
+            owner.call(&merge("bank", "bank")),
+            refused(Code::InvalidValue)
+        );
         assert_eq!(owner.call(&merge("bank", "other")), refused(Code::NotFound));
         assert_eq!(owner.call(&merge("other", "bank")), refused(Code::NotFound));
     }

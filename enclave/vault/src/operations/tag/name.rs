@@ -12,8 +12,14 @@ pub(crate) fn check_name(name: &str) -> Result<(), Stop> {
     text::at_most("tag name", limits::TAG_NAME, name.len())?;
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let begins = name.bytes().next().is_some_and(alphanumeric);
-    let goes_on = name.bytes().all(|byte| alphanumeric(byte) || b" _-".contains(&byte));
-    if begins && goes_on { Ok(()) } else { Err(Code::InvalidValue.into()) }
+    let goes_on = name
+        .bytes()
+        .all(|byte| alphanumeric(byte) || b" _-".contains(&byte));
+    if begins && goes_on {
+        Ok(())
+    } else {
+        Err(Code::InvalidValue.into())
+    }
 }
 
 /// Refuses `names` when those that are not there yet would be too many.
@@ -22,7 +28,9 @@ pub(crate) fn check_room(view: &View<'_>, names: &[String]) -> Result<(), Stop> 
     for name in names {
         more += usize::from(view.tag(name)?.is_none());
     }
-    let count = usize::try_from(view.count_tags()?).unwrap_or(usize::MAX).saturating_add(more);
+    let count = usize::try_from(view.count_tags()?)
+        .unwrap_or(usize::MAX)
+        .saturating_add(more);
     if more > 0 && count > limits::TAGS {
         return Err(Refusal::limit("tags", limits::TAGS, count).into());
     }
@@ -42,6 +50,9 @@ mod tests {
             assert_eq!(check_name(bad), Err(Code::InvalidValue.into()), "{bad}");
         }
         let long = "x".repeat(33);
-        assert_eq!(check_name(&long), Err(Refusal::limit("tag name", 32, 33).into()));
+        assert_eq!(
+            check_name(&long),
+            Err(Refusal::limit("tag name", 32, 33).into())
+        );
     }
 }

@@ -24,7 +24,10 @@ impl Operation for Put {
     fn run(on: &mut Changing<'_>, _: Device, request: tag::Put) -> Result<Done, Stop> {
         let tag = &request.tag;
         check_name(&tag.name)?;
-        for (limit, text) in [("tag color", &tag.color), ("tag description", &tag.description)] {
+        for (limit, text) in [
+            ("tag color", &tag.color),
+            ("tag description", &tag.description),
+        ] {
             let text = text.as_deref().unwrap_or_default();
             text::at_most(limit, limits::TAG_TEXT, text.len())?;
             if text.contains(char::is_control) {
@@ -45,7 +48,13 @@ mod tests {
 
     fn put(name: &str, color: &str) -> tag::Put {
         let (name, color) = (name.to_owned(), Some(color.to_owned()));
-        tag::Put { tag: tag::Tag { name, color, description: None } }
+        tag::Put {
+            tag: tag::Tag {
+                name,
+                color,
+                description: None,
+            },
+        }
     }
 
     #[test]
@@ -66,7 +75,10 @@ mod tests {
         let mut owner = fixture::owner();
 
         assert_eq!(owner.call(&put("Bank", "red")), refused(Code::InvalidValue));
-        assert_eq!(owner.call(&put("bank", "r\ned")), refused(Code::InvalidValue));
+        assert_eq!(
+            owner.call(&put("bank", "r\ned")),
+            refused(Code::InvalidValue)
+        );
         let long = owner.call(&put("bank", &"x".repeat(129)));
         assert_eq!(long, Err(Refusal::limit("tag color", 128, 129)));
     }
@@ -76,7 +88,10 @@ mod tests {
         let mut owner = fixture::owner();
         owner.fill_tags(limits::TAGS);
 
-        assert_eq!(owner.call(&put("more", "red")), Err(Refusal::limit("tags", 512, 513)));
+        assert_eq!(
+            owner.call(&put("more", "red")),
+            Err(Refusal::limit("tags", 512, 513))
+        );
         assert!(owner.call(&put("tag 0", "red")).is_ok());
     }
 }

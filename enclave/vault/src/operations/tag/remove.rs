@@ -39,10 +39,16 @@ mod tests {
         let mut owner = fixture::owner();
         let id = owner.put_tagged("one", &["bank", "home"]);
 
-        owner.call(&tag::Remove { name: "bank".into() }).expect("removed");
+        owner
+            .call(&tag::Remove {
+                name: "bank".into(),
+            })
+            .expect("removed");
 
         assert_eq!(owner.get(id).expect("item").draft.tags, ["home"]);
-        let again = owner.call(&tag::Remove { name: "bank".into() });
+        let again = owner.call(&tag::Remove {
+            name: "bank".into(),
+        });
         assert_eq!(again, refused(Code::NotFound));
     }
 }

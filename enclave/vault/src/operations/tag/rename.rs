@@ -39,7 +39,10 @@ mod tests {
     use crate::fixture::{self, refused};
 
     fn rename(name: &str, replacement: &str) -> tag::Rename {
-        tag::Rename { name: name.into(), replacement: replacement.into() }
+        tag::Rename {
+            name: name.into(),
+            replacement: replacement.into(),
+        }
     }
 
     #[test]
@@ -61,7 +64,10 @@ mod tests {
         owner.put_tagged("one", &["bank", "home"]);
 
         assert_eq!(owner.call(&rename("bank", "home")), refused(Code::Conflict));
-        assert_eq!(owner.call(&rename("bank", "Home")), refused(Code::InvalidValue));
+        assert_eq!(
+            owner.call(&rename("bank", "Home")),
+            refused(Code::InvalidValue)
+        );
         assert_eq!(owner.call(&rename("other", "new")), refused(Code::NotFound));
     }
 }

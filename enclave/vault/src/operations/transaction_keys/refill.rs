@@ -30,7 +30,9 @@ impl Operation for Refill {
             on.change.insert_transaction_key(by.device(), &key)?;
             keys.push(key);
         }
-        Ok(transaction_keys::Refilled { keys: public(&keys) })
+        Ok(transaction_keys::Refilled {
+            keys: public(&keys),
+        })
     }
 }
 
@@ -47,8 +49,14 @@ mod tests {
         let mut owner = fixture::owner();
         let kept: BTreeSet<_> = owner.transaction_keys.iter().map(|key| key.id).collect();
 
-        let first = owner.call(&transaction_keys::Refill {}).expect("filled").keys;
-        let second = owner.call(&transaction_keys::Refill {}).expect("filled").keys;
+        let first = owner
+            .call(&transaction_keys::Refill {})
+            .expect("filled")
+            .keys;
+        let second = owner
+            .call(&transaction_keys::Refill {})
+            .expect("filled")
+            .keys;
 
         let ids = |keys: &[vettid_wire::request::TransactionKey]| -> BTreeSet<_> {
             keys.iter().map(|key| key.id).collect()
@@ -86,7 +94,10 @@ mod tests {
         owner.add_device(Role::Desktop);
         owner.use_other_device();
 
-        assert_eq!(owner.call(&transaction_keys::Refill {}), refused(Code::NotAllowed));
+        assert_eq!(
+            owner.call(&transaction_keys::Refill {}),
+            refused(Code::NotAllowed)
+        );
         assert!(owner.audited("transaction-keys.refill", false));
     }
 }

@@ -75,8 +75,9 @@ impl Staging {
         let vault = VaultId::of(&identity.verifying_key());
         let key = VaultKey::generate(entropy);
         let lock = store::Lock::new(&vault, &key, &hashed, salt, cost, entropy);
-        let keys =
-            (0..limits::TRANSACTION_KEYS).map(|_| transaction_keys::mint(entropy, at)).collect();
+        let keys = (0..limits::TRANSACTION_KEYS)
+            .map(|_| transaction_keys::mint(entropy, at))
+            .collect();
         let device = store::Device {
             name: request.device_name.clone(),
             role: Role::App,
@@ -86,7 +87,16 @@ impl Staging {
             revoked: None,
         };
         let session = on.call.caller.session;
-        Ok(Self { vault, identity, key, lock, device, keys, session, at })
+        Ok(Self {
+            vault,
+            identity,
+            key,
+            lock,
+            device,
+            keys,
+            session,
+            at,
+        })
     }
 }
 
@@ -99,7 +109,16 @@ fn stage(state: &mut State, staging: Staging) -> Result<(), Stop> {
             return Err(Code::AlreadyEnrolled.into());
         }
     };
-    let Staging { vault, identity, key, lock, device, keys, session, at } = staging;
+    let Staging {
+        vault,
+        identity,
+        key,
+        lock,
+        device,
+        keys,
+        session,
+        at,
+    } = staging;
     *state = State::Staged(Box::new(Staged {
         fresh,
         vault,
@@ -137,8 +156,10 @@ mod tests {
     #[test]
     fn other_token_is_refused() {
         let mut owner = fixture::invited();
-        let request =
-            vault::Enroll { token: fixture::secret("other token"), ..owner.enroll_request() };
+        let request = vault::Enroll {
+            token: fixture::secret("other token"),
+            ..owner.enroll_request()
+        };
 
         assert_eq!(owner.call(&request), refused(Code::InvitationInvalid));
         assert_eq!(owner.vault.state(), Phase::Fresh);
@@ -149,12 +170,24 @@ mod tests {
         let mut owner = fixture::invited();
         let good = owner.enroll_request();
 
-        let pin = vault::Enroll { pin: fixture::secret("12345"), ..good.clone() };
+        let pin = vault::Enroll {
+            pin: fixture::secret("12345"),
+            ..good.clone()
+        };
         assert_eq!(owner.call(&pin), refused(Code::InvalidValue));
-        let route = vault::Enroll { route: DeviceRoute([0xee; 16]), ..good.clone() };
+        let route = vault::Enroll {
+            route: DeviceRoute([0xee; 16]),
+            ..good.clone()
+        };
         assert_eq!(owner.call(&route), refused(Code::InvalidValue));
-        let name = vault::Enroll { device_name: "x".repeat(65), ..good };
-        assert_eq!(owner.call(&name), Err(Refusal::limit("device name", 64, 65)));
+        let name = vault::Enroll {
+            device_name: "x".repeat(65),
+            ..good
+        };
+        assert_eq!(
+            owner.call(&name),
+            Err(Refusal::limit("device name", 64, 65))
+        );
     }
 
     #[test]
@@ -170,11 +203,17 @@ mod tests {
     #[test]
     fn enrolling_a_vault_that_exists_is_refused_open_or_sealed() {
         let mut owner = fixture::owner();
-        assert_eq!(owner.call(&owner.enroll_request()), refused(Code::AlreadyEnrolled));
+        assert_eq!(
+            owner.call(&owner.enroll_request()),
+            refused(Code::AlreadyEnrolled)
+        );
 
         owner.reopen();
 
-        assert_eq!(owner.call(&owner.enroll_request()), refused(Code::AlreadyEnrolled));
+        assert_eq!(
+            owner.call(&owner.enroll_request()),
+            refused(Code::AlreadyEnrolled)
+        );
     }
 
     #[test]
@@ -187,7 +226,10 @@ mod tests {
 
         assert_eq!(closed, Some(vettid_wire::link::Closed::EnrollmentExpired));
         assert!(owner.host.log.is_empty());
-        assert_eq!(owner.call(&owner.enroll_request()), refused(Code::NotEnrolled));
+        assert_eq!(
+            owner.call(&owner.enroll_request()),
+            refused(Code::NotEnrolled)
+        );
     }
 
     #[test]
@@ -195,7 +237,13 @@ mod tests {
         let mut owner = fixture::invited();
         owner.clock.advance(30 * MINUTE + 1);
 
-        assert_eq!(owner.call(&owner.enroll_request()), refused(Code::NotEnrolled));
-        assert_eq!(owner.closed, Some(vettid_wire::link::Closed::EnrollmentExpired));
+        assert_eq!(
+            owner.call(&owner.enroll_request()),
+            refused(Code::NotEnrolled)
+        );
+        assert_eq!(
+            owner.closed,
+            Some(vettid_wire::link::Closed::EnrollmentExpired)
+        );
     }
 }

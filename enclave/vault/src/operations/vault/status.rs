@@ -41,14 +41,15 @@ impl Operation for Status {
     }
 }
 
-fn describe(
-    open: &Unlocked,
-    by: &Unlocking,
-    now: UnixMillis,
-) -> Result<vault::OpenStatus, Stop> {
+fn describe(open: &Unlocked, by: &Unlocking, now: UnixMillis) -> Result<vault::OpenStatus, Stop> {
     let view = open.view();
     let credential = view.credential()?.ok_or(Code::Internal)?;
-    let devices = open.gate.header.devices.iter().filter(|device| device.revoked.is_none());
+    let devices = open
+        .gate
+        .header
+        .devices
+        .iter()
+        .filter(|device| device.revoked.is_none());
     Ok(vault::OpenStatus {
         vault: open.gate.header.vault,
         items: view.count_items()?.live,
@@ -76,8 +77,14 @@ mod tests {
 
         let open = status.open.expect("open");
         assert!(!status.locked);
-        assert_eq!((open.items, open.devices, open.credential_version), (1, 1, 1));
-        assert_eq!((open.transaction_keys_left, open.credential_frozen), (19, false));
+        assert_eq!(
+            (open.items, open.devices, open.credential_version),
+            (1, 1, 1)
+        );
+        assert_eq!(
+            (open.transaction_keys_left, open.credential_frozen),
+            (19, false)
+        );
         assert_eq!(open.vault, owner.vault_id);
         assert!(open.bytes > 0 && open.feed == 2);
     }
@@ -92,13 +99,19 @@ mod tests {
 
         let status = owner.status();
 
-        assert_eq!((status.locked, status.failed_attempts, status.open), (true, 3, None));
+        assert_eq!(
+            (status.locked, status.failed_attempts, status.open),
+            (true, 3, None)
+        );
         assert_eq!(status.wait_until, Some(fixture::NOON.plus(30 * SECOND)));
     }
 
     #[test]
     fn fresh_vault_and_unknown_device_are_told_nothing() {
-        assert_eq!(fixture::invited().call(&vault::Status {}), refused(Code::NotEnrolled));
+        assert_eq!(
+            fixture::invited().call(&vault::Status {}),
+            refused(Code::NotEnrolled)
+        );
         let mut owner = fixture::owner();
         owner.use_other_device();
         assert_eq!(owner.call(&vault::Status {}), refused(Code::UnknownDevice));

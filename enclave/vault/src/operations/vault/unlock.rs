@@ -52,9 +52,7 @@ impl Operation for Unlock {
             change.append_audit(&event)?;
             Ok(match failed_before {
                 0 => None,
-                _ => {
-                    Some(change.append_feed(out.now, feed::Kind::PinFailed, Some(by.device()))?)
-                }
+                _ => Some(change.append_feed(out.now, feed::Kind::PinFailed, Some(by.device()))?),
             })
         })?;
         let view = open.view();
@@ -69,7 +67,9 @@ impl Operation for Unlock {
 
 /// Opens a sealed vault.
 fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<u32, Stop> {
-    let State::Sealed(sealed) = &mut *on.state else { return Err(Code::Internal.into()) };
+    let State::Sealed(sealed) = &mut *on.state else {
+        return Err(Code::Internal.into());
+    };
     if let Some(seen) = &request.seen {
         sealed.check_freshness(seen)?;
     }
@@ -152,7 +152,10 @@ mod tests {
         let mut owner = fixture::owner();
         for left in [None, None, Some(30)] {
             owner.reopen();
-            let expected = Refusal { retry_after: left, ..Code::WrongPin.into() };
+            let expected = Refusal {
+                retry_after: left,
+                ..Code::WrongPin.into()
+            };
             assert_eq!(owner.unlock_with("000000"), Err(expected));
         }
 
@@ -196,7 +199,10 @@ mod tests {
     fn hundredth_wrong_attempt_is_the_last() {
         let mut owner = fixture::owner();
         owner.vault.header_mut().attempts.failed = 99;
-        assert_eq!(owner.unlock_with("000000").expect_err("wrong").code, Code::WrongPin);
+        assert_eq!(
+            owner.unlock_with("000000").expect_err("wrong").code,
+            Code::WrongPin
+        );
         owner.clock.advance(2 * HOUR);
 
         assert_eq!(owner.unlock(), refused(Code::Exhausted));

@@ -1,0 +1,11 @@
+//! What holds across operations: hosts that lie or die, requests that repeat, grants that lack.
+
+mod attempts;
+mod crash;
+mod credential_use;
+mod grants;
+mod hygiene;
+mod item_model;
+mod lying_host;
+mod repeats;
+mod snapshot;
