@@ -59,7 +59,7 @@ fn owner_keeps_reads_finds_reveals_and_removes_items() {
     assert_eq!((wrong.code, wrong.error()), (3, "wrong-pin"), "{}", wrong.text);
     owner.expect(&["unlock"], &[PIN]);
     assert!(owner.expect(&["item", "get", &card], &[]).to_string().contains("blue-heron"));
-    owner.expect(&["audit", "verify"], &[]);
+    owner.expect(&["audit", "verify"], &[PIN]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use vettid_tests::noise::below;
 use vettid_tests::owner::{Owner, done, put_request, replace};
 use vettid_tests::processes::kill_now;
 use vettid_tests::raw::request_of;
+use vettid_tests::wait::until;
 use vettid_wire::Secret;
 use vettid_wire::operation::{Done, item, vault};
 use vettid_wire::refusal::Code;
@@ -35,8 +36,8 @@ fn rounds() -> u64 {
 fn kill(node: &mut Node, victim: Victim, delay: Duration) {
     thread::sleep(delay);
     match victim {
-        Victim::Bus => kill_now(node.nats().expect("a bus")),
-        Victim::Supervisor => kill_now(node.enclave().expect("an enclave")),
+        Victim::Bus => kill_now(until("a bus", || node.nats())),
+        Victim::Supervisor => kill_now(until("an enclave", || node.enclave())),
         Victim::Vault => node.vaults().into_iter().for_each(kill_now),
         Victim::Node => {
             node.kill_node();

@@ -139,7 +139,8 @@ async fn ask_node(
 /// Stages the vault and makes its first commit. A staged vault that was lost is staged again.
 async fn set_up(owner: &Owner, entry: &Entry) -> Result<(), Error> {
     let _turn = owner.turn().await;
-    if finish_earlier(owner, entry).await? {
+    let is_complete = owner.keeper().read(|state| state.credential.is_some());
+    if is_complete || finish_earlier(owner, entry).await? {
         return Ok(());
     }
     for _ in 0..STAGINGS {
@@ -177,7 +178,7 @@ async fn finish_earlier(owner: &Owner, entry: &Entry) -> Result<bool, Error> {
     };
     for unlocked in [false, true] {
         let prepared = repeated(&pending).ok_or(Fault::Key)?;
-        let reply = owner.ask(prepared, crate::owner::SENDS).await?;
+        let reply = owner.ask_again(prepared).await?;
         match &reply.outcome {
             Outcome::Refused(refusal) if refusal.code == Code::Locked && !unlocked => {
                 let seen = owner.keeper().head();

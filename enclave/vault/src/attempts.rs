@@ -18,7 +18,7 @@ pub(crate) fn charge(account: Attempts, now: UnixMillis) -> Result<Attempts, Ref
         return Err(Refusal::wait(seconds));
     }
     let failed = account.failed.saturating_add(1);
-    let not_before = wait_after(failed).map_or(UnixMillis::default(), |wait| now.plus(wait));
+    let not_before = wait_after(failed).map_or_else(UnixMillis::default, |wait| now.plus(wait));
     Ok(Attempts { failed, not_before })
 }
 

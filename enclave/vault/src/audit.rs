@@ -8,6 +8,7 @@ use vettid_wire::operation::audit::AuditHead;
 use vettid_wire::refusal::Code;
 use vettid_wire::time::UnixMillis;
 
+use crate::call::Call;
 use crate::stop::Stop;
 
 /// What an operation leaves in the audit chain.
@@ -50,6 +51,18 @@ pub(crate) fn note(
         done,
     };
     Ok(change.append_audit(&event)?)
+}
+
+/// Adds the event of a caller's request.
+pub(crate) fn note_call(
+    change: &Change<'_>,
+    call: &Call<'_>,
+    subject: Option<&[u8]>,
+    done: bool,
+    now: UnixMillis,
+) -> Result<(), Stop> {
+    let operation = &call.request.operation;
+    note(change, now, operation, Some(&call.device), subject, done)
 }
 
 /// The head of the chain, signed by the vault's identity.

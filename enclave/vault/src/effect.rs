@@ -216,27 +216,17 @@ fn change(
     let outcome = open.commit(out, |change, out| {
         let (entropy, now) = (&mut *out.entropy, out.now);
         let traces = &mut traces;
-        let reply = run(
-            &mut Changing {
-                change,
-                entropy,
-                vault,
-                now,
-                indexed,
-                traces,
-            },
-            facts,
-        )?;
+        let mut on = Changing {
+            change,
+            entropy,
+            vault,
+            now,
+            indexed,
+            traces,
+        };
+        let reply = run(&mut on, facts)?;
         if audit != Audit::Never {
-            let subject = traces.subject();
-            audit::note(
-                change,
-                now,
-                &call.request.operation,
-                Some(&call.device),
-                subject,
-                true,
-            )?;
+            audit::note_call(change, call, traces.subject(), true, now)?;
         }
         let outcome = Outcome::Done(reply);
         if keep {

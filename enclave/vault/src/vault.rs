@@ -79,13 +79,14 @@ impl Vault {
         entropy: &mut dyn Entropy,
     ) -> Answer {
         let mut out = self.outside(host, clock, entropy);
-        if self.enrollment_expired(out.now) {
-            self.state = State::Closed;
+        let expired = self.enrollment_expired(out.now);
+        if expired {
+            self.state = State::expired();
         }
         let (id, served) = dispatch::serve(&mut self.state, caller, request, &mut out);
-        let (feed, mut close) = match &served {
+        let (feed, close) = match &served {
             Ok(served) => (served.feed, served.close),
-            Err(_) => (None, None),
+            Err(_) => (None, expired.then_some(Closed::EnrollmentExpired)),
         };
         let served = match served {
             Ok(served) => Ok(served),
@@ -95,9 +96,6 @@ impl Vault {
         if checkpoint::overdue(&self.state) && checkpoint::take(&mut self.state, &mut out).is_err()
         {
             return self.lost();
-        }
-        if matches!(self.state, State::Closed) {
-            close = Some(Closed::EnrollmentExpired);
         }
         self.never_before_its_record(clock);
         let after = self.state.newest();
@@ -123,7 +121,7 @@ impl Vault {
     ) -> Answer {
         let mut out = self.outside(host, clock, entropy);
         if self.enrollment_expired(out.now) {
-            self.state = State::Closed;
+            self.state = State::expired();
             return Answer {
                 close: Some(Closed::EnrollmentExpired),
                 ..Answer::default()

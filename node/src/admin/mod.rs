@@ -264,7 +264,15 @@ impl Operator {
         })
     }
 
+    /// The enclave's identity: from the enclave while it serves, else as it was noted.
     async fn node_id(&self) -> Option<NodeId> {
+        if let Some(node) = self
+            .running
+            .as_ref()
+            .and_then(|running| running.health.enclave().node)
+        {
+            return Some(node);
+        }
         let bytes = space::fact(&self.database, NODE_ID).await.ok().flatten()?;
         bytes.try_into().ok().map(NodeId)
     }

@@ -97,15 +97,12 @@ fn report(line: &str) {
     {
         return;
     }
-    let text = line.split_once("] ").map_or(line, |(_, rest)| rest);
-    if ["[FTL]", "[ERR]", "nats-server:"]
-        .iter()
-        .any(|mark| text.starts_with(mark))
-    {
-        tracing::error!(text, "nats-server");
-    } else if text.starts_with("[WRN]") {
-        tracing::warn!(text, "nats-server");
-    } else {
-        tracing::debug!(text, "nats-server");
+    // A line is `[process] [LVL] text`.
+    let rest = line.split_once("] ").map_or(line, |(_, rest)| rest);
+    let (level, text) = rest.split_once(' ').unwrap_or((rest, ""));
+    match level {
+        "[FTL]" | "[ERR]" | "nats-server:" => tracing::error!(text, "nats-server"),
+        "[WRN]" => tracing::warn!(text, "nats-server"),
+        _ => tracing::debug!(text, "nats-server"),
     }
 }

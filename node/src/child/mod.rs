@@ -131,6 +131,7 @@ impl Program {
 
     fn report(&self, ended: io::Result<ExitStatus>) {
         match ended {
+            Ok(status) if status.success() => tracing::info!(child = self.name, "ended"),
             Ok(status) => tracing::warn!(child = self.name, %status, "ended unexpectedly"),
             Err(error) => tracing::error!(child = self.name, %error, "cannot be watched"),
         }

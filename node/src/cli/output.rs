@@ -75,7 +75,13 @@ fn print_invitation(id: u64, link: &str, web_link: &str, expires: u64) {
     ));
     say(format!("\n  {link}\n\n  {web_link}\n"));
     if let Ok(code) = QrCode::new(link) {
-        say(code.render::<Dense1x2>().quiet_zone(true).build());
+        // Most terminals show light on dark, which scanners want the other way round.
+        let (dark, light) = (Dense1x2::Light, Dense1x2::Dark);
+        say(code
+            .render::<Dense1x2>()
+            .dark_color(dark)
+            .light_color(light)
+            .build());
     }
     say("Whoever has this link can enroll: hand it over in private.");
 }

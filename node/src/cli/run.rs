@@ -1,5 +1,6 @@
 //! `vettid-node run`: a node in the foreground.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
@@ -58,7 +59,8 @@ impl Run {
             .map_err(|error| Failure::new(format!("--log: {error}")))?;
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr);
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal());
         if json {
             log.json().init();
         } else {

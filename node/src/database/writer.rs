@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::WriteError;
 
@@ -26,8 +26,9 @@ pub(crate) trait Change: Send {
     /// Estimate of what this adds to the write-ahead log, in bytes.
     fn weight(&self) -> usize;
 
-    /// Told once, after the batch is durable or has failed.
-    fn settle(self: Box<Self>, outcome: Result<(), WriteError>);
+    /// Told once, after the batch is durable or has failed. Whom it returns is woken at the end of
+    /// the batch, not once for each of its changes.
+    fn settle(self: Box<Self>, outcome: Result<(), WriteError>) -> Option<Arc<Notify>>;
 }
 
 /// The queue has no room.
@@ -105,6 +106,7 @@ fn write_batches(
         since_checkpoint += batch.iter().map(|change| change.weight()).sum::<usize>();
         let outcome = commit(connection, &mut batch);
         let alone = matches!(outcome, Err(WriteError::Failed)) && batch.len() > 1;
+        let mut wake = None;
         for mut change in batch.drain(..) {
             let outcome = if alone {
                 commit(connection, std::slice::from_mut(&mut change))
@@ -112,14 +114,28 @@ fn write_batches(
                 outcome
             };
             note(writable, outcome);
-            change.settle(outcome);
+            wake = later(wake, change.settle(outcome));
         }
+        later(wake, None);
         if since_checkpoint >= CHECKPOINT_BYTES {
             since_checkpoint = 0;
             checkpoint(connection);
         }
     }
     checkpoint(connection);
+}
+
+/// Keeps the signal for later while it stays the same; gives the one before when it does not.
+fn later(waiting: Option<Arc<Notify>>, next: Option<Arc<Notify>>) -> Option<Arc<Notify>> {
+    match (waiting, next) {
+        (Some(waiting), Some(next)) if Arc::ptr_eq(&waiting, &next) => Some(next),
+        (waiting, next) => {
+            if let Some(waiting) = waiting {
+                waiting.notify_one();
+            }
+            next
+        }
+    }
 }
 
 fn commit(connection: &Connection, batch: &mut [Box<dyn Change>]) -> Result<(), WriteError> {
@@ -169,11 +185,12 @@ where
         4 * 4_096
     }
 
-    fn settle(self: Box<Self>, outcome: Result<(), WriteError>) {
+    fn settle(self: Box<Self>, outcome: Result<(), WriteError>) -> Option<Arc<Notify>> {
         let Self {
             computed, reply, ..
         } = *self;
         // The asker may have given up; the change stands all the same.
         let _ = reply.send(outcome.and_then(|()| computed.ok_or(WriteError::Failed)));
+        None
     }
 }

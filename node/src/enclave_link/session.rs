@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
         let deadline = Instant::now() + FAREWELL;
         while self.router.unsettled() > 0 {
             let next = tokio::time::timeout_at(deadline, self.outcomes.next()).await;
-            let Ok(Some(outcome)) = next else { break };
+            let Ok(outcome) = next else { break };
             self.take_outcomes(&mut vec![outcome]);
             self.publish();
         }
@@ -159,10 +159,7 @@ impl<'a> Session<'a> {
                 written = unsent.write_some(&mut self.writing), if sends => {
                     written.map_err(|_| Ended::Lost)?;
                 }
-                count = self.outcomes.collect(&mut outcomes, BATCH) => {
-                    if count == 0 {
-                        return Err(Ended::Lost);
-                    }
+                () = self.outcomes.collect(&mut outcomes, BATCH) => {
                     self.take_outcomes(&mut outcomes);
                 }
                 alive = arrived, if listens => {

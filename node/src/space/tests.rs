@@ -63,7 +63,7 @@ impl Fixture {
             bytes,
         };
         appender.append(Append { space, record }).expect("room");
-        assert_eq!(outcomes.next().await.expect("open").result, Ok(()));
+        assert_eq!(outcomes.next().await.result, Ok(()));
     }
 
     async fn states(&self) -> Vec<SpaceState> {

@@ -1,8 +1,9 @@
 //! The two ends of appending: requests go in without waiting, outcomes come out in batches.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use vettid_wire::id::SpaceId;
 
 use super::Record;
@@ -48,11 +49,18 @@ pub struct Outcome {
 pub struct Appender {
     queue: Arc<dyn Fn(Append, Settle) -> Result<(), NoRoom> + Send + Sync>,
     window: Arc<Semaphore>,
-    outcomes: mpsc::Sender<Outcome>,
+    settled: Arc<Settled>,
 }
 
 /// Collects outcomes, in the order in which appends of one space were queued.
-pub struct Outcomes(mpsc::Receiver<Outcome>);
+pub struct Outcomes(Arc<Settled>);
+
+/// Outcomes on their way. Holds at most a window.
+#[derive(Default)]
+struct Settled {
+    ready: Mutex<VecDeque<Outcome>>,
+    news: Arc<Notify>,
+}
 
 /// The log takes no append now; it comes back to be tried after the next outcome.
 #[derive(Debug, Eq, PartialEq)]
@@ -65,15 +73,16 @@ impl Appender {
     pub(super) fn new(
         queue: impl Fn(Append, Settle) -> Result<(), NoRoom> + Send + Sync + 'static,
     ) -> (Self, Outcomes) {
-        let (outcomes, collected) = mpsc::channel(Self::WINDOW);
+        let settled = Arc::new(Settled::default());
         let window = Arc::new(Semaphore::new(Self::WINDOW));
+        let outcomes = Outcomes(Arc::clone(&settled));
         (
             Self {
                 queue: Arc::new(queue),
                 window,
-                outcomes,
+                settled,
             },
-            Outcomes(collected),
+            outcomes,
         )
     }
 
@@ -86,7 +95,7 @@ impl Appender {
             space: append.space,
             number: append.record.number,
             place,
-            outcomes: self.outcomes.clone(),
+            settled: Arc::clone(&self.settled),
         };
         (self.queue)(append, settle)
     }
@@ -94,13 +103,31 @@ impl Appender {
 
 impl Outcomes {
     /// Waits for outcomes and moves up to `limit` of them to `batch`. Cancel-safe.
-    pub async fn collect(&mut self, batch: &mut Vec<Outcome>, limit: usize) -> usize {
-        self.0.recv_many(batch, limit).await
+    pub async fn collect(&mut self, batch: &mut Vec<Outcome>, limit: usize) {
+        loop {
+            if self.take(batch, limit) {
+                return;
+            }
+            self.0.news.notified().await;
+        }
     }
 
-    /// The next outcome; none once the log is closed. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Outcome> {
-        self.0.recv().await
+    /// The next outcome. Cancel-safe.
+    pub async fn next(&mut self) -> Outcome {
+        let mut batch = Vec::with_capacity(1);
+        loop {
+            self.collect(&mut batch, 1).await;
+            if let Some(outcome) = batch.pop() {
+                return outcome;
+            }
+        }
+    }
+
+    fn take(&self, batch: &mut Vec<Outcome>, limit: usize) -> bool {
+        let mut ready = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = ready.len().min(limit);
+        batch.extend(ready.drain(..count));
+        count > 0
     }
 }
 
@@ -109,23 +136,29 @@ pub(super) struct Settle {
     pub(super) space: SpaceId,
     number: u64,
     place: OwnedSemaphorePermit,
-    outcomes: mpsc::Sender<Outcome>,
+    settled: Arc<Settled>,
 }
 
 impl Settle {
-    pub(super) fn with(self, result: Result<(), AppendError>) {
+    /// Reports the outcome; who collects it is woken by the returned signal, once per batch.
+    pub(super) fn with(self, result: Result<(), AppendError>) -> Arc<Notify> {
         let Self {
             space,
             number,
             place,
-            outcomes,
+            settled,
         } = self;
-        // The channel holds a whole window, so only a receiver that has gone refuses.
-        let _ = outcomes.try_send(Outcome {
+        let outcome = Outcome {
             space,
             number,
             result,
             _place: place,
-        });
+        };
+        settled
+            .ready
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(outcome);
+        Arc::clone(&settled.news)
     }
 }

@@ -1,8 +1,11 @@
 //! The vault log in `node.db`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
+use tokio::sync::Notify;
 use vettid_wire::id::SpaceId;
 
 use super::appender::Settle;
@@ -181,12 +184,12 @@ impl Change for Insertion {
         self.append.record.bytes.len().saturating_add(4_096)
     }
 
-    fn settle(self: Box<Self>, outcome: Result<(), WriteError>) {
+    fn settle(self: Box<Self>, outcome: Result<(), WriteError>) -> Option<Arc<Notify>> {
         let result = match outcome {
             Ok(()) if self.lost => Err(AppendError::Lost),
             Ok(()) => Ok(()),
             Err(error) => Err(AppendError::Write(error)),
         };
-        self.settle.with(result);
+        Some(self.settle.with(result))
     }
 }

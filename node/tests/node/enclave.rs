@@ -128,6 +128,38 @@ impl Enclave {
         panic!("closed without being asked");
     }
 
+    /// Sends every envelope back until the node wants to stop.
+    pub(crate) async fn echo(mut self, space: SpaceId) {
+        let mut out = Vec::new();
+        loop {
+            let mut taken = 0;
+            while let Some((frame, length)) =
+                link::read::<FromHost>(&self.received[taken..]).expect("a frame")
+            {
+                taken += length;
+                match frame {
+                    FromHost::Frame { envelope, .. } => {
+                        let reply = FromEnclave::Frame {
+                            space,
+                            after: 0,
+                            envelope,
+                        };
+                        assert!(link::write(&reply, &mut out));
+                    }
+                    FromHost::Shutdown => return,
+                    _ => {}
+                }
+            }
+            self.received.drain(..taken);
+            self.send_raw(&out).await;
+            out.clear();
+            self.received.reserve(65_536);
+            if self.stream.read_buf(&mut self.received).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+    }
+
     pub(crate) async fn until_closed(&mut self) {
         while self.any().await.is_some() {}
     }

@@ -467,3 +467,50 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
     };
     (0..length).map(|_| next()).collect()
 }
+
+/// Prints the rate of frames through the node beside that of the bare bus.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn rate_of_64_frames_in_flight() {
+    let mut running = Running::start().await;
+    let (device, client, mut heard) = opened(&mut running).await;
+    let Running {
+        node,
+        enclave,
+        listening,
+        place,
+    } = running;
+    let echo = tokio::spawn(enclave.echo(device.space));
+    let through_node = echoed(&client, &device, &mut heard).await;
+    node.stop().await;
+    echo.await.expect("no panic");
+    drop((listening, place));
+    println!("{through_node:.0} frames/s of 1 KB through bus, node and a bare enclave");
+}
+
+/// Frames a second that come back, 64 in flight.
+async fn echoed(
+    client: &async_nats::Client,
+    device: &Device,
+    heard: &mut async_nats::Subscriber,
+) -> f64 {
+    let to = subject::for_vault(device.space);
+    let bytes = Bytes::from(envelope(device.route, &[1; 1_024]));
+    for _ in 0..64 {
+        client
+            .publish(to.clone(), bytes.clone())
+            .await
+            .expect("queued");
+    }
+    let started = std::time::Instant::now();
+    let mut count = 0_u32;
+    while started.elapsed() < std::time::Duration::from_secs(5) {
+        next(heard).await;
+        count += 1;
+        client
+            .publish(to.clone(), bytes.clone())
+            .await
+            .expect("queued");
+    }
+    f64::from(count) / started.elapsed().as_secs_f64()
+}

@@ -85,10 +85,10 @@ impl Owner {
 
     /// Keeps an item; answers its id.
     pub(crate) fn put(&self, item: &Item) -> Result<String> {
-        let field = format!("{}:{}:@stdin", item.field.kind, item.field.label);
+        let field = format!("{}:{}", item.field.kind, item.field.label);
         let mut arguments = vec!["item", "put", "--json", "--secrets-stdin"];
         arguments.extend(["--name", item.name, "--category", item.category]);
-        arguments.extend(["--sensitivity", item.sensitivity, "--field", &field]);
+        arguments.extend(["--sensitivity", item.sensitivity, "--secret-field", &field]);
         let mut secrets = Vec::new();
         if item.sensitivity == "critical" {
             secrets.push(self.password);
@@ -120,7 +120,7 @@ impl Owner {
 
     /// Checks the chain of the vault's audit log.
     pub(crate) fn verify_audit(&self) -> Result<Value> {
-        self.call(&["audit", "--verify", "--json"], &[])
+        self.call(&["audit", "verify", "--json", "--secrets-stdin"], &[self.pin])
     }
 
     /// The vault as the app sees it.

@@ -34,7 +34,7 @@ pub(crate) const ITEMS: [Item; 3] = [
     },
     Item {
         name: "Wallet of the family",
-        category: "crypto wallet",
+        category: "crypto-wallet",
         sensitivity: "critical",
         field: Field {
             kind: "password",

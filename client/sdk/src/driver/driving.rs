@@ -247,8 +247,8 @@ impl<D: Dial> Driver<D> {
         match message {
             FromVault::Reply(reply) => {
                 self.failures = 0;
-                if let Some((ask, sent_once)) = self.outstanding.answered(reply.id) {
-                    let floor = self.floor.filter(|_| sent_once);
+                if let Some((ask, repeated)) = self.outstanding.answered(reply.id) {
+                    let floor = self.floor.filter(|_| !repeated);
                     release.add(ask.answer, reply, floor);
                 }
             }
@@ -265,6 +265,10 @@ impl<D: Dial> Driver<D> {
 
     async fn ended(&mut self, ended: Ended) {
         match ended {
+            // A vault in a later policy epoch drops a device of an earlier one without a word.
+            Ended::Reset if self.failures > 0 && !self.asked_for_policy => {
+                self.ask_for_policy().await;
+            }
             Ended::Broken | Ended::Reset => self.failed(&Unreachable::Reset.into()),
             Ended::Forgotten => {
                 self.known = None;
@@ -272,12 +276,18 @@ impl<D: Dial> Driver<D> {
             }
             Ended::Unreadable => self.failed(&Fault::Answer.into()),
             Ended::Untrusted(TrustError::PolicyAhead { .. }) if !self.asked_for_policy => {
-                self.asked_for_policy = true;
-                let error = self.parts.pass.renew().await.err();
-                self.failed(&error.unwrap_or_else(|| Unreachable::Reset.into()));
+                self.ask_for_policy().await;
             }
             Ended::Untrusted(error) => self.failed(&error.into()),
         }
+    }
+
+    /// Fetches the network file, once for every session that opens: it comes with the credentials.
+    async fn ask_for_policy(&mut self) {
+        self.asked_for_policy = true;
+        let error = self.parts.pass.renew().await.err();
+        let error = error.filter(|error| !error.is_passing());
+        self.failed(&error.unwrap_or_else(|| Unreachable::Reset.into()));
     }
 
     /// The session is gone; what is not answered is repeated in another one.

@@ -17,6 +17,8 @@ pub(crate) struct Ask {
     pub(crate) message: Zeroizing<Vec<u8>>,
     /// How often it may be sent, the first time counted.
     pub(crate) sends: u32,
+    /// Whether an earlier program may have sent it.
+    pub(crate) again: bool,
     /// Who waits for the answer.
     pub(crate) answer: oneshot::Sender<Result<Reply, Error>>,
 }
@@ -55,10 +57,12 @@ impl Outstanding {
         }
     }
 
-    /// Takes a request whose answer came, and whether it was sent just once.
+    /// Takes a request whose answer came, and whether it was ever sent before: then the answer may
+    /// be an old one.
     pub(super) fn answered(&mut self, id: RequestId) -> Option<(Ask, bool)> {
-        let waiting = self.waiting.remove(&id)?;
-        Some((waiting.ask, waiting.sent == 1))
+        let Waiting { ask, sent, .. } = self.waiting.remove(&id)?;
+        let repeated = ask.again || sent > 1;
+        Some((ask, repeated))
     }
 
     /// All are to be sent again, in their order; those that were sent as often as they may be fail.
@@ -117,7 +121,7 @@ mod tests {
     fn ask(byte: u8, sends: u32) -> (Ask, oneshot::Receiver<Result<Reply, Error>>) {
         let (answer, heard) = oneshot::channel();
         let message = Zeroizing::new(vec![byte]);
-        (Ask { id: RequestId([byte; 16]), message, sends, answer }, heard)
+        (Ask { id: RequestId([byte; 16]), message, sends, again: false, answer }, heard)
     }
 
     fn sent(outstanding: &mut Outstanding) -> Vec<u8> {

@@ -89,9 +89,23 @@ impl Owner {
 
     /// Sends a request until its answer comes.
     pub(crate) async fn ask(&self, prepared: Prepared, sends: u32) -> Result<Reply, Error> {
+        self.send_until_answered(prepared, sends, false).await
+    }
+
+    /// Sends a request that an earlier program may have sent. Its answer may be an old one.
+    pub(crate) async fn ask_again(&self, prepared: Prepared) -> Result<Reply, Error> {
+        self.send_until_answered(prepared, SENDS, true).await
+    }
+
+    async fn send_until_answered(
+        &self,
+        prepared: Prepared,
+        sends: u32,
+        again: bool,
+    ) -> Result<Reply, Error> {
         let (answer, heard) = oneshot::channel();
         let Prepared { id, message } = prepared;
-        self.send(Command::Ask(Ask { id, message, sends, answer })).await?;
+        self.send(Command::Ask(Ask { id, message, sends, again, answer })).await?;
         match tokio::time::timeout(LONGEST, heard).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_)) => Err(Fault::Stopped.into()),

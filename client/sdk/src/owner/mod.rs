@@ -6,6 +6,6 @@ mod presence;
 mod settle;
 
 pub use device::Owner;
-pub(crate) use device::{SENDS, start};
+pub(crate) use device::start;
 pub(crate) use settle::repeated;
 pub use settle::{Settled, SettledOutcome};

@@ -5,7 +5,7 @@ use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::request::{Outcome, Request};
 use vettid_wire::{cbor, limits};
 
-use super::device::{Owner, SENDS};
+use super::device::Owner;
 use super::presence::was_not_tried;
 use crate::call::Prepared;
 use crate::error::Error;
@@ -68,7 +68,7 @@ impl Owner {
     }
 
     async fn repeat(&self, prepared: Prepared) -> Result<SettledOutcome, Error> {
-        let reply = self.ask(prepared, SENDS).await?;
+        let reply = self.ask_again(prepared).await?;
         if let (true, Outcome::Refused(refusal)) = (was_not_tried(&reply.outcome), &reply.outcome) {
             return Err(refusal.clone().into());
         }

@@ -103,6 +103,17 @@ impl Lab {
         self.world().mishaps.push_back(mishap);
     }
 
+    pub(super) fn pass_time(&self, millis: u64) {
+        let mut world = self.world();
+        world.now = world.now.plus(millis);
+    }
+
+    /// The node gives later credentials from now on.
+    pub(super) fn reissue(&self) {
+        let mut world = self.world();
+        world.jwt_expires = world.now.plus(DAY);
+    }
+
     pub(super) fn entry(&self) -> Entry {
         Entry {
             invitation: Invitation {
@@ -282,6 +293,7 @@ impl World {
         if matches!(side, Some(Side::Open(_))) {
             self.sessions_opened += 1;
         }
+        let Some(frames) = frames else { return self.reset(envelope.session) };
         for frame in frames {
             self.send(Kind::Handshake, envelope.session, &frame);
         }

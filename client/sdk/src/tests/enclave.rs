@@ -48,7 +48,7 @@ impl Enclave {
         }
     }
 
-    /// Takes a handshake frame; what to answer.
+    /// Takes a handshake frame; what to answer. `None`: the vault wants no such session.
     pub(super) fn handshake(
         &mut self,
         side: &mut Option<Side>,
@@ -56,33 +56,31 @@ impl Enclave {
         network: NetworkId,
         epoch: u64,
         now: UnixMillis,
-    ) -> Vec<Vec<u8>> {
+    ) -> Option<Vec<Vec<u8>>> {
         match side {
             None => {
                 let terms = ResponderTerms::vault(network, SPACE, epoch, &self.static_key);
-                let Ok((responder, frame)) = Responder::accept(&terms, now, frame, &mut OsEntropy)
-                else {
-                    return Vec::new();
-                };
+                let accepted = Responder::accept(&terms, now, frame, &mut OsEntropy);
+                let (responder, frame) = accepted.ok()?;
                 *side = Some(Side::Opening(Some(responder)));
-                vec![frame]
+                Some(vec![frame])
             }
             Some(Side::Opening(responder)) => {
                 let responder = responder.take().expect("in order");
-                match responder.handle(now, frame, None).expect("an honest device") {
+                match responder.handle(now, frame, None).ok()? {
                     ResponderProgress::Wait(responder) => {
                         *side = Some(Side::Opening(Some(responder)));
-                        Vec::new()
+                        Some(Vec::new())
                     }
                     ResponderProgress::NeedEvidence { claim, state } => {
                         let evidence = self.prove(&claim, now);
                         let (session, frame) = state.supply(now, &evidence).expect("supplied");
                         *side = Some(Side::Open(Box::new(session)));
-                        vec![frame]
+                        Some(vec![frame])
                     }
                 }
             }
-            Some(Side::Open(_)) => Vec::new(),
+            Some(Side::Open(_)) => None,
         }
     }
 
@@ -99,7 +97,8 @@ impl Enclave {
         let document = self.attester.attest(&claims, now).expect("a document");
         let evidence =
             claim.prove_with_document(Some(document), self.bundle.clone(), &self.binding);
-        self.replayed.get_or_insert(evidence).clone()
+        self.replayed.get_or_insert_with(|| evidence.clone());
+        evidence
     }
 }
 

@@ -130,7 +130,7 @@ async fn used_invitation_is_refused_by_the_node() {
 async fn expired_invitation_is_not_tried() {
     let lab = Lab::new();
     let entry = lab.entry();
-    lab.world().now = lab.world().now.plus(2 * DAY);
+    lab.pass_time(2 * DAY);
 
     let outcome = enroll(MemoryKeystore::default(), lab.clone(), lab.clock(), &entry).await;
 

@@ -1,6 +1,6 @@
 //! A whole use of the credential, around one operation.
 
-use vettid_crypto::{Label, ReplyKey, SecretBytes, seal};
+use vettid_crypto::{Label, MacKey, ReplyKey, SecretBytes, seal};
 use vettid_store::Attempts;
 use vettid_wire::id::RequestId;
 use vettid_wire::operation::feed;
@@ -122,19 +122,40 @@ fn present(
             feed: traces.feed,
             ..Served::new(outcome)
         }),
-        // It was opened, so it is replaced, whatever the operation found.
-        Err(Stop::Refused(refusal)) => open.commit(out, |change, out| {
-            let outcome = Outcome::Refused(refusal);
-            let keys = (&credential.mac_key, false);
-            let next = secrets.store_next(change, (&vault, &call.device), keys, out)?;
-            conclude(change, call, &outcome, &next, traces.subject(), out)?;
-            Ok(Served {
-                credential: Some(next),
-                ..Served::new(outcome)
-            })
-        }),
+        Err(Stop::Refused(refusal)) => {
+            let subject = traces.subject();
+            refuse(
+                open,
+                call,
+                (&secrets, &credential.mac_key),
+                subject,
+                refusal,
+                out,
+            )
+        }
         Err(Stop::Lost) => Err(Stop::Lost),
     }
+}
+
+/// The operation was refused. The credential was opened, so it is replaced all the same.
+fn refuse(
+    open: &mut Unlocked,
+    call: &Call<'_>,
+    (secrets, mac_key): (&Secrets, &MacKey),
+    subject: Option<&[u8]>,
+    refusal: Refusal,
+    out: &mut Outside<'_>,
+) -> Result<Served, Stop> {
+    let vault = open.gate.header.vault;
+    open.commit(out, |change, out| {
+        let outcome = Outcome::Refused(refusal);
+        let next = secrets.store_next(change, (&vault, &call.device), (mac_key, false), out)?;
+        conclude(change, call, &outcome, &next, subject, out)?;
+        Ok(Served {
+            credential: Some(next),
+            ..Served::new(outcome)
+        })
+    })
 }
 
 /// Opens the credential; none if the password is wrong.
@@ -177,8 +198,7 @@ fn wrong_password(
                 Some(change.append_feed(out.now, kind, Some(&call.device))?)
             }
         };
-        let (operation, device) = (&call.request.operation, Some(&call.device));
-        audit::note(change, out.now, operation, device, None, false)?;
+        audit::note_call(change, call, None, false, out.now)?;
         let outcome = Outcome::Refused(refusal);
         kept::keep(change, call, &outcome, None, out.now)?;
         Ok(Served {
@@ -199,8 +219,7 @@ fn conclude(
 ) -> Result<(), Stop> {
     change.set_password_attempts(Attempts::default())?;
     let done = !matches!(outcome, Outcome::Refused(_));
-    let (operation, device) = (&call.request.operation, Some(&call.device));
-    audit::note(change, out.now, operation, device, subject, done)?;
+    audit::note_call(change, call, subject, done, out.now)?;
     kept::keep(change, call, outcome, Some(next.version), out.now)
 }
 

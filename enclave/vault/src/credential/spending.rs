@@ -51,8 +51,7 @@ pub(crate) fn spend(
             .ok_or(Code::TransactionKeySpent)?;
         let judged = judge(change, call, credential, &key.secret, out)?;
         if let Err(Refused { refusal, .. }) = &judged {
-            let (operation, device) = (&call.request.operation, Some(&call.device));
-            audit::note(change, out.now, operation, device, None, false)?;
+            audit::note_call(change, call, None, false, out.now)?;
             kept::keep(
                 change,
                 call,

@@ -23,13 +23,10 @@ pub(crate) fn overdue(state: &State) -> bool {
     let State::Unlocked(open) = state else {
         return false;
     };
-    let bytes = open
-        .database
-        .bytes()
-        .unwrap_or(0)
-        .max(FLOOR)
-        .saturating_mul(PATIENCE);
-    open.gate.log.tail.checkpoint_due(bytes)
+    let tail = &open.gate.log.tail;
+    // Asks the database for its size only when that can matter.
+    tail.checkpoint_due(FLOOR * PATIENCE)
+        && tail.checkpoint_due(open.database.bytes().unwrap_or(0).saturating_mul(PATIENCE))
 }
 
 /// Writes a snapshot. That the host cannot store it now is no failure: it is due again.

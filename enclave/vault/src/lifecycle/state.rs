@@ -68,6 +68,14 @@ impl State {
         })
     }
 
+    /// What is left of an enrollment that took too long.
+    pub(crate) fn expired() -> Self {
+        Self::Unusable(Unusable {
+            why: Code::NotEnrolled,
+            newest: 0,
+        })
+    }
+
     pub(crate) fn phase(&self) -> Phase {
         match self {
             Self::Fresh(_) => Phase::Fresh,
@@ -84,7 +92,7 @@ impl State {
             .header()
             .and_then(|header| header.device(&call.caller.device_key));
         let fresh_pin = match self {
-            Self::Unlocked(open) => open.pins.is_fresh(&call.caller.session, now),
+            Self::Unlocked(open) => open.pins.is_fresh(call, now),
             _ => false,
         };
         Facts {
@@ -104,7 +112,7 @@ impl State {
                 let seen = unlock.then(|| call.body::<Unlock>().ok()?.seen).flatten();
                 Some(unusable.refusal(seen))
             }
-            Self::Closed => Some(Code::NotEnrolled.into()),
+            Self::Closed => Some(Code::Unavailable.into()),
             _ => None,
         }
     }
@@ -150,7 +158,7 @@ impl State {
             Self::Unlocked(open) => open.gate.header.time_floor.max(open.last_event),
             _ => self
                 .header()
-                .map_or(UnixMillis::default(), |header| header.time_floor),
+                .map_or_else(UnixMillis::default, |header| header.time_floor),
         }
     }
 }

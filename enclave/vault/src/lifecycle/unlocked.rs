@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use vettid_crypto::VaultKey;
 use vettid_store::{Change, Committed, Database, View};
-use vettid_wire::id::SessionId;
+use vettid_wire::id::{DeviceId, SessionId};
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{Secret, limits};
 
@@ -56,9 +56,8 @@ impl Unlocked {
         out: &mut Outside<'_>,
         subject: Option<&[u8]>,
     ) -> Result<(), Stop> {
-        let (operation, device) = (&call.request.operation, Some(&call.device));
         self.commit(out, |change, out| {
-            audit::note(change, out.now, operation, device, subject, false)
+            audit::note_call(change, call, subject, false, out.now)
         })
     }
 
@@ -72,7 +71,7 @@ impl Unlocked {
     ) -> Result<RightPin, Stop> {
         match self.gate.try_pin(pin, out) {
             Err(Stop::Refused(refusal)) => {
-                self.pins.forget(&call.caller.session);
+                self.pins.forget(call);
                 self.note_refusal(call, out, None)?;
                 Err(refusal.into())
             }
@@ -82,56 +81,80 @@ impl Unlocked {
 }
 
 /// In which sessions the PIN was proven, and when.
+///
+/// Session ids are chosen by whoever opens a session, so a proof counts for its device only.
 #[derive(Debug, Default)]
-pub(crate) struct FreshPins(BTreeMap<SessionId, UnixMillis>);
+pub(crate) struct FreshPins(BTreeMap<(DeviceId, SessionId), UnixMillis>);
 
 impl FreshPins {
     /// The PIN was proven now. Proofs that no longer count are forgotten, so there are never more
     /// than were made within [`limits::FRESH_PIN`].
-    pub(crate) fn prove(&mut self, session: SessionId, now: UnixMillis) {
+    pub(crate) fn prove(&mut self, call: &Call<'_>, now: UnixMillis) {
         self.0
             .retain(|_, proven| now.since(*proven) <= limits::FRESH_PIN);
-        self.0.insert(session, now);
+        self.0.insert(key(call), now);
     }
 
-    /// Whether a proof of this session still counts.
-    pub(crate) fn is_fresh(&self, session: &SessionId, now: UnixMillis) -> bool {
+    /// Whether a proof of this caller's session still counts.
+    pub(crate) fn is_fresh(&self, call: &Call<'_>, now: UnixMillis) -> bool {
         self.0
-            .get(session)
+            .get(&key(call))
             .is_some_and(|proven| now.since(*proven) <= limits::FRESH_PIN)
     }
 
     /// A proof no longer counts.
-    pub(crate) fn forget(&mut self, session: &SessionId) {
-        self.0.remove(session);
+    pub(crate) fn forget(&mut self, call: &Call<'_>) {
+        self.0.remove(&key(call));
     }
+}
+
+fn key(call: &Call<'_>) -> (DeviceId, SessionId) {
+    (call.device, call.caller.session)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Caller;
+    use crate::fixture::encode;
+    use vettid_crypto::sign::VerifyingKey;
+    use vettid_wire::id::{DeviceRoute, RequestId};
+    use vettid_wire::operation::vault::Status;
+    use vettid_wire::request::Request;
+
+    fn with_call<T>(device: u8, session: u8, f: impl FnOnce(&Call<'_>) -> T) -> T {
+        let caller = Caller {
+            device_key: VerifyingKey([device; 32]),
+            route: DeviceRoute([0; 16]),
+            session: SessionId([session; 16]),
+        };
+        let bytes = encode(RequestId([0; 16]), &Status {});
+        let request: Request = vettid_wire::cbor::decode(&bytes).expect("request");
+        f(&Call::new(&caller, &request, &bytes))
+    }
 
     #[test]
-    fn proof_counts_for_five_minutes_and_its_session_only() {
+    fn proof_counts_for_five_minutes_and_its_device_and_session_only() {
         let mut pins = FreshPins::default();
-        let (this, other) = (SessionId([1; 16]), SessionId([2; 16]));
-        pins.prove(this, UnixMillis(1_000));
+        with_call(1, 1, |call| pins.prove(call, UnixMillis(1_000)));
+        let fresh = |pins: &FreshPins, device, session, now| {
+            with_call(device, session, |call| pins.is_fresh(call, UnixMillis(now)))
+        };
 
-        assert!(pins.is_fresh(&this, UnixMillis(1_000 + limits::FRESH_PIN)));
-        assert!(!pins.is_fresh(&this, UnixMillis(1_001 + limits::FRESH_PIN)));
-        assert!(!pins.is_fresh(&other, UnixMillis(1_000)));
-        pins.forget(&this);
-        assert!(!pins.is_fresh(&this, UnixMillis(1_000)));
+        assert!(fresh(&pins, 1, 1, 1_000 + limits::FRESH_PIN));
+        assert!(!fresh(&pins, 1, 1, 1_001 + limits::FRESH_PIN));
+        assert!(!fresh(&pins, 1, 2, 1_000));
+        assert!(!fresh(&pins, 2, 1, 1_000));
+        with_call(1, 1, |call| pins.forget(call));
+        assert!(!fresh(&pins, 1, 1, 1_000));
     }
 
     #[test]
     fn old_proofs_are_forgotten() {
         let mut pins = FreshPins::default();
         for number in 0..100_u8 {
-            pins.prove(
-                SessionId([number; 16]),
-                UnixMillis(u64::from(number) * limits::FRESH_PIN),
-            );
+            let now = UnixMillis(u64::from(number) * limits::FRESH_PIN);
+            with_call(1, number, |call| pins.prove(call, now));
         }
 
         assert_eq!(pins.0.len(), 2);

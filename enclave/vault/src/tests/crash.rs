@@ -198,7 +198,7 @@ fn credential_use_spends_its_key_once_whatever_happens() {
             owner.send(&bytes);
             let after = owner.call(&credential::Version {}).expect("report");
             assert!(after.version <= 3 && !after.frozen);
-            owner.credential = after.unconfirmed.or(owner.credential.take());
+            owner.credential = after.unconfirmed.or_else(|| owner.credential.take());
             let id = owner.call(&list_all()).expect("page").items[0].id;
             assert_eq!(owner.reveal_critical(id).expect("values"), ["1234"]);
             verify(owner);

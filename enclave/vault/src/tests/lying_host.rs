@@ -3,7 +3,7 @@
 use vettid_wire::operation::vault;
 use vettid_wire::refusal::Code;
 
-use crate::fixture::{self, MemoryHost, Owner, encode, refused};
+use crate::fixture::{self, Owner, encode, refused};
 use crate::{Phase, Vault};
 use vettid_wire::link::Closed;
 
@@ -43,10 +43,8 @@ fn older_log_is_rolled_back_to_everybody_when_this_boot_saw_more() {
     let mut owner = closed_vault();
     let older = owner.host.clone();
     owner.put_note("six");
-    owner.host = MemoryHost {
-        seen: owner.head,
-        ..older
-    };
+    owner.host = older;
+    owner.host.seen = owner.head;
     owner.reopen();
 
     assert_eq!(unlock_unseen(&mut owner), refused(Code::RolledBack));

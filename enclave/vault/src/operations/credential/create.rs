@@ -54,7 +54,12 @@ impl Operation for Create {
         let State::Staged(staged) = std::mem::replace(on.state, State::Closed) else {
             return Err(Code::Internal.into());
         };
-        *on.state = State::Unlocked(Box::new(open(*staged, first.genesis, &mut on.out)?));
+        *on.state = State::Unlocked(Box::new(open(
+            *staged,
+            first.genesis,
+            on.call,
+            &mut on.out,
+        )?));
         on.out.host.enrolled();
         on.outcome = Some(first.outcome);
         on.credential = Some(first.credential);
@@ -166,6 +171,7 @@ fn tell(
 fn open(
     staged: Staged,
     genesis: vettid_store::Changeset,
+    call: &Call<'_>,
     out: &mut Outside<'_>,
 ) -> Result<Unlocked, Stop> {
     let Staged {
@@ -193,7 +199,9 @@ fn open(
     log.checkpoint(&header, None, &key, out)?;
     log.changeset(&genesis, &key, out)?;
     let mut pins = FreshPins::default();
-    pins.prove(session, at);
+    if call.caller.session == session {
+        pins.prove(call, at);
+    }
     let gate = Gate { header, log };
     let (last_event, next_upkeep) = (out.now, out.now);
     Ok(Unlocked {

@@ -3,7 +3,7 @@
 use vettid_store::{Attempts, Lock};
 use vettid_wire::operation::{Done, feed, vault};
 use vettid_wire::refusal::Code;
-use vettid_wire::request::{Operation as _, Outcome};
+use vettid_wire::request::Outcome;
 
 use crate::audit::{self, Audit};
 use crate::effect::{Turning, Turns, encode};
@@ -39,8 +39,7 @@ impl Operation for Change {
         header.attempts = Attempts::default();
         open.gate.write(out)?;
         on.feed = Some(open.commit(out, |change, out| {
-            let name = vault::ChangePin::NAME;
-            audit::note(change, out.now, name, Some(by.device()), None, true)?;
+            audit::note_call(change, call, None, true, out.now)?;
             kept::keep(
                 change,
                 call,

@@ -1,12 +1,9 @@
 //! `vault.unlock`: proves the PIN, to open the vault or to prove it afresh.
 
-use vettid_store::rows::audit::NewEvent;
-use vettid_wire::limits;
 use vettid_wire::operation::{feed, vault};
 use vettid_wire::refusal::Code;
-use vettid_wire::request::Operation as _;
 
-use crate::audit::Audit;
+use crate::audit::{self, Audit};
 use crate::effect::{Turning, Turns};
 use crate::grant::Unlocking;
 use crate::lifecycle::gate::RightPin;
@@ -38,18 +35,11 @@ impl Operation for Unlock {
             State::Sealed(_) => open(on, &request)?,
             _ => prove_again(on, &request)?,
         };
-        let (session, now) = (on.call.caller.session, on.out.now);
+        let (call, now) = (on.call, on.out.now);
         let open = on.state.unlocked()?;
-        open.pins.prove(session, now);
+        open.pins.prove(call, now);
         on.feed = open.commit(&mut on.out, |change, out| {
-            let event = NewEvent {
-                at: out.now,
-                operation: vault::Unlock::NAME,
-                device: Some(by.device()),
-                subject: None,
-                done: true,
-            };
-            change.append_audit(&event)?;
+            audit::note_call(change, call, None, true, out.now)?;
             Ok(match failed_before {
                 0 => None,
                 _ => Some(change.append_feed(out.now, feed::Kind::PinFailed, Some(by.device()))?),
@@ -97,9 +87,8 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<u32, Stop> {
     Ok(failed_before)
 }
 
-/// Proves the PIN of an open vault once more: for [`limits::FRESH_PIN`], in this session.
+/// Proves the PIN of an open vault once more: for five minutes, in this session.
 fn prove_again(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<u32, Stop> {
-    const { assert!(limits::FRESH_PIN > 0) };
     let open = on.state.unlocked()?;
     if let Some(seen) = &request.seen
         && open.gate.log.tail.freshness(seen) != vettid_store::Freshness::Fresh
