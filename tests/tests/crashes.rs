@@ -118,7 +118,7 @@ fn pin_changes(node: &mut Node, owner: &mut Owner, victim: Victim) {
         // One attempt each is free: whichever PIN is wrong is refunded by the one that is right.
         owner.hang_up();
         let earlier = std::mem::replace(&mut owner.pin, next);
-        let opened = vettid_tests::wait::until("the vault answers", || {
+        let opened = until("the vault answers", || {
             owner.hang_up();
             match owner.unlock() {
                 Ok(_) => Some(true),

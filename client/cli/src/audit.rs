@@ -40,7 +40,11 @@ pub(crate) enum Audit {
 /// Runs one of them.
 pub(crate) async fn run(owner: &Owner, command: Audit) -> Result<Output, Failure> {
     match command {
-        Audit::Query { after, operation, limit } => query(owner, after, operation, limit).await,
+        Audit::Query {
+            after,
+            operation,
+            limit,
+        } => query(owner, after, operation, limit).await,
         Audit::Verify => verify(owner).await,
         Audit::Export { to } => export(owner, to).await,
     }
@@ -55,7 +59,11 @@ async fn query(
     let most = limit.unwrap_or(usize::MAX);
     let mut events: Vec<Event> = Vec::new();
     loop {
-        let request = Query { after, operation: operation.clone(), limit: None };
+        let request = Query {
+            after,
+            operation: operation.clone(),
+            limit: None,
+        };
         let page = owner.call(&request).await?;
         let next = page.events.last().map(|event| event.body.sequence);
         events.extend(page.events);
@@ -77,7 +85,10 @@ async fn verify(owner: &Owner) -> Result<Output, Failure> {
     }
     let (events, _) = fetch(owner).await?;
     Ok(Output::new(
-        format!("{} events, one unbroken chain, checked by the vault and here.", verdict.events),
+        format!(
+            "{} events, one unbroken chain, checked by the vault and here.",
+            verdict.events
+        ),
         json!({
             "valid": true,
             "events": verdict.events,
@@ -95,7 +106,10 @@ async fn export(owner: &Owner, to: Option<PathBuf>) -> Result<Output, Failure> {
         return Ok(Output::new(exported.to_string(), exported));
     };
     std::fs::write(&path, exported.to_string()).map_err(|error| {
-        Failure::System("export-file", format!("{} cannot be written: {error}", path.display()))
+        Failure::System(
+            "export-file",
+            format!("{} cannot be written: {error}", path.display()),
+        )
     })?;
     Ok(Output::new(
         format!("{} events are in {}.", events.len(), path.display()),

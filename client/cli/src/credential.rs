@@ -35,7 +35,9 @@ pub(crate) async fn run(
         }
         Credential::RotateIdentity => {
             let password = secrets.current("Password")?;
-            let rotated = owner.call_with_owner(&password, &RotateIdentity {}, None).await?;
+            let rotated = owner
+                .call_with_owner(&password, &RotateIdentity {}, None)
+                .await?;
             let (identity, credential) = (hex(&rotated.identity_key), hex(&rotated.credential_key));
             Ok(Output::new(
                 format!("identity key    {identity}\ncredential key  {credential}"),

@@ -31,12 +31,20 @@ pub(crate) async fn run(
     secrets: &mut Secrets,
 ) -> Result<Output, Failure> {
     let invitation = Invitation::parse(&arguments.link).map_err(|_| {
-        Failure::Usage("not-an-invitation", "this is no invitation, or it is mistyped".into())
+        Failure::Usage(
+            "not-an-invitation",
+            "this is no invitation, or it is mistyped".into(),
+        )
     })?;
     let keystore = home::keystore(folder)?;
     let pin = secrets.fresh("PIN (6 to 32 digits)")?;
     let password = secrets.fresh("Password (at least 8 characters)")?;
-    let entry = Entry { invitation, device_name: arguments.device_name, pin, password };
+    let entry = Entry {
+        invitation,
+        device_name: arguments.device_name,
+        pin,
+        password,
+    };
     let owner = vettid_sdk::enroll(keystore, Dialer, Arc::new(SystemClock), &entry).await?;
     let vault = owner.vault().map(|vault| vault.to_string());
     let (network, node) = (entry.invitation.network, entry.invitation.node);

@@ -129,7 +129,11 @@ mod tests {
 
     #[test]
     fn exit_code_says_who_can_act() {
-        let reason = Reason { code: "x".into(), message: "y".into(), retry_after: None };
+        let reason = Reason {
+            code: "x".into(),
+            message: "y".into(),
+            retry_after: None,
+        };
         for (failure, code) in [
             (Failure::from(Fault::Answer), 1),
             (Failure::usage("no"), 2),

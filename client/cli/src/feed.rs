@@ -34,7 +34,11 @@ pub(crate) enum Feed {
 /// Runs one of them.
 pub(crate) async fn run(owner: &Owner, command: Feed) -> Result<Output, Failure> {
     match command {
-        Feed::List { after, unread, limit } => list(owner, after, unread, limit).await,
+        Feed::List {
+            after,
+            unread,
+            limit,
+        } => list(owner, after, unread, limit).await,
         Feed::Read { through } => {
             owner.call(&Read { through }).await?;
             Ok(Output::done(""))
@@ -51,7 +55,13 @@ async fn list(
     let most = limit.unwrap_or(usize::MAX);
     let mut entries: Vec<Entry> = Vec::new();
     loop {
-        let page = owner.call(&List { after, limit: None, unread }).await?;
+        let page = owner
+            .call(&List {
+                after,
+                limit: None,
+                unread,
+            })
+            .await?;
         let next = page.entries.last().map(|entry| entry.sequence);
         entries.extend(page.entries);
         match next {
@@ -68,7 +78,12 @@ async fn list(
 fn row(entry: &Entry) -> Vec<String> {
     let unread = if entry.read.is_none() { "new" } else { "" };
     let (_, words) = kind(entry.kind);
-    vec![entry.sequence.to_string(), time::text(entry.at), unread.into(), words.into()]
+    vec![
+        entry.sequence.to_string(),
+        time::text(entry.at),
+        unread.into(),
+        words.into(),
+    ]
 }
 
 fn to_json(entry: &Entry) -> serde_json::Value {
@@ -83,12 +98,16 @@ fn to_json(entry: &Entry) -> serde_json::Value {
 
 const fn kind(kind: Kind) -> (&'static str, &'static str) {
     match kind {
-        Kind::CloneAlarm => {
-            ("clone-alarm", "a stale copy of the credential was presented: operations are frozen")
-        }
+        Kind::CloneAlarm => (
+            "clone-alarm",
+            "a stale copy of the credential was presented: operations are frozen",
+        ),
         Kind::CredentialLost => ("credential-lost", "the credential was reported lost"),
         Kind::DeviceAdded => ("device-added", "a device was registered"),
-        Kind::IdentityRotated => ("identity-rotated", "identity and credential key were rotated"),
+        Kind::IdentityRotated => (
+            "identity-rotated",
+            "identity and credential key were rotated",
+        ),
         Kind::PasswordChanged => ("password-changed", "the password was changed"),
         Kind::PasswordFailed => ("password-failed", "somebody tried wrong passwords"),
         Kind::PinChanged => ("pin-changed", "the PIN was changed"),

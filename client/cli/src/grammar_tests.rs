@@ -7,7 +7,11 @@ use super::*;
 /// Every option and positional of every command, with the path that leads to it.
 fn walk(command: &clap::Command, path: &str, out: &mut Vec<(String, clap::Arg)>) {
     let path = format!("{path} {}", command.get_name());
-    out.extend(command.get_arguments().map(|argument| (path.clone(), argument.clone())));
+    out.extend(
+        command
+            .get_arguments()
+            .map(|argument| (path.clone(), argument.clone())),
+    );
     for inner in command.get_subcommands() {
         walk(inner, &path, out);
     }
@@ -32,15 +36,51 @@ fn grammar_is_consistent() {
 fn no_argument_takes_a_secret() {
     // What an argument may hold: ids, names, numbers, choices, files, and values of data items.
     let allowed = [
-        "after", "algorithm", "base", "category", "color", "command", "description",
-        "device_name", "favorite", "field", "field_stdin", "forever", "help", "home", "id", "into",
-        "json", "label", "limit", "link", "message_file", "name", "notes", "operation",
-        "remove_field", "removed", "replacement", "secret_field", "secret_notes", "secrets_fd",
-        "secrets_stdin", "sensitivity", "tag", "text", "through", "to", "unread", "version",
+        "after",
+        "algorithm",
+        "base",
+        "category",
+        "color",
+        "command",
+        "description",
+        "device_name",
+        "favorite",
+        "field",
+        "field_stdin",
+        "forever",
+        "help",
+        "home",
+        "id",
+        "into",
+        "json",
+        "label",
+        "limit",
+        "link",
+        "message_file",
+        "name",
+        "notes",
+        "operation",
+        "remove_field",
+        "removed",
+        "replacement",
+        "secret_field",
+        "secret_notes",
+        "secrets_fd",
+        "secrets_stdin",
+        "sensitivity",
+        "tag",
+        "text",
+        "through",
+        "to",
+        "unread",
+        "version",
     ];
     for (path, argument) in every_argument() {
         let id = argument.get_id().as_str();
-        assert!(allowed.contains(&id), "{path}: {id} is not known to be harmless");
+        assert!(
+            allowed.contains(&id),
+            "{path}: {id} is not known to be harmless"
+        );
     }
     for line in [
         "vettid unlock 123456",
@@ -58,7 +98,9 @@ fn no_argument_takes_a_secret() {
 #[test]
 fn only_the_home_folder_comes_from_the_environment() {
     for (path, argument) in every_argument() {
-        let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+        let variable = argument
+            .get_env()
+            .map(|name| name.to_string_lossy().into_owned());
         match argument.get_id().as_str() {
             "home" => assert_eq!(variable.as_deref(), Some(HOME)),
             id => assert_eq!(variable, None, "{path}: {id}"),
@@ -69,8 +111,9 @@ fn only_the_home_folder_comes_from_the_environment() {
 #[test]
 fn help_is_as_documented() {
     let help = Arguments::command().render_long_help().to_string();
+    let lines = |text: &str| text.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
 
-    assert_eq!(help.trim_end(), include_str!("help.txt").trim_end());
+    assert_eq!(lines(&help), lines(include_str!("help.txt")));
 }
 
 #[test]
@@ -90,7 +133,8 @@ fn options_stand_before_or_after_the_command() {
 fn secrets_have_one_source() {
     assert!(parse("vettid unlock --secrets-stdin --secrets-fd 3").is_err());
     assert!(
-        parse("vettid --secrets-stdin item put --name a --sensitivity data --field-stdin b").is_err()
+        parse("vettid --secrets-stdin item put --name a --sensitivity data --field-stdin b")
+            .is_err()
     );
 }
 

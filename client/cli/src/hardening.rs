@@ -11,7 +11,10 @@ pub(crate) fn harden() {
         let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     }
     panic::set_hook(Box::new(|stopped| {
-        let place = stopped.location().map(ToString::to_string).unwrap_or_default();
+        let place = stopped
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         eprintln!("vettid stopped at {place}: a fault of this program, please report it");
     }));
 }

@@ -38,5 +38,9 @@ pub(crate) fn keystore(folder: &Path) -> Result<FileKeystore, Failure> {
 
 /// The enrolled device of the folder.
 pub(crate) fn owner(folder: &Path) -> Result<Owner, Failure> {
-    Ok(Owner::open(keystore(folder)?, Dialer, Arc::new(SystemClock))?)
+    Ok(Owner::open(
+        keystore(folder)?,
+        Dialer,
+        Arc::new(SystemClock),
+    )?)
 }

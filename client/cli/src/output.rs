@@ -17,7 +17,10 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json }
+        Self {
+            text: text.into(),
+            json,
+        }
     }
 
     /// Nothing to say but that it is done.
@@ -51,7 +54,13 @@ pub(crate) fn note(text: &str) {
 
 /// Text without what would steer a terminal: labels and values come from anywhere.
 fn clean(text: &str) -> String {
-    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    let shown = |c: char| {
+        if c.is_control() && c != '\n' && c != '\t' {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
     text.chars().map(shown).collect()
 }
 
@@ -80,8 +89,7 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [["a", "b", "c"], ["long", "", "x"]]
-            .map(|row| row.map(String::from).to_vec());
+        let rows = [["a", "b", "c"], ["long", "", "x"]].map(|row| row.map(String::from).to_vec());
 
         assert_eq!(table(&rows), "a     b  c\nlong     x");
     }

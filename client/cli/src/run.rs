@@ -10,9 +10,7 @@ use crate::arguments::{Arguments, Change, Command, Device};
 use crate::failure::Failure;
 use crate::output::{Output, note, print};
 use crate::secrets::Secrets;
-use crate::{
-    audit, credential, device, enroll, feed, home, item, key, password, pin, tag, vault,
-};
+use crate::{audit, credential, device, enroll, feed, home, item, key, password, pin, tag, vault};
 
 /// Runs one command.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -32,9 +30,15 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Nothing can be said where nothing can be printed.
             let _ = error.print();
-            let helped =
-                matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            if helped { ExitCode::SUCCESS } else { ExitCode::from(2) }
+            let helped = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            if helped {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(2)
+            }
         }
     }
 }
@@ -55,7 +59,12 @@ fn run(arguments: Arguments) -> Result<Output, Failure> {
 }
 
 async fn command(arguments: Arguments) -> Result<Output, Failure> {
-    let Arguments { home, secrets: options, command, .. } = arguments;
+    let Arguments {
+        home,
+        secrets: options,
+        command,
+        ..
+    } = arguments;
     let folder = home::folder(home)?;
     let mut secrets = Secrets::open(options)?;
     if let Command::Enroll(arguments) = command {
@@ -78,7 +87,9 @@ async fn command(arguments: Arguments) -> Result<Output, Failure> {
         Command::Audit(command) => audit::run(&owner, command).await,
     };
     if had_pending && !owner.has_pending() {
-        note("an earlier command that was interrupted is settled now; `vettid audit query` says how");
+        note(
+            "an earlier command that was interrupted is settled now; `vettid audit query` says how",
+        );
     }
     outcome
 }

@@ -32,13 +32,19 @@ impl Secrets {
     /// Opens what the options name.
     pub(crate) fn open(options: SecretOptions) -> Result<Self, Failure> {
         Ok(Self(match options {
-            SecretOptions { secrets_fd: Some(number), .. } => {
+            SecretOptions {
+                secrets_fd: Some(number),
+                ..
+            } => {
                 let file = File::open(format!("/dev/fd/{number}")).map_err(|error| {
                     Failure::usage(format!("file descriptor {number} cannot be read: {error}"))
                 })?;
                 Source::Lines(Box::new(file))
             }
-            SecretOptions { secrets_stdin: true, .. } => Source::Lines(Box::new(stdin())),
+            SecretOptions {
+                secrets_stdin: true,
+                ..
+            } => Source::Lines(Box::new(stdin())),
             SecretOptions { .. } => Source::Prompt,
         }))
     }
@@ -46,7 +52,9 @@ impl Secrets {
     /// Secrets of a test, one a line.
     #[cfg(test)]
     pub(crate) fn of(lines: &str) -> Self {
-        Self(Source::Lines(Box::new(std::io::Cursor::new(lines.as_bytes().to_vec()))))
+        Self(Source::Lines(Box::new(std::io::Cursor::new(
+            lines.as_bytes().to_vec(),
+        ))))
     }
 
     /// A secret that exists.
@@ -61,7 +69,10 @@ impl Secrets {
     pub(crate) fn fresh(&mut self, what: &str) -> Result<Secret, Failure> {
         let secret = self.current(what)?;
         if matches!(self.0, Source::Prompt) && prompt(&format!("{what}, again: "))? != secret {
-            return Err(Failure::Usage("not-the-same", format!("{what}: the two differ")));
+            return Err(Failure::Usage(
+                "not-the-same",
+                format!("{what}: the two differ"),
+            ));
         }
         Ok(secret)
     }
@@ -76,11 +87,17 @@ impl Secrets {
 pub(crate) fn whole_stdin(what: &str) -> Result<Secret, Failure> {
     let mut bytes = Vec::with_capacity(LONGEST);
     let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX);
-    let read = stdin().take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    let read = stdin()
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes);
     let length = bytes.len();
     let secret = Secret::new(bytes);
     read.map_err(|error| Failure::usage(format!("{what}: {error}")))?;
-    if length > LONGEST { Err(too_long(what)) } else { Ok(secret) }
+    if length > LONGEST {
+        Err(too_long(what))
+    } else {
+        Ok(secret)
+    }
 }
 
 /// One byte at a time, so that what follows the line stays for the next secret.
@@ -137,7 +154,10 @@ mod tests {
         let mut secrets = Secrets::of("123456\r\nseven brass otters\n\nlast");
 
         assert_eq!(secrets.current("PIN").unwrap(), "123456".into());
-        assert_eq!(secrets.fresh("password").unwrap(), "seven brass otters".into());
+        assert_eq!(
+            secrets.fresh("password").unwrap(),
+            "seven brass otters".into()
+        );
         assert_eq!(secrets.current("value").unwrap(), "".into());
         assert_eq!(secrets.current("value").unwrap(), "last".into());
     }
@@ -147,12 +167,17 @@ mod tests {
         let missing = Secrets::of("").current("PIN").unwrap_err();
 
         assert_eq!(missing.exit_code(), 2);
-        assert_eq!(missing.message(), "PIN is missing where secrets are read from");
+        assert_eq!(
+            missing.message(),
+            "PIN is missing where secrets are read from"
+        );
     }
 
     #[test]
     fn endless_line_is_refused() {
-        let endless = Secrets::of(&"x".repeat(LONGEST + 1)).current("PIN").unwrap_err();
+        let endless = Secrets::of(&"x".repeat(LONGEST + 1))
+            .current("PIN")
+            .unwrap_err();
 
         assert_eq!(endless.message(), "PIN is longer than 65536 bytes");
     }

@@ -48,8 +48,16 @@ pub(crate) enum Tag {
 pub(crate) async fn run(owner: &Owner, command: Tag) -> Result<Output, Failure> {
     match command {
         Tag::List => return list(owner).await,
-        Tag::Put { name, color, description } => {
-            let tag = wire::Tag { name, color, description };
+        Tag::Put {
+            name,
+            color,
+            description,
+        } => {
+            let tag = wire::Tag {
+                name,
+                color,
+                description,
+            };
             owner.call(&wire::Put { tag }).await?;
         }
         Tag::Rename { name, replacement } => {
@@ -69,7 +77,11 @@ async fn list(owner: &Owner) -> Result<Output, Failure> {
     let tags = owner.call(&wire::List {}).await?.tags;
     let row = |counted: &wire::Counted| {
         let description = counted.tag.description.clone().unwrap_or_default();
-        vec![counted.tag.name.clone(), counted.items.to_string(), description]
+        vec![
+            counted.tag.name.clone(),
+            counted.items.to_string(),
+            description,
+        ]
     };
     let to_json = |counted: &wire::Counted| {
         json!({

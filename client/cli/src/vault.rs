@@ -77,12 +77,19 @@ fn text(report: &StatusReport) -> String {
 }
 
 fn open_rows(open: &OpenStatus) -> [(&'static str, String); 7] {
-    let frozen = if open.credential_frozen { ", FROZEN" } else { "" };
+    let frozen = if open.credential_frozen {
+        ", FROZEN"
+    } else {
+        ""
+    };
     [
         ("vault", open.vault.to_string()),
         ("items", open.items.to_string()),
         ("size", format!("{} bytes", open.bytes)),
-        ("credential", format!("version {}{frozen}", open.credential_version)),
+        (
+            "credential",
+            format!("version {}{frozen}", open.credential_version),
+        ),
         ("one-time keys", open.transaction_keys_left.to_string()),
         ("newest feed entry", open.feed.to_string()),
         ("devices", open.devices.to_string()),

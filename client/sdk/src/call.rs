@@ -29,23 +29,30 @@ pub(crate) struct Presence<'a> {
     pub(crate) key: &'a TransactionKey,
 }
 
-/// A request that needs no more than the session.
+/// A request that needs no more than the session. Does not compile for any other.
 pub(crate) fn prepare<O: Operation>(request: &O) -> Result<Prepared, Fault> {
-    if O::PROOF != Proof::Session {
-        return Err(Fault::Proof);
-    }
+    const {
+        assert!(
+            matches!(O::PROOF, Proof::Session),
+            "this operation needs the owner"
+        )
+    };
     let id = RequestId::random(&mut OsEntropy);
     prepared(id, O::NAME, Secret::new(cbor::encode(request)), None)
 }
 
-/// A request with the owner's proof, and the key that its answer is sealed under.
+/// A request with the owner's proof, and the key that its answer is sealed under. Does not compile
+/// for an operation that needs no proof.
 pub(crate) fn prepare_with_owner<O: Operation>(
     request: &O,
     presence: Presence<'_>,
 ) -> Result<(Prepared, ReplyKey), Fault> {
-    if O::PROOF != Proof::Owner {
-        return Err(Fault::Proof);
-    }
+    const {
+        assert!(
+            matches!(O::PROOF, Proof::Owner),
+            "this operation needs no more than the session"
+        )
+    };
     let id = RequestId::random(&mut OsEntropy);
     let body = Secret::new(cbor::encode(request));
     let reply_key = ReplyKey::generate(&mut OsEntropy);
@@ -94,7 +101,12 @@ fn prepared(
     body: Secret,
     proof: Option<OwnerProof>,
 ) -> Result<Prepared, Fault> {
-    let request = Request { id, operation: operation.to_owned(), body, proof };
+    let request = Request {
+        id,
+        operation: operation.to_owned(),
+        body,
+        proof,
+    };
     let message = Zeroizing::new(cbor::encode(&request));
     if message.len() > limits::REQUEST {
         return Err(Fault::RequestTooLarge);

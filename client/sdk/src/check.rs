@@ -7,7 +7,11 @@ use crate::error::Unacceptable;
 /// A PIN has 6 to 32 decimal digits.
 pub(crate) fn pin(pin: &Secret) -> Result<(), Unacceptable> {
     let digits = pin.expose(|digits| digits.iter().all(u8::is_ascii_digit));
-    if digits && limits::PIN.contains(&pin.len()) { Ok(()) } else { Err(Unacceptable::Pin) }
+    if digits && limits::PIN.contains(&pin.len()) {
+        Ok(())
+    } else {
+        Err(Unacceptable::Pin)
+    }
 }
 
 /// A password has 8 to 1024 bytes.
@@ -37,7 +41,13 @@ mod tests {
         for good in ["123456", "00000000000000000000000000000000"] {
             assert_eq!(pin(&good.into()), Ok(()), "{good}");
         }
-        for bad in ["", "12345", "12345a", "１２３４５６", "000000000000000000000000000000000"] {
+        for bad in [
+            "",
+            "12345",
+            "12345a",
+            "１２３４５６",
+            "000000000000000000000000000000000",
+        ] {
             assert_eq!(pin(&bad.into()), Err(Unacceptable::Pin), "{bad}");
         }
     }

@@ -63,14 +63,10 @@ pub async fn enroll(
 }
 
 /// Keys for a new enrollment, or those of the one under way.
-fn begin(
-    keystore: &mut impl Keystore,
-    entry: &Entry,
-    clock: &dyn Clock,
-) -> Result<Kept, Error> {
+fn begin(keystore: &mut impl Keystore, entry: &Entry, clock: &dyn Clock) -> Result<Kept, Error> {
     let invitation = &entry.invitation;
-    match keystore.load()? {
-        Some(kept) => match &kept.state.enrollment {
+    if let Some(kept) = keystore.load()? {
+        match &kept.state.enrollment {
             None => return Err(KeystoreError::AlreadyEnrolled.into()),
             Some(enrollment) if enrollment.secret == invitation.secret => return Ok(kept),
             // Its vault may exist by now.
@@ -78,8 +74,7 @@ fn begin(
                 return Err(KeystoreError::OtherEnrollment.into());
             }
             Some(_) => {}
-        },
-        None => {}
+        }
     }
     if clock.now() > invitation.expires {
         return Err(Unacceptable::InvitationExpired.into());
@@ -123,7 +118,11 @@ async fn ask_node(
     let (address, token, user) = keeper.read(|state| {
         let half = halves(state)?.host;
         let token = half.expose(|bytes| BASE64URL_NOPAD.encode(bytes));
-        Ok::<_, Error>((state.anchor.address.clone(), token, state.keys.bus()?.public_key()))
+        Ok::<_, Error>((
+            state.anchor.address.clone(),
+            token,
+            state.keys.bus()?.public_key(),
+        ))
     })?;
     match dial.enroll(&address, Enroll { token, user }).await {
         // Used by this very key, if the answer was lost long enough ago: then it can be renewed.
@@ -145,7 +144,10 @@ async fn set_up(owner: &Owner, entry: &Entry) -> Result<(), Error> {
     }
     for _ in 0..STAGINGS {
         stage(owner, entry).await?;
-        match owner.use_credential(&entry.password, &credential::Create {}, None).await {
+        match owner
+            .use_credential(&entry.password, &credential::Create {}, None)
+            .await
+        {
             Err(Error::Refused(refusal)) if refusal.code == Code::NotEnrolled => {}
             outcome => return outcome.map(drop),
         }
@@ -155,12 +157,22 @@ async fn set_up(owner: &Owner, entry: &Entry) -> Result<(), Error> {
 
 async fn stage(owner: &Owner, entry: &Entry) -> Result<(), Error> {
     let (token, device_name, route) = owner.keeper().read(|state| {
-        let enrollment = state.enrollment.as_ref().ok_or(KeystoreError::AlreadyEnrolled)?;
+        let enrollment = state
+            .enrollment
+            .as_ref()
+            .ok_or(KeystoreError::AlreadyEnrolled)?;
         let access = state.bus.as_ref().ok_or(KeystoreError::Unfinished)?;
-        let token = halves(state)?.vault.expose(|bytes| Secret::new(bytes.to_vec()));
+        let token = halves(state)?
+            .vault
+            .expose(|bytes| Secret::new(bytes.to_vec()));
         Ok::<_, Error>((token, enrollment.device_name.clone(), access.route))
     })?;
-    let request = vault::Enroll { token, device_name, route, pin: entry.pin.clone() };
+    let request = vault::Enroll {
+        token,
+        device_name,
+        route,
+        pin: entry.pin.clone(),
+    };
     let enrolled = owner.call(&request).await?;
     let now = owner.now();
     owner.keeper().change(|state| {
@@ -182,7 +194,12 @@ async fn finish_earlier(owner: &Owner, entry: &Entry) -> Result<bool, Error> {
         match &reply.outcome {
             Outcome::Refused(refusal) if refusal.code == Code::Locked && !unlocked => {
                 let seen = owner.keeper().head();
-                owner.call(&vault::Unlock { pin: entry.pin.clone(), seen }).await?;
+                owner
+                    .call(&vault::Unlock {
+                        pin: entry.pin.clone(),
+                        seen,
+                    })
+                    .await?;
             }
             Outcome::Refused(refusal) if refusal.code == Code::NotEnrolled => {
                 owner.keep_answer(reply, None)?;
@@ -199,7 +216,10 @@ async fn finish_earlier(owner: &Owner, entry: &Entry) -> Result<bool, Error> {
 }
 
 fn halves(state: &State) -> Result<Halves, Error> {
-    let enrollment = state.enrollment.as_ref().ok_or(KeystoreError::AlreadyEnrolled)?;
+    let enrollment = state
+        .enrollment
+        .as_ref()
+        .ok_or(KeystoreError::AlreadyEnrolled)?;
     let secret: Zeroizing<[u8; 32]> = enrollment
         .secret
         .expose(|bytes| bytes.try_into().map(Zeroizing::new).map_err(|_| Fault::Key))?;

@@ -7,7 +7,10 @@ use vettid_crypto::Entropy;
 pub(crate) struct OsEntropy;
 
 impl Entropy for OsEntropy {
-    #[expect(clippy::panic, reason = "without entropy there is no key; a source must not go on")]
+    #[expect(
+        clippy::panic,
+        reason = "without entropy there is no key; a source must not go on"
+    )]
     fn fill(&mut self, out: &mut [u8]) {
         if getrandom::fill(out).is_err() {
             panic!("the operating system gives no entropy");

@@ -170,9 +170,6 @@ pub enum Fault {
     /// A key that this device keeps cannot be used.
     #[error("a key of this device cannot be used: report it")]
     Key,
-    /// An operation was called without the proof that it needs, or with one it does not take.
-    #[error("the operation was called with the wrong proof: report it")]
-    Proof,
     /// The request is larger than a vault takes.
     #[error("the request is larger than a vault takes")]
     RequestTooLarge,
@@ -186,7 +183,6 @@ impl Fault {
         match self {
             Self::Answer => "answer-malformed",
             Self::Key => "key-unusable",
-            Self::Proof => "proof-mismatch",
             Self::RequestTooLarge => "request-too-large",
             Self::Stopped => "stopped",
         }

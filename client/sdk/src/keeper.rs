@@ -19,7 +19,9 @@ struct Inner {
 
 impl Keeper {
     pub(crate) fn new(keystore: Box<dyn Keystore>, kept: Kept) -> Self {
-        Self { inner: Mutex::new(Inner { keystore, kept }) }
+        Self {
+            inner: Mutex::new(Inner { keystore, kept }),
+        }
     }
 
     /// Looks at the state.

@@ -30,7 +30,13 @@ impl<D: Dial> Pass<D> {
         trust: Arc<Mutex<Trust>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { dial, keeper, trust, clock, renewing: tokio::sync::Mutex::new(()) }
+        Self {
+            dial,
+            keeper,
+            trust,
+            clock,
+            renewing: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// Access that is good for another `spare` ms, renewed if what is at hand is not. If the node
@@ -55,7 +61,8 @@ impl<D: Dial> Pass<D> {
 
     /// Whether less than `spare` ms are left.
     pub(crate) fn ends_within(&self, spare: u64) -> bool {
-        self.held().is_ok_and(|held| held.expires <= self.clock.now().plus(spare))
+        self.held()
+            .is_ok_and(|held| held.expires <= self.clock.now().plus(spare))
     }
 
     /// Renews the access whatever is left of it, and takes the network file that comes with it.
@@ -85,7 +92,9 @@ impl<D: Dial> Pass<D> {
     }
 
     fn held(&self) -> Result<BusAccess, KeystoreError> {
-        self.keeper.read(|state| state.bus.clone()).ok_or(KeystoreError::Unfinished)
+        self.keeper
+            .read(|state| state.bus.clone())
+            .ok_or(KeystoreError::Unfinished)
     }
 }
 
@@ -93,8 +102,14 @@ impl<D: Dial> Pass<D> {
 pub(crate) fn renewal(state: &State, now: UnixMillis) -> Result<Renew, Error> {
     let pair = state.keys.bus()?;
     let user = pair.public_key();
-    let signature = pair.sign(&renewal_text(&user, now.0)).map_err(|_| Fault::Key)?;
-    Ok(Renew { user, time: now.0, signature: BASE64URL_NOPAD.encode(&signature) })
+    let signature = pair
+        .sign(&renewal_text(&user, now.0))
+        .map_err(|_| Fault::Key)?;
+    Ok(Renew {
+        user,
+        time: now.0,
+        signature: BASE64URL_NOPAD.encode(&signature),
+    })
 }
 
 /// What a node's answer gives: access, and the network file, which is not verified yet.
@@ -107,7 +122,9 @@ pub(crate) fn parse(credentials: &Credentials) -> Result<(BusAccess, Vec<u8>), E
         route: credentials.device.parse().map_err(|_| malformed())?,
         addresses: credentials.bus.clone(),
     };
-    let network_file = BASE64.decode(credentials.network.as_bytes()).map_err(|_| malformed())?;
+    let network_file = BASE64
+        .decode(credentials.network.as_bytes())
+        .map_err(|_| malformed())?;
     Ok((access, network_file))
 }
 

@@ -112,7 +112,10 @@ impl Session {
         if envelope.session != self.id || envelope.device != self.route {
             return Ok(Arrived::Nothing);
         }
-        match (envelope.kind, core::mem::replace(&mut self.state, State::Ended)) {
+        match (
+            envelope.kind,
+            core::mem::replace(&mut self.state, State::Ended),
+        ) {
             (Kind::Reset, _) => Err(Ended::Reset),
             (Kind::Handshake, State::Opening(initiator)) => {
                 self.opening(*initiator, envelope.body, endpoint, trust, now)
@@ -130,16 +133,17 @@ impl Session {
     }
 
     /// Seals a request into envelopes.
-    pub(crate) fn seal(
-        &mut self,
-        now: UnixMillis,
-        message: &[u8],
-    ) -> Result<Vec<Vec<u8>>, Ended> {
+    pub(crate) fn seal(&mut self, now: UnixMillis, message: &[u8]) -> Result<Vec<Vec<u8>>, Ended> {
         let State::Open(established) = &mut self.state else {
             return Err(Ended::Broken);
         };
-        let frames = established.seal(now, message).map_err(|error| ended(&error))?;
-        Ok(frames.iter().map(|frame| self.wrap(Kind::Transport, frame)).collect())
+        let frames = established
+            .seal(now, message)
+            .map_err(|error| ended(&error))?;
+        Ok(frames
+            .iter()
+            .map(|frame| self.wrap(Kind::Transport, frame))
+            .collect())
     }
 
     /// What spares the next session the document.
@@ -160,18 +164,28 @@ impl Session {
     ) -> Result<Arrived, Ended> {
         let progress = initiator.handle(now, frame, trust.verifier());
         match progress.map_err(|error| ended(&error))? {
-            InitiatorProgress::NeedEvidence { frame, claim, state } => {
+            InitiatorProgress::NeedEvidence {
+                frame,
+                claim,
+                state,
+            } => {
                 let evidence = claim.prove_with_key(&endpoint.key);
-                let (initiator, shown) =
-                    state.supply(now, &evidence).map_err(|error| ended(&error))?;
+                let (initiator, shown) = state
+                    .supply(now, &evidence)
+                    .map_err(|error| ended(&error))?;
                 self.state = State::Opening(Box::new(initiator));
                 let frames = [frame, shown];
                 Ok(Arrived::Send(
-                    frames.iter().map(|frame| self.wrap(Kind::Handshake, frame)).collect(),
+                    frames
+                        .iter()
+                        .map(|frame| self.wrap(Kind::Handshake, frame))
+                        .collect(),
                 ))
             }
             InitiatorProgress::Open(established) => {
-                trust.admit(established.peer(), now).map_err(Ended::Untrusted)?;
+                trust
+                    .admit(established.peer(), now)
+                    .map_err(Ended::Untrusted)?;
                 self.state = State::Open(Box::new(established));
                 Ok(Arrived::Opened)
             }
@@ -184,7 +198,9 @@ impl Session {
         frame: &[u8],
         now: UnixMillis,
     ) -> Result<Arrived, Ended> {
-        let message = established.open(now, frame).map_err(|error| ended(&error))?;
+        let message = established
+            .open(now, frame)
+            .map_err(|error| ended(&error))?;
         self.state = State::Open(established);
         let Some(message) = message else {
             return Ok(Arrived::Nothing);
@@ -194,7 +210,13 @@ impl Session {
     }
 
     fn wrap(&self, kind: Kind, body: &[u8]) -> Vec<u8> {
-        Envelope { kind, device: self.route, session: self.id, body }.to_bytes()
+        Envelope {
+            kind,
+            device: self.route,
+            session: self.id,
+            body,
+        }
+        .to_bytes()
     }
 }
 

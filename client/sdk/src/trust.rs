@@ -144,8 +144,16 @@ impl Trust {
     ) -> Result<Self, TrustError> {
         let network = verified(&anchor, remembered, network_file)?;
         let verifier = Verifier::new(Policy::of_network(&network)?);
-        let remembered = Remembered { epoch: network.epoch, ..remembered };
-        Ok(Self { anchor, remembered, network, verifier })
+        let remembered = Remembered {
+            epoch: network.epoch,
+            ..remembered
+        };
+        Ok(Self {
+            anchor,
+            remembered,
+            network,
+            verifier,
+        })
     }
 
     /// Takes a later network file; whether it says something new.
@@ -204,7 +212,10 @@ pub(crate) fn verdict(error: &SessionError) -> Option<TrustError> {
         SessionError::PeerIncompatible(PeerIncompatible::PolicyEpoch { ours, theirs }) => {
             let (ours, theirs) = (*ours, *theirs);
             Some(if theirs < ours {
-                TrustError::OlderPolicy { seen: ours, offered: theirs }
+                TrustError::OlderPolicy {
+                    seen: ours,
+                    offered: theirs,
+                }
             } else {
                 TrustError::PolicyAhead { ours, theirs }
             })

@@ -139,7 +139,25 @@ pub(crate) struct Traces {
     pub(crate) renewal: Renewal,
 }
 
-impl Changing<'_> {
+impl<'a> Changing<'a> {
+    /// Lends what a change may use; `place` is the vault and whether there is a search index.
+    pub(crate) fn new(
+        change: &'a Change<'a>,
+        out: &'a mut Outside<'_>,
+        (vault, indexed): (VaultId, bool),
+        traces: &'a mut Traces,
+    ) -> Self {
+        let (entropy, now) = (&mut *out.entropy, out.now);
+        Self {
+            change,
+            entropy,
+            vault,
+            now,
+            indexed,
+            traces,
+        }
+    }
+
     /// Says what this is about.
     pub(crate) fn about(&mut self, subject: &[u8]) {
         self.traces.subject = Some(subject.to_vec());
@@ -212,19 +230,10 @@ fn change(
     let facts = state.facts(call, out.now);
     let open = state.unlocked()?;
     let mut traces = Traces::default();
-    let (vault, indexed) = (open.gate.header.vault, open.database.is_indexed());
+    let place = (open.gate.header.vault, open.database.is_indexed());
     let outcome = open.commit(out, |change, out| {
-        let (entropy, now) = (&mut *out.entropy, out.now);
-        let traces = &mut traces;
-        let mut on = Changing {
-            change,
-            entropy,
-            vault,
-            now,
-            indexed,
-            traces,
-        };
-        let reply = run(&mut on, facts)?;
+        let now = out.now;
+        let reply = run(&mut Changing::new(change, out, place, &mut traces), facts)?;
         if audit != Audit::Never {
             audit::note_call(change, call, traces.subject(), true, now)?;
         }

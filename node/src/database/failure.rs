@@ -33,6 +33,9 @@ pub enum ReadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// The system refused the file.
+    #[error("node.db cannot be created: {0}")]
+    File(std::io::Error),
     /// The file was written by a later release.
     #[error("node.db has schema {found}, this release knows {known}: use the newer release")]
     Newer {

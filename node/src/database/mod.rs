@@ -20,6 +20,8 @@ mod writer;
 pub use failure::{OpenError, ReadError, WriteError};
 pub(crate) use writer::{Change, Full};
 
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +57,7 @@ pub struct Options {
 impl Database {
     /// Opens or creates the file at `path`, migrates it and starts the writer.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        create_private(path)?;
         let mut writing = connect(path, OpenFlags::default())?;
         migrate(&mut writing)?;
         prepare_writer(&writing, options)?;
@@ -105,6 +108,13 @@ impl Database {
     pub(crate) fn enqueue(&self, change: Box<dyn Change>) -> Result<(), Full> {
         self.writer.enqueue(change)
     }
+}
+
+/// Makes the file with mode 0600 if it is not there; SQLite gives its companions the same mode.
+fn create_private(path: &Path) -> Result<(), OpenError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map(drop).map_err(OpenError::File)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {

@@ -7,7 +7,7 @@
 //! log ──outcomes─▶ └─────────┘ ──lookups, questions──▶ tasks ──answers──▶ Router
 //! ```
 //!
-//! One task drives one [`router::Router`] over one connection: it reads, writes and publishes in
+//! One task drives one `Router` over one connection: it reads, writes and publishes in
 //! batches, starts no task per message and copies an envelope once each way. Frames of a space
 //! keep their order, and none leaves before the record it depends on is durable.
 //!

@@ -131,7 +131,7 @@ async fn node_that_was_killed_starts_again_beside_the_bus_it_left() {
 #[tokio::test]
 async fn second_node_in_a_folder_is_refused() {
     let (place, listening) = ours();
-    let (_child, _enclave) = serve(&place, &listening).await;
+    let (mut child, mut enclave) = serve(&place, &listening).await;
 
     let (ok, shown) = run(place.folder.path(), &["run"]).await;
 
@@ -142,6 +142,10 @@ async fn second_node_in_a_folder_is_refused() {
             .expect("text")
             .contains("another vettid-node")
     );
+    terminate(&child);
+    soon(enclave.until_shutdown()).await;
+    drop(enclave);
+    assert!(soon(child.wait()).await.expect("ended").success());
 }
 
 #[tokio::test]

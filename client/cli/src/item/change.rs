@@ -17,7 +17,11 @@ pub(crate) async fn remove(
 ) -> Result<Output, Failure> {
     let base = version(owner, id, base).await?;
     owner.call(&Remove { id, base, forever }).await?;
-    Ok(Output::done(if forever { "The item is gone." } else { "The item is in the trash." }))
+    Ok(Output::done(if forever {
+        "The item is gone."
+    } else {
+        "The item is in the trash."
+    }))
 }
 
 /// Takes an item out of the trash, or returns to an earlier version.
@@ -28,7 +32,13 @@ pub(crate) async fn restore(
     version_wanted: Option<u64>,
 ) -> Result<Output, Failure> {
     let base = version(owner, id, base).await?;
-    let written = owner.call(&Restore { id, base, version: version_wanted }).await?;
+    let written = owner
+        .call(&Restore {
+            id,
+            base,
+            version: version_wanted,
+        })
+        .await?;
     let (id, version) = (written.id.to_string(), written.version);
     Ok(Output::new(
         format!("{id}  version {version}"),

@@ -39,7 +39,10 @@ pub(crate) const KINDS: [(FieldKind, &str); 11] = [
 
 /// Name of a kind.
 pub(crate) fn name_of(kind: FieldKind) -> &'static str {
-    KINDS.iter().find(|(known, _)| *known == kind).map_or("", |(_, name)| name)
+    KINDS
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map_or("", |(_, name)| name)
 }
 
 impl FromStr for Labelled {
@@ -57,7 +60,10 @@ impl FromStr for Labelled {
         if label.is_empty() || label.contains('=') {
             return Err("a field is KIND:LABEL; its value is asked for".into());
         }
-        Ok(Self { kind, label: label.to_owned() })
+        Ok(Self {
+            kind,
+            label: label.to_owned(),
+        })
     }
 }
 
@@ -65,15 +71,22 @@ impl FromStr for Valued {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (field, value) =
-            text.split_once('=').ok_or("a field with its value is [KIND:]LABEL=VALUE")?;
-        Ok(Self { field: field.parse()?, value: value.to_owned() })
+        let (field, value) = text
+            .split_once('=')
+            .ok_or("a field with its value is [KIND:]LABEL=VALUE")?;
+        Ok(Self {
+            field: field.parse()?,
+            value: value.to_owned(),
+        })
     }
 }
 
 fn unknown(name: &str) -> String {
     let names: Vec<&str> = KINDS.iter().map(|(_, name)| *name).collect();
-    format!("\"{name}\" is no kind of field; there are {}", names.join(", "))
+    format!(
+        "\"{name}\" is no kind of field; there are {}",
+        names.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -86,9 +99,18 @@ mod tests {
 
         assert_eq!(
             parsed("otp:code"),
-            Some(Labelled { kind: Some(FieldKind::Otp), label: "code".into() })
+            Some(Labelled {
+                kind: Some(FieldKind::Otp),
+                label: "code".into()
+            })
         );
-        assert_eq!(parsed("code"), Some(Labelled { kind: None, label: "code".into() }));
+        assert_eq!(
+            parsed("code"),
+            Some(Labelled {
+                kind: None,
+                label: "code".into()
+            })
+        );
         for wrong in ["", "otp:", "seed:code", "password:pass=word"] {
             assert_eq!(parsed(wrong), None, "{wrong}");
         }

@@ -24,7 +24,9 @@ pub(crate) async fn run(
         Some(id) => Some(owner.call(&Get { id }).await?),
         None => None,
     };
-    let base = arguments.base.or_else(|| current.as_ref().map(|item| item.version));
+    let base = arguments
+        .base
+        .or_else(|| current.as_ref().map(|item| item.version));
     let id = arguments.id;
     let mut draft = outline(&arguments, current)?;
     check(&arguments, draft.sensitivity)?;
@@ -36,7 +38,9 @@ pub(crate) async fn run(
     let written = match password {
         Some(password) => {
             let values = take_values(&mut draft)?;
-            owner.put_critical(&password, &PutCritical { id, base, draft }, values).await?
+            owner
+                .put_critical(&password, &PutCritical { id, base, draft }, values)
+                .await?
         }
         None => owner.call(&Put { id, base, draft }).await?,
     };
@@ -123,7 +127,11 @@ fn fill(draft: &mut Draft, arguments: Arguments, secrets: &mut Secrets) -> Resul
 
 /// Replaces the value of the field with that label, or adds one.
 fn set(draft: &mut Draft, given: Labelled, value: Secret) {
-    if let Some(field) = draft.fields.iter_mut().find(|field| field.label == given.label) {
+    if let Some(field) = draft
+        .fields
+        .iter_mut()
+        .find(|field| field.label == given.label)
+    {
         field.kind = given.kind.unwrap_or(field.kind);
         field.value = Some(value);
         return;
@@ -138,11 +146,18 @@ fn set(draft: &mut Draft, given: Labelled, value: Secret) {
 
 /// The values of a critical item: they travel with the password. All of them must be given.
 fn take_values(draft: &mut Draft) -> Result<CriticalValues, Failure> {
-    let values: Option<Vec<Secret>> =
-        draft.fields.iter_mut().map(|field| field.value.take()).collect();
-    values.map(|values| CriticalValues { values }).ok_or_else(|| {
-        Failure::usage("every value of a critical item is given anew: name each with --secret-field")
-    })
+    let values: Option<Vec<Secret>> = draft
+        .fields
+        .iter_mut()
+        .map(|field| field.value.take())
+        .collect();
+    values
+        .map(|values| CriticalValues { values })
+        .ok_or_else(|| {
+            Failure::usage(
+                "every value of a critical item is given anew: name each with --secret-field",
+            )
+        })
 }
 
 #[cfg(test)]
@@ -160,7 +175,9 @@ mod tests {
     }
 
     fn arguments(line: &[&str]) -> Arguments {
-        Line::try_parse_from([&["put"], line].concat()).expect("arguments").put
+        Line::try_parse_from([&["put"], line].concat())
+            .expect("arguments")
+            .put
     }
 
     fn drafted(line: &[&str], secrets: &str, current: Option<Item>) -> Result<Draft, Failure> {
@@ -172,25 +189,42 @@ mod tests {
     }
 
     fn values(draft: &Draft) -> Vec<(String, Option<Secret>)> {
-        draft.fields.iter().map(|field| (field.label.clone(), field.value.clone())).collect()
+        draft
+            .fields
+            .iter()
+            .map(|field| (field.label.clone(), field.value.clone()))
+            .collect()
     }
 
     fn item(draft: Draft) -> Item {
         let at = vettid_sdk::wire::time::UnixMillis(0);
         let id = vettid_sdk::wire::id::ItemId([1; 16]);
-        Item { id, version: 4, draft, created: at, updated: at, removed: None }
+        Item {
+            id,
+            version: 4,
+            draft,
+            created: at,
+            updated: at,
+            removed: None,
+        }
     }
 
     const SECRET: &[&str] = &["--name", "bank", "--sensitivity", "secret"];
 
     #[test]
     fn secret_values_are_read_in_the_order_of_their_fields() {
-        let line = [SECRET, &["--secret-field", "password:pass", "--secret-field", "pin"]];
+        let line = [
+            SECRET,
+            &["--secret-field", "password:pass", "--secret-field", "pin"],
+        ];
         let draft = drafted(&line.concat(), "hunter2\n1234\n", None).unwrap();
 
         assert_eq!(
             values(&draft),
-            [("pass".into(), Some("hunter2".into())), ("pin".into(), Some("1234".into()))]
+            [
+                ("pass".into(), Some("hunter2".into())),
+                ("pin".into(), Some("1234".into()))
+            ]
         );
         assert_eq!(draft.fields[0].kind, FieldKind::Password);
     }
@@ -216,17 +250,30 @@ mod tests {
         let line = ["--id", &id, "--secret-field", "otp:code"];
         let draft = drafted(&line, "JBSWY3DP\n", Some(item(kept))).unwrap();
 
-        assert_eq!((draft.name.as_str(), draft.tags.as_slice()), ("bank", &["money".into()][..]));
+        assert_eq!(
+            (draft.name.as_str(), draft.tags.as_slice()),
+            ("bank", &["money".into()][..])
+        );
         assert_eq!(draft.fields[0].id, 9);
         assert_eq!(
             values(&draft),
-            [("pass".into(), None), ("code".into(), Some("JBSWY3DP".into()))]
+            [
+                ("pass".into(), None),
+                ("code".into(), Some("JBSWY3DP".into()))
+            ]
         );
     }
 
     #[test]
     fn critical_item_is_written_with_all_its_values() {
-        let line = ["--name", "seed", "--sensitivity", "critical", "--secret-field", "words"];
+        let line = [
+            "--name",
+            "seed",
+            "--sensitivity",
+            "critical",
+            "--secret-field",
+            "words",
+        ];
         let mut draft = drafted(&line, "abandon\n", None).unwrap();
 
         assert_eq!(take_values(&mut draft).unwrap().values, ["abandon".into()]);
@@ -241,6 +288,9 @@ mod tests {
 
         let refused = drafted(&["--id", &id, "--remove-field", "x"], "", Some(item(kept)));
 
-        assert_eq!(refused.unwrap_err().message(), "the item has no field \"x\"");
+        assert_eq!(
+            refused.unwrap_err().message(),
+            "the item has no field \"x\""
+        );
     }
 }

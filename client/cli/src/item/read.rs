@@ -30,7 +30,10 @@ pub(crate) async fn list(owner: &Owner, filter: Filter) -> Result<Output, Failur
             tag: filter.tag.clone(),
             favorite: filter.favorite,
             removed: filter.removed,
-            after: items.last().map(|last| Cursor { name: last.name.clone(), id: last.id }),
+            after: items.last().map(|last| Cursor {
+                name: last.name.clone(),
+                id: last.id,
+            }),
             limit: None,
         };
         let page = owner.call(&request).await?;
@@ -50,7 +53,12 @@ pub(crate) async fn search(
     text: &str,
     limit: Option<u32>,
 ) -> Result<Output, Failure> {
-    let found = owner.call(&Search { text: Secret::from(text), limit }).await?;
+    let found = owner
+        .call(&Search {
+            text: Secret::from(text),
+            limit,
+        })
+        .await?;
     Ok(show::summaries(&found.items))
 }
 
@@ -67,7 +75,9 @@ pub(crate) async fn reveal(
         Sensitivity::Data | Sensitivity::Secret => owner.call(&Reveal { id, version }).await?,
         Sensitivity::Critical => {
             let password = secrets.current("Password")?;
-            owner.call_with_owner(&password, &RevealCritical { id, version }, None).await?
+            owner
+                .call_with_owner(&password, &RevealCritical { id, version }, None)
+                .await?
         }
     };
     Ok(show::item(&revealed))
@@ -79,7 +89,11 @@ pub(crate) async fn history(owner: &Owner, id: ItemId) -> Result<Output, Failure
     let rows: Vec<Vec<String>> = versions
         .iter()
         .map(|version| {
-            vec![version.version.to_string(), time::text(version.written), version.name.clone()]
+            vec![
+                version.version.to_string(),
+                time::text(version.written),
+                version.name.clone(),
+            ]
         })
         .collect();
     let json: Vec<_> = versions
@@ -97,11 +111,7 @@ pub(crate) async fn history(owner: &Owner, id: ItemId) -> Result<Output, Failure
 }
 
 /// The one-time code of now.
-pub(crate) async fn otp(
-    owner: &Owner,
-    id: ItemId,
-    field: Option<u32>,
-) -> Result<Output, Failure> {
+pub(crate) async fn otp(owner: &Owner, id: ItemId, field: Option<u32>) -> Result<Output, Failure> {
     let code = owner.call(&Otp { id, field }).await?;
     let digits = show::text(&code.code);
     Ok(Output::new(

@@ -44,8 +44,18 @@ pub(crate) fn text(value: &Secret) -> String {
 fn item_text(item: &Item) -> String {
     let draft = &item.draft;
     let mut lines = vec![
-        format!("{}  ({}, {})", draft.name, category(draft.category), sensitivity(draft.sensitivity)),
-        format!("{}  version {}, {}", item.id, item.version, time::text(item.updated)),
+        format!(
+            "{}  ({}, {})",
+            draft.name,
+            category(draft.category),
+            sensitivity(draft.sensitivity)
+        ),
+        format!(
+            "{}  version {}, {}",
+            item.id,
+            item.version,
+            time::text(item.updated)
+        ),
     ];
     if let Some(at) = item.removed {
         lines.push(format!("in the trash since {}", time::text(at)));

@@ -112,7 +112,11 @@ impl<D: Dial> Driver<D> {
                 Command::Watch => self.watching = true,
             }
             let room = self.outstanding.len() < MOST_OUTSTANDING;
-            next = if room { self.parts.commands.try_recv().ok() } else { None };
+            next = if room {
+                self.parts.commands.try_recv().ok()
+            } else {
+                None
+            };
         }
     }
 
@@ -146,7 +150,12 @@ impl<D: Dial> Driver<D> {
     async fn open(&mut self) {
         let now = self.parts.clock.now();
         let known = self.known.clone();
-        let started = Session::start(&self.parts.endpoint, &mut lock(&self.parts.trust), known, now);
+        let started = Session::start(
+            &self.parts.endpoint,
+            &mut lock(&self.parts.trust),
+            known,
+            now,
+        );
         match started {
             Ok((session, envelope)) => {
                 self.session = Some(session);
@@ -216,8 +225,12 @@ impl<D: Dial> Driver<D> {
             return;
         };
         let now = self.parts.clock.now();
-        let arrived =
-            session.handle(bytes, &self.parts.endpoint, &mut lock(&self.parts.trust), now);
+        let arrived = session.handle(
+            bytes,
+            &self.parts.endpoint,
+            &mut lock(&self.parts.trust),
+            now,
+        );
         match arrived {
             Ok(Arrived::Nothing) => {}
             Ok(Arrived::Send(envelopes)) => self.publish(envelopes).await,
@@ -365,7 +378,10 @@ impl<D: Dial> Driver<D> {
             if self.retry_at > now {
                 wake = wake.min(self.retry_at);
             }
-            let patience = self.quiet_since.checked_add(self.patience()).unwrap_or(wake);
+            let patience = self
+                .quiet_since
+                .checked_add(self.patience())
+                .unwrap_or(wake);
             if patience > now {
                 wake = wake.min(patience);
             }

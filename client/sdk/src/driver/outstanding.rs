@@ -41,7 +41,14 @@ impl Outstanding {
     pub(super) fn add(&mut self, ask: Ask) {
         self.turns = self.turns.saturating_add(1);
         self.unsent.push_back(ask.id);
-        self.waiting.insert(ask.id, Waiting { sent: 0, turn: self.turns, ask });
+        self.waiting.insert(
+            ask.id,
+            Waiting {
+                sent: 0,
+                turn: self.turns,
+                ask,
+            },
+        );
     }
 
     /// The next request to send; it counts as sent.
@@ -79,8 +86,11 @@ impl Outstanding {
                 let _ = waiting.ask.answer.send(Err(error.clone()));
             }
         }
-        let mut order: Vec<(u64, RequestId)> =
-            self.waiting.iter().map(|(id, waiting)| (waiting.turn, *id)).collect();
+        let mut order: Vec<(u64, RequestId)> = self
+            .waiting
+            .iter()
+            .map(|(id, waiting)| (waiting.turn, *id))
+            .collect();
         order.sort_unstable();
         self.unsent = order.into_iter().map(|(_, id)| id).collect();
     }
@@ -96,7 +106,8 @@ impl Outstanding {
 
     /// Forgets requests whose callers have gone.
     pub(super) fn forget_abandoned(&mut self) {
-        self.waiting.retain(|_, waiting| !waiting.ask.answer.is_closed());
+        self.waiting
+            .retain(|_, waiting| !waiting.ask.answer.is_closed());
     }
 
     pub(super) fn len(&self) -> usize {
@@ -121,7 +132,16 @@ mod tests {
     fn ask(byte: u8, sends: u32) -> (Ask, oneshot::Receiver<Result<Reply, Error>>) {
         let (answer, heard) = oneshot::channel();
         let message = Zeroizing::new(vec![byte]);
-        (Ask { id: RequestId([byte; 16]), message, sends, again: false, answer }, heard)
+        (
+            Ask {
+                id: RequestId([byte; 16]),
+                message,
+                sends,
+                again: false,
+                answer,
+            },
+            heard,
+        )
     }
 
     fn sent(outstanding: &mut Outstanding) -> Vec<u8> {

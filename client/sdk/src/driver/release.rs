@@ -7,22 +7,19 @@ use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::trust::TrustError;
 
+type Answer = oneshot::Sender<Result<Reply, Error>>;
+
 /// Replies that came together.
 #[derive(Default)]
 pub(super) struct Release {
-    answers: Vec<(oneshot::Sender<Result<Reply, Error>>, Result<Reply, Error>)>,
+    answers: Vec<(Answer, Result<Reply, Error>)>,
     newest: Option<Head>,
 }
 
 impl Release {
     /// Takes a reply. `floor` is the newest record seen when the session was opened; what was sent
     /// only once in it cannot be answered from before that.
-    pub(super) fn add(
-        &mut self,
-        answer: oneshot::Sender<Result<Reply, Error>>,
-        reply: Reply,
-        floor: Option<u64>,
-    ) {
+    pub(super) fn add(&mut self, answer: Answer, reply: Reply, floor: Option<u64>) {
         let refused = matches!(reply.outcome, Outcome::Refused(_));
         match (reply.head, floor) {
             (Some(head), Some(seen)) if head.number < seen && !refused => {

@@ -54,7 +54,10 @@ impl FileKeystore {
                 Err(TryLockError::Error(error)) => return Err(io(&path, &error)),
             }
         }
-        Ok(Self { folder: folder.to_path_buf(), _lock: lock })
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            _lock: lock,
+        })
     }
 
     fn read<T: Wire>(&self, name: &str) -> Result<Option<T>, KeystoreError> {
@@ -67,7 +70,9 @@ impl FileKeystore {
         check_private(&path, &file)?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
         let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX);
-        file.take(limit).read_to_end(&mut bytes).map_err(|error| io(&path, &error))?;
+        file.take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|error| io(&path, &error))?;
         match format::parse(&bytes) {
             Ok(value) => Ok(Some(value)),
             Err(Unreadable::Damaged) => Err(KeystoreError::Damaged(path)),
@@ -110,7 +115,10 @@ impl Keystore for FileKeystore {
 }
 
 fn io(path: &Path, error: &std::io::Error) -> KeystoreError {
-    KeystoreError::Io { path: path.to_path_buf(), reason: error.to_string() }
+    KeystoreError::Io {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    }
 }
 
 #[cfg(unix)]
@@ -144,8 +152,16 @@ fn check_private(path: &Path, file: &File) -> Result<(), KeystoreError> {
 fn check_mode(path: &Path, file: &File, forbidden: u32) -> Result<(), KeystoreError> {
     use std::os::unix::fs::PermissionsExt;
 
-    let mode = file.metadata().map_err(|error| io(path, &error))?.permissions().mode();
-    if mode & forbidden == 0 { Ok(()) } else { Err(KeystoreError::Open(path.to_path_buf())) }
+    let mode = file
+        .metadata()
+        .map_err(|error| io(path, &error))?
+        .permissions()
+        .mode();
+    if mode & forbidden == 0 {
+        Ok(())
+    } else {
+        Err(KeystoreError::Open(path.to_path_buf()))
+    }
 }
 
 #[cfg(unix)]
@@ -159,7 +175,10 @@ mod elsewhere {
     use super::*;
 
     pub(super) fn make_private(folder: &Path) -> Result<(), KeystoreError> {
-        DirBuilder::new().recursive(true).create(folder).map_err(|error| io(folder, &error))
+        DirBuilder::new()
+            .recursive(true)
+            .create(folder)
+            .map_err(|error| io(folder, &error))
     }
 
     pub(super) fn private() -> OpenOptions {
@@ -178,4 +197,3 @@ mod elsewhere {
 }
 #[cfg(not(unix))]
 use elsewhere::{check_private, make_private, private, sync_folder};
-

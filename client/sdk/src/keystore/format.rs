@@ -38,7 +38,9 @@ pub(super) fn parse<T: Wire>(bytes: &[u8]) -> Result<T, Unreadable> {
     if u16::from_be_bytes(*version) > VERSION {
         return Err(Unreadable::Newer);
     }
-    let (digest, body) = rest.split_first_chunk::<DIGEST>().ok_or(Unreadable::Damaged)?;
+    let (digest, body) = rest
+        .split_first_chunk::<DIGEST>()
+        .ok_or(Unreadable::Damaged)?;
     if digest::sha256(body) != *digest {
         return Err(Unreadable::Damaged);
     }

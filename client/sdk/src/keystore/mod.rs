@@ -102,7 +102,10 @@ impl Keystore for MemoryKeystore {
 
     fn save(&mut self, state: &State) -> Result<(), KeystoreError> {
         let head = self.0.as_ref().and_then(|kept| kept.head);
-        self.0 = Some(Kept { state: state.clone(), head });
+        self.0 = Some(Kept {
+            state: state.clone(),
+            head,
+        });
         Ok(())
     }
 

@@ -152,7 +152,11 @@ impl State {
 
     /// Takes a credential, unless the one at hand is as new.
     pub(crate) fn take_credential(&mut self, credential: Credential) {
-        if self.credential.as_ref().is_none_or(|held| held.version < credential.version) {
+        if self
+            .credential
+            .as_ref()
+            .is_none_or(|held| held.version < credential.version)
+        {
             self.credential = Some(credential);
         }
     }

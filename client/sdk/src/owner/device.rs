@@ -105,7 +105,14 @@ impl Owner {
     ) -> Result<Reply, Error> {
         let (answer, heard) = oneshot::channel();
         let Prepared { id, message } = prepared;
-        self.send(Command::Ask(Ask { id, message, sends, again, answer })).await?;
+        self.send(Command::Ask(Ask {
+            id,
+            message,
+            sends,
+            again,
+            answer,
+        }))
+        .await?;
         match tokio::time::timeout(LONGEST, heard).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_)) => Err(Fault::Stopped.into()),
@@ -127,7 +134,11 @@ impl Owner {
     }
 
     async fn send(&self, command: Command) -> Result<(), Error> {
-        self.shared.commands.send(command).await.map_err(|_| Fault::Stopped.into())
+        self.shared
+            .commands
+            .send(command)
+            .await
+            .map_err(|_| Fault::Stopped.into())
     }
 }
 
@@ -139,18 +150,26 @@ pub(crate) fn start(
 ) -> Result<Owner, Error> {
     let (endpoint, trust) = keeper.read(|state| {
         let access = state.bus.as_ref().ok_or(KeystoreError::Unfinished)?;
-        let network_file = state.network_file.as_ref().ok_or(KeystoreError::Unfinished)?;
+        let network_file = state
+            .network_file
+            .as_ref()
+            .ok_or(KeystoreError::Unfinished)?;
         let endpoint = Endpoint {
             key: state.keys.identity()?,
             static_key: state.keys.session()?,
             space: access.space,
             route: access.route,
         };
-        let trust = network_file
-            .expose(|file| Trust::new(state.anchor.clone(), state.remembered, file))?;
+        let trust =
+            network_file.expose(|file| Trust::new(state.anchor.clone(), state.remembered, file))?;
         Ok::<_, Error>((endpoint, Arc::new(Mutex::new(trust))))
     })?;
-    let pass = Pass::new(dial.clone(), Arc::clone(&keeper), Arc::clone(&trust), Arc::clone(&clock));
+    let pass = Pass::new(
+        dial.clone(),
+        Arc::clone(&keeper),
+        Arc::clone(&trust),
+        Arc::clone(&clock),
+    );
     let (commands, received) = mpsc::channel(COMMANDS);
     let (announced, feed) = watch::channel(0);
     let driver = Driver::new(Parts {
@@ -165,7 +184,15 @@ pub(crate) fn start(
     });
     tokio::spawn(driver.run());
     let turn = tokio::sync::Mutex::new(());
-    Ok(Owner { shared: Arc::new(Shared { keeper, clock, commands, feed, turn }) })
+    Ok(Owner {
+        shared: Arc::new(Shared {
+            keeper,
+            clock,
+            commands,
+            feed,
+            turn,
+        }),
+    })
 }
 
 impl fmt::Debug for Owner {

@@ -11,7 +11,10 @@ impl Owner {
     /// Opens the vault with its PIN. An earlier request whose answer was lost is settled then.
     pub async fn unlock(&self, pin: &Secret) -> Result<vault::Unlocked, Error> {
         check::pin(pin)?;
-        let request = vault::Unlock { pin: pin.clone(), seen: self.keeper().head() };
+        let request = vault::Unlock {
+            pin: pin.clone(),
+            seen: self.keeper().head(),
+        };
         let unlocked = self.call_at_most(&request, ATTEMPTS).await?;
         // The vault is open whatever comes of it; what remains is settled by the next call.
         let _ = self.settle().await;
@@ -34,7 +37,14 @@ impl Owner {
         check::pin(replacement)?;
         self.prove_pin(current).await?;
         let (current, replacement) = (current.clone(), replacement.clone());
-        self.call_at_most(&vault::ChangePin { current, replacement }, SENDS).await
+        self.call_at_most(
+            &vault::ChangePin {
+                current,
+                replacement,
+            },
+            SENDS,
+        )
+        .await
     }
 
     /// Replaces the password.
@@ -45,7 +55,8 @@ impl Owner {
     ) -> Result<Done, Error> {
         check::password(replacement)?;
         let input = Secret::new(cbor::encode(replacement));
-        self.call_with_owner(current, &credential::ChangePassword {}, Some(input)).await
+        self.call_with_owner(current, &credential::ChangePassword {}, Some(input))
+            .await
     }
 
     /// Reports the credential lost: nothing that needs it works until the identity is rotated.
@@ -78,11 +89,13 @@ impl Owner {
     }
 
     async fn prove_pin(&self, pin: &Secret) -> Result<(), Error> {
-        let request = vault::Unlock { pin: pin.clone(), seen: self.keeper().head() };
+        let request = vault::Unlock {
+            pin: pin.clone(),
+            seen: self.keeper().head(),
+        };
         self.call_at_most(&request, ATTEMPTS).await.map(drop)
     }
 }
 
 /// How often a PIN is sent for one entry by its owner: each time may count as an attempt.
 const ATTEMPTS: u32 = 2;
-

@@ -50,7 +50,9 @@ impl Owner {
         let presence = Presence {
             password,
             input,
-            credential: credential.map(|credential| credential.blob).unwrap_or_default(),
+            credential: credential
+                .map(|credential| credential.blob)
+                .unwrap_or_default(),
             key: &key,
         };
         let (prepared, reply_key) = call::prepare_with_owner(request, presence)?;
@@ -85,7 +87,11 @@ impl Owner {
         reply: Reply,
         unused: Option<TransactionKey>,
     ) -> Result<Outcome, KeystoreError> {
-        let Reply { outcome, credential, .. } = reply;
+        let Reply {
+            outcome,
+            credential,
+            ..
+        } = reply;
         self.keeper().change(|state| {
             state.pending = None;
             if let Some(credential) = credential {
@@ -103,7 +109,10 @@ impl Owner {
 
     async fn next_key(&self) -> Result<TransactionKey, Error> {
         let now = self.now();
-        let next = || self.keeper().change(|state| state.next_transaction_key(now));
+        let next = || {
+            self.keeper()
+                .change(|state| state.next_transaction_key(now))
+        };
         if let Some(key) = next()? {
             return Ok(key);
         }
@@ -115,7 +124,8 @@ impl Owner {
     pub(crate) async fn refill_in_turn(&self) -> Result<(), Error> {
         let refilled = self.call(&transaction_keys::Refill {}).await?;
         let now = self.now();
-        self.keeper().change(|state| state.set_transaction_keys(refilled.keys, now))?;
+        self.keeper()
+            .change(|state| state.set_transaction_keys(refilled.keys, now))?;
         Ok(())
     }
 }
@@ -124,7 +134,10 @@ impl Owner {
 pub(crate) const fn was_not_tried(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Refused(refusal) => {
-            matches!(refusal.code, Code::Locked | Code::TooFast | Code::Unavailable)
+            matches!(
+                refusal.code,
+                Code::Locked | Code::TooFast | Code::Unavailable
+            )
         }
         Outcome::Done(_) | Outcome::Sealed(_) => false,
     }

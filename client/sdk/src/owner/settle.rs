@@ -99,7 +99,10 @@ impl Owner {
 pub(crate) fn repeated(pending: &Pending) -> Option<Prepared> {
     pending.request.expose(|message| {
         let request: Request = cbor::decode(message).ok()?;
-        Some(Prepared { id: request.id, message: message.to_vec().into() })
+        Some(Prepared {
+            id: request.id,
+            message: message.to_vec().into(),
+        })
     })
 }
 

@@ -193,13 +193,20 @@ impl Dial for Lab {
         }
         let (device, arrivals) = mpsc::unbounded_channel();
         world.device = Some(device);
-        Ok(LabTransport { lab: self.clone(), arrivals })
+        Ok(LabTransport {
+            lab: self.clone(),
+            arrivals,
+        })
     }
 }
 
 fn refused(code: &str) -> Error {
     let message = format!("refused: {code}");
-    Error::NodeRefused(Reason { code: code.into(), message, retry_after: None })
+    Error::NodeRefused(Reason {
+        code: code.into(),
+        message,
+        retry_after: None,
+    })
 }
 
 /// One device's end of the bus in memory.
@@ -289,11 +296,15 @@ impl World {
         }
         let side = self.sessions.entry(envelope.session).or_default();
         let (network, epoch) = (self.network.id(), self.enclave_epoch);
-        let frames = self.enclave.handshake(side, envelope.body, network, epoch, self.now);
+        let frames = self
+            .enclave
+            .handshake(side, envelope.body, network, epoch, self.now);
         if matches!(side, Some(Side::Open(_))) {
             self.sessions_opened += 1;
         }
-        let Some(frames) = frames else { return self.reset(envelope.session) };
+        let Some(frames) = frames else {
+            return self.reset(envelope.session);
+        };
         for frame in frames {
             self.send(Kind::Handshake, envelope.session, &frame);
         }
@@ -304,7 +315,9 @@ impl World {
         let Some(Some(Side::Open(session))) = self.sessions.get_mut(&id) else {
             return self.reset(id);
         };
-        let message = session.open(self.now, envelope.body).expect("an honest device");
+        let message = session
+            .open(self.now, envelope.body)
+            .expect("an honest device");
         let Some(message) = message else { return };
         if self.mishap(Mishap::ResetBefore) {
             return self.reset(id);
@@ -322,8 +335,12 @@ impl World {
     }
 
     fn say(&mut self, id: SessionId, message: &FromVault) {
-        let Some(Some(Side::Open(session))) = self.sessions.get_mut(&id) else { return };
-        let mut frames = session.seal(self.now, &cbor::encode(message)).expect("sealed");
+        let Some(Some(Side::Open(session))) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let mut frames = session
+            .seal(self.now, &cbor::encode(message))
+            .expect("sealed");
         if self.mishap(Mishap::LoseReply) {
             return;
         }
@@ -344,11 +361,18 @@ impl World {
 
     fn reset(&mut self, id: SessionId) {
         self.sessions.remove(&id);
-        self.tell(Arrival::Envelope(Bytes::from(Envelope::reset(ROUTE, id).to_bytes())));
+        self.tell(Arrival::Envelope(Bytes::from(
+            Envelope::reset(ROUTE, id).to_bytes(),
+        )));
     }
 
     fn send(&self, kind: Kind, session: SessionId, body: &[u8]) {
-        let envelope = Envelope { kind, device: ROUTE, session, body };
+        let envelope = Envelope {
+            kind,
+            device: ROUTE,
+            session,
+            body,
+        };
         self.tell(Arrival::Envelope(Bytes::from(envelope.to_bytes())));
     }
 }
@@ -375,7 +399,11 @@ impl Shelf {
     }
 
     pub(super) fn head(&self) -> Option<u64> {
-        self.disk().kept.as_ref().and_then(|kept| kept.head).map(|head| head.number)
+        self.disk()
+            .kept
+            .as_ref()
+            .and_then(|kept| kept.head)
+            .map(|head| head.number)
     }
 }
 
@@ -391,10 +419,16 @@ impl Keystore for Shelf {
         // After the failing save nothing is written any more: the program is gone.
         if failed.is_none_or(|(at, written)| written && disk.saves == at) {
             let head = disk.kept.as_ref().and_then(|kept| kept.head);
-            disk.kept = Some(Kept { state: state.clone(), head });
+            disk.kept = Some(Kept {
+                state: state.clone(),
+                head,
+            });
         }
         match failed {
-            Some(_) => Err(KeystoreError::Io { path: "disk".into(), reason: "full".into() }),
+            Some(_) => Err(KeystoreError::Io {
+                path: "disk".into(),
+                reason: "full".into(),
+            }),
             None => Ok(()),
         }
     }

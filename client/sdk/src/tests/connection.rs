@@ -18,7 +18,11 @@ fn put() -> Put {
         favorite: false,
         notes: None,
     };
-    Put { id: None, base: None, draft }
+    Put {
+        id: None,
+        base: None,
+        draft,
+    }
 }
 
 /// A change that meets a mishap is answered, and done once.
@@ -172,7 +176,10 @@ async fn expired_credentials_that_cannot_be_renewed_name_the_node() {
 
     let outcome = lab.reopened(&shelf).status().await;
 
-    assert_eq!(outcome.map(drop), Err(Unreachable::Http("http://node.test".into()).into()));
+    assert_eq!(
+        outcome.map(drop),
+        Err(Unreachable::Http("http://node.test".into()).into())
+    );
 }
 
 #[tokio::test(start_paused = true)]

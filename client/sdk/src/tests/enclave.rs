@@ -4,13 +4,11 @@ use vettid_attestation::emulated::{DevelopmentRoot, EmulatedAttester, measuremen
 use vettid_attestation::{AttestedClaims, Attester, Bundle};
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::x25519::X25519Secret;
-use vettid_session::{
-    Claim, Established, Evidence, Responder, ResponderProgress, ResponderTerms,
-};
+use vettid_session::{Claim, Established, Evidence, Responder, ResponderProgress, ResponderTerms};
+use vettid_wire::cbor;
 use vettid_wire::id::{NetworkId, NodeId, SpaceId};
 use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, SignedNetwork, TrustRoot};
 use vettid_wire::time::UnixMillis;
-use vettid_wire::cbor;
 
 use crate::entropy::OsEntropy;
 

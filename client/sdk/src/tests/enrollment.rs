@@ -118,8 +118,13 @@ async fn used_invitation_is_refused_by_the_node() {
     let lab = Lab::new();
     lab.enrolled().await;
 
-    let outcome =
-        enroll(MemoryKeystore::default(), lab.clone(), lab.clock(), &lab.entry()).await;
+    let outcome = enroll(
+        MemoryKeystore::default(),
+        lab.clone(),
+        lab.clock(),
+        &lab.entry(),
+    )
+    .await;
 
     let error = outcome.err().expect("refused");
     assert_eq!(error.code(), "invitation-used");
@@ -134,7 +139,10 @@ async fn expired_invitation_is_not_tried() {
 
     let outcome = enroll(MemoryKeystore::default(), lab.clone(), lab.clock(), &entry).await;
 
-    assert_eq!(outcome.map(drop), Err(Unacceptable::InvitationExpired.into()));
+    assert_eq!(
+        outcome.map(drop),
+        Err(Unacceptable::InvitationExpired.into())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +152,10 @@ async fn device_that_has_a_vault_takes_no_other() {
 
     let outcome = enroll(shelf, lab.clone(), lab.clock(), &lab.entry()).await;
 
-    assert_eq!(outcome.map(drop), Err(KeystoreError::AlreadyEnrolled.into()));
+    assert_eq!(
+        outcome.map(drop),
+        Err(KeystoreError::AlreadyEnrolled.into())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +168,11 @@ async fn another_invitation_replaces_one_that_made_nothing() {
     let mut entry = lab.entry();
     entry.invitation.secret = vettid_wire::Secret::new(vec![8; 32]);
 
-    assert!(enroll(shelf, lab.clone(), lab.clock(), &entry).await.is_ok());
+    assert!(
+        enroll(shelf, lab.clone(), lab.clock(), &entry)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,7 +187,10 @@ async fn another_invitation_does_not_replace_one_whose_vault_may_exist() {
 
     let outcome = enroll(shelf, lab.clone(), lab.clock(), &entry).await;
 
-    assert_eq!(outcome.map(drop), Err(KeystoreError::OtherEnrollment.into()));
+    assert_eq!(
+        outcome.map(drop),
+        Err(KeystoreError::OtherEnrollment.into())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +212,10 @@ async fn vault_that_was_set_up_before_refuses() {
 
     let outcome = enroll(shelf, lab.clone(), lab.clock(), &lab.entry()).await;
 
-    assert_eq!(outcome.map(drop), Err(Error::Refused(Code::AlreadyEnrolled.into())));
+    assert_eq!(
+        outcome.map(drop),
+        Err(Error::Refused(Code::AlreadyEnrolled.into()))
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,10 @@ async fn state() -> State {
     Lab::new().enrolled().await.1.state()
 }
 
-const HEAD: Head = Head { number: 7, hash: [1; 32] };
+const HEAD: Head = Head {
+    number: 7,
+    hash: [1; 32],
+};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_kept_comes_back() {
@@ -81,13 +84,20 @@ async fn damaged_foreign_and_newer_files_are_told_apart() {
     };
 
     let last = good.len() - 1;
-    for damaged in [altered(last, good[last] ^ 1), good[..last].to_vec(), good[..9].to_vec()] {
+    for damaged in [
+        altered(last, good[last] ^ 1),
+        good[..last].to_vec(),
+        good[..9].to_vec(),
+    ] {
         assert_eq!(outcome(&damaged), Err(KeystoreError::Damaged(path.clone())));
     }
     for foreign in [b"{}".to_vec(), Vec::new(), altered(0, b'V')] {
         assert_eq!(outcome(&foreign), Err(KeystoreError::Foreign(path.clone())));
     }
-    assert_eq!(outcome(&altered(9, 9)), Err(KeystoreError::Newer(path.clone())));
+    assert_eq!(
+        outcome(&altered(9, 9)),
+        Err(KeystoreError::Newer(path.clone()))
+    );
     assert_eq!(outcome(&good), Ok(()));
 }
 
@@ -111,7 +121,10 @@ fn folder_belongs_to_one_program_at_a_time() {
     let second = FileKeystore::open(folder.path(), Duration::ZERO);
     drop(first);
 
-    assert_eq!(second.err(), Some(KeystoreError::Busy(folder.path().to_path_buf())));
+    assert_eq!(
+        second.err(),
+        Some(KeystoreError::Busy(folder.path().to_path_buf()))
+    );
     assert!(FileKeystore::open(folder.path(), Duration::ZERO).is_ok());
 }
 
@@ -133,7 +146,9 @@ async fn pin_and_password_are_never_kept() {
     let bytes = fs::read(folder.path().join("state")).unwrap();
 
     for secret in ["123456", "seven brass otters"] {
-        let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        let found = bytes
+            .windows(secret.len())
+            .any(|window| window == secret.as_bytes());
         assert!(!found, "{secret}");
     }
 }

@@ -50,7 +50,9 @@ async fn image_that_the_network_does_not_accept_is_refused() {
     assert!(
         matches!(
             error,
-            Some(Error::Untrusted(TrustError::NotAccepted(AppraisalError::UnknownMeasurement(_))))
+            Some(Error::Untrusted(TrustError::NotAccepted(
+                AppraisalError::UnknownMeasurement(_)
+            )))
         ),
         "{error:?}"
     );
@@ -67,7 +69,16 @@ async fn older_release_than_seen_is_refused_and_a_newer_one_is_remembered() {
     })
     .await;
 
-    assert_eq!(older, Some(TrustError::OlderRelease { seen: 2, offered: 1 }.into()));
+    assert_eq!(
+        older,
+        Some(
+            TrustError::OlderRelease {
+                seen: 2,
+                offered: 1
+            }
+            .into()
+        )
+    );
     assert_eq!(newer, None);
     drop(lab);
 }
@@ -85,7 +96,11 @@ async fn release_is_remembered_across_programs() {
     assert_eq!(shelf.state().remembered.release, 3);
     assert_eq!(
         outcome.map(drop),
-        Err(TrustError::OlderRelease { seen: 3, offered: 2 }.into())
+        Err(TrustError::OlderRelease {
+            seen: 3,
+            offered: 2
+        }
+        .into())
     );
 }
 
@@ -96,7 +111,9 @@ async fn evidence_of_another_session_is_refused() {
     assert!(
         matches!(
             error,
-            Some(Error::Untrusted(TrustError::Evidence(_) | TrustError::NotBound))
+            Some(Error::Untrusted(
+                TrustError::Evidence(_) | TrustError::NotBound
+            ))
         ),
         "{error:?}"
     );
@@ -142,7 +159,14 @@ async fn older_policy_than_seen_is_refused() {
 
     let outcome = lab.reopened(&shelf).status().await;
 
-    assert_eq!(outcome.map(drop), Err(TrustError::OlderPolicy { seen: 5, offered: 4 }.into()));
+    assert_eq!(
+        outcome.map(drop),
+        Err(TrustError::OlderPolicy {
+            seen: 5,
+            offered: 4
+        }
+        .into())
+    );
     assert_eq!(shelf.state().remembered.epoch, 5);
 }
 
@@ -166,7 +190,10 @@ async fn network_file_of_another_network_is_refused_at_enrollment() {
     let lab = Lab::new();
     let entry = lab.entry();
     lab.world().network.threshold = 1;
-    lab.world().network.governance.push(vettid_wire::network::GovernanceKey([8; 32]));
+    lab.world()
+        .network
+        .governance
+        .push(vettid_wire::network::GovernanceKey([8; 32]));
     let shelf = Shelf::default();
 
     let outcome = enroll(shelf.clone(), lab.clone(), lab.clock(), &entry).await;
@@ -193,10 +220,17 @@ async fn rolled_back_vault_is_refused_by_whoever_notices_first() {
     lab.world().vault.locked = false;
     let other = lab.reopened(&shelf).status().await;
 
-    assert_eq!(unlocked.map(drop), Err(Error::Refused(Code::RolledBack.into())));
+    assert_eq!(
+        unlocked.map(drop),
+        Err(Error::Refused(Code::RolledBack.into()))
+    );
     assert_eq!(
         other.map(drop),
-        Err(TrustError::RolledBack { seen: head, shown: head - 1 }.into())
+        Err(TrustError::RolledBack {
+            seen: head,
+            shown: head - 1
+        }
+        .into())
     );
     assert_eq!(shelf.head(), Some(head));
 }
@@ -212,7 +246,10 @@ async fn forked_vault_is_noticed() {
         world.vault.branch = 1;
     }
 
-    assert_eq!(owner.status().await.map(drop), Err(TrustError::Forked(head).into()));
+    assert_eq!(
+        owner.status().await.map(drop),
+        Err(TrustError::Forked(head).into())
+    );
     assert_eq!(shelf.head(), Some(head));
 }
 
@@ -223,7 +260,10 @@ fn debug_mode_has_a_name_of_its_own() {
 
     let error = Error::from(verdict(&ended).expect("a verdict"));
 
-    assert_eq!(error, TrustError::NotAccepted(AppraisalError::DebugMode).into());
+    assert_eq!(
+        error,
+        TrustError::NotAccepted(AppraisalError::DebugMode).into()
+    );
     assert_eq!(error.code(), "enclave-in-debug-mode");
     assert_eq!(error.actor(), Actor::Operator);
 }

@@ -78,8 +78,16 @@ impl Vault {
     fn reply(&self, id: RequestId, outcome: Done_, credential: Option<Credential>) -> Reply {
         let mut hash = [0; 32];
         hash[31] = self.branch;
-        let head = self.exists.then_some(Head { number: self.head, hash });
-        Reply { id, outcome: outcome.unwrap_or_else(Outcome::Refused), head, credential }
+        let head = self.exists.then_some(Head {
+            number: self.head,
+            hash,
+        });
+        Reply {
+            id,
+            outcome: outcome.unwrap_or_else(Outcome::Refused),
+            head,
+            credential,
+        }
     }
 
     fn carry_out(&mut self, request: &Request, now: UnixMillis) -> (Done_, Option<Credential>) {
@@ -101,7 +109,10 @@ impl Vault {
                 self.pin = Some(entered.pin);
                 self.keys.clear();
                 let transaction_keys = self.fill(now);
-                Ok(plain(&vault::Enrolled { vault: VAULT, transaction_keys }))
+                Ok(plain(&vault::Enrolled {
+                    vault: VAULT,
+                    transaction_keys,
+                }))
             }
             "vault.unlock" => {
                 let entered: vault::Unlock = body(request);
@@ -136,19 +147,27 @@ impl Vault {
                 alarm: None,
                 unconfirmed: Some(self.credential()),
             })),
-            "item.put" => Ok(plain(&item::Written { id: ItemId([1; 16]), version: 1 })),
+            "item.put" => Ok(plain(&item::Written {
+                id: ItemId([1; 16]),
+                version: 1,
+            })),
             _ => Ok(plain(&Done {})),
         }
     }
 
     fn with_owner(&mut self, request: &Request) -> (Done_, Option<Credential>) {
         let proof = request.proof.as_ref().expect("a proof");
-        let Some(key) = self.keys.remove(&proof.transaction_key).filter(|_| !self.forgets_keys)
+        let Some(key) = self
+            .keys
+            .remove(&proof.transaction_key)
+            .filter(|_| !self.forgets_keys)
         else {
             return (Err(Code::TransactionKeySpent.into()), None);
         };
         let context = proof_context(request.id, &request.operation, &request.body);
-        let opened = key.open(Label::OwnerProof, &[&context], &proof.sealed).expect("opens");
+        let opened = key
+            .open(Label::OwnerProof, &[&context], &proof.sealed)
+            .expect("opens");
         let secret: OwnerSecret = cbor::decode(&opened).expect("a secret");
         if request.operation == "credential.create" {
             if !self.staged {
@@ -163,9 +182,10 @@ impl Vault {
         }
         self.version += 1;
         let reply = match request.operation.as_str() {
-            "credential.create" => {
-                cbor::encode(&credential::Created { vault: VAULT, credential_key: [3; 32] })
-            }
+            "credential.create" => cbor::encode(&credential::Created {
+                vault: VAULT,
+                credential_key: [3; 32],
+            }),
             "password.change" => {
                 let input = secret.input.expect("the new password");
                 self.password = Some(input.expose(|input| cbor::decode(input).expect("bytes")));
@@ -173,14 +193,19 @@ impl Vault {
             }
             _ => cbor::encode(&Done {}),
         };
-        let key = secret.reply_key.expose(|bytes| ReplyKey::from_bytes(bytes.try_into().expect("32")));
+        let key = secret
+            .reply_key
+            .expose(|bytes| ReplyKey::from_bytes(bytes.try_into().expect("32")));
         let context: &[&[u8]] = &[&request.id.0];
         let sealed = seal::seal(&key, Label::ReplyOutput, context, &reply, &mut OsEntropy);
         (Ok(Outcome::Sealed(sealed)), Some(self.credential()))
     }
 
     fn credential(&self) -> Credential {
-        Credential { version: self.version, blob: self.version.to_be_bytes().to_vec() }
+        Credential {
+            version: self.version,
+            blob: self.version.to_be_bytes().to_vec(),
+        }
     }
 
     fn fill(&mut self, now: UnixMillis) -> Vec<TransactionKey> {
@@ -189,7 +214,11 @@ impl Vault {
             let secret = BoxSecret::generate(&mut OsEntropy);
             let public = secret.public().0;
             self.keys.insert(id, secret);
-            TransactionKey { id, public, expires: now.plus(limits::TRANSACTION_KEY) }
+            TransactionKey {
+                id,
+                public,
+                expires: now.plus(limits::TRANSACTION_KEY),
+            }
         };
         (0..3).map(made).collect()
     }
@@ -200,5 +229,7 @@ fn plain(reply: &impl Wire) -> Outcome {
 }
 
 fn body<T: Wire>(request: &Request) -> T {
-    request.body.expose(|body| cbor::decode(body).expect("a request"))
+    request
+        .body
+        .expose(|body| cbor::decode(body).expect("a request"))
 }

@@ -29,7 +29,10 @@ pub(super) async fn post(
     let (status, answer) = tokio::time::timeout(LONGEST, exchange)
         .await
         .map_err(|_| Unreachable::Http(address.to_owned()))??;
-    let unexpected = || Unreachable::HttpAnswer { address: address.into(), status: status.as_u16() };
+    let unexpected = || Unreachable::HttpAnswer {
+        address: address.into(),
+        status: status.as_u16(),
+    };
     if status.is_success() {
         return serde_json::from_slice(&answer).map_err(|_| unexpected().into());
     }
@@ -60,7 +63,10 @@ async fn exchange(
     let host = target.host.trim_matches(['[', ']']).to_owned();
     let name = ServerName::try_from(host).map_err(|_| not_an_address(address))?;
     let connector = TlsConnector::from(TLS.clone().ok_or_else(unreachable)?);
-    let stream = connector.connect(name, stream).await.map_err(|_| unreachable())?;
+    let stream = connector
+        .connect(name, stream)
+        .await
+        .map_err(|_| unreachable())?;
     send(stream, request).await.ok_or_else(unreachable)
 }
 
@@ -73,7 +79,10 @@ async fn send(
     let answer = async {
         let response = sender.send_request(request).await.ok()?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST).collect().await.ok()?;
+        let body = Limited::new(response.into_body(), LARGEST)
+            .collect()
+            .await
+            .ok()?;
         Some((status, body.to_bytes()))
     }
     .await;
@@ -136,7 +145,13 @@ mod tests {
     use super::*;
 
     fn parts(address: &str) -> Option<(bool, String, u16, String)> {
-        let Target { tls, host, port, prefix, .. } = Target::parse(address)?;
+        let Target {
+            tls,
+            host,
+            port,
+            prefix,
+            ..
+        } = Target::parse(address)?;
         Some((tls, host, port, prefix))
     }
 
@@ -154,7 +169,13 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_address() {
-        for text in ["", "home.example", "ftp://home.example", "http://", "nats://a:1"] {
+        for text in [
+            "",
+            "home.example",
+            "ftp://home.example",
+            "http://",
+            "nats://a:1",
+        ] {
             assert_eq!(parts(text), None, "{text}");
         }
     }

@@ -45,13 +45,21 @@ impl NatsTransport {
         let own = subject::for_app(access.space, access.route);
         let subscriber = client.subscribe(own).await.map_err(|_| Unreachable::Bus)?;
         let subject = Subject::from(subject::for_vault(access.space));
-        Ok(Self { client, subscriber, subject, events })
+        Ok(Self {
+            client,
+            subscriber,
+            subject,
+            events,
+        })
     }
 }
 
 impl Transport for NatsTransport {
     async fn publish(&mut self, envelope: Vec<u8>) -> Result<(), Unreachable> {
-        let sent = self.client.publish(self.subject.clone(), envelope.into()).await;
+        let sent = self
+            .client
+            .publish(self.subject.clone(), envelope.into())
+            .await;
         sent.map_err(|_| Unreachable::Bus)
     }
 
@@ -127,9 +135,16 @@ fn arrivals_of(event: &Event) -> Vec<Arrival> {
 }
 
 fn addresses(access: &BusAccess) -> Result<Vec<ServerAddr>, Unreachable> {
-    let parsed: Vec<ServerAddr> =
-        access.addresses.iter().filter_map(|address| address.parse().ok()).collect();
-    if parsed.is_empty() { Err(Unreachable::Bus) } else { Ok(parsed) }
+    let parsed: Vec<ServerAddr> = access
+        .addresses
+        .iter()
+        .filter_map(|address| address.parse().ok())
+        .collect();
+    if parsed.is_empty() {
+        Err(Unreachable::Bus)
+    } else {
+        Ok(parsed)
+    }
 }
 
 /// Credentials with less time left than this, ms, are renewed before they are shown.

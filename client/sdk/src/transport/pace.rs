@@ -32,7 +32,9 @@ impl Pace {
 
 /// The longest wait after this many attempts.
 fn longest(recent: usize) -> Option<Duration> {
-    let doublings = u32::try_from(recent.checked_sub(1)?).unwrap_or(u32::MAX).min(6);
+    let doublings = u32::try_from(recent.checked_sub(1)?)
+        .unwrap_or(u32::MAX)
+        .min(6);
     Some(FIRST.saturating_mul(1 << doublings))
 }
 
@@ -57,7 +59,10 @@ mod tests {
         assert_eq!(delays[0], Duration::ZERO);
         for (index, delay) in delays.iter().enumerate().skip(1) {
             let longest = longest(index).unwrap();
-            assert!(*delay >= longest / 2 && *delay <= longest, "{index}: {delay:?}");
+            assert!(
+                *delay >= longest / 2 && *delay <= longest,
+                "{index}: {delay:?}"
+            );
         }
         assert_eq!(longest(99), Some(Duration::from_secs(8)));
     }

@@ -80,35 +80,21 @@ fn present(
     let Some(secrets) = unlock(open, &charged, out)? else {
         return wrong_password(open, call, &charged, out);
     };
-    let Charged {
-        secret: OwnerSecret {
+    let (
+        OwnerSecret {
             reply_key, input, ..
         },
         credential,
-        ..
-    } = charged;
+    ) = (charged.secret, charged.credential);
     let presence = Presence::new(vault, &secrets.contents, input);
     let facts = Facts {
         presence: Some(presence),
         ..facts
     };
     let mut traces = Traces::default();
-    let indexed = open.database.is_indexed();
+    let place = (vault, open.database.is_indexed());
     let served = open.commit(out, |change, out| {
-        let reply = {
-            let (entropy, now, traces) = (&mut *out.entropy, out.now, &mut traces);
-            run(
-                &mut Changing {
-                    change,
-                    entropy,
-                    vault,
-                    now,
-                    indexed,
-                    traces,
-                },
-                facts,
-            )?
-        };
+        let reply = run(&mut Changing::new(change, out, place, &mut traces), facts)?;
         let renewed = secrets.renewed(&vault, std::mem::take(&mut traces.renewal), out)?;
         let outcome = Outcome::Sealed(seal_reply(&reply_key, call.request.id, &reply, out)?);
         let keys = (&credential.mac_key, false);

@@ -17,10 +17,10 @@ pub(crate) fn read(
 ) -> Result<Result<Sealed, Unusable>, Unreadable> {
     let mut chain = Chain::new(space);
     let mut records = Vec::new();
-    let complete = follow(&mut chain, &mut records, host)?;
-    let newest = chain.head().map_or(0, |head| head.number);
+    let Followed { complete, newest } = follow(&mut chain, &mut records, host)?;
+    // A log that breaks in the middle is damaged; it is an older state only if it ends too early.
     if let Some(seen) = host.newest_seen()
-        && chain.freshness(&seen) != Freshness::Fresh
+        && (newest < seen.number || complete && chain.freshness(&seen) != Freshness::Fresh)
     {
         return Ok(Err(Unusable {
             why: Code::RolledBack,
@@ -48,32 +48,47 @@ pub(crate) fn read(
     }))
 }
 
-/// Takes pages until the newest record. False when they are no chain, or end too early.
+/// How far a log could be followed.
+struct Followed {
+    /// Whether it is one chain up to its newest record.
+    complete: bool,
+    /// Newest record that the host says it has.
+    newest: u64,
+}
+
+/// Takes pages until the newest record, or until they are no chain.
 fn follow(
     chain: &mut Chain,
     records: &mut Vec<Linked>,
     host: &mut dyn Host,
-) -> Result<bool, Unreadable> {
+) -> Result<Followed, Unreadable> {
     let mut from = 0;
     loop {
         let page = host.read_log(from)?;
+        let followed = |complete| Followed {
+            complete,
+            newest: page.newest,
+        };
         for record in &page.records {
             let linked = Record::parse(&record.0)
                 .ok()
                 .map(|record| chain.accept(record));
             let Some(Ok(linked)) = linked else {
-                return Ok(false);
+                return Ok(followed(false));
             };
             records.push(linked);
         }
         let Some(head) = chain.head() else {
-            return Ok(false);
+            return Ok(followed(false));
         };
         if head.number >= page.newest {
-            return Ok(true);
+            return Ok(Followed {
+                complete: true,
+                newest: head.number,
+            });
         }
         if page.records.is_empty() {
-            return Ok(false);
+            return Ok(followed(false));
         }
         from = head.number.saturating_add(1);
     }
