@@ -40,7 +40,7 @@ impl Stop {
 }
 
 /// Returns at the first SIGTERM or SIGINT.
-pub async fn signalled() -> std::io::Result<()> {
+pub async fn signaled() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

@@ -36,7 +36,9 @@ impl CommandLine {
     /// A device in `home`.
     #[must_use]
     pub fn at(home: &Path) -> Self {
-        Self { home: home.to_owned() }
+        Self {
+            home: home.to_owned(),
+        }
     }
 
     /// The same device copied to another folder, as a thief would.
@@ -45,7 +47,12 @@ impl CommandLine {
     /// When it cannot be copied.
     #[must_use]
     pub fn copied(&self, to: &Path) -> Self {
-        let copied = Command::new("cp").arg("-a").arg(&self.home).arg(to).status().expect("cp");
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(&self.home)
+            .arg(to)
+            .status()
+            .expect("cp");
         assert!(copied.success(), "copy of a home folder");
         Self::at(to)
     }
@@ -63,8 +70,16 @@ impl CommandLine {
     #[must_use]
     pub fn run(&self, arguments: &[&str], secrets: &[&str]) -> Answered {
         let mut command = Command::new(program("vettid"));
-        command.arg("--home").arg(&self.home).arg("--json").arg("--secrets-stdin").args(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg("--home")
+            .arg(&self.home)
+            .arg("--json")
+            .arg("--secrets-stdin")
+            .args(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("vettid");
         let mut input = child.stdin.take().expect("its input");
         for secret in secrets {

@@ -37,7 +37,9 @@ impl FakeEnclave {
         let count = Arc::clone(&served);
         thread::spawn(move || {
             for script in scripts {
-                let Ok((mut stream, _)) = listener.accept() else { return };
+                let Ok((mut stream, _)) = listener.accept() else {
+                    return;
+                };
                 let _ = stream.set_read_timeout(Some(Duration::from_secs(20)));
                 let mut greeting = [0; 4096];
                 let _ = stream.read(&mut greeting);
@@ -90,7 +92,11 @@ pub fn nonsense() -> Vec<(&'static str, Script)> {
     let mut reflected = frames(&[ready()]);
     assert!(link::write(&FromHost::Ping(1), &mut reflected), "fits");
     let flood: Vec<FromEnclave> = std::iter::once(ready())
-        .chain((0..5_000).map(|request| FromEnclave::ReadLog { request, space, from: 0 }))
+        .chain((0..5_000).map(|request| FromEnclave::ReadLog {
+            request,
+            space,
+            from: 0,
+        }))
         .collect();
     let old = FromEnclave::Ready(Ready {
         version: version::LINK + 1,
@@ -109,6 +115,16 @@ pub fn nonsense() -> Vec<(&'static str, Script)> {
         ("another version", frames(&[old])),
         ("a frame of the host", reflected),
         ("a flood of questions", frames(&flood)),
-        ("an envelope that is none", frames(&[ready(), FromEnclave::Frame { space, after: 0, envelope }])),
+        (
+            "an envelope that is none",
+            frames(&[
+                ready(),
+                FromEnclave::Frame {
+                    space,
+                    after: 0,
+                    envelope,
+                },
+            ]),
+        ),
     ]
 }

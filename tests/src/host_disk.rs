@@ -34,14 +34,20 @@ impl HostDisk {
     /// When it runs, or has no database yet.
     #[must_use]
     pub fn of(node: &Node) -> Self {
-        assert!(node.pid().is_none(), "stop the node before its disk is touched");
+        assert!(
+            node.pid().is_none(),
+            "stop the node before its disk is touched"
+        );
         Self::at(node.folder())
     }
 
     fn at(folder: &Path) -> Self {
         let database = Connection::open(folder.join("node.db")).expect("node.db");
         database.busy_timeout(PATIENCE).expect("a time limit");
-        Self { database, objects: folder.join("objects") }
+        Self {
+            database,
+            objects: folder.join("objects"),
+        }
     }
 
     /// The log of a space.
@@ -51,7 +57,9 @@ impl HostDisk {
     #[must_use]
     pub fn log(&self, space: SpaceId) -> Vec<Stored> {
         self.database
-            .prepare("SELECT number, checkpoint, bytes FROM record WHERE space = ?1 ORDER BY number")
+            .prepare(
+                "SELECT number, checkpoint, bytes FROM record WHERE space = ?1 ORDER BY number",
+            )
             .and_then(|mut statement| {
                 statement
                     .query_map([space.0], |row| {
@@ -72,7 +80,12 @@ impl HostDisk {
     /// When it cannot be written.
     pub fn replace_log(&self, space: SpaceId, log: &[Stored]) {
         self.run("DELETE FROM record WHERE space = ?1", params![space.0]);
-        for Stored { number, checkpoint, bytes } in log {
+        for Stored {
+            number,
+            checkpoint,
+            bytes,
+        } in log
+        {
             let number = i64::try_from(*number).expect("a number");
             self.run(
                 "INSERT INTO record (space, number, checkpoint, bytes) VALUES (?1, ?2, ?3, ?4)",
@@ -86,7 +99,9 @@ impl HostDisk {
     /// # Panics
     /// When it fails.
     pub fn run(&self, statement: &str, values: impl rusqlite::Params) -> usize {
-        self.database.execute(statement, values).expect("a statement")
+        self.database
+            .execute(statement, values)
+            .expect("a statement")
     }
 
     /// One number.
@@ -95,7 +110,9 @@ impl HostDisk {
     /// When the query fails.
     #[must_use]
     pub fn count(&self, query: &str) -> i64 {
-        self.database.query_row(query, [], |row| row.get(0)).expect("a number")
+        self.database
+            .query_row(query, [], |row| row.get(0))
+            .expect("a number")
     }
 
     /// Every stored chunk of every snapshot.

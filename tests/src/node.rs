@@ -45,7 +45,10 @@ impl Node {
     /// Makes a node folder with a network of its own.
     #[must_use]
     pub fn made() -> Self {
-        let place = tempfile::Builder::new().prefix("vettid-test-").tempdir().expect("a folder");
+        let place = tempfile::Builder::new()
+            .prefix("vettid-test-")
+            .tempdir()
+            .expect("a folder");
         let folder = place.path().join("node");
         let mut node = Self::made_in(&folder);
         node.place = Some(place);
@@ -63,7 +66,12 @@ impl Node {
         let url = format!("http://{}", node.http());
         node.expect(&[&init[..], &[&url]].concat());
         node.configure(|config| {
-            set(config, "metrics", "listen", node.metrics().to_string().into());
+            set(
+                config,
+                "metrics",
+                "listen",
+                node.metrics().to_string().into(),
+            );
             set(config, "http", "requests_per_minute", 100_000.into());
         });
         node
@@ -76,9 +84,16 @@ impl Node {
     #[must_use]
     pub fn copied(&self) -> Self {
         assert!(self.running.is_none(), "stop it before it is copied");
-        let place = tempfile::Builder::new().prefix("vettid-test-").tempdir().expect("a folder");
+        let place = tempfile::Builder::new()
+            .prefix("vettid-test-")
+            .tempdir()
+            .expect("a folder");
         let folder = place.path().join("node");
-        let copied = Command::new("cp").arg("-a").arg(&self.folder).arg(&folder).status();
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(&self.folder)
+            .arg(&folder)
+            .status();
         assert!(copied.expect("cp").success(), "copy of a node's folder");
         let mut node = Self::of(&folder);
         node.place = Some(place);
@@ -88,7 +103,10 @@ impl Node {
             set(config, "bus", "tcp", address(BUS));
             set(config, "bus", "websocket", address(WEBSOCKET));
             set(config, "metrics", "listen", address(METRICS));
-            config.insert("public_url".to_owned(), format!("http://{}", node.http()).into());
+            config.insert(
+                "public_url".to_owned(),
+                format!("http://{}", node.http()).into(),
+            );
         });
         node
     }
@@ -97,7 +115,13 @@ impl Node {
         static NODES: AtomicU32 = AtomicU32::new(2);
         let (own, number) = (std::process::id(), NODES.fetch_add(1, Ordering::Relaxed));
         let address = format!("127.{}.{}.{number}", 1 + own / 250 % 250, 1 + own % 250);
-        Self { place: None, folder: folder.to_owned(), address, running: None, spoken: None }
+        Self {
+            place: None,
+            folder: folder.to_owned(),
+            address,
+            running: None,
+            spoken: None,
+        }
     }
 
     /// Changes `node.toml` of a node that does not run.
@@ -106,8 +130,10 @@ impl Node {
     /// When there is none.
     pub fn configure(&self, change: impl FnOnce(&mut Table)) {
         let path = self.folder.join("node.toml");
-        let mut config: Table =
-            fs::read_to_string(&path).expect("node.toml").parse().expect("TOML");
+        let mut config: Table = fs::read_to_string(&path)
+            .expect("node.toml")
+            .parse()
+            .expect("TOML");
         change(&mut config);
         fs::write(&path, config.to_string()).expect("node.toml");
     }
@@ -135,9 +161,17 @@ impl Node {
     /// When there is no such program.
     pub fn start_with(&mut self, more: &[&str]) {
         assert!(self.running.is_none(), "it runs already");
-        let log = File::options().create(true).append(true).open(self.log()).expect("log");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .expect("log");
         let mut command = self.command(&[&["run", "--json"], more].concat());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).process_group(0);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .process_group(0);
         let mut child = command.spawn().expect("vettid-node");
         let output = child.stdout.take().expect("its output");
         let (say, spoken) = channel();
@@ -159,7 +193,11 @@ impl Node {
     pub fn wait_until_ready(&mut self) {
         let spoken = self.spoken.as_ref().expect("started");
         let line = spoken.recv_timeout(PATIENCE).unwrap_or_default();
-        assert!(line.contains("\"ready\":true"), "not ready: {line}\n{}", self.end_of_log());
+        assert!(
+            line.contains("\"ready\":true"),
+            "not ready: {line}\n{}",
+            self.end_of_log()
+        );
     }
 
     /// Waits until the HTTP API says that bus, enclave and storage are there.
@@ -178,7 +216,9 @@ impl Node {
     /// # Panics
     /// When it does not.
     pub fn stop(&mut self) {
-        let Some(mut child) = self.running.take() else { return };
+        let Some(mut child) = self.running.take() else {
+            return;
+        };
         send(pid_of(&child), Signal::SIGTERM);
         let status = wait::until("the node stops", || child.try_wait().expect("its status"));
         assert!(status.success(), "{status}\n{}", self.end_of_log());
@@ -186,8 +226,11 @@ impl Node {
 
     /// Kills node, enclave and bus at once, as a power cut would.
     pub fn kill_all(&mut self) {
-        let companions: Vec<i32> =
-            [self.nats(), self.enclave()].into_iter().flatten().flat_map(family).collect();
+        let companions: Vec<i32> = [self.nats(), self.enclave()]
+            .into_iter()
+            .flatten()
+            .flat_map(family)
+            .collect();
         self.kill_node();
         companions.into_iter().for_each(kill_now);
     }
@@ -229,7 +272,11 @@ impl Node {
     /// Every process of this node.
     #[must_use]
     pub fn processes(&self) -> Vec<i32> {
-        [self.pid(), self.nats(), self.enclave()].into_iter().flatten().flat_map(family).collect()
+        [self.pid(), self.nats(), self.enclave()]
+            .into_iter()
+            .flatten()
+            .flat_map(family)
+            .collect()
     }
 
     /// Folder of the node.
@@ -320,7 +367,11 @@ impl Node {
     /// # Panics
     /// When there is no such program.
     pub fn ask(&self, verb: &[&str]) -> Result<Value, String> {
-        let output = self.command(verb).arg("--json").output().expect("vettid-node");
+        let output = self
+            .command(verb)
+            .arg("--json")
+            .output()
+            .expect("vettid-node");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             return Err(text + &String::from_utf8_lossy(&output.stderr));
@@ -343,7 +394,9 @@ impl Node {
     pub fn metric(&self, name: &str) -> f64 {
         let answer = request::<()>(self.metrics(), "GET", "/metrics", None).expect("metrics");
         let text = answer.text();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|value| value.trim().parse().ok())
             .unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
     }
@@ -366,7 +419,9 @@ impl Node {
     }
 
     fn at(&self, port: u16) -> SocketAddr {
-        format!("{}:{port}", self.address).parse().expect("an address")
+        format!("{}:{port}", self.address)
+            .parse()
+            .expect("an address")
     }
 }
 
@@ -390,7 +445,10 @@ fn pid_of(child: &Child) -> i32 {
 /// Sets one value in a table of `node.toml`.
 pub fn set(config: &mut Table, table: &str, name: &str, value: toml::Value) {
     let entry = config.entry(table).or_insert_with(|| Table::new().into());
-    entry.as_table_mut().expect("a table").insert(name.to_owned(), value);
+    entry
+        .as_table_mut()
+        .expect("a table")
+        .insert(name.to_owned(), value);
 }
 
 /// The object in `value` that has a member of this name, however deep.

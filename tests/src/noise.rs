@@ -35,17 +35,29 @@ pub fn below(seed: u64, bound: u64) -> u64 {
 /// When nobody listens.
 pub fn at_tcp(address: SocketAddr, seed: u64, opening: &[u8]) -> Vec<u8> {
     let stream = TcpStream::connect(address).expect("a listener");
-    stream.set_read_timeout(Some(HANGING)).expect("a time limit");
-    stream.set_write_timeout(Some(HANGING)).expect("a time limit");
-    throw(&stream, seed, opening, || stream.shutdown(std::net::Shutdown::Write))
+    stream
+        .set_read_timeout(Some(HANGING))
+        .expect("a time limit");
+    stream
+        .set_write_timeout(Some(HANGING))
+        .expect("a time limit");
+    throw(&stream, seed, opening, || {
+        stream.shutdown(std::net::Shutdown::Write)
+    })
 }
 
 /// The same at a Unix socket; nothing where nobody listens any more.
 pub fn at_unix(path: &Path, seed: u64, opening: &[u8]) -> Option<Vec<u8>> {
     let stream = UnixStream::connect(path).ok()?;
-    stream.set_read_timeout(Some(HANGING)).expect("a time limit");
-    stream.set_write_timeout(Some(HANGING)).expect("a time limit");
-    Some(throw(&stream, seed, opening, || stream.shutdown(std::net::Shutdown::Write)))
+    stream
+        .set_read_timeout(Some(HANGING))
+        .expect("a time limit");
+    stream
+        .set_write_timeout(Some(HANGING))
+        .expect("a time limit");
+    Some(throw(&stream, seed, opening, || {
+        stream.shutdown(std::net::Shutdown::Write)
+    }))
 }
 
 /// A listener that has heard enough hangs up while we still write: that is not an error here.
@@ -58,7 +70,9 @@ fn throw<S>(
 where
     S: Read + Write,
 {
-    let _ = stream.write_all(opening).and_then(|()| stream.write_all(&noise(seed, MEGABYTE)));
+    let _ = stream
+        .write_all(opening)
+        .and_then(|()| stream.write_all(&noise(seed, MEGABYTE)));
     let _ = hang_up();
     let mut said = Vec::new();
     let _ = stream.take(MEGABYTE as u64).read_to_end(&mut said);

@@ -57,9 +57,18 @@ impl Owner {
     /// An owner whose app redeemed an invitation, and who has no vault yet.
     #[must_use]
     pub fn redeemed(app: RawApp, pin: &str, password: &str) -> Self {
-        let present =
-            Present { keys: vec![], credential: vec![], password: password.to_owned() };
-        Self { app, pin: pin.to_owned(), present, seen: None, session: None }
+        let present = Present {
+            keys: vec![],
+            credential: vec![],
+            password: password.to_owned(),
+        };
+        Self {
+            app,
+            pin: pin.to_owned(),
+            present,
+            seen: None,
+            session: None,
+        }
     }
 
     /// First half of the set-up: nothing of it is durable.
@@ -140,7 +149,10 @@ impl Owner {
     /// # Errors
     /// When the vault refuses.
     pub fn try_pin(&mut self, pin: &str, seen: Option<Head>) -> Result<vault::Unlocked, Fault> {
-        self.call(&vault::Unlock { pin: Secret::from(pin), seen })
+        self.call(&vault::Unlock {
+            pin: Secret::from(pin),
+            seen,
+        })
     }
 
     /// Opens the vault again after a crash: another session, and the PIN.
@@ -150,7 +162,8 @@ impl Owner {
     pub fn come_back(&mut self) -> vault::Unlocked {
         let mut last = None;
         let back = wait::within(PATIENCE, || {
-            self.hang_up();
+            self.session = self.app.open_within(IMPATIENT).ok();
+            self.session.as_ref()?;
             match self.unlock() {
                 Ok(unlocked) => Some(unlocked),
                 Err(fault) => {
@@ -190,7 +203,9 @@ impl Owner {
     pub fn try_once(&mut self, request: &Request) -> Result<Reply, Fault> {
         let session = self.session()?;
         session.patience = IMPATIENT;
-        let reply = session.send(request).and_then(|()| session.reply(request.id));
+        let reply = session
+            .send(request)
+            .and_then(|()| session.reply(request.id));
         self.note(reply)
     }
 
@@ -220,9 +235,18 @@ impl Owner {
     pub fn put_critical(&mut self, name: &str, value: &str) -> Result<item::Written, Fault> {
         let mut draft = draft(name, value, item::Sensitivity::Critical);
         draft.fields[0].value = None;
-        let values = item::CriticalValues { values: vec![Secret::from(value)] };
+        let values = item::CriticalValues {
+            values: vec![Secret::from(value)],
+        };
         let input = Secret::new(cbor::encode(&values));
-        self.prove(&item::PutCritical { id: None, base: None, draft }, Some(input))
+        self.prove(
+            &item::PutCritical {
+                id: None,
+                base: None,
+                draft,
+            },
+            Some(input),
+        )
     }
 
     /// The value of a critical item's one field.
@@ -259,8 +283,17 @@ impl Owner {
     /// # Errors
     /// When the vault refuses.
     pub fn feed(&mut self) -> Result<Vec<feed::Kind>, Fault> {
-        let list = feed::List { after: 0, limit: None, unread: false };
-        Ok(self.call(&list)?.entries.iter().map(|entry| entry.kind).collect())
+        let list = feed::List {
+            after: 0,
+            limit: None,
+            unread: false,
+        };
+        Ok(self
+            .call(&list)?
+            .entries
+            .iter()
+            .map(|entry| entry.kind)
+            .collect())
     }
 
     /// Number of audit events, once the whole chain was found unbroken.
@@ -292,13 +325,21 @@ impl Owner {
 /// A request that keeps a data item with one field.
 #[must_use]
 pub fn put(name: &str, value: &str) -> item::Put {
-    item::Put { id: None, base: None, draft: draft(name, value, item::Sensitivity::Data) }
+    item::Put {
+        id: None,
+        base: None,
+        draft: draft(name, value, item::Sensitivity::Data),
+    }
 }
 
 /// A request that replaces an item.
 #[must_use]
 pub fn replace(at: item::Written, name: &str, value: &str) -> item::Put {
-    item::Put { id: Some(at.id), base: Some(at.version), ..put(name, value) }
+    item::Put {
+        id: Some(at.id),
+        base: Some(at.version),
+        ..put(name, value)
+    }
 }
 
 /// What an owner writes, with one field.
@@ -310,7 +351,12 @@ pub fn draft(name: &str, value: &str, sensitivity: item::Sensitivity) -> item::D
         name: name.to_owned(),
         category: item::Category::Note,
         sensitivity,
-        fields: vec![item::Field { id: 0, label: "text".to_owned(), kind, value }],
+        fields: vec![item::Field {
+            id: 0,
+            label: "text".to_owned(),
+            kind,
+            value,
+        }],
         tags: vec![],
         favorite: false,
         notes: None,

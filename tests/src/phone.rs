@@ -29,8 +29,16 @@ impl Phone {
     #[must_use]
     pub fn at(home: &Path) -> Self {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime");
-        Self { home: home.to_owned(), runtime, owner: None }
+        let runtime = runtime
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        Self {
+            home: home.to_owned(),
+            runtime,
+            owner: None,
+        }
     }
 
     /// Enrolls with a link, or goes on where that was interrupted.

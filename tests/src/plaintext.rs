@@ -71,8 +71,14 @@ mod tests {
             HEXLOWER.encode(b"correct horse").into_bytes(),
             BASE64.encode(b"xycorrect horse!").into_bytes(),
         ] {
-            assert_eq!(find(&["correct horse"], &[("here", &bytes)]), ["here: correct horse"]);
+            assert_eq!(
+                find(&["correct horse"], &[("here", &bytes)]),
+                ["here: correct horse"]
+            );
         }
-        assert_eq!(find(&["correct horse"], &[("here", b"correct hors")]), [""; 0]);
+        assert_eq!(
+            find(&["correct horse"], &[("here", b"correct hors")]),
+            [""; 0]
+        );
     }
 }

@@ -35,24 +35,37 @@ pub fn send(pid: i32, signal: Signal) {
 pub fn is_gone(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .ok()
-        .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with(['Z', 'X'])))
+        .and_then(|stat| {
+            stat.rsplit_once(") ")
+                .map(|(_, rest)| rest.starts_with(['Z', 'X']))
+        })
         .unwrap_or(true)
 }
 
 /// The process id in a file, if it is there.
 #[must_use]
 pub fn recorded(file: &Path) -> Option<i32> {
-    fs::read_to_string(file).ok()?.trim().parse().ok().filter(|pid| !is_gone(*pid))
+    fs::read_to_string(file)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|pid| !is_gone(*pid))
 }
 
 /// Children of a process that have not ended.
 #[must_use]
 pub fn children(parent: i32) -> Vec<i32> {
-    let tasks = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let tasks = fs::read_dir(format!("/proc/{parent}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
     tasks
         .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
         .flat_map(|text| {
-            text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
+            text.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<i32>>()
         })
         .filter(|pid| !is_gone(*pid))
         .collect()

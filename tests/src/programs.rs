@@ -44,7 +44,12 @@ fn fetched() -> Option<PathBuf> {
     let tools = env::home_dir()?.join(".cache/vettid/tools");
     let folders = std::fs::read_dir(tools).ok()?.flatten();
     let mut found: Vec<PathBuf> = folders
-        .filter(|folder| folder.file_name().to_string_lossy().starts_with("nats-server"))
+        .filter(|folder| {
+            folder
+                .file_name()
+                .to_string_lossy()
+                .starts_with("nats-server")
+        })
         .map(|folder| folder.path().join("nats-server"))
         .filter(|path| path.is_file())
         .collect();

@@ -20,15 +20,22 @@ pub fn all() -> Vec<(&'static str, String)> {
 }
 
 fn labels() -> String {
-    let rows = Label::ALL.iter().map(|label| [code(label.as_str()), tidy(label.purpose())]);
+    let rows = Label::ALL
+        .iter()
+        .map(|label| [code(label.as_str()), tidy(label.purpose())]);
     table("Domain labels", "Label::ALL", ["label", "for"], rows)
 }
 
 fn metrics() -> String {
-    let rows = metric_table().into_iter().map(|(name, kind, help)| {
-        [code(name), kind.to_owned(), tidy(help)]
-    });
-    table("Metrics of a node", "vettid_node::metrics", ["metric", "kind", "what"], rows)
+    let rows = metric_table()
+        .into_iter()
+        .map(|(name, kind, help)| [code(name), kind.to_owned(), tidy(help)]);
+    table(
+        "Metrics of a node",
+        "vettid_node::metrics",
+        ["metric", "kind", "what"],
+        rows,
+    )
 }
 
 fn operations() -> String {
@@ -42,22 +49,48 @@ fn operations() -> String {
             row.limit.to_string(),
         ]
     });
-    let heads = ["operation", "grant", "proof", "effect", "audit", "body, bytes"];
-    table("Operations of a vault", "vettid_vault::table()", heads, rows)
+    let heads = [
+        "operation",
+        "grant",
+        "proof",
+        "effect",
+        "audit",
+        "body, bytes",
+    ];
+    table(
+        "Operations of a vault",
+        "vettid_vault::table()",
+        heads,
+        rows,
+    )
 }
 
 fn refusals() -> String {
-    let rows = Code::ALL.iter().map(|refused| [code(refused.as_str()), tidy(refused.advice())]);
-    table("Refusals", "Code::ALL", ["code", "what happened, and what to do"], rows)
+    let rows = Code::ALL
+        .iter()
+        .map(|refused| [code(refused.as_str()), tidy(refused.advice())]);
+    table(
+        "Refusals",
+        "Code::ALL",
+        ["code", "what happened, and what to do"],
+        rows,
+    )
 }
 
 fn subjects() -> String {
-    let rows = subject::ALL
-        .iter()
-        .map(|(pattern, publisher, subscriber)| {
-            [code(pattern), (*publisher).to_owned(), (*subscriber).to_owned()]
-        });
-    table("Subjects of the bus", "wire::subject", ["subject", "published by", "heard by"], rows)
+    let rows = subject::ALL.iter().map(|(pattern, publisher, subscriber)| {
+        [
+            code(pattern),
+            (*publisher).to_owned(),
+            (*subscriber).to_owned(),
+        ]
+    });
+    table(
+        "Subjects of the bus",
+        "wire::subject",
+        ["subject", "published by", "heard by"],
+        rows,
+    )
 }
 
 /// A page with one table and where it comes from.
@@ -83,5 +116,8 @@ fn code(text: &str) -> String {
 
 /// One line without what would end a cell.
 fn tidy(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }

@@ -38,7 +38,9 @@ pub fn expiring(node: &Path, token: &str, expires: u64) -> String {
 pub fn listener(node: &Path) -> (KeyPair, String) {
     let user = KeyPair::new_user();
     let account = std::fs::read_to_string(node.join("bus/account.seed")).expect("account key");
-    let account = KeyPair::from_seed(account.trim()).expect("a seed").public_key();
+    let account = KeyPair::from_seed(account.trim())
+        .expect("a seed")
+        .public_key();
     let now = crate::raw::now().seconds();
     let issuer = signing_key(node).public_key();
     let claims = json!({
@@ -58,7 +60,9 @@ fn sign(node: &Path, mut claims: Value) -> String {
     let head = json!({ "typ": "JWT", "alg": "ed25519-nkey" }).to_string();
     let part = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
     let signed = format!("{}.{}", part(&head), part(&claims.to_string()));
-    let signature = signing_key(node).sign(signed.as_bytes()).expect("a signature");
+    let signature = signing_key(node)
+        .sign(signed.as_bytes())
+        .expect("a signature");
     format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature))
 }
 

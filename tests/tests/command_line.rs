@@ -9,13 +9,19 @@ const PIN: &str = "418302";
 const PASSWORD: &str = "nine paper herons walk";
 
 fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
+    value[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name} in {value}"))
+        .to_owned()
 }
 
 fn enrolled(node: &Node, home: &std::path::Path) -> CommandLine {
     let owner = CommandLine::at(home);
     let enrolled = owner.expect(&["enroll", &node.invitation()], &[PIN, PASSWORD]);
-    assert!(text(&enrolled, "vault").starts_with("vettid1"), "{enrolled}");
+    assert!(
+        text(&enrolled, "vault").starts_with("vettid1"),
+        "{enrolled}"
+    );
     owner
 }
 
@@ -24,27 +30,98 @@ fn owner_keeps_reads_finds_reveals_and_removes_items() {
     let (mut node, place) = (Node::started(), tempfile::tempdir().expect("a folder"));
     let owner = enrolled(&node, &place.path().join("ada"));
 
-    let card = ["item", "put", "--name", "Library card", "--sensitivity", "data"];
-    let card = owner.expect(&[&card[..], &["--field", "text:number=green-heron"]].concat(), &[]);
-    let mail = ["item", "put", "--name", "Mail", "--category", "login", "--sensitivity", "secret"];
-    let mail =
-        owner.expect(&[&mail[..], &["--secret-field", "password:word"]].concat(), &["amber-otter"]);
-    let wallet = ["item", "put", "--name", "Wallet", "--sensitivity", "critical"];
-    let wallet = owner
-        .expect(&[&wallet[..], &["--secret-field", "password:seed"]].concat(), &[PASSWORD, "lynx"]);
+    let card = [
+        "item",
+        "put",
+        "--name",
+        "Library card",
+        "--sensitivity",
+        "data",
+    ];
+    let card = owner.expect(
+        &[&card[..], &["--field", "text:number=green-heron"]].concat(),
+        &[],
+    );
+    let mail = [
+        "item",
+        "put",
+        "--name",
+        "Mail",
+        "--category",
+        "login",
+        "--sensitivity",
+        "secret",
+    ];
+    let mail = owner.expect(
+        &[&mail[..], &["--secret-field", "password:word"]].concat(),
+        &["amber-otter"],
+    );
+    let wallet = [
+        "item",
+        "put",
+        "--name",
+        "Wallet",
+        "--sensitivity",
+        "critical",
+    ];
+    let wallet = owner.expect(
+        &[&wallet[..], &["--secret-field", "password:seed"]].concat(),
+        &[PASSWORD, "lynx"],
+    );
     let (card, mail, wallet) = (text(&card, "id"), text(&mail, "id"), text(&wallet, "id"));
 
     let listed = owner.expect(&["item", "list"], &[]).to_string();
-    assert!(["Library card", "Mail", "Wallet"].iter().all(|name| listed.contains(name)));
-    assert!(owner.expect(&["item", "get", &card], &[]).to_string().contains("green-heron"));
-    assert!(!owner.expect(&["item", "get", &mail], &[]).to_string().contains("amber-otter"));
-    assert!(owner.expect(&["item", "reveal", &mail], &[]).to_string().contains("amber-otter"));
-    let shown = owner.expect(&["item", "reveal", &wallet], &[PASSWORD]).to_string();
+    assert!(
+        ["Library card", "Mail", "Wallet"]
+            .iter()
+            .all(|name| listed.contains(name))
+    );
+    assert!(
+        owner
+            .expect(&["item", "get", &card], &[])
+            .to_string()
+            .contains("green-heron")
+    );
+    assert!(
+        !owner
+            .expect(&["item", "get", &mail], &[])
+            .to_string()
+            .contains("amber-otter")
+    );
+    assert!(
+        owner
+            .expect(&["item", "reveal", &mail], &[])
+            .to_string()
+            .contains("amber-otter")
+    );
+    let shown = owner
+        .expect(&["item", "reveal", &wallet], &[PASSWORD])
+        .to_string();
     assert!(shown.contains("lynx"), "{shown}");
-    assert!(owner.expect(&["item", "search", "heron"], &[]).to_string().contains(&card));
+    assert!(
+        owner
+            .expect(&["item", "search", "heron"], &[])
+            .to_string()
+            .contains(&card)
+    );
     let wrong = owner.run(&["item", "reveal", &wallet], &["not the password"]);
-    assert_eq!((wrong.code, wrong.error()), (3, "wrong-password"), "{}", wrong.text);
-    owner.expect(&["item", "put", "--id", &card, "--field", "text:number=blue-heron"], &[]);
+    assert_eq!(
+        (wrong.code, wrong.error()),
+        (3, "wrong-password"),
+        "{}",
+        wrong.text
+    );
+    owner.expect(
+        &[
+            "item",
+            "put",
+            "--id",
+            &card,
+            "--field",
+            "text:number=blue-heron",
+        ],
+        &[],
+    );
     let history = owner.expect(&["item", "history", &card], &[]).to_string();
     assert!(history.contains('2') && history.contains('1'), "{history}");
     owner.expect(&["item", "remove", &card], &[]);
@@ -54,11 +131,26 @@ fn owner_keeps_reads_finds_reveals_and_removes_items() {
     node.kill_all();
     node.start();
     let locked = owner.run(&["item", "list"], &[]);
-    assert_eq!((locked.code, locked.error()), (3, "locked"), "{}", locked.text);
+    assert_eq!(
+        (locked.code, locked.error()),
+        (3, "locked"),
+        "{}",
+        locked.text
+    );
     let wrong = owner.run(&["unlock"], &["000000"]);
-    assert_eq!((wrong.code, wrong.error()), (3, "wrong-pin"), "{}", wrong.text);
+    assert_eq!(
+        (wrong.code, wrong.error()),
+        (3, "wrong-pin"),
+        "{}",
+        wrong.text
+    );
     owner.expect(&["unlock"], &[PIN]);
-    assert!(owner.expect(&["item", "get", &card], &[]).to_string().contains("blue-heron"));
+    assert!(
+        owner
+            .expect(&["item", "get", &card], &[])
+            .to_string()
+            .contains("blue-heron")
+    );
     owner.expect(&["audit", "verify"], &[PIN]);
 }
 
@@ -73,9 +165,21 @@ fn pin_and_password_are_changed_and_the_vault_is_locked_from_the_command_line() 
     let old = owner.run(&["unlock"], &[PIN]);
     assert_eq!((old.code, old.error()), (3, "wrong-pin"), "{}", old.text);
     owner.expect(&["unlock"], &["735261"]);
-    let key = ["key", "generate", "--algorithm", "ed25519", "--label", "signing"];
+    let key = [
+        "key",
+        "generate",
+        "--algorithm",
+        "ed25519",
+        "--label",
+        "signing",
+    ];
     let old = owner.run(&key, &[PASSWORD]);
-    assert_eq!((old.code, old.error()), (3, "wrong-password"), "{}", old.text);
+    assert_eq!(
+        (old.code, old.error()),
+        (3, "wrong-password"),
+        "{}",
+        old.text
+    );
     owner.expect(&key, &["seven brass otters"]);
     let status = owner.expect(&["status"], &[]);
     assert_eq!(status["locked"], false, "{status}");
@@ -90,15 +194,35 @@ fn every_failure_has_its_exit_code_and_says_what_to_do() {
     let not_enrolled = stranger.run(&["item", "list"], &[]);
     assert_eq!(not_enrolled.code, 6, "{}", not_enrolled.text);
     let short = stranger.run(&["enroll", &link], &["12", PASSWORD]);
-    assert_eq!((short.code, short.error()), (2, "pin-form"), "{}", short.text);
+    assert_eq!(
+        (short.code, short.error()),
+        (2, "pin-form"),
+        "{}",
+        short.text
+    );
     let mistyped = stranger.run(&["enroll", "vettid:invite?d=invite1qqq"], &[PIN, PASSWORD]);
-    assert_eq!((mistyped.code, mistyped.error()), (2, "not-an-invitation"), "{}", mistyped.text);
+    assert_eq!(
+        (mistyped.code, mistyped.error()),
+        (2, "not-an-invitation"),
+        "{}",
+        mistyped.text
+    );
     let owner = CommandLine::at(&place.path().join("ada"));
     owner.expect(&["enroll", &link], &[PIN, PASSWORD]);
     let used = stranger.run(&["enroll", &link], &[PIN, PASSWORD]);
-    assert_eq!((used.code, used.error()), (3, "invitation-used"), "{}", used.text);
+    assert_eq!(
+        (used.code, used.error()),
+        (3, "invitation-used"),
+        "{}",
+        used.text
+    );
     let unknown = owner.run(&["item", "get", &"00".repeat(16)], &[]);
-    assert_eq!((unknown.code, unknown.error()), (3, "not-found"), "{}", unknown.text);
+    assert_eq!(
+        (unknown.code, unknown.error()),
+        (3, "not-found"),
+        "{}",
+        unknown.text
+    );
     node.kill_all();
     let away = owner.run(&["status"], &[]);
     assert_eq!(away.code, 4, "{}", away.text);
@@ -123,6 +247,9 @@ fn secrets_of_the_command_line_are_in_no_argument_and_no_file() {
     let private = std::fs::metadata(&home).expect("a folder").permissions();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&private) & 0o077, 0);
     // Nothing of it went to the host either.
-    assert_eq!(vettid_tests::plaintext::find_in_files(&words, node.folder()).1, [""; 0]);
+    assert_eq!(
+        vettid_tests::plaintext::find_in_files(&words, node.folder()).1,
+        [""; 0]
+    );
     assert!(!family(node.pid().expect("a node")).is_empty());
 }

@@ -29,7 +29,10 @@ enum Victim {
 const ROUNDS: &str = "VETTID_KILL_ROUNDS";
 
 fn rounds() -> u64 {
-    std::env::var(ROUNDS).ok().and_then(|text| text.parse().ok()).unwrap_or(3)
+    std::env::var(ROUNDS)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(3)
 }
 
 /// Kills the victim after `delay`, beside whatever else goes on; ready to be used again on return.
@@ -59,7 +62,9 @@ fn interrupted<T: Send>(
     thread::scope(|scope| {
         let acting = scope.spawn(act);
         kill(node, victim, delay);
-        acting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        acting
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
@@ -95,7 +100,11 @@ fn puts(node: &mut Node, owner: &mut Owner, victim: Victim) {
         assert_eq!(&owner.value(written.id).expect("acknowledged"), name);
     }
     let count = owner.status().expect("status").open.expect("open").items;
-    assert_eq!(usize::try_from(count).expect("few"), kept.len() + 1, "none twice, none lost");
+    assert_eq!(
+        usize::try_from(count).expect("few"),
+        kept.len() + 1,
+        "none twice, none lost"
+    );
     owner.verified_audit().expect("verified");
 }
 
@@ -108,13 +117,18 @@ fn pin_changes(node: &mut Node, owner: &mut Owner, victim: Victim) {
             current: Secret::from(owner.pin.as_str()),
             replacement: Secret::from(next.as_str()),
         });
-        let acknowledged =
-            interrupted(node, victim, 31 * round + 7, Duration::from_millis(700), || {
+        let acknowledged = interrupted(
+            node,
+            victim,
+            31 * round + 7,
+            Duration::from_millis(700),
+            || {
                 owner.try_once(&request).is_ok_and(|reply| {
                     let Done {} = done(&reply);
                     true
                 })
-            });
+            },
+        );
         // One attempt each is free: whichever PIN is wrong is refunded by the one that is right.
         owner.hang_up();
         let earlier = std::mem::replace(&mut owner.pin, next);
@@ -145,13 +159,19 @@ fn snapshots(node: &mut Node, owner: &mut Owner, victim: Victim) {
     let mut at = owner.put("large", &large(0, 0)).expect("kept");
     for round in 1..=rounds() {
         // A log of 1 MiB makes a snapshot due; the vault takes it in the first quiet moment.
-        let last = interrupted(node, victim, 17 * round, Duration::from_millis(2_500), || {
-            for index in 0..26 {
-                let request = request_of(&replace(at, "large", &large(round, index)));
-                at = done(&owner.insist(&request));
-            }
-            at
-        });
+        let last = interrupted(
+            node,
+            victim,
+            17 * round,
+            Duration::from_millis(2_500),
+            || {
+                for index in 0..26 {
+                    let request = request_of(&replace(at, "large", &large(round, index)));
+                    at = done(&owner.insist(&request));
+                }
+                at
+            },
+        );
         owner.come_back();
         assert_eq!(owner.value(last.id).expect("kept"), large(round, 25));
     }
@@ -161,9 +181,14 @@ fn snapshots(node: &mut Node, owner: &mut Owner, victim: Victim) {
 fn story(victim: Victim) {
     let mut node = Node::started();
     let mut owner = Owner::enrolled(&node);
-    puts(&mut node, &mut owner, victim);
-    pin_changes(&mut node, &mut owner, victim);
-    snapshots(&mut node, &mut owner, victim);
+    let actions: [fn(&mut Node, &mut Owner, Victim); 3] = [puts, pin_changes, snapshots];
+    for act in actions {
+        act(&mut node, &mut owner, victim);
+        // A node that begins anew restarts what dies without the patience it has learned.
+        node.stop();
+        node.start();
+        owner.come_back();
+    }
     // And once more from nothing but the disk.
     node.kill_all();
     node.start();

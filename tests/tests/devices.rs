@@ -29,7 +29,10 @@ fn device_token_allows_its_two_subjects_and_its_inbox_for_a_day() {
     let claims: Value = tokens::claims(&owner.app.jwt);
 
     let rights = &claims["nats"];
-    assert_eq!(rights["pub"]["allow"], json!([subject::for_vault(owner.app.space)]));
+    assert_eq!(
+        rights["pub"]["allow"],
+        json!([subject::for_vault(owner.app.space)])
+    );
     assert_eq!(
         rights["sub"]["allow"],
         json!([
@@ -39,7 +42,10 @@ fn device_token_allows_its_two_subjects_and_its_inbox_for_a_day() {
     );
     let expires = claims["exp"].as_u64().expect("an end") * 1000;
     let left = expires.saturating_sub(now().0);
-    assert!((limits::BUS_CREDENTIAL - 120_000..=limits::BUS_CREDENTIAL).contains(&left), "{left}");
+    assert!(
+        (limits::BUS_CREDENTIAL - 120_000..=limits::BUS_CREDENTIAL).contains(&left),
+        "{left}"
+    );
 }
 
 #[test]
@@ -56,7 +62,10 @@ fn device_cannot_hear_or_speak_on_foreign_subjects() {
     ] {
         let mut line = ben.app.line().expect("a connection");
         let refused = line.subscribe(&foreign).expect_err("refused");
-        assert!(matches!(&refused, Fault::Bus(why) if why.contains("Permissions")), "{refused}");
+        assert!(
+            matches!(&refused, Fault::Bus(why) if why.contains("Permissions")),
+            "{refused}"
+        );
     }
     for foreign in [
         subject::for_vault(ada.app.space),
@@ -64,8 +73,14 @@ fn device_cannot_hear_or_speak_on_foreign_subjects() {
         "$SYS.REQ.CLAIMS.UPDATE".to_owned(),
     ] {
         let mut line = ben.app.line().expect("a connection");
-        let refused = line.publish(&foreign, b"x").and_then(|()| line.flush()).expect_err("refused");
-        assert!(matches!(&refused, Fault::Bus(why) if why.contains("Permissions")), "{refused}");
+        let refused = line
+            .publish(&foreign, b"x")
+            .and_then(|()| line.flush())
+            .expect_err("refused");
+        assert!(
+            matches!(&refused, Fault::Bus(why) if why.contains("Permissions")),
+            "{refused}"
+        );
     }
     assert_eq!(ada.put("undisturbed", "x").expect("kept").version, 1);
 }
@@ -77,15 +92,25 @@ fn strangers_and_foreign_tokens_are_not_let_onto_the_bus() {
     let stranger = nkeys::KeyPair::new_user();
 
     let refused = |jwt: &str, key: &nkeys::KeyPair| {
-        let refused = BusLine::connect(node.bus(), jwt, key).err().expect("refused");
-        assert!(matches!(refused, Fault::Bus(_) | Fault::Closed), "{refused}");
+        let refused = BusLine::connect(node.bus(), jwt, key)
+            .err()
+            .expect("refused");
+        assert!(
+            matches!(refused, Fault::Bus(_) | Fault::Closed),
+            "{refused}"
+        );
     };
     refused(&owner.app.jwt, &stranger);
     refused(&elsewhere.app.jwt, &elsewhere.app.user);
     refused("", &stranger);
     let mut anonymous = BusLine::dial(node.bus()).expect("a connection");
-    anonymous.write(b"CONNECT {\"verbose\":false}\r\nPING\r\n").expect("sent");
-    assert!(matches!(end_of(&mut anonymous).0, Said::Error(_) | Said::Closed));
+    anonymous
+        .write(b"CONNECT {\"verbose\":false}\r\nPING\r\n")
+        .expect("sent");
+    assert!(matches!(
+        end_of(&mut anonymous).0,
+        Said::Error(_) | Said::Closed
+    ));
 }
 
 #[test]
@@ -120,7 +145,10 @@ fn suspending_a_space_drops_its_connection_at_once_and_resuming_lets_it_in_again
     assert!(matches!(&said, Said::Error(_) | Said::Closed), "{said:?}");
     assert!(after < Duration::from_secs(5), "{after:?}");
     let refused = owner.app.line().err().expect("refused");
-    assert!(matches!(refused, Fault::Bus(_) | Fault::Closed), "{refused}");
+    assert!(
+        matches!(refused, Fault::Bus(_) | Fault::Closed),
+        "{refused}"
+    );
     let renewed = owner.app.renew().expect_err("refused");
     assert_eq!(renewed, Fault::Http(403, "suspended".to_owned()));
     assert_eq!(other.put("others", "go on").expect("kept").version, 1);
@@ -144,7 +172,10 @@ fn removed_space_is_gone_for_good() {
 
     node.space("remove", owner.app.space);
 
-    assert!(matches!(end_of(&mut session.line).0, Said::Error(_) | Said::Closed));
+    assert!(matches!(
+        end_of(&mut session.line).0,
+        Said::Error(_) | Said::Closed
+    ));
     assert_eq!(
         owner.app.renew().expect_err("refused"),
         Fault::Http(403, "unknown-device".to_owned())
@@ -179,18 +210,21 @@ fn two_sessions_at_once_see_one_vault_and_are_both_told() {
     let mut other = owner.app.open().expect("a second session");
 
     let kept = owner.put("note", "from the first").expect("kept");
-    let read = other.call(&vettid_wire::operation::item::Get { id: kept.id }).expect("read");
+    let read = other
+        .call(&vettid_wire::operation::item::Get { id: kept.id })
+        .expect("read");
     assert_eq!(vettid_tests::owner::value_of(&read), "from the first");
     // Both write to one item: the second to come is told the current version.
     let change = vettid_tests::owner::replace(kept, "note", "from the second");
     other.call(&change).expect("changed");
     let late = owner.call(&vettid_tests::owner::replace(kept, "note", "too late"));
     assert_eq!(late.expect_err("refused").code(), Some(Code::Conflict));
-    owner.call(&vettid_wire::operation::vault::ChangePin {
-        current: vettid_wire::Secret::from(owner.pin.as_str()),
-        replacement: vettid_wire::Secret::from("735261"),
-    })
-    .expect("changed");
+    owner
+        .call(&vettid_wire::operation::vault::ChangePin {
+            current: vettid_wire::Secret::from(owner.pin.as_str()),
+            replacement: vettid_wire::Secret::from("735261"),
+        })
+        .expect("changed");
     let told = other.hear(Duration::from_secs(20)).expect("told");
     assert!(matches!(told, FromVault::Feed(_)), "{told:?}");
     owner.verified_audit().expect("verified");

@@ -1,4 +1,4 @@
-//! Invitations and what becomes of them: used, spoilt, abandoned, interrupted.
+//! Invitations and what becomes of them: used, spoiled, abandoned, interrupted.
 
 use nkeys::KeyPair;
 use vettid_tests::host_disk::HostDisk;
@@ -27,11 +27,18 @@ fn wrong_expired_used_revoked_and_foreign_invitations_are_told_apart() {
     let mut node = Node::started();
     let (expired_id, expired) = node.invitation_for(&[]);
     let (revoked_id, revoked) = node.invitation_for(&["--label", "for nobody"]);
-    node.ask(&["invitation", "revoke", &revoked_id.to_string()]).expect("revoked");
+    node.ask(&["invitation", "revoke", &revoked_id.to_string()])
+        .expect("revoked");
     node.stop();
     let disk = HostDisk::of(&node);
     let expired_id = i64::try_from(expired_id).expect("a number");
-    assert_eq!(disk.run("UPDATE invitation SET expires = 1 WHERE id = ?1", [expired_id]), 1);
+    assert_eq!(
+        disk.run(
+            "UPDATE invitation SET expires = 1 WHERE id = ?1",
+            [expired_id]
+        ),
+        1
+    );
     drop(disk);
     node.start();
     let other_node = Node::started();
@@ -63,10 +70,16 @@ fn vault_cannot_be_set_up_twice() {
     let kept = owner.put("before", "first setup").expect("kept");
 
     let again = owner.stage();
-    assert_eq!(again.expect_err("refused").code(), Some(Code::AlreadyEnrolled));
+    assert_eq!(
+        again.expect_err("refused").code(),
+        Some(Code::AlreadyEnrolled)
+    );
     owner.hang_up();
     let again = owner.stage();
-    assert_eq!(again.expect_err("refused").code(), Some(Code::AlreadyEnrolled));
+    assert_eq!(
+        again.expect_err("refused").code(),
+        Some(Code::AlreadyEnrolled)
+    );
     // Another device with the same link, at the same route, is not let into a session at all.
     owner.hang_up();
     let stranger = vettid_crypto::sign::SigningKey::generate(&mut vettid_tests::raw::SystemEntropy);
@@ -96,7 +109,10 @@ fn setup_needs_the_vaults_half_of_the_invitation_and_a_real_pin() {
         owner.pin = pin.to_owned();
         let refused = owner.stage().expect_err("refused");
         assert!(
-            matches!(refused.code(), Some(Code::InvalidValue | Code::LimitExceeded)),
+            matches!(
+                refused.code(),
+                Some(Code::InvalidValue | Code::LimitExceeded)
+            ),
             "{pin}: {refused}"
         );
     }
@@ -112,10 +128,19 @@ fn nothing_works_before_the_setup_is_finished() {
     let app = RawApp::redeem(&node.invitation()).expect("redeemed");
     let mut owner = Owner::redeemed(app, PIN, PASSWORD);
 
-    assert_eq!(owner.unlock().expect_err("refused").code(), Some(Code::NotEnrolled));
+    assert_eq!(
+        owner.unlock().expect_err("refused").code(),
+        Some(Code::NotEnrolled)
+    );
     owner.stage().expect("staged");
-    assert_eq!(owner.unlock().expect_err("refused").code(), Some(Code::NotEnrolled));
-    assert_eq!(owner.put("a", "b").expect_err("refused").code(), Some(Code::NotEnrolled));
+    assert_eq!(
+        owner.unlock().expect_err("refused").code(),
+        Some(Code::NotEnrolled)
+    );
+    assert_eq!(
+        owner.put("a", "b").expect_err("refused").code(),
+        Some(Code::NotEnrolled)
+    );
 }
 
 #[test]
@@ -128,19 +153,32 @@ fn abandoned_setup_is_swept_and_leaves_nothing() {
     owner.hang_up();
     node.stop();
     let disk = HostDisk::of(&node);
-    assert_eq!(disk.count("SELECT count(*) FROM record"), 0, "nothing durable before the password");
+    assert_eq!(
+        disk.count("SELECT count(*) FROM record"),
+        0,
+        "nothing durable before the password"
+    );
     assert_eq!(disk.run("UPDATE space SET created = created - 1900", []), 1);
     drop(disk);
     node.start();
 
-    wait::until("the sweep", || (node.spaces()["spaces"] == serde_json::json!([])).then_some(()));
+    wait::until("the sweep", || {
+        (node.spaces()["spaces"] == serde_json::json!([])).then_some(())
+    });
     let fault = owner.app.line().err();
-    assert!(matches!(fault, Some(Fault::Bus(_) | Fault::Closed)), "{fault:?}");
+    assert!(
+        matches!(fault, Some(Fault::Bus(_) | Fault::Closed)),
+        "{fault:?}"
+    );
     assert_eq!(refusal(&link), "invitation-used");
     node.stop();
     let disk = HostDisk::of(&node);
     for table in ["space", "device", "record", "object_removal"] {
-        assert_eq!(disk.count(&format!("SELECT count(*) FROM {table}")), 0, "{table}");
+        assert_eq!(
+            disk.count(&format!("SELECT count(*) FROM {table}")),
+            0,
+            "{table}"
+        );
     }
     assert!(disk.chunks().is_empty());
 }
@@ -176,7 +214,13 @@ fn setup_survives_a_crash_between_any_two_steps() {
     node.start();
     let unlocked = owner.come_back();
     assert_eq!(unlocked.vault, created.vault);
-    assert_eq!(owner.put_critical("seed", "twelve words").expect("kept").version, 1);
+    assert_eq!(
+        owner
+            .put_critical("seed", "twelve words")
+            .expect("kept")
+            .version,
+        1
+    );
     owner.verified_audit().expect("verified");
 }
 
@@ -187,6 +231,9 @@ fn each_vault_has_its_own_identity_and_sees_nothing_of_another() {
     let kept = ada.put("diary", "of Ada").expect("kept");
 
     assert_ne!(ada.app.space, ben.app.space);
-    assert_eq!(ben.value(kept.id).expect_err("refused").code(), Some(Code::NotFound));
+    assert_eq!(
+        ben.value(kept.id).expect_err("refused").code(),
+        Some(Code::NotFound)
+    );
     assert_eq!(ada.value(kept.id).expect("her own"), "of Ada");
 }

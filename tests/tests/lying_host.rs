@@ -19,10 +19,17 @@ fn told(owner: &mut Owner) -> Option<Code> {
 
 /// Nothing of the vault is served, whatever is asked.
 fn assert_silent(owner: &mut Owner, id: vettid_wire::id::ItemId, why: &str) {
-    for answer in [owner.value(id).err(), owner.put("more", "x").err(), owner.feed().err()] {
+    for answer in [
+        owner.value(id).err(),
+        owner.put("more", "x").err(),
+        owner.feed().err(),
+    ] {
         let code = answer.unwrap_or_else(|| panic!("{why}: served")).code();
         assert!(
-            matches!(code, None | Some(Code::Damaged | Code::Locked | Code::RolledBack)),
+            matches!(
+                code,
+                None | Some(Code::Damaged | Code::Locked | Code::RolledBack)
+            ),
             "{why}: {code:?}"
         );
     }
@@ -34,7 +41,9 @@ fn stopped() -> (Node, Owner, item::Written) {
     let mut owner = Owner::enrolled(&node);
     let mut at = owner.put("note", "version 1").expect("kept");
     for version in 2..6 {
-        at = owner.call(&replace(at, "note", &format!("version {version}"))).expect("replaced");
+        at = owner
+            .call(&replace(at, "note", &format!("version {version}")))
+            .expect("replaced");
     }
     node.stop();
     (node, owner, at)
@@ -77,8 +86,12 @@ fn missing_altered_repeated_or_swapped_records_are_damage_and_nothing_is_served(
             let (one, other) = (log[at].bytes.clone(), log[at + 1].bytes.clone());
             (log[at].bytes, log[at + 1].bytes) = (other, one);
         }),
-        ("a record is cut short", |log, at| log[at].bytes.truncate(60)),
-        ("the checkpoint is altered", |log, _| alter(&mut log[0].bytes)),
+        ("a record is cut short", |log, at| {
+            log[at].bytes.truncate(60)
+        }),
+        ("the checkpoint is altered", |log, _| {
+            alter(&mut log[0].bytes)
+        }),
     ];
     for (why, lie) in lies {
         let told = after(&mut scene, why, |log| {
@@ -91,7 +104,10 @@ fn missing_altered_repeated_or_swapped_records_are_damage_and_nothing_is_served(
     let told = after(&mut scene, "newest altered", |log| {
         alter(&mut log.last_mut().expect("a record").bytes);
     });
-    assert!(matches!(told, Some(Code::Damaged | Code::RolledBack)), "{told:?}");
+    assert!(
+        matches!(told, Some(Code::Damaged | Code::RolledBack)),
+        "{told:?}"
+    );
     // None of the lies did harm.
     assert_eq!(after(&mut scene, "the truth", |_| {}), None);
 }
@@ -116,9 +132,13 @@ fn rolling_back_under_a_running_enclave_is_noticed_without_the_app() {
     let mut owner = Owner::enrolled(&node);
     let kept = owner.put("note", "version 1").expect("kept");
     let early = vettid_tests::host_disk::copy_of_log(node.folder(), owner.app.space);
-    owner.call(&replace(kept, "note", "version 2")).expect("replaced");
+    owner
+        .call(&replace(kept, "note", "version 2"))
+        .expect("replaced");
     // The process ends; the enclave goes on and remembers the newest record of this boot.
-    node.vaults().into_iter().for_each(vettid_tests::processes::kill_now);
+    node.vaults()
+        .into_iter()
+        .for_each(vettid_tests::processes::kill_now);
     vettid_tests::host_disk::overwrite_log(node.folder(), owner.app.space, &early);
 
     owner.hang_up();
@@ -154,7 +174,10 @@ fn record_of_another_vault_is_damage_in_both() {
                 Err(fault) => fault.code().map(Some),
             });
             assert!(
-                matches!(code, Some(Code::Damaged | Code::UnknownDevice | Code::RolledBack)),
+                matches!(
+                    code,
+                    Some(Code::Damaged | Code::UnknownDevice | Code::RolledBack)
+                ),
                 "{code:?}"
             );
             assert!(owner.value(id).is_err());
@@ -187,19 +210,37 @@ fn missing_or_altered_snapshot_chunk_is_damage_and_the_true_one_heals_it() {
     node.stop();
     let disk = HostDisk::of(&node);
     let chunks = disk.chunks();
-    let first = disk.log(owner.app.space).first().expect("a checkpoint").clone();
-    assert!(first.checkpoint && first.number > 1, "the log was cut: {}", first.number);
+    let first = disk
+        .log(owner.app.space)
+        .first()
+        .expect("a checkpoint")
+        .clone();
+    assert!(
+        first.checkpoint && first.number > 1,
+        "the log was cut: {}",
+        first.number
+    );
     let truth = std::fs::read(&chunks[0]).expect("a chunk");
     let mut altered = truth.clone();
     alter(&mut altered);
 
-    for lie in [None, Some(altered), Some(truth[..truth.len() - 1].to_vec()), Some(vec![])] {
+    for lie in [
+        None,
+        Some(altered),
+        Some(truth[..truth.len() - 1].to_vec()),
+        Some(vec![]),
+    ] {
         match &lie {
             None => std::fs::remove_file(&chunks[0]).expect("removed"),
             Some(bytes) => std::fs::write(&chunks[0], bytes).expect("written"),
         }
         node.start();
-        assert_eq!(told(&mut owner), Some(Code::Damaged), "{:?}", lie.map(|lie| lie.len()));
+        assert_eq!(
+            told(&mut owner),
+            Some(Code::Damaged),
+            "{:?}",
+            lie.map(|lie| lie.len())
+        );
         assert_silent(&mut owner, at.id, "chunk");
         node.stop();
         std::fs::write(&chunks[0], &truth).expect("written");
@@ -230,10 +271,16 @@ fn of_two_nodes_that_open_one_vault_one_loses_and_wipes() {
     at_twin.come_back();
 
     // Unlocking at the twin wrote two records: the first process does not know them and loses.
-    let written = at_twin.put("first", "acknowledged").expect("the newest to open goes on");
-    let lost = owner.put("second", "never acknowledged").expect_err("the other loses");
+    let written = at_twin
+        .put("first", "acknowledged")
+        .expect("the newest to open goes on");
+    let lost = owner
+        .put("second", "never acknowledged")
+        .expect_err("the other loses");
     assert_eq!(lost, Fault::Reset, "it is told that its session is gone");
-    wait::until("it wipes its memory", || node.vaults().is_empty().then_some(()));
+    wait::until("it wipes its memory", || {
+        node.vaults().is_empty().then_some(())
+    });
     assert_eq!(twin.vaults().len(), 1);
     at_twin.put("third", "acknowledged").expect("undisturbed");
 
@@ -241,7 +288,10 @@ fn of_two_nodes_that_open_one_vault_one_loses_and_wipes() {
     owner.seen = at_twin.seen;
     owner.come_back();
     assert_eq!(owner.value(kept.id).expect("kept"), "before the split");
-    assert_eq!(owner.value(written.id).expect("acknowledged"), "acknowledged");
+    assert_eq!(
+        owner.value(written.id).expect("acknowledged"),
+        "acknowledged"
+    );
     assert_eq!(owner.status().expect("status").open.expect("open").items, 3);
     owner.verified_audit().expect("verified");
 }
@@ -250,8 +300,14 @@ fn of_two_nodes_that_open_one_vault_one_loses_and_wipes() {
 fn twin_of(owner: &Owner, twin: &Node) -> Owner {
     let link = vettid_tests::raw::RawApp {
         user: nkeys::KeyPair::from_seed(&owner.app.user.seed().expect("seed")).expect("a key"),
-        device: owner.app.device.expose_seed(vettid_crypto::sign::SigningKey::from_seed),
-        session_key: owner.app.session_key.expose(vettid_crypto::x25519::X25519Secret::from_bytes),
+        device: owner
+            .app
+            .device
+            .expose_seed(vettid_crypto::sign::SigningKey::from_seed),
+        session_key: owner
+            .app
+            .session_key
+            .expose(vettid_crypto::x25519::X25519Secret::from_bytes),
         http: twin.http(),
         bus: twin.bus(),
         jwt: owner.app.jwt.clone(),

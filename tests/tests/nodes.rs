@@ -31,19 +31,28 @@ fn node_folder_is_made_once_and_run_by_one_node() {
 
     let second = node.ask(&["run"]).expect_err("refused");
     assert!(second.contains("another vettid-node runs"), "{second}");
-    assert_eq!(node.get("/healthz").expect("the first one goes on").status, 200);
+    assert_eq!(
+        node.get("/healthz").expect("the first one goes on").status,
+        200
+    );
 }
 
 #[test]
 fn node_that_was_killed_finds_and_ends_what_it_left_behind() {
     let mut node = Node::started();
-    let (bus, enclave) = (node.nats().expect("a bus"), node.enclave().expect("an enclave"));
+    let (bus, enclave) = (
+        node.nats().expect("a bus"),
+        node.enclave().expect("an enclave"),
+    );
     node.kill_node();
     assert!(!is_gone(bus));
 
     node.start();
 
-    assert!(is_gone(bus) && is_gone(enclave), "the earlier ones are gone");
+    assert!(
+        is_gone(bus) && is_gone(enclave),
+        "the earlier ones are gone"
+    );
     assert!(node.nats().is_some_and(|pid| pid != bus));
     let mut owner = Owner::enrolled(&node);
     owner.put("note", "x").expect("kept");
@@ -54,7 +63,10 @@ fn children_that_die_are_started_again() {
     let node = Node::started();
     let mut owner = Owner::enrolled(&node);
     let kept = owner.put("note", "x").expect("kept");
-    let (bus, enclave) = (node.nats().expect("a bus"), node.enclave().expect("an enclave"));
+    let (bus, enclave) = (
+        node.nats().expect("a bus"),
+        node.enclave().expect("an enclave"),
+    );
     let vaults = node.vaults();
 
     kill_now(enclave);
@@ -93,11 +105,17 @@ fn enclave_program_that_is_not_the_measured_one_is_noticed() {
     });
 
     let told = node.ask(&["check"]).expect_err("noticed");
-    assert!(told.contains("network") || told.contains("measure"), "{told}");
+    assert!(
+        told.contains("network") || told.contains("measure"),
+        "{told}"
+    );
     node.start();
     // The app does not speak to it.
     let refused = owner.unlock().expect_err("refused");
-    assert!(matches!(refused, vettid_tests::raw::Fault::Session(_)), "{refused}");
+    assert!(
+        matches!(refused, vettid_tests::raw::Fault::Session(_)),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -105,5 +123,6 @@ fn node_that_says_ready_hands_out_an_invitation_at_once() {
     let mut node = Node::made();
     node.start();
 
-    node.ask(&["invitation", "create"]).expect("the very next command");
+    node.ask(&["invitation", "create"])
+        .expect("the very next command");
 }

@@ -44,7 +44,10 @@ fn megabyte_of_noise_at_every_listener_leaves_the_node_serving() {
     node.wait_until_healthy();
     assert_eq!(node.get("/healthz").expect("alive").status, 200);
     assert!(node.metric("vettid_node_ready") > 0.0);
-    assert_eq!(node.ask(&["status"]).expect("the admin socket")["running"], true);
+    assert_eq!(
+        node.ask(&["status"]).expect("the admin socket")["running"],
+        true
+    );
     owner.come_back();
     assert_eq!(owner.value(kept.id).expect("served"), "before the noise");
     assert_eq!(owner.put("after", "x").expect("kept").version, 1);
@@ -71,8 +74,14 @@ fn malformed_http_requests_get_one_shape_of_refusal_and_security_headers() {
     assert_eq!(refusal("POST", "/v1/enroll", &wrong), malformed);
     assert_eq!(refusal("POST", "/v1/enroll", &more), malformed);
     assert_eq!(refusal("POST", "/v1/credentials", &nothing), malformed);
-    assert_eq!(refusal("POST", "/v1/nothing", &nothing), (404, "not-found".to_owned()));
-    assert_eq!(refusal("PUT", "/v1/enroll", &nothing), (405, "method-not-allowed".to_owned()));
+    assert_eq!(
+        refusal("POST", "/v1/nothing", &nothing),
+        (404, "not-found".to_owned())
+    );
+    assert_eq!(
+        refusal("PUT", "/v1/enroll", &nothing),
+        (405, "method-not-allowed".to_owned())
+    );
     // A body over the limit is not read to its end.
     let large = format!(
         "POST /v1/enroll HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100000\r\n\r\n{}",
@@ -96,7 +105,11 @@ fn address_that_asks_too_often_is_told_to_wait() {
     let statuses: Vec<u16> = (0..6).map(|_| ask().0).collect();
     assert_eq!(statuses, [400, 400, 400, 400, 400, 429]);
     assert!(ask().1.contains("retry-after:"));
-    assert_eq!(node.get("/healthz").expect("alive").status, 200, "health is not limited");
+    assert_eq!(
+        node.get("/healthz").expect("alive").status,
+        200,
+        "health is not limited"
+    );
 }
 
 #[test]
@@ -104,31 +117,45 @@ fn enclave_that_speaks_nonsense_is_cut_off_and_the_node_stays() {
     // An honest run first, so that there is a vault to come back to.
     let mut node = Node::started();
     let mut owner = Owner::enrolled(&node);
-    let kept = owner.put("note", "kept by an honest enclave").expect("kept");
+    let kept = owner
+        .put("note", "kept by an honest enclave")
+        .expect("kept");
     owner.hang_up();
     node.stop();
     let socket = node.folder().with_extension("sock");
     let scripts = nonsense();
     let count = scripts.len();
-    let fake =
-        FakeEnclave::at(&socket, scripts.into_iter().map(|(_, script)| script).collect());
+    let fake = FakeEnclave::at(
+        &socket,
+        scripts.into_iter().map(|(_, script)| script).collect(),
+    );
     let address = format!("unix:{}", socket.display());
     node.configure(|config| set(config, "enclave", "address", address.into()));
 
     node.start_unready();
-    wait::until("every nonsense was heard and cut off", || (fake.served() == count).then_some(()));
+    wait::until("every nonsense was heard and cut off", || {
+        (fake.served() == count).then_some(())
+    });
 
     assert_eq!(node.get("/healthz").expect("alive").status, 200);
-    wait::until("not ready", || (node.get("/readyz")?.status == 503).then_some(()));
+    wait::until("not ready", || {
+        (node.get("/readyz")?.status == 503).then_some(())
+    });
     assert!(node.metric("vettid_node_enclave_links_lost_total") >= 1.0);
     node.expect(&["invitation", "list"]);
     // An app is told at once that there is nobody.
-    assert_eq!(owner.status().expect_err("nobody"), vettid_tests::raw::Fault::Reset);
+    assert_eq!(
+        owner.status().expect_err("nobody"),
+        vettid_tests::raw::Fault::Reset
+    );
     node.stop();
     node.configure(|config| set(config, "enclave", "address", "".into()));
     node.start();
     owner.come_back();
-    assert_eq!(owner.value(kept.id).expect("kept"), "kept by an honest enclave");
+    assert_eq!(
+        owner.value(kept.id).expect("kept"),
+        "kept by an honest enclave"
+    );
 }
 
 #[test]
@@ -153,5 +180,11 @@ fn session_frames_of_noise_do_not_disturb_an_open_session() {
     }
     line.flush().expect("taken");
 
-    assert_eq!(owner.put("note", "undisturbed").expect("the same session").version, 1);
+    assert_eq!(
+        owner
+            .put("note", "undisturbed")
+            .expect("the same session")
+            .version,
+        1
+    );
 }

@@ -1,7 +1,7 @@
 //! Honest apps over the SDK: they resume, repeat and refuse by themselves.
 
-use vettid_sdk::trust::TrustError;
 use vettid_sdk::Error;
+use vettid_sdk::trust::TrustError;
 use vettid_tests::node::Node;
 use vettid_tests::owner::{PASSWORD, PIN, draft, put, value_of};
 use vettid_tests::phone::Phone;
@@ -19,15 +19,21 @@ fn place() -> tempfile::TempDir {
 
 fn keep(phone: &mut Phone, name: &str, value: &str) -> item::Written {
     let request = put(name, value);
-    phone.with(|owner| async move { owner.call(&request).await }).expect("kept")
+    phone
+        .with(|owner| async move { owner.call(&request).await })
+        .expect("kept")
 }
 
 fn read(phone: &mut Phone, id: ItemId) -> Result<String, Error> {
-    phone.with(|owner| async move { owner.call(&item::Get { id }).await }).map(|item| value_of(&item))
+    phone
+        .with(|owner| async move { owner.call(&item::Get { id }).await })
+        .map(|item| value_of(&item))
 }
 
 fn unlock(phone: &mut Phone, pin: &'static str) -> Result<(), Error> {
-    phone.with(|owner| async move { owner.unlock(&Secret::from(pin)).await }).map(drop)
+    phone
+        .with(|owner| async move { owner.unlock(&Secret::from(pin)).await })
+        .map(drop)
 }
 
 fn code(error: &Error) -> Option<Code> {
@@ -45,8 +51,14 @@ fn owner_finds_everything_after_every_process_was_killed_and_the_app_restarted()
     let data = keep(&mut phone, "library card", "green heron");
     let mut critical = draft("wallet", "violet lynx", item::Sensitivity::Critical);
     critical.fields[0].value = None;
-    let request = item::PutCritical { id: None, base: None, draft: critical };
-    let values = item::CriticalValues { values: vec![Secret::from("violet lynx")] };
+    let request = item::PutCritical {
+        id: None,
+        base: None,
+        draft: critical,
+    };
+    let values = item::CriticalValues {
+        values: vec![Secret::from("violet lynx")],
+    };
     let password = Secret::from(PASSWORD);
     let critical = phone
         .with(|owner| async move { owner.put_critical(&password, &request, values).await })
@@ -57,10 +69,16 @@ fn owner_finds_everything_after_every_process_was_killed_and_the_app_restarted()
 
     let locked = read(&mut phone, data.id).expect_err("locked");
     assert_eq!(code(&locked), Some(Code::Locked));
-    assert_eq!(code(&unlock(&mut phone, "000000").expect_err("wrong")), Some(Code::WrongPin));
+    assert_eq!(
+        code(&unlock(&mut phone, "000000").expect_err("wrong")),
+        Some(Code::WrongPin)
+    );
     unlock(&mut phone, PIN).expect("the right PIN");
     assert_eq!(read(&mut phone, data.id).expect("there"), "green heron");
-    let reveal = item::RevealCritical { id: critical.id, version: None };
+    let reveal = item::RevealCritical {
+        id: critical.id,
+        version: None,
+    };
     let password = Secret::from(PASSWORD);
     let shown = phone
         .with(|owner| async move { owner.call_with_owner(&password, &reveal, None).await })
@@ -85,7 +103,10 @@ fn killed_bus_comes_back_and_the_app_resumes_by_itself() {
         assert_eq!(written.version, 1);
         assert!(node.nats().is_some_and(|pid| pid != bus));
     }
-    assert_eq!(read(&mut phone, first.id).expect("the same session or another"), "before");
+    assert_eq!(
+        read(&mut phone, first.id).expect("the same session or another"),
+        "before"
+    );
 }
 
 #[test]
@@ -110,18 +131,32 @@ fn app_refuses_another_network_and_another_node_before_it_sends_a_secret() {
     let mut other_network = Invitation::parse(&node.invitation()).expect("an invitation");
     other_network.network = of_other.network;
     let place_one = place();
-    let refused = Phone::at(place_one.path()).enroll_as(other_network).expect_err("refused");
-    assert!(matches!(refused, Error::Untrusted(TrustError::Network(_))), "{refused:?}");
+    let refused = Phone::at(place_one.path())
+        .enroll_as(other_network)
+        .expect_err("refused");
+    assert!(
+        matches!(refused, Error::Untrusted(TrustError::Network(_))),
+        "{refused:?}"
+    );
 
     let mut other_node = Invitation::parse(&node.invitation()).expect("an invitation");
     other_node.node = NodeId([9; 32]);
     let place_two = place();
-    let refused = Phone::at(place_two.path()).enroll_as(other_node).expect_err("refused");
-    assert!(matches!(refused, Error::Untrusted(TrustError::OtherNode(_))), "{refused:?}");
+    let refused = Phone::at(place_two.path())
+        .enroll_as(other_node)
+        .expect_err("refused");
+    assert!(
+        matches!(refused, Error::Untrusted(TrustError::OtherNode(_))),
+        "{refused:?}"
+    );
     // Neither left a vault.
     let spaces = node.spaces();
     let active = spaces["spaces"].as_array().expect("a list").iter();
-    assert_eq!(active.filter(|space| space["state"] == "active").count(), 0, "{spaces}");
+    assert_eq!(
+        active.filter(|space| space["state"] == "active").count(),
+        0,
+        "{spaces}"
+    );
 }
 
 #[test]
@@ -131,8 +166,11 @@ fn app_that_died_during_enrollment_goes_on_with_the_same_link() {
     // The enclave is away just when the app wants to set the vault up; then everything is.
     node.configure(|_| {});
     let enclave = node.enclave().expect("an enclave");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(enclave), nix::sys::signal::Signal::SIGSTOP)
-        .expect("stopped");
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(enclave),
+        nix::sys::signal::Signal::SIGSTOP,
+    )
+    .expect("stopped");
     let interrupted = std::thread::scope(|scope| {
         let home = place.path();
         let app = scope.spawn(|| Phone::at(home).enroll(&link));
@@ -151,7 +189,11 @@ fn app_that_died_during_enrollment_goes_on_with_the_same_link() {
     let kept = keep(&mut phone, "note", "x");
     assert_eq!(read(&mut phone, kept.id).expect("there"), "x");
     let spaces = node.spaces();
-    assert_eq!(spaces["spaces"].as_array().expect("a list").len(), 1, "{spaces}");
+    assert_eq!(
+        spaces["spaces"].as_array().expect("a list").len(),
+        1,
+        "{spaces}"
+    );
 }
 
 #[test]
@@ -162,31 +204,58 @@ fn copied_phone_raises_the_alarm_and_the_owner_hears_of_it() {
     phone.enroll(&node.invitation()).expect("enrolled");
     let mut critical = draft("wallet", "violet lynx", item::Sensitivity::Critical);
     critical.fields[0].value = None;
-    let request = item::PutCritical { id: None, base: None, draft: critical };
+    let request = item::PutCritical {
+        id: None,
+        base: None,
+        draft: critical,
+    };
     let reveal = |phone: &mut Phone, id: ItemId| {
-        let (password, reveal) =
-            (Secret::from(PASSWORD), item::RevealCritical { id, version: None });
+        let (password, reveal) = (
+            Secret::from(PASSWORD),
+            item::RevealCritical { id, version: None },
+        );
         phone.with(|owner| async move { owner.call_with_owner(&password, &reveal, None).await })
     };
-    let values = item::CriticalValues { values: vec![Secret::from("violet lynx")] };
+    let values = item::CriticalValues {
+        values: vec![Secret::from("violet lynx")],
+    };
     let password = Secret::from(PASSWORD);
     let kept = phone
         .with(|owner| async move { owner.put_critical(&password, &request, values).await })
         .expect("kept");
     let stolen = place.path().join("stolen");
-    let copied = std::process::Command::new("cp").arg("-a").arg(&home).arg(&stolen).status();
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(&home)
+        .arg(&stolen)
+        .status();
     assert!(copied.expect("cp").success());
     reveal(&mut phone, kept.id).expect("the owner uses his credential");
-    let mut feed = phone.with(|owner| async move { owner.feed().await }).expect("a feed");
+    let mut feed = phone
+        .with(|owner| async move { owner.feed().await })
+        .expect("a feed");
     let before = *feed.borrow_and_update();
 
     let mut thief = Phone::at(&stolen);
     let refused = reveal(&mut thief, kept.id).expect_err("stale");
     assert_eq!(code(&refused), Some(Code::CredentialStale));
-    wait::until("the owner is told", || (*feed.borrow_and_update() > before).then_some(()));
-    let list = feed::List { after: 0, limit: None, unread: true };
-    let entries = phone.with(|owner| async move { owner.call(&list).await }).expect("listed");
-    assert!(entries.entries.iter().any(|entry| entry.kind == feed::Kind::CloneAlarm));
+    wait::until("the owner is told", || {
+        (*feed.borrow_and_update() > before).then_some(())
+    });
+    let list = feed::List {
+        after: 0,
+        limit: None,
+        unread: true,
+    };
+    let entries = phone
+        .with(|owner| async move { owner.call(&list).await })
+        .expect("listed");
+    assert!(
+        entries
+            .entries
+            .iter()
+            .any(|entry| entry.kind == feed::Kind::CloneAlarm)
+    );
     let frozen = reveal(&mut phone, kept.id).expect_err("frozen");
     assert_eq!(code(&frozen), Some(Code::CredentialFrozen));
 }

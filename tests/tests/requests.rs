@@ -22,7 +22,13 @@ fn names(owner: &mut Owner) -> Vec<String> {
         after: None,
         limit: None,
     };
-    owner.call(&list).expect("listed").items.into_iter().map(|item| item.name).collect()
+    owner
+        .call(&list)
+        .expect("listed")
+        .items
+        .into_iter()
+        .map(|item| item.name)
+        .collect()
 }
 
 /// Says what became of a session that was sent what it must not take.
@@ -56,8 +62,12 @@ fn reordered_frames_end_the_session_and_nothing_of_them_is_carried_out() {
     let node = Node::started();
     let mut owner = Owner::enrolled(&node);
     let mut session = owner.hang_up().expect("a session");
-    let first = session.seal(&cbor::encode(&put_request("first", "x"))).expect("sealed");
-    let second = session.seal(&cbor::encode(&put_request("second", "x"))).expect("sealed");
+    let first = session
+        .seal(&cbor::encode(&put_request("first", "x")))
+        .expect("sealed");
+    let second = session
+        .seal(&cbor::encode(&put_request("second", "x")))
+        .expect("sealed");
 
     session.publish(&second[0]).expect("sent");
     session.publish(&first[0]).expect("sent");
@@ -96,13 +106,22 @@ fn frame_of_an_unknown_session_is_answered_with_a_reset() {
     let mut line = owner.app.line().expect("a connection");
     let (device, session) = (owner.app.route, SessionId([0x77; 16]));
     let frame = noise(1, 512);
-    let lost = Envelope { kind: Kind::Transport, device, session, body: &frame };
-    line.publish(&subject::for_vault(owner.app.space), &lost.to_bytes()).expect("sent");
+    let lost = Envelope {
+        kind: Kind::Transport,
+        device,
+        session,
+        body: &frame,
+    };
+    line.publish(&subject::for_vault(owner.app.space), &lost.to_bytes())
+        .expect("sent");
 
     let heard = line.next(vettid_tests::wait::PATIENCE).expect("an answer");
 
     let reset = Envelope::reset(device, session).to_bytes();
-    assert_eq!(heard, Said::Message(subject::for_app(owner.app.space, device), reset));
+    assert_eq!(
+        heard,
+        Said::Message(subject::for_app(owner.app.space, device), reset)
+    );
 }
 
 #[test]
@@ -113,19 +132,32 @@ fn unknown_operations_and_malformed_requests_are_refused_and_the_session_goes_on
 
     let mut unknown = request_of(&item::Get { id: kept.id });
     unknown.operation = "item.steal".to_owned();
-    assert_eq!(refused(&owner.try_once(&unknown).expect("told")), Some(Code::UnknownOperation));
+    assert_eq!(
+        refused(&owner.try_once(&unknown).expect("told")),
+        Some(Code::UnknownOperation)
+    );
 
     let mut more_fields = request_of(&item::Get { id: kept.id });
     let mut body = vec![];
     let mut encoder = minicbor::Encoder::new(&mut body);
     encoder.map(2).and_then(|e| e.u8(0)).expect("encoded");
-    encoder.bytes(&kept.id.0).and_then(|e| e.u8(99)).and_then(|e| e.bool(true)).expect("encoded");
+    encoder
+        .bytes(&kept.id.0)
+        .and_then(|e| e.u8(99))
+        .and_then(|e| e.bool(true))
+        .expect("encoded");
     more_fields.body = Secret::new(body);
-    assert_eq!(refused(&owner.try_once(&more_fields).expect("told")), Some(Code::Malformed));
+    assert_eq!(
+        refused(&owner.try_once(&more_fields).expect("told")),
+        Some(Code::Malformed)
+    );
 
     let mut trailing = request_of(&item::Get { id: kept.id });
     trailing.body = Secret::new([cbor::encode(&item::Get { id: kept.id }), vec![0]].concat());
-    assert_eq!(refused(&owner.try_once(&trailing).expect("told")), Some(Code::Malformed));
+    assert_eq!(
+        refused(&owner.try_once(&trailing).expect("told")),
+        Some(Code::Malformed)
+    );
 
     for garbage in [vec![], vec![0xff; 100], noise(3, 1000)] {
         let session = owner.session().expect("the same session");
@@ -151,11 +183,18 @@ fn oversized_requests_are_refused_with_the_limit() {
     // Larger than any envelope: the bus refuses it, and serves whoever comes next.
     let mut line = owner.app.line().expect("a connection");
     let subject = subject::for_vault(owner.app.space);
-    let sent = line.publish(&subject, &noise(5, 200_000)).and_then(|()| line.flush());
-    assert!(matches!(sent, Err(Fault::Bus(_) | Fault::Closed)), "{sent:?}");
+    let sent = line
+        .publish(&subject, &noise(5, 200_000))
+        .and_then(|()| line.flush());
+    assert!(
+        matches!(sent, Err(Fault::Bus(_) | Fault::Closed)),
+        "{sent:?}"
+    );
     // An envelope that is none is dropped.
     let mut line = owner.app.line().expect("a connection");
-    line.publish(&subject, &noise(6, 5_000)).and_then(|()| line.flush()).expect("taken");
+    line.publish(&subject, &noise(6, 5_000))
+        .and_then(|()| line.flush())
+        .expect("taken");
     assert_eq!(owner.put("small", "x").expect("kept").version, 1);
 }
 
@@ -169,7 +208,10 @@ fn repeated_request_gets_the_same_reply_and_another_one_under_its_id_is_refused(
     let again: item::Written = done(&owner.try_once(&request).expect("a reply"));
     assert_eq!(again, first);
     let other = under(request.id, put_request("another", "y"));
-    assert_eq!(refused(&owner.try_once(&other).expect("told")), Some(Code::RequestIdReused));
+    assert_eq!(
+        refused(&owner.try_once(&other).expect("told")),
+        Some(Code::RequestIdReused)
+    );
 
     // The memory of it outlives the process, the enclave and the node.
     node.vaults().into_iter().for_each(kill_now);
@@ -191,7 +233,11 @@ fn change_that_is_based_on_an_earlier_version_is_refused() {
     let second = vettid_tests::owner::replace(first, "note", "second");
     owner.call(&second).expect("replaced");
 
-    match owner.call(&vettid_tests::owner::replace(first, "note", "from an old screen")) {
+    match owner.call(&vettid_tests::owner::replace(
+        first,
+        "note",
+        "from an old screen",
+    )) {
         Err(Fault::Refused(refusal)) => {
             assert_eq!((refusal.code, refusal.current), (Code::Conflict, Some(2)));
         }

@@ -80,18 +80,37 @@ fn live(owner: &mut Owner) {
         draft: draft(WORDS[3], WORDS[5], item::Sensitivity::Secret),
     };
     let secret = owner.call(&secret).expect("kept");
-    owner.call(&item::Reveal { id: secret.id, version: None }).expect("revealed");
+    owner
+        .call(&item::Reveal {
+            id: secret.id,
+            version: None,
+        })
+        .expect("revealed");
     let critical = owner.put_critical(WORDS[3], WORDS[6]).expect("kept");
-    assert_eq!(owner.critical_value(critical.id).expect("revealed"), WORDS[6]);
-    let tag =
-        tag::Tag { name: WORDS[7].to_owned(), color: None, description: Some(WORDS[3].to_owned()) };
+    assert_eq!(
+        owner.critical_value(critical.id).expect("revealed"),
+        WORDS[6]
+    );
+    let tag = tag::Tag {
+        name: WORDS[7].to_owned(),
+        color: None,
+        description: Some(WORDS[3].to_owned()),
+    };
     owner.call(&tag::Put { tag }).expect("kept");
-    let key = key::Generate { algorithm: key::Algorithm::P256, label: WORDS[8].to_owned() };
+    let key = key::Generate {
+        algorithm: key::Algorithm::P256,
+        label: WORDS[8].to_owned(),
+    };
     owner.prove(&key, None).expect("made");
-    let search = item::Search { text: Secret::from(WORDS[4]), limit: None };
+    let search = item::Search {
+        text: Secret::from(WORDS[4]),
+        limit: None,
+    };
     assert_eq!(owner.call(&search).expect("found").items.len(), 1);
     // A request for something that is not there is where programs like to log what was asked for.
-    owner.try_pin("00000000000000000000", None).expect_err("wrong");
+    owner
+        .try_pin("00000000000000000000", None)
+        .expect_err("wrong");
     owner.unlock().expect("right");
     let change = vault::ChangePin {
         current: Secret::from(owner.pin.as_str()),
@@ -113,7 +132,9 @@ fn disk_bus_log_arguments_and_environment_hold_no_plaintext() {
     let mut at = owner.put("large", WORDS[4]).expect("kept");
     for _ in 0..26 {
         let value = WORDS[4].repeat(1700);
-        at = owner.call(&vettid_tests::owner::replace(at, "large", &value)).expect("replaced");
+        at = owner
+            .call(&vettid_tests::owner::replace(at, "large", &value))
+            .expect("replaced");
     }
     wait::until("a snapshot", || {
         let mut found = vec![];
@@ -121,7 +142,10 @@ fn disk_bus_log_arguments_and_environment_hold_no_plaintext() {
         (!found.is_empty()).then_some(())
     });
     let processes = node.processes();
-    assert!(processes.len() >= 5, "node, bus, supervisor, zygote, vault: {processes:?}");
+    assert!(
+        processes.len() >= 5,
+        "node, bus, supervisor, zygote, vault: {processes:?}"
+    );
     for pid in processes {
         for file in ["cmdline", "environ"] {
             let path = format!("/proc/{pid}/{file}");
@@ -131,7 +155,10 @@ fn disk_bus_log_arguments_and_environment_hold_no_plaintext() {
     }
     let heard = wiretap.heard();
     let space = owner.app.space.to_string();
-    assert!(find(&[&space], &[("bus", &heard)]).len() == 1, "the wiretap hears the bus");
+    assert!(
+        find(&[&space], &[("bus", &heard)]).len() == 1,
+        "the wiretap hears the bus"
+    );
     assert!(heard.len() > 26 * 40_000, "and all of it: {}", heard.len());
     assert_eq!(find(&WORDS, &[("bus", &heard)]), [""; 0]);
     // While it runs (the write-ahead log is there) and after it was stopped.
@@ -155,7 +182,9 @@ fn files_of_a_running_node_are_private_to_its_operator() {
     files.push(node.folder().to_owned());
 
     for path in files {
-        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            continue;
+        };
         if metadata.is_symlink() {
             continue;
         }
@@ -194,13 +223,20 @@ fn enclave_processes_dump_no_core_and_vault_processes_can_do_nothing_else() {
     if nix::unistd::geteuid().is_root() {
         assert_ne!(uid, "0", "a user of its own");
         // What a dumpable process shows belongs to its user; what this one shows, to root.
-        let owner = fs::metadata(format!("/proc/{vault}/environ")).expect("shown").uid();
+        let owner = fs::metadata(format!("/proc/{vault}/environ"))
+            .expect("shown")
+            .uid();
         assert_eq!(owner, 0, "not dumpable");
-        let open = fs::read_dir(format!("/proc/{vault}/fd")).expect("descriptors").count();
+        let open = fs::read_dir(format!("/proc/{vault}/fd"))
+            .expect("descriptors")
+            .count();
         assert_eq!(open, 1, "one socket and nothing else");
     }
     for process in [enclave, vault] {
-        assert_eq!(fs::read(format!("/proc/{process}/environ")).unwrap_or_default(), b"");
+        assert_eq!(
+            fs::read(format!("/proc/{process}/environ")).unwrap_or_default(),
+            b""
+        );
     }
 }
 
@@ -210,8 +246,13 @@ fn keys_of_the_enclave_are_never_opened_by_the_host() {
     let pid = node.pid().expect("a node");
     let keys = node.folder().join("enclave");
     let open = |pid: i32| -> Vec<std::path::PathBuf> {
-        let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        entries.filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
+        let entries = fs::read_dir(format!("/proc/{pid}/fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter_map(|entry| fs::read_link(entry.path()).ok())
+            .collect()
     };
 
     assert!(!open(pid).is_empty());
@@ -222,13 +263,18 @@ fn keys_of_the_enclave_are_never_opened_by_the_host() {
 /// The soft limit of a process.
 fn limit(pid: i32, name: &str) -> String {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("limits");
-    let line = limits.lines().find_map(|line| line.strip_prefix(name)).expect("this limit");
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .expect("this limit");
     line.split_whitespace().next().expect("a value").to_owned()
 }
 
 /// A line of the status of a process.
 fn status(pid: i32, name: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.expect("this line").trim().to_owned()
 }

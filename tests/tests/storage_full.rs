@@ -17,7 +17,9 @@ impl SmallDisk {
     fn mounted(path: &Path) -> Option<Self> {
         fs::create_dir_all(path).ok()?;
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=48m,mode=0700", "tmpfs"]).arg(path);
+        mount
+            .args(["-t", "tmpfs", "-o", "size=48m,mode=0700", "tmpfs"])
+            .arg(path);
         let mounted = mount.output().is_ok_and(|output| output.status.success());
         mounted.then(|| Self(path.to_owned()))
     }
@@ -73,7 +75,11 @@ fn full_disk_acknowledges_nothing_loses_nothing_and_heals_when_there_is_room() {
     let mut node = Node::made_in(&disk.0.join("node"));
     node.start();
     let mut owner = Owner::enrolled(&node);
-    let mut kept = vec![owner.put("first", "before the disk was full").expect("kept")];
+    let mut kept = vec![
+        owner
+            .put("first", "before the disk was full")
+            .expect("kept"),
+    ];
 
     disk.fill();
     put_until_refused(&mut owner, &mut kept);
@@ -88,7 +94,13 @@ fn full_disk_acknowledges_nothing_loses_nothing_and_heals_when_there_is_room() {
     for written in &kept {
         owner.value(written.id).expect("acknowledged");
     }
-    assert_eq!(owner.put("last", "there is room again").expect("kept").version, 1);
+    assert_eq!(
+        owner
+            .put("last", "there is room again")
+            .expect("kept")
+            .version,
+        1
+    );
     owner.verified_audit().expect("verified");
     drop(node);
 }

@@ -5,7 +5,10 @@ fn tables_in_the_docs_are_up_to_date() {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
     for (name, text) in vettid_tests::tables::all() {
         let kept = std::fs::read_to_string(format!("{docs}/{name}")).unwrap_or_default();
-        assert_eq!(kept, text, "docs/{name}: write it with `cargo xtask tables`");
+        assert_eq!(
+            kept, text,
+            "docs/{name}: write it with `cargo xtask tables`"
+        );
     }
 }
 
@@ -19,6 +22,9 @@ fn every_table_has_a_title_and_rows_of_equal_width() {
             .map(|line| line.replace("\\|", "").matches('|').count())
             .collect();
         assert!(widths.len() > 2, "{name}");
-        assert!(widths.iter().all(|width| *width == widths[0]), "{name}: {widths:?}");
+        assert!(
+            widths.iter().all(|width| *width == widths[0]),
+            "{name}: {widths:?}"
+        );
     }
 }

@@ -37,7 +37,9 @@ fn locked_vault_serves_nothing_until_the_right_pin() {
     let kept = owner.put("note", "behind the PIN").expect("kept");
     lock(&mut owner);
 
-    let status = owner.status().expect("a locked vault says that it is locked");
+    let status = owner
+        .status()
+        .expect("a locked vault says that it is locked");
     assert_eq!((status.locked, status.open), (true, None));
     assert_eq!(code(owner.value(kept.id)), Some(Code::Locked));
     assert_eq!(code(owner.put("more", "x")), Some(Code::Locked));
@@ -58,7 +60,12 @@ fn one_wrong_pin_is_counted_and_forgotten_after_the_right_one() {
     let unlocked = owner.unlock().expect("the right PIN");
     assert_eq!(unlocked.failed_attempts, 1);
     lock(&mut owner);
-    assert_eq!(attempt(&mut owner, PIN).expect("the right PIN").failed_attempts, 0);
+    assert_eq!(
+        attempt(&mut owner, PIN)
+            .expect("the right PIN")
+            .failed_attempts,
+        0
+    );
 }
 
 #[test]
@@ -115,11 +122,18 @@ fn wrong_pins_from_two_connections_at_once_are_counted_each() {
                 })
             })
             .collect();
-        tries.into_iter().flat_map(|tried| tried.join().expect("a thread")).collect()
+        tries
+            .into_iter()
+            .flat_map(|tried| tried.join().expect("a thread"))
+            .collect()
     });
 
     let count = |wanted| codes.iter().filter(|code| **code == Some(wanted)).count();
-    assert_eq!((count(Code::WrongPin), count(Code::Wait)), (3, 3), "{codes:?}");
+    assert_eq!(
+        (count(Code::WrongPin), count(Code::Wait)),
+        (3, 3),
+        "{codes:?}"
+    );
     assert_eq!(owner.status().expect("told").failed_attempts, 3);
 }
 
@@ -130,14 +144,23 @@ fn changing_the_pin_needs_the_current_one_and_keeps_everything() {
     let kept = owner.put("note", "older than the PIN").expect("kept");
     let change = |owner: &mut Owner, current: &str, replacement: &str| {
         let (current, replacement) = (Secret::from(current), Secret::from(replacement));
-        owner.call(&vault::ChangePin { current, replacement })
+        owner.call(&vault::ChangePin {
+            current,
+            replacement,
+        })
     };
 
     // A PIN proven at the set-up or at an unlock counts as fresh; the current one is asked for anyway.
     attempt(&mut owner, PIN).expect("fresh");
-    assert_eq!(code(change(&mut owner, WRONG, "735261")), Some(Code::WrongPin));
+    assert_eq!(
+        code(change(&mut owner, WRONG, "735261")),
+        Some(Code::WrongPin)
+    );
     // A wrong one ends the freshness of the right one.
-    assert_eq!(code(change(&mut owner, PIN, "735261")), Some(Code::PinNeeded));
+    assert_eq!(
+        code(change(&mut owner, PIN, "735261")),
+        Some(Code::PinNeeded)
+    );
     attempt(&mut owner, PIN).expect("fresh again");
     assert!(matches!(
         code(change(&mut owner, PIN, "12")),
@@ -150,7 +173,11 @@ fn changing_the_pin_needs_the_current_one_and_keeps_everything() {
     node.start();
     owner.hang_up();
 
-    assert_eq!(code(attempt(&mut owner, PIN)), Some(Code::WrongPin), "the earlier PIN");
+    assert_eq!(
+        code(attempt(&mut owner, PIN)),
+        Some(Code::WrongPin),
+        "the earlier PIN"
+    );
     owner.unlock().expect("the new PIN");
     assert_eq!(owner.value(kept.id).expect("kept"), "older than the PIN");
     let list = item::List {

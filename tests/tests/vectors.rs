@@ -1,5 +1,9 @@
 //! Every checked-in vector is read back with the product's own readers.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use serde::de::DeserializeOwned;
 use vettid_crypto::sign::SigningKey;
@@ -28,7 +32,11 @@ fn key(text: &str) -> [u8; 32] {
 #[test]
 fn checked_in_vectors_are_what_this_code_makes() {
     for (name, made) in vectors::all() {
-        assert_eq!(text(name), made, "{name}: write it with `cargo xtask vectors`");
+        assert_eq!(
+            text(name),
+            made,
+            "{name}: write it with `cargo xtask vectors`"
+        );
     }
 }
 
@@ -75,9 +83,17 @@ fn paddings_are_as_the_vectors_say() {
 fn ids_have_the_texts_of_the_vectors() {
     let file: ids::Ids = file("ids.json");
     for id in &file.texts {
-        assert_eq!(ids::read(&id.kind, &id.text), Some(bytes(&id.bytes)), "{}", id.kind);
+        assert_eq!(
+            ids::read(&id.kind, &id.text),
+            Some(bytes(&id.bytes)),
+            "{}",
+            id.kind
+        );
         if id.kind != "network" {
-            assert_eq!(ids::show(&id.kind, &bytes(&id.bytes)).as_ref(), Some(&id.text));
+            assert_eq!(
+                ids::show(&id.kind, &bytes(&id.bytes)).as_ref(),
+                Some(&id.text)
+            );
         }
     }
     for (kind, text) in &file.refused {
@@ -120,7 +136,10 @@ fn records_link_open_and_replay_as_the_vectors_say() {
     }
 
     assert_eq!(
-        linked.iter().map(|record| record.kind()).collect::<Vec<_>>(),
+        linked
+            .iter()
+            .map(|record| record.kind())
+            .collect::<Vec<_>>(),
         [Kind::Checkpoint, Kind::Changeset, Kind::Header]
     );
     let first = linked[0].open_header(&sealing).expect("a header");
@@ -139,7 +158,10 @@ fn records_link_open_and_replay_as_the_vectors_say() {
     }
     let restored = replay.finish().expect("a vault").database;
     let tags = restored.view().tags().expect("tags");
-    assert_eq!(tags.iter().map(|tag| &tag.tag.name).collect::<Vec<_>>(), [&file.tag]);
+    assert_eq!(
+        tags.iter().map(|tag| &tag.tag.name).collect::<Vec<_>>(),
+        [&file.tag]
+    );
 }
 
 #[test]
@@ -152,8 +174,12 @@ fn record_vectors_with_one_altered_byte_do_not_link_or_open() {
     for index in (0..whole.len()).step_by(7) {
         let mut altered = whole.clone();
         altered[index] ^= 1;
-        let Ok(record) = Record::parse(&altered) else { continue };
-        let Ok(linked) = Chain::new(space).accept(record) else { continue };
+        let Ok(record) = Record::parse(&altered) else {
+            continue;
+        };
+        let Ok(linked) = Chain::new(space).accept(record) else {
+            continue;
+        };
         let header = linked.open_header(&sealing).is_ok();
         let snapshot = linked.open_snapshot(&vault_key).is_ok();
         assert!(!(header && snapshot), "byte {index}");

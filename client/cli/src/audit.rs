@@ -10,6 +10,7 @@ use vettid_sdk::wire::operation::audit::{AuditHead, Event, Export, Query, Verify
 use crate::failure::Failure;
 use crate::key::hex;
 use crate::output::{Output, table};
+use crate::secrets::Secrets;
 use crate::time;
 
 /// What to do with the chain.
@@ -37,8 +38,12 @@ pub(crate) enum Audit {
     },
 }
 
-/// Runs one of them.
-pub(crate) async fn run(owner: &Owner, command: Audit) -> Result<Output, Failure> {
+/// Runs one of them. Secrets: PIN to export.
+pub(crate) async fn run(
+    owner: &Owner,
+    command: Audit,
+    secrets: &mut Secrets,
+) -> Result<Output, Failure> {
     match command {
         Audit::Query {
             after,
@@ -46,17 +51,27 @@ pub(crate) async fn run(owner: &Owner, command: Audit) -> Result<Output, Failure
             limit,
         } => query(owner, after, operation, limit).await,
         Audit::Verify => verify(owner).await,
-        Audit::Export { to } => export(owner, to).await,
+        Audit::Export { to } => export(owner, to, secrets).await,
     }
 }
 
 async fn query(
     owner: &Owner,
-    mut after: u64,
+    after: u64,
     operation: Option<String>,
     limit: Option<usize>,
 ) -> Result<Output, Failure> {
-    let most = limit.unwrap_or(usize::MAX);
+    let events = fetch(owner, after, operation, limit.unwrap_or(usize::MAX)).await?;
+    let rows: Vec<_> = events.iter().map(row).collect();
+    Ok(Output::new(table(&rows), json!({ "events": all(&events) })))
+}
+
+async fn fetch(
+    owner: &Owner,
+    mut after: u64,
+    operation: Option<String>,
+    most: usize,
+) -> Result<Vec<Event>, Failure> {
     let mut events: Vec<Event> = Vec::new();
     loop {
         let request = Query {
@@ -73,8 +88,7 @@ async fn query(
         }
     }
     events.truncate(most);
-    let rows: Vec<_> = events.iter().map(row).collect();
-    Ok(Output::new(table(&rows), json!({ "events": all(&events) })))
+    Ok(events)
 }
 
 async fn verify(owner: &Owner) -> Result<Output, Failure> {
@@ -83,7 +97,10 @@ async fn verify(owner: &Owner) -> Result<Output, Failure> {
         let why = format!("event {sequence} does not follow from the one before it");
         return Err(Failure::BrokenAudit(why));
     }
-    let (events, _) = fetch(owner).await?;
+    // The chain may have grown since the head was signed.
+    let most = usize::try_from(verdict.head.sequence).unwrap_or(usize::MAX);
+    let events = fetch(owner, 0, None, most).await?;
+    check(owner, &events, &verdict.head)?;
     Ok(Output::new(
         format!(
             "{} events, one unbroken chain, checked by the vault and here.",
@@ -98,8 +115,27 @@ async fn verify(owner: &Owner) -> Result<Output, Failure> {
     ))
 }
 
-async fn export(owner: &Owner, to: Option<PathBuf>) -> Result<Output, Failure> {
-    let (events, signed) = fetch(owner).await?;
+async fn export(
+    owner: &Owner,
+    to: Option<PathBuf>,
+    secrets: &mut Secrets,
+) -> Result<Output, Failure> {
+    let pin = secrets.current("PIN")?;
+    let mut events: Vec<Event> = Vec::new();
+    let signed = loop {
+        let after = events.last().map_or(0, |event| event.body.sequence);
+        let request = Export { after };
+        let page = match after {
+            0 => owner.call_with_pin(&pin, &request).await?,
+            _ => owner.call(&request).await?,
+        };
+        let is_last = !page.more || page.events.is_empty();
+        events.extend(page.events);
+        if is_last {
+            break page.head;
+        }
+    };
+    check(owner, &events, &signed)?;
     let vault = owner.vault().map(|vault| vault.to_string());
     let exported = json!({ "vault": vault, "events": all(&events), "head": head(&signed) });
     let Some(path) = to else {
@@ -117,21 +153,10 @@ async fn export(owner: &Owner, to: Option<PathBuf>) -> Result<Output, Failure> {
     ))
 }
 
-/// The whole chain, checked here. The chain may grow between pages; the head of the last one counts.
-async fn fetch(owner: &Owner) -> Result<(Vec<Event>, AuditHead), Failure> {
-    let mut events: Vec<Event> = Vec::new();
-    loop {
-        let after = events.last().map_or(0, |event| event.body.sequence);
-        let page = owner.call(&Export { after }).await?;
-        let is_last = !page.more || page.events.is_empty();
-        events.extend(page.events);
-        if is_last {
-            let vault = owner.vault().ok_or(KeystoreError::Unfinished)?;
-            vettid_sdk::audit::check(vault, &events, &page.head)
-                .map_err(|why| Failure::BrokenAudit(why.to_string()))?;
-            return Ok((events, page.head));
-        }
-    }
+fn check(owner: &Owner, events: &[Event], head: &AuditHead) -> Result<(), Failure> {
+    let vault = owner.vault().ok_or(KeystoreError::Unfinished)?;
+    vettid_sdk::audit::check(vault, events, head)
+        .map_err(|why| Failure::BrokenAudit(why.to_string()))
 }
 
 fn row(event: &Event) -> Vec<String> {

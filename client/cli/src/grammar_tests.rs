@@ -111,7 +111,13 @@ fn only_the_home_folder_comes_from_the_environment() {
 #[test]
 fn help_is_as_documented() {
     let help = Arguments::command().render_long_help().to_string();
-    let lines = |text: &str| text.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    let lines = |text: &str| {
+        text.trim_end()
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
 
     assert_eq!(lines(&help), lines(include_str!("help.txt")));
 }

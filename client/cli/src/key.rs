@@ -80,7 +80,8 @@ impl From<Algorithm> for wire::Algorithm {
     }
 }
 
-/// Runs one of them. Secrets: password where a private key is used; then the key to import.
+/// Runs one of them. Secrets: PIN to remove a key; password where a private key is used or made,
+/// then the key to import.
 pub(crate) async fn run(
     owner: &Owner,
     command: Key,
@@ -123,7 +124,9 @@ pub(crate) async fn run(
             ))
         }
         Key::Remove { id } => {
-            owner.call(&wire::Remove { id }).await?;
+            owner
+                .call_with_pin(&secrets.current("PIN")?, &wire::Remove { id })
+                .await?;
             Ok(Output::done("The key is destroyed."))
         }
     }

@@ -84,7 +84,7 @@ async fn command(arguments: Arguments) -> Result<Output, Failure> {
         Command::Pin(Change::Change) => pin::change(&owner, &mut secrets).await,
         Command::Password(Change::Change) => password::change(&owner, &mut secrets).await,
         Command::Credential(command) => credential::run(&owner, command, &mut secrets).await,
-        Command::Audit(command) => audit::run(&owner, command).await,
+        Command::Audit(command) => audit::run(&owner, command, &mut secrets).await,
     };
     if had_pending && !owner.has_pending() {
         note(

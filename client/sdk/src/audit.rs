@@ -29,7 +29,7 @@ pub fn check(vault: VaultId, events: &[Event], head: &AuditHead) -> Result<(), B
     let (mut sequence, mut hash) = (0, [0; 32]);
     for event in events {
         sequence += 1;
-        let follows = digest::labelled(Label::AuditEvent, &[&hash, &cbor::encode(&event.body)]);
+        let follows = digest::labeled(Label::AuditEvent, &[&hash, &cbor::encode(&event.body)]);
         if event.body.sequence != sequence || event.hash != follows {
             return Err(BrokenChain::Event(sequence));
         }

@@ -92,7 +92,7 @@ impl<P: Platform> Measured<P> {
         platform.check_entropy()?;
         let binding = SigningKey::generate(&mut KernelEntropy);
         let parts: [&[u8]; 2] = [&binding.verifying_key().0, &RELEASE.to_be_bytes()];
-        platform.commit(&digest::labelled384(Label::EnclaveConfig, &parts))?;
+        platform.commit(&digest::labeled384(Label::EnclaveConfig, &parts))?;
         Ok(Self { platform, binding })
     }
 
@@ -136,7 +136,7 @@ impl<P: Platform> Keyed<P> {
         if network.trust_root != platform.trust_root() {
             return Err(BootError::ForeignRoot);
         }
-        let config = digest::labelled(Label::EnclaveConfig, &[&cbor::encode(&hello)]);
+        let config = digest::labeled(Label::EnclaveConfig, &[&cbor::encode(&hello)]);
         let bundle = Bundle::new(binding.verifying_key(), node, &[], None, RELEASE, config)
             .map_err(|_| BootError::NoHello)?;
         let evidence = Evidence::new(binding, &bundle, network.id(), network.epoch);

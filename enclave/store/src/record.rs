@@ -127,7 +127,7 @@ impl Record {
         let parts = [space, kind, schema, number, previous, &self.body];
         Head {
             number: self.number,
-            hash: digest::labelled(Label::RecordHash, &parts),
+            hash: digest::labeled(Label::RecordHash, &parts),
         }
     }
 

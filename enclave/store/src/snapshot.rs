@@ -241,5 +241,5 @@ fn nonce_and_tag(sealed: &[u8]) -> Vec<u8> {
 }
 
 fn digest_of(seals: &[u8]) -> [u8; 32] {
-    digest::labelled(Label::SnapshotDigest, &[seals])
+    digest::labeled(Label::SnapshotDigest, &[seals])
 }

@@ -12,7 +12,7 @@ use super::output::{Failure, say};
 use crate::config::Config;
 use crate::folder::NodeFolder;
 use crate::node::Node;
-use crate::shutdown::signalled;
+use crate::shutdown::signaled;
 
 /// Time the enclave and the bus have to come up before the operator is told that they do not.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ impl Run {
         let urls = config.bus_urls();
         let node = Node::start(folder, config).await?;
         let ready = tokio::time::timeout(PATIENCE, node.health.until_ready());
-        let signal = signalled();
+        let signal = signaled();
         tokio::pin!(signal);
         tokio::select! {
             ready = ready => {
@@ -46,7 +46,7 @@ impl Run {
                 }
                 signal.await?;
             }
-            signalled = &mut signal => signalled?,
+            signaled = &mut signal => signaled?,
         }
         tracing::info!("stopping");
         node.stop().await;

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_in_one_ipv6_network_share_a_bucket() {
+    fn neighbors_in_one_ipv6_network_share_a_bucket() {
         let (limit, now) = (RateLimit::new(1), Instant::now());
         let one: IpAddr = "2001:db8::1".parse().expect("address");
         let other: IpAddr = "2001:db8::2".parse().expect("address");

@@ -93,7 +93,7 @@ impl Bundle {
     /// The `user_data` of a document that is bound to the bundle with these bytes.
     #[must_use]
     pub fn commitment(bytes: &[u8]) -> [u8; 48] {
-        digest::labelled384(Label::Bundle, &[bytes])
+        digest::labeled384(Label::Bundle, &[bytes])
     }
 
     /// The key that signs for the enclave in its sessions.

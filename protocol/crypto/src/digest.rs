@@ -1,4 +1,4 @@
-//! Digests, plain and labelled. FIPS 180-4.
+//! Digests, plain and labeled. FIPS 180-4.
 
 use sha2::{Digest, Sha256, Sha384};
 use subtle::ConstantTimeEq;
@@ -19,7 +19,7 @@ pub fn sha384(bytes: &[u8]) -> [u8; 48] {
 
 /// SHA-256 over `label` and `parts`, each framed with its length.
 #[must_use]
-pub fn labelled(label: Label, parts: &[&[u8]]) -> [u8; 32] {
+pub fn labeled(label: Label, parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in core::iter::once(&label.as_str().as_bytes()).chain(parts) {
         hash.update((part.len() as u64).to_be_bytes());
@@ -30,7 +30,7 @@ pub fn labelled(label: Label, parts: &[&[u8]]) -> [u8; 32] {
 
 /// SHA-384 over `label` and `parts`, each framed with its length.
 #[must_use]
-pub fn labelled384(label: Label, parts: &[&[u8]]) -> [u8; 48] {
+pub fn labeled384(label: Label, parts: &[&[u8]]) -> [u8; 48] {
     sha384(&label.frame(parts))
 }
 
@@ -88,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn labelled_digest_is_the_digest_of_the_frame() {
+    fn labeled_digest_is_the_digest_of_the_frame() {
         assert_eq!(
-            labelled(Label::VaultId, &[b"a", b"b"]),
+            labeled(Label::VaultId, &[b"a", b"b"]),
             sha256(&Label::VaultId.frame(&[b"a", b"b"]))
         );
     }

@@ -123,7 +123,7 @@ impl VaultId {
     /// The id that follows from a vault's first identity key.
     #[must_use]
     pub fn of(first_identity: &VerifyingKey) -> Self {
-        Self(digest::labelled(Label::VaultId, &[&first_identity.0]))
+        Self(digest::labeled(Label::VaultId, &[&first_identity.0]))
     }
 }
 
@@ -131,7 +131,7 @@ impl DeviceId {
     /// The id of a device key.
     #[must_use]
     pub fn of(device_key: &VerifyingKey) -> Self {
-        Self(digest::labelled(Label::DeviceId, &[&device_key.0]))
+        Self(digest::labeled(Label::DeviceId, &[&device_key.0]))
     }
 }
 

@@ -115,7 +115,7 @@ impl Network {
         ];
         NetworkId {
             kind,
-            anchors: digest::labelled(Label::NetworkId, &parts),
+            anchors: digest::labeled(Label::NetworkId, &parts),
         }
     }
 

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 fn main() -> anyhow::Result<()> {
-    let root = std::env::args_os().nth(1).map(PathBuf::from).context("usage: tables <folder>")?;
+    let root = std::env::args_os()
+        .nth(1)
+        .map(PathBuf::from)
+        .context("usage: tables <folder>")?;
     let folder = root.join("docs");
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     for (name, text) in vettid_tests::tables::all() {

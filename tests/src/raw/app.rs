@@ -1,6 +1,7 @@
 //! One device: its keys, and what the node gave it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use nkeys::KeyPair;
@@ -15,6 +16,9 @@ use vettid_wire::network::{Network, SignedNetwork};
 use vettid_wire::subject;
 
 use super::{BusLine, Fault, RawSession, SystemEntropy, http, now};
+
+/// How long a vault may take to answer, unless a scenario says otherwise.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// A device that redeemed an invitation.
 pub struct RawApp {
@@ -60,7 +64,10 @@ impl RawApp {
         let http = address_of(&invitation.address)?;
         let halves = halves(&invitation)?;
         let token = halves.host.expose(|half| BASE64URL_NOPAD.encode(half));
-        let body = Enroll { token, user: user.public_key() };
+        let body = Enroll {
+            token,
+            user: user.public_key(),
+        };
         let answer = http::request(http, "POST", "/v1/enroll", Some(&body));
         let given: Credentials = answer.map_err(|_| Fault::Closed)?.read()?;
         let signed = BASE64.decode(given.network.as_bytes());
@@ -74,7 +81,10 @@ impl RawApp {
             bus: bus_of(&given)?,
             jwt: given.jwt,
             space: given.space.parse().map_err(|_| Fault::Malformed("space"))?,
-            route: given.device.parse().map_err(|_| Fault::Malformed("route"))?,
+            route: given
+                .device
+                .parse()
+                .map_err(|_| Fault::Malformed("route"))?,
             node: invitation.node,
             network: network.map_err(|_| Fault::Malformed("network file"))?,
             token: halves.vault.expose(|half| Secret::new(half.to_vec())),
@@ -89,7 +99,11 @@ impl RawApp {
         let (user, time) = (self.user.public_key(), now().0);
         let signature = self.user.sign(&renewal_text(&user, time));
         let signature = signature.map_err(|_| Fault::Malformed("key"))?;
-        let body = Renew { user, time, signature: BASE64URL_NOPAD.encode(&signature) };
+        let body = Renew {
+            user,
+            time,
+            signature: BASE64URL_NOPAD.encode(&signature),
+        };
         let answer = http::request(self.http, "POST", "/v1/credentials", Some(&body));
         let given: Credentials = answer.map_err(|_| Fault::Closed)?.read()?;
         self.jwt = given.jwt;
@@ -111,7 +125,15 @@ impl RawApp {
     /// # Errors
     /// When the bus, the node or the vault refuses.
     pub fn open(&self) -> Result<RawSession, Fault> {
-        RawSession::open(self, self.line()?)
+        self.open_within(ANSWER)
+    }
+
+    /// Opens a session with less patience.
+    ///
+    /// # Errors
+    /// When the bus, the node or the vault refuses, or does not answer in time.
+    pub fn open_within(&self, patience: Duration) -> Result<RawSession, Fault> {
+        RawSession::open(self, self.line()?, patience)
     }
 }
 
@@ -120,7 +142,9 @@ impl RawApp {
 /// # Errors
 /// When it has another length.
 fn halves(invitation: &Invitation) -> Result<Halves, Fault> {
-    let secret = invitation.secret.expose(|bytes| <[u8; 32]>::try_from(bytes));
+    let secret = invitation
+        .secret
+        .expose(|bytes| <[u8; 32]>::try_from(bytes));
     let secret = secret.map_err(|_| Fault::Malformed("invitation"))?;
     Ok(Halves::of(&InvitationSecret::from_bytes(secret)))
 }
@@ -132,5 +156,8 @@ fn bus_of(given: &Credentials) -> Result<SocketAddr, Fault> {
 
 fn address_of(url: &str) -> Result<SocketAddr, Fault> {
     let (_, address) = url.split_once("://").ok_or(Fault::Malformed("address"))?;
-    address.trim_end_matches('/').parse().map_err(|_| Fault::Malformed("address"))
+    address
+        .trim_end_matches('/')
+        .parse()
+        .map_err(|_| Fault::Malformed("address"))
 }

@@ -39,11 +39,17 @@ impl BusLine {
     pub fn connect(address: SocketAddr, jwt: &str, key: &KeyPair) -> Result<Self, Fault> {
         let mut line = Self::dial(address).map_err(|_| Fault::Closed)?;
         let greeting = line.line(Instant::now() + PATIENCE)?;
-        let greeting = greeting.strip_prefix("INFO ").ok_or(Fault::Malformed("greeting"))?;
+        let greeting = greeting
+            .strip_prefix("INFO ")
+            .ok_or(Fault::Malformed("greeting"))?;
         let greeting: Value =
             serde_json::from_str(greeting).map_err(|_| Fault::Malformed("greeting"))?;
-        let nonce = greeting["nonce"].as_str().ok_or(Fault::Malformed("nonce"))?;
-        let signature = key.sign(nonce.as_bytes()).map_err(|_| Fault::Malformed("key"))?;
+        let nonce = greeting["nonce"]
+            .as_str()
+            .ok_or(Fault::Malformed("nonce"))?;
+        let signature = key
+            .sign(nonce.as_bytes())
+            .map_err(|_| Fault::Malformed("key"))?;
         let options = json!({
             "verbose": false, "pedantic": false, "tls_required": false, "echo": false,
             "lang": "none", "version": "0", "protocol": 1, "headers": false, "no_responders": false,
@@ -62,7 +68,11 @@ impl BusLine {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, received: Vec::new(), subscriptions: 0 })
+        Ok(Self {
+            stream,
+            received: Vec::new(),
+            subscriptions: 0,
+        })
     }
 
     /// Waits until the server has taken everything that was sent.
@@ -156,9 +166,13 @@ impl BusLine {
     }
 
     fn fill(&mut self, deadline: Instant) -> Result<(), Fault> {
-        let left = deadline.checked_duration_since(Instant::now()).ok_or(Fault::Silent)?;
+        let left = deadline
+            .checked_duration_since(Instant::now())
+            .ok_or(Fault::Silent)?;
         let left = left.max(Duration::from_millis(1));
-        self.stream.set_read_timeout(Some(left)).map_err(|_| Fault::Closed)?;
+        self.stream
+            .set_read_timeout(Some(left))
+            .map_err(|_| Fault::Closed)?;
         let mut buffer = [0; 64 * 1024];
         match self.stream.read(&mut buffer) {
             Ok(0) => Err(Fault::Closed),

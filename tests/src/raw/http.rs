@@ -53,7 +53,9 @@ pub fn request<T: Serialize>(
     path: &str,
     body: Option<&T>,
 ) -> io::Result<Answer> {
-    let body = body.map(|body| serde_json::to_vec(body).expect("JSON")).unwrap_or_default();
+    let body = body
+        .map(|body| serde_json::to_vec(body).expect("JSON"))
+        .unwrap_or_default();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -74,9 +76,16 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> io::Result<Answer> {
     let _ = stream.write_all(bytes);
     let mut received = Vec::new();
     let _ = stream.read_to_end(&mut received);
-    let end = received.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(received.len());
+    let end = received
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap_or(received.len());
     let head = String::from_utf8_lossy(&received[..end]).to_lowercase();
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0);
     let body = received.get(end + 4..).unwrap_or_default().to_vec();
     Ok(Answer { status, head, body })
 }

@@ -75,6 +75,8 @@ impl Entropy for SystemEntropy {
 /// Before 1970.
 #[must_use]
 pub fn now() -> UnixMillis {
-    let passed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let passed = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("after 1970");
     UnixMillis(u64::try_from(passed.as_millis()).expect("before the end of time"))
 }

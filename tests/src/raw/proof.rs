@@ -39,7 +39,10 @@ impl Present {
         body: &O,
         input: Option<Secret>,
     ) -> Result<Proven, Fault> {
-        let key = self.keys.pop().ok_or(Fault::Malformed("no one-time key left"))?;
+        let key = self
+            .keys
+            .pop()
+            .ok_or(Fault::Malformed("no one-time key left"))?;
         self.prove_with(&key, body, input)
     }
 
@@ -62,14 +65,22 @@ impl Present {
         };
         let context = proof_context(request.id, O::NAME, &request.body);
         let sealed = BoxPublic(key.public.clone())
-            .seal(Label::OwnerProof, &[&context], &cbor::encode(&secret), &mut SystemEntropy)
+            .seal(
+                Label::OwnerProof,
+                &[&context],
+                &cbor::encode(&secret),
+                &mut SystemEntropy,
+            )
             .map_err(|_| Fault::Malformed("one-time key"))?;
         request.proof = Some(OwnerProof {
             transaction_key: key.id,
             sealed,
             credential: self.credential.clone(),
         });
-        Ok(Proven { request, reply_key: ReplyKey::from_bytes(reply_key) })
+        Ok(Proven {
+            request,
+            reply_key: ReplyKey::from_bytes(reply_key),
+        })
     }
 
     /// Calls an operation that needs the owner; keeps the credential that comes back.

@@ -17,9 +17,6 @@ use vettid_wire::{Secret, request};
 
 use super::{BusLine, Fault, RawApp, Said, SystemEntropy, now};
 
-/// How long a vault may take to answer, unless a scenario says otherwise.
-const ANSWER: Duration = Duration::from_secs(20);
-
 /// An open session.
 pub struct RawSession {
     /// The connection it goes over.
@@ -37,11 +34,12 @@ pub struct RawSession {
 }
 
 impl RawSession {
-    /// Opens a session over a connection that hears the device's subject.
+    /// Opens a session over a connection that hears the device's subject; `patience` is for
+    /// each answer, then and later.
     ///
     /// # Errors
     /// When the vault cannot be opened or refuses the device.
-    pub fn open(app: &RawApp, line: BusLine) -> Result<Self, Fault> {
+    pub fn open(app: &RawApp, line: BusLine, patience: Duration) -> Result<Self, Fault> {
         let policy = Policy::of_network(&app.network).map_err(|_| Fault::Malformed("network"))?;
         let mut verifier = Verifier::new(policy);
         let mut opening = Opening {
@@ -49,6 +47,7 @@ impl RawSession {
             session: SessionId(SystemEntropy.bytes()),
             route: app.route,
             subject: subject::for_vault(app.space),
+            patience,
         };
         let key = app.device.verifying_key();
         let terms =
@@ -56,7 +55,12 @@ impl RawSession {
         let (initiator, frame) = Initiator::start(&terms, &verifier, now(), &mut SystemEntropy)?;
         opening.send(&frame)?;
         let progress = initiator.handle(now(), &opening.next()?, &mut verifier)?;
-        let InitiatorProgress::NeedEvidence { frame, claim, state } = progress else {
+        let InitiatorProgress::NeedEvidence {
+            frame,
+            claim,
+            state,
+        } = progress
+        else {
             return Err(Fault::Malformed("session without evidence"));
         };
         opening.send(&frame)?;
@@ -66,11 +70,17 @@ impl RawSession {
         let InitiatorProgress::Open(established) = progress else {
             return Err(Fault::Malformed("session without evidence"));
         };
-        let Opening { line, session, route, subject } = opening;
+        let Opening {
+            line,
+            session,
+            route,
+            subject,
+            patience,
+        } = opening;
         Ok(Self {
             line,
             head: None,
-            patience: ANSWER,
+            patience,
             notices: vec![],
             established,
             session,
@@ -115,7 +125,10 @@ impl RawSession {
         pin: &str,
         seen: Option<request::Head>,
     ) -> Result<vault::Unlocked, Fault> {
-        self.call(&vault::Unlock { pin: Secret::from(pin), seen })
+        self.call(&vault::Unlock {
+            pin: Secret::from(pin),
+            seen,
+        })
     }
 
     /// Seals and sends a request.
@@ -131,7 +144,9 @@ impl RawSession {
     /// # Errors
     /// When the session or the connection broke.
     pub fn send_bytes(&mut self, message: &[u8]) -> Result<(), Fault> {
-        self.seal(message)?.iter().try_for_each(|envelope| self.publish(envelope))
+        self.seal(message)?
+            .iter()
+            .try_for_each(|envelope| self.publish(envelope))
     }
 
     /// The envelopes that carry a message, not sent yet.
@@ -142,7 +157,13 @@ impl RawSession {
         let frames = self.established.seal(now(), message)?;
         let envelope = |body: &Vec<u8>| {
             let (device, session) = (self.route, self.session);
-            Envelope { kind: Kind::Transport, device, session, body }.to_bytes()
+            Envelope {
+                kind: Kind::Transport,
+                device,
+                session,
+                body,
+            }
+            .to_bytes()
         };
         Ok(frames.iter().map(envelope).collect())
     }
@@ -176,7 +197,9 @@ impl RawSession {
     pub fn hear(&mut self, patience: Duration) -> Result<FromVault, Fault> {
         loop {
             let frame = next_frame(&mut self.line, self.session, patience)?;
-            let Some(message) = self.established.open(now(), &frame)? else { continue };
+            let Some(message) = self.established.open(now(), &frame)? else {
+                continue;
+            };
             let heard = cbor::decode(&message).map_err(|_| Fault::Malformed("message"))?;
             match &heard {
                 FromVault::Reply(reply) => self.head = reply.head.or(self.head),
@@ -208,17 +231,23 @@ struct Opening {
     session: SessionId,
     route: DeviceRoute,
     subject: String,
+    patience: Duration,
 }
 
 impl Opening {
     fn send(&mut self, body: &[u8]) -> Result<(), Fault> {
         let (device, session) = (self.route, self.session);
-        let envelope = Envelope { kind: Kind::Handshake, device, session, body };
+        let envelope = Envelope {
+            kind: Kind::Handshake,
+            device,
+            session,
+            body,
+        };
         self.line.publish(&self.subject, &envelope.to_bytes())
     }
 
     fn next(&mut self) -> Result<Vec<u8>, Fault> {
-        next_frame(&mut self.line, self.session, ANSWER)
+        next_frame(&mut self.line, self.session, self.patience)
     }
 }
 

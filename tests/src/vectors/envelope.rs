@@ -45,8 +45,15 @@ pub struct Refused {
 /// Makes the file.
 #[must_use]
 pub fn make() -> Envelopes {
-    let kinds = [(Kind::Handshake, &b"first"[..]), (Kind::Transport, b"\0\x01"), (Kind::Reset, b"")];
-    let accepted = kinds.into_iter().map(|(kind, body)| accepted(kind, body)).collect();
+    let kinds = [
+        (Kind::Handshake, &b"first"[..]),
+        (Kind::Transport, b"\0\x01"),
+        (Kind::Reset, b""),
+    ];
+    let accepted = kinds
+        .into_iter()
+        .map(|(kind, body)| accepted(kind, body))
+        .collect();
     let good = envelope(Kind::Transport, b"body").to_bytes();
     let with = |index: usize, value: u8| {
         let mut bytes = good.clone();
@@ -75,7 +82,12 @@ pub fn name(kind: Kind) -> &'static str {
 }
 
 fn envelope(kind: Kind, body: &[u8]) -> Envelope<'_> {
-    Envelope { kind, device: DeviceRoute([0xd1; 16]), session: SessionId([0x5e; 16]), body }
+    Envelope {
+        kind,
+        device: DeviceRoute([0xd1; 16]),
+        session: SessionId([0x5e; 16]),
+        body,
+    }
 }
 
 fn accepted(kind: Kind, body: &[u8]) -> Accepted {
@@ -90,5 +102,9 @@ fn accepted(kind: Kind, body: &[u8]) -> Accepted {
 }
 
 fn refused(why: &str, bytes: &[u8], zeros: usize) -> Refused {
-    Refused { why: why.to_owned(), bytes: hex(bytes), zeros }
+    Refused {
+        why: why.to_owned(),
+        bytes: hex(bytes),
+        zeros,
+    }
 }

@@ -47,8 +47,14 @@ pub struct Derived {
 /// Makes the file.
 #[must_use]
 pub fn make() -> Ids {
-    let nitro = NetworkId { kind: NetworkKind::Nitro, anchors: [11; 32] };
-    let emulated = NetworkId { kind: NetworkKind::Emulated, anchors: [12; 32] };
+    let nitro = NetworkId {
+        kind: NetworkKind::Nitro,
+        anchors: [11; 32],
+    };
+    let emulated = NetworkId {
+        kind: NetworkKind::Emulated,
+        anchors: [12; 32],
+    };
     let vault = VaultId([10; 32]).to_string();
     let mut mistyped = vault.clone();
     let last = mistyped.pop();
@@ -122,7 +128,11 @@ pub fn read(kind: &str, text: &str) -> Option<Vec<u8>> {
 }
 
 fn text(kind: &str, bytes: &[u8], id: impl ToString) -> IdText {
-    IdText { kind: kind.to_owned(), bytes: hex(bytes), text: id.to_string() }
+    IdText {
+        kind: kind.to_owned(),
+        bytes: hex(bytes),
+        text: id.to_string(),
+    }
 }
 
 fn derived() -> Derived {

@@ -24,7 +24,12 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("network.json", text(&network::make())),
         ("padding.json", text(&padding::make())),
         ("record.json", text(&record::make())),
-        ("session.json", vettid_session::vector::record().expect("a session").to_json()),
+        (
+            "session.json",
+            vettid_session::vector::record()
+                .expect("a session")
+                .to_json(),
+        ),
     ]
 }
 

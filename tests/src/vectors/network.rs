@@ -43,21 +43,38 @@ pub fn make() -> Networks {
         ("not signed", signed(&nitro, &[])),
         (
             "two contents",
-            cbor::encode(&SignedNetwork(vec![nitro.sign(&key(0)), emulated.sign(&key(1))])),
+            cbor::encode(&SignedNetwork(vec![
+                nitro.sign(&key(0)),
+                emulated.sign(&key(1)),
+            ])),
         ),
-        ("accepts nobody", signed(&Network { reference_values: vec![], ..nitro.clone() }, &[0, 1])),
+        (
+            "accepts nobody",
+            signed(
+                &Network {
+                    reference_values: vec![],
+                    ..nitro.clone()
+                },
+                &[0, 1],
+            ),
+        ),
     ];
     Networks {
         governance_seeds: (0..3).map(|index| hex(&seed(index))).collect(),
         accepted: vec![accepted(&emulated), accepted(&nitro)],
-        refused: refused.into_iter().map(|(why, file)| (why.to_owned(), hex(&file))).collect(),
+        refused: refused
+            .into_iter()
+            .map(|(why, file)| (why.to_owned(), hex(&file)))
+            .collect(),
     }
 }
 
 fn network(trust_root: TrustRoot, epoch: u64) -> Network {
     Network {
         trust_root,
-        governance: (0..3).map(|index| GovernanceKey(key(index).verifying_key().0)).collect(),
+        governance: (0..3)
+            .map(|index| GovernanceKey(key(index).verifying_key().0))
+            .collect(),
         threshold: 2,
         reference_values: vec![ReferenceValue {
             release: 1,
@@ -81,7 +98,9 @@ fn accepted(network: &Network) -> Accepted {
 }
 
 fn signed(network: &Network, by: &[u8]) -> Vec<u8> {
-    cbor::encode(&SignedNetwork(by.iter().map(|index| network.sign(&key(*index))).collect()))
+    cbor::encode(&SignedNetwork(
+        by.iter().map(|index| network.sign(&key(*index))).collect(),
+    ))
 }
 
 fn key(index: u8) -> SigningKey {

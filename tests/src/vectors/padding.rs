@@ -25,7 +25,20 @@ pub struct Padding {
 #[must_use]
 pub fn make() -> Padding {
     let lengths = [
-        0, 1, 510, 511, 512, 1023, 16_382, 16_383, 16_384, 32_767, 32_768, 49_151, 49_152, CAPACITY,
+        0,
+        1,
+        510,
+        511,
+        512,
+        1023,
+        16_382,
+        16_383,
+        16_384,
+        32_767,
+        32_768,
+        49_151,
+        49_152,
+        CAPACITY,
         CAPACITY + 1,
     ];
     let plaintext = b"vettid".to_vec();
@@ -37,12 +50,18 @@ pub fn make() -> Padding {
     no_marker[plaintext.len()] = 0x81;
     let refused = vec![
         ("padded to more than its bucket".to_owned(), hex(&over)),
-        ("padded to less than its bucket".to_owned(), hex(&padded[..511])),
+        (
+            "padded to less than its bucket".to_owned(),
+            hex(&padded[..511]),
+        ),
         ("another marker".to_owned(), hex(&no_marker)),
         ("nothing but zeros".to_owned(), hex(&[0; 512])),
     ];
     Padding {
-        buckets: lengths.into_iter().map(|length| (length, bucket(length))).collect(),
+        buckets: lengths
+            .into_iter()
+            .map(|length| (length, bucket(length)))
+            .collect(),
         plaintext: hex(&plaintext),
         padded: hex(&padded),
         refused,

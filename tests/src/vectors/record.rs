@@ -52,7 +52,10 @@ pub struct Entry {
 /// When the store cannot make one of its own records.
 #[must_use]
 pub fn make() -> Log {
-    let (sealing, vault_key) = (SealingKey::from_bytes(SEALING), VaultKey::from_bytes(VAULT_KEY));
+    let (sealing, vault_key) = (
+        SealingKey::from_bytes(SEALING),
+        VaultKey::from_bytes(VAULT_KEY),
+    );
     let mut entropy = SeededEntropy::dangerous_new(41);
     let mut header = header(&vault_key, &mut entropy);
     let mut tail = Tail::genesis(SPACE);
@@ -60,13 +63,25 @@ pub fn make() -> Log {
         .checkpoint(&header, None, (&sealing, &vault_key), &mut entropy)
         .expect("a first record");
     let mut database = Database::template().expect("a database");
-    let tag = Tag { name: TAG.to_owned(), color: None, description: None };
-    let changed =
-        database.transaction::<(), StoreError>(|change| change.put_tag(&tag)).expect("a transaction");
+    let tag = Tag {
+        name: TAG.to_owned(),
+        color: None,
+        description: None,
+    };
+    let changed = database
+        .transaction::<(), StoreError>(|change| change.put_tag(&tag))
+        .expect("a transaction");
     let changeset = changed.changeset.expect("a change");
-    let changeset = tail.changeset(&changeset, &vault_key, &mut entropy).expect("a record");
-    header.attempts = Attempts { failed: 2, not_before: UnixMillis(NOW.0 + 30_000) };
-    let charged = tail.header(&header, &sealing, &mut entropy).expect("a record");
+    let changeset = tail
+        .changeset(&changeset, &vault_key, &mut entropy)
+        .expect("a record");
+    header.attempts = Attempts {
+        failed: 2,
+        not_before: UnixMillis(NOW.0 + 30_000),
+    };
+    let charged = tail
+        .header(&header, &sealing, &mut entropy)
+        .expect("a record");
     Log {
         space: SPACE.to_string(),
         sealing_key: hex(&SEALING),

@@ -120,7 +120,10 @@ impl Owner {
 
     /// Checks the chain of the vault's audit log.
     pub(crate) fn verify_audit(&self) -> Result<Value> {
-        self.call(&["audit", "verify", "--json", "--secrets-stdin"], &[self.pin])
+        self.call(
+            &["audit", "verify", "--json", "--secrets-stdin"],
+            &[self.pin],
+        )
     }
 
     /// The vault as the app sees it.

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use vettid_sdk::wire::id::ItemId;
 use vettid_sdk::wire::operation::item as wire;
 
-use super::field::{Labelled, Valued};
+use super::field::{Labeled, Valued};
 
 /// What to do with items.
 #[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
@@ -114,10 +114,10 @@ pub(crate) struct Put {
     pub(crate) field: Vec<Valued>,
     /// Field whose value is asked for, or read with the other secrets
     #[arg(long, value_name = "[KIND:]LABEL")]
-    pub(crate) secret_field: Vec<Labelled>,
+    pub(crate) secret_field: Vec<Labeled>,
     /// Field whose value is all of standard input
     #[arg(long, value_name = "[KIND:]LABEL", conflicts_with = "secrets_stdin")]
-    pub(crate) field_stdin: Option<Labelled>,
+    pub(crate) field_stdin: Option<Labeled>,
     /// Field to drop
     #[arg(long, value_name = "LABEL", requires = "id")]
     pub(crate) remove_field: Vec<String>,

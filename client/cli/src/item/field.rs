@@ -6,7 +6,7 @@ use vettid_sdk::wire::operation::item::FieldKind;
 
 /// `[kind:]label`, without a value.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Labelled {
+pub(crate) struct Labeled {
     /// Kind, if it was named.
     pub(crate) kind: Option<FieldKind>,
     /// Label.
@@ -17,7 +17,7 @@ pub(crate) struct Labelled {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Valued {
     /// Kind and label.
-    pub(crate) field: Labelled,
+    pub(crate) field: Labeled,
     /// Value.
     pub(crate) value: String,
 }
@@ -45,7 +45,7 @@ pub(crate) fn name_of(kind: FieldKind) -> &'static str {
         .map_or("", |(_, name)| name)
 }
 
-impl FromStr for Labelled {
+impl FromStr for Labeled {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -95,18 +95,18 @@ mod tests {
 
     #[test]
     fn field_has_a_label_and_perhaps_a_kind() {
-        let parsed = |text: &str| text.parse::<Labelled>().ok();
+        let parsed = |text: &str| text.parse::<Labeled>().ok();
 
         assert_eq!(
             parsed("otp:code"),
-            Some(Labelled {
+            Some(Labeled {
                 kind: Some(FieldKind::Otp),
                 label: "code".into()
             })
         );
         assert_eq!(
             parsed("code"),
-            Some(Labelled {
+            Some(Labeled {
                 kind: None,
                 label: "code".into()
             })

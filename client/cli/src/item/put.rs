@@ -8,7 +8,7 @@ use vettid_sdk::wire::operation::item::{
 };
 
 use super::arguments::Put as Arguments;
-use super::field::{Labelled, Valued};
+use super::field::{Labeled, Valued};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::secrets::{Secrets, whole_stdin};
@@ -126,7 +126,7 @@ fn fill(draft: &mut Draft, arguments: Arguments, secrets: &mut Secrets) -> Resul
 }
 
 /// Replaces the value of the field with that label, or adds one.
-fn set(draft: &mut Draft, given: Labelled, value: Secret) {
+fn set(draft: &mut Draft, given: Labeled, value: Secret) {
     if let Some(field) = draft
         .fields
         .iter_mut()

@@ -1,9 +1,11 @@
 //! Calls that are more than one request.
 
 use vettid_wire::operation::{Done, credential, item, key, vault};
+use vettid_wire::refusal::Code;
+use vettid_wire::request::Operation;
 use vettid_wire::{Secret, cbor};
 
-use super::device::{Owner, SENDS};
+use super::device::Owner;
 use crate::check;
 use crate::error::Error;
 
@@ -31,20 +33,32 @@ impl Owner {
         self.call(&vault::Status {}).await
     }
 
+    /// Calls an operation that needs the PIN to have been proven just now, in the same session.
+    pub async fn call_with_pin<O: Operation>(
+        &self,
+        pin: &Secret,
+        request: &O,
+    ) -> Result<O::Reply, Error> {
+        check::pin(pin)?;
+        self.prove_pin(pin).await?;
+        match self.call(request).await {
+            // The session was replaced between the two.
+            Err(Error::Refused(refusal)) if refusal.code == Code::PinNeeded => {
+                self.prove_pin(pin).await?;
+                self.call(request).await
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Replaces the PIN. The vault must be open.
     pub async fn change_pin(&self, current: &Secret, replacement: &Secret) -> Result<Done, Error> {
-        check::pin(current)?;
         check::pin(replacement)?;
-        self.prove_pin(current).await?;
-        let (current, replacement) = (current.clone(), replacement.clone());
-        self.call_at_most(
-            &vault::ChangePin {
-                current,
-                replacement,
-            },
-            SENDS,
-        )
-        .await
+        let request = vault::ChangePin {
+            current: current.clone(),
+            replacement: replacement.clone(),
+        };
+        self.call_with_pin(current, &request).await
     }
 
     /// Replaces the password.
@@ -61,9 +75,7 @@ impl Owner {
 
     /// Reports the credential lost: nothing that needs it works until the identity is rotated.
     pub async fn report_lost(&self, pin: &Secret) -> Result<Done, Error> {
-        check::pin(pin)?;
-        self.prove_pin(pin).await?;
-        self.call(&credential::ReportLost {}).await
+        self.call_with_pin(pin, &credential::ReportLost {}).await
     }
 
     /// Creates or replaces a critical item, with the values of its fields in their order.

@@ -164,7 +164,10 @@ impl Dial for Lab {
         if world.http_down {
             return Err(Unreachable::Http(address.into()).into());
         }
-        let used_by = world.used_by.get_or_insert(body.user.clone()).clone();
+        let used_by = world
+            .used_by
+            .get_or_insert_with(|| body.user.clone())
+            .clone();
         if used_by != body.user {
             return Err(refused("invitation-used"));
         }

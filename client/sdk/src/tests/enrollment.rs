@@ -126,7 +126,7 @@ async fn used_invitation_is_refused_by_the_node() {
     )
     .await;
 
-    let error = outcome.err().expect("refused");
+    let error = outcome.expect_err("refused");
     assert_eq!(error.code(), "invitation-used");
     assert!(matches!(error, Error::NodeRefused(_)));
 }

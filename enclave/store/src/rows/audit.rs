@@ -148,7 +148,7 @@ impl Change<'_> {
 }
 
 fn hash(previous: &[u8; 32], body: &EventBody) -> [u8; 32] {
-    digest::labelled(Label::AuditEvent, &[previous, &cbor::encode(body)])
+    digest::labeled(Label::AuditEvent, &[previous, &cbor::encode(body)])
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {

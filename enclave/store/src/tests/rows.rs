@@ -796,7 +796,7 @@ fn audit_hash_is_what_an_app_computes() {
     for event in vault.database.view().audit(&query).expect("reads").events {
         let body = vettid_wire::cbor::encode(&event.body);
         let label = vettid_crypto::Label::AuditEvent;
-        previous = vettid_crypto::digest::labelled(label, &[&previous, &body]);
+        previous = vettid_crypto::digest::labeled(label, &[&previous, &body]);
         assert_eq!(event.hash, previous);
     }
 }

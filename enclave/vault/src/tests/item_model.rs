@@ -25,7 +25,7 @@ enum Act {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Modelled {
+struct Modeled {
     /// Version to name.
     names: BTreeMap<u64, String>,
     removed: bool,
@@ -33,7 +33,7 @@ struct Modelled {
 
 #[derive(Default)]
 struct Model {
-    items: BTreeMap<ItemId, Modelled>,
+    items: BTreeMap<ItemId, Modeled>,
     named: u32,
 }
 

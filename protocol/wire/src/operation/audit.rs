@@ -36,7 +36,7 @@ pub struct Events {
 
 /// One event of the chain.
 ///
-/// `hash` is the labelled digest ([`vettid_crypto::Label::AuditEvent`]) over the hash before it and
+/// `hash` is the labeled digest ([`vettid_crypto::Label::AuditEvent`]) over the hash before it and
 /// the encoding of [`EventBody`].
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]

@@ -53,7 +53,7 @@ mod tests {
             let body = cbor::encode(&event.body);
             assert_eq!(
                 event.hash,
-                digest::labelled(Label::AuditEvent, &[&previous, &body])
+                digest::labeled(Label::AuditEvent, &[&previous, &body])
             );
             previous = event.hash;
         }
