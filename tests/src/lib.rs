@@ -27,6 +27,7 @@
 pub mod command_line;
 pub mod fake_enclave;
 pub mod host_disk;
+pub mod memory;
 pub mod node;
 pub mod noise;
 pub mod owner;

@@ -6,7 +6,6 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -170,8 +169,7 @@ impl Node {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
-            .process_group(0);
+            .stderr(log);
         let mut child = command.spawn().expect("vettid-node");
         let output = child.stdout.take().expect("its output");
         let (say, spoken) = channel();

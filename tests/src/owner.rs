@@ -20,6 +20,9 @@ pub const PASSWORD: &str = "seven brass otters sing";
 /// While the node is killed again and again, silence after this long means that nothing will come.
 const IMPATIENT: Duration = Duration::from_secs(3);
 
+/// First patience of an owner who comes back.
+const HASTY: Duration = Duration::from_millis(1000);
+
 /// An owner with one device.
 pub struct Owner {
     /// His device.
@@ -160,9 +163,11 @@ impl Owner {
     /// # Panics
     /// When the node or the vault does not come back.
     pub fn come_back(&mut self) -> vault::Unlocked {
-        let mut last = None;
+        let (mut last, mut patience) = (None, HASTY);
         let back = wait::within(PATIENCE, || {
-            self.session = self.app.open_within(IMPATIENT).ok();
+            // What is sent while the node comes back is lost; a slow machine gets more time.
+            self.session = self.app.open_within(patience).ok();
+            patience = patience * 3 / 2;
             self.session.as_ref()?;
             match self.unlock() {
                 Ok(unlocked) => Some(unlocked),

@@ -138,10 +138,6 @@ fn options_stand_before_or_after_the_command() {
 #[test]
 fn secrets_have_one_source() {
     assert!(parse("vettid unlock --secrets-stdin --secrets-fd 3").is_err());
-    assert!(
-        parse("vettid --secrets-stdin item put --name a --sensitivity data --field-stdin b")
-            .is_err()
-    );
 }
 
 #[test]

@@ -76,7 +76,7 @@ async fn command(arguments: Arguments) -> Result<Output, Failure> {
         Command::Enroll(_) | Command::Status => vault::status(&owner).await,
         Command::Unlock => vault::unlock(&owner, &mut secrets).await,
         Command::Lock => vault::lock(&owner).await,
-        Command::Item(command) => item::run(&owner, command, &mut secrets).await,
+        Command::Item(command) => item::run(&owner, command, &mut secrets, options).await,
         Command::Tag(command) => tag::run(&owner, command).await,
         Command::Key(command) => key::run(&owner, command, &mut secrets, options).await,
         Command::Device(Device::List) => device::list(&owner).await,

@@ -47,3 +47,89 @@ pub fn check(vault: VaultId, events: &[Event], head: &AuditHead) -> Result<(), B
         )
         .map_err(|_| BrokenChain::Signature)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vettid_crypto::sign::SigningKey;
+    use vettid_wire::operation::audit::EventBody;
+    use vettid_wire::time::UnixMillis;
+
+    const VAULT: VaultId = VaultId([1; 32]);
+
+    fn chain(length: u64) -> Vec<Event> {
+        let mut hash = [0; 32];
+        let event = |sequence| {
+            let body = EventBody {
+                sequence,
+                at: UnixMillis(sequence),
+                operation: "item.put".into(),
+                device: None,
+                subject: None,
+                done: true,
+            };
+            hash = digest::labeled(Label::AuditEvent, &[&hash, &cbor::encode(&body)]);
+            Event { body, hash }
+        };
+        (1..=length).map(event).collect()
+    }
+
+    fn head(vault: VaultId, events: &[Event]) -> AuditHead {
+        let key = SigningKey::from_seed(&[2; 32]);
+        let hash = events.last().map_or([0; 32], |event| event.hash);
+        let (sequence, at) = (events.len() as u64, UnixMillis(9));
+        let parts: [&[u8]; 4] = [
+            &vault.0,
+            &sequence.to_be_bytes(),
+            &hash,
+            &at.0.to_be_bytes(),
+        ];
+        let signature = key.sign(Label::AuditHead, &parts).0;
+        AuditHead {
+            sequence,
+            hash,
+            at,
+            identity_key: key.verifying_key().0,
+            signature,
+        }
+    }
+
+    #[test]
+    fn whole_chain_is_accepted_and_so_is_an_empty_one() {
+        for length in [0, 1, 3] {
+            let events = chain(length);
+
+            assert_eq!(check(VAULT, &events, &head(VAULT, &events)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn altered_missing_and_swapped_events_are_found() {
+        let events = chain(3);
+        let head = head(VAULT, &events);
+        let mut altered = events.clone();
+        altered[1].body.done = false;
+        let mut swapped = events.clone();
+        swapped.swap(0, 1);
+
+        assert_eq!(check(VAULT, &altered, &head), Err(BrokenChain::Event(2)));
+        assert_eq!(check(VAULT, &swapped, &head), Err(BrokenChain::Event(1)));
+        assert_eq!(
+            check(VAULT, &events[1..], &head),
+            Err(BrokenChain::Event(1))
+        );
+        assert_eq!(check(VAULT, &events[..2], &head), Err(BrokenChain::Head));
+    }
+
+    #[test]
+    fn head_of_another_vault_or_time_is_found() {
+        let events = chain(2);
+        let mut later = head(VAULT, &events);
+        later.at = UnixMillis(10);
+
+        let foreign = check(VAULT, &events, &head(VaultId([9; 32]), &events));
+
+        assert_eq!(foreign, Err(BrokenChain::Signature));
+        assert_eq!(check(VAULT, &events, &later), Err(BrokenChain::Signature));
+    }
+}

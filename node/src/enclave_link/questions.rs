@@ -57,20 +57,14 @@ impl Question {
             FromEnclave::ReadLog {
                 request,
                 space,
-                from: 0,
-            } => Some(Self::ReadLog {
-                request,
-                space,
-                from: From::Checkpoint,
-            }),
-            FromEnclave::ReadLog {
-                request,
-                space,
                 from,
             } => Some(Self::ReadLog {
                 request,
                 space,
-                from: From::Number(from),
+                from: match from {
+                    0 => From::Checkpoint,
+                    number => From::Number(number),
+                },
             }),
             FromEnclave::PutChunk {
                 request,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
-use vettid_wire::envelope::Envelope;
+use vettid_wire::envelope::{Envelope, Kind};
 use vettid_wire::id::{DeviceRoute, SpaceId};
 use vettid_wire::limits;
 use vettid_wire::link::{AppendRefusal, Entry, FromEnclave, FromHost, LogLine, Pong};
@@ -306,10 +306,20 @@ impl Router {
     fn frame(&mut self, id: SpaceId, after: u64, bytes: Bytes) -> Result<(), EnclaveMisbehaved> {
         let envelope = Envelope::parse(&bytes).map_err(|_| EnclaveMisbehaved::Envelope)?;
         let device = envelope.device;
-        let Some(space) = self.spaces.get_mut(&id).filter(|space| !space.refused) else {
+        let says_goodbye = envelope.kind == Kind::Reset;
+        let Some(space) = self.spaces.get_mut(&id) else {
             self.actions.dropped += 1;
             return Ok(());
         };
+        // After a refused append nothing more is acknowledged, but the app may hear that it is over.
+        if space.refused && says_goodbye {
+            self.actions.to_bus.push((id, device, bytes));
+            return Ok(());
+        }
+        if space.refused {
+            self.actions.dropped += 1;
+            return Ok(());
+        }
         if after > space.queued {
             return Err(EnclaveMisbehaved::Future);
         }

@@ -201,7 +201,7 @@ fn used_invitation(scene: &mut Scene) -> Result<String> {
     let link = fs::read_to_string(scene.folder.join("Ada.link"))?;
     let home = scene.folder.join("stranger");
     let stranger = Owner::new("stranger", "111111", "no such password", program, home);
-    refusal(stranger.enroll(&link), "used")
+    refusal(stranger.enroll(&link), "invitation-used")
 }
 
 fn put(scene: &mut Scene) -> Result<String> {
@@ -221,7 +221,7 @@ fn other_owner(scene: &mut Scene) -> Result<String> {
         ITEMS.iter().all(|item| !listed.contains(item.name)),
         "he sees {listed}"
     );
-    refusal(scene.owner(1)?.get(scene.item(0)?), "not found")?;
+    refusal(scene.owner(1)?.get(scene.item(0)?), "not-found")?;
     Ok("his vault is empty, and the first owner's ids mean nothing in it".to_owned())
 }
 
@@ -245,7 +245,7 @@ fn critical(scene: &mut Scene) -> Result<String> {
     let id = scene.item(2)?;
     let shown = owner.reveal(id, Some(owner.password))?;
     expect(&shown.to_string(), ITEMS[2].field.value)?;
-    refusal(owner.reveal(id, Some("not the password")), "password")?;
+    refusal(owner.reveal(id, Some("not the password")), "wrong-password")?;
     scene.copied = Some(copied);
     Ok("shown with the password, refused without; the credential rotated".to_owned())
 }
@@ -253,10 +253,10 @@ fn critical(scene: &mut Scene) -> Result<String> {
 fn clone_alarm(scene: &mut Scene) -> Result<String> {
     let copied = scene.copied.as_ref().context("no copied phone yet")?;
     let id = scene.item(2)?;
-    let words = refusal(copied.reveal(id, Some(copied.password)), "stale")?;
+    let words = refusal(copied.reveal(id, Some(copied.password)), "credential-stale")?;
     let status = scene.owner(0)?.status()?;
     ensure!(
-        status.to_string().contains("frozen"),
+        status.to_string().contains("\"credential_frozen\":true"),
         "no freeze in {status}"
     );
     Ok(format!("{words}; credential operations are frozen"))
@@ -270,8 +270,8 @@ fn crash(scene: &mut Scene) -> Result<String> {
 
 fn restart(scene: &mut Scene) -> Result<String> {
     scene.node()?.start()?;
-    let words = refusal(scene.owner(0)?.unlock("000000"), "PIN")?;
-    refusal(scene.owner(0)?.list(), "locked")?;
+    let words = refusal(scene.owner(0)?.unlock("000000"), "wrong-pin")?;
+    refusal(scene.owner(0)?.list(), "\"locked\"")?;
     Ok(words)
 }
 

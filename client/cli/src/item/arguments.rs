@@ -116,7 +116,7 @@ pub(crate) struct Put {
     #[arg(long, value_name = "[KIND:]LABEL")]
     pub(crate) secret_field: Vec<Labeled>,
     /// Field whose value is all of standard input
-    #[arg(long, value_name = "[KIND:]LABEL", conflicts_with = "secrets_stdin")]
+    #[arg(long, value_name = "[KIND:]LABEL")]
     pub(crate) field_stdin: Option<Labeled>,
     /// Field to drop
     #[arg(long, value_name = "LABEL", requires = "id")]

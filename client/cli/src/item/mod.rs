@@ -13,16 +13,17 @@ pub(crate) use arguments::Item;
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::secrets::Secrets;
+use crate::secrets::{SecretOptions, Secrets};
 
 /// Runs one command about items.
 pub(crate) async fn run(
     owner: &Owner,
     command: Item,
     secrets: &mut Secrets,
+    options: SecretOptions,
 ) -> Result<Output, Failure> {
     match command {
-        Item::Put(arguments) => put::run(owner, *arguments, secrets).await,
+        Item::Put(arguments) => put::run(owner, *arguments, secrets, options).await,
         Item::Get { id } => read::get(owner, id).await,
         Item::List(filter) => read::list(owner, filter).await,
         Item::Search { text, limit } => read::search(owner, &text, limit).await,

@@ -11,7 +11,7 @@ use super::arguments::Put as Arguments;
 use super::field::{Labeled, Valued};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::secrets::{Secrets, whole_stdin};
+use crate::secrets::{SecretOptions, Secrets, whole_stdin};
 
 /// Writes an item. Secrets: password, if the item is critical; then values in the order of
 /// `--secret-field`; then notes.
@@ -19,7 +19,9 @@ pub(crate) async fn run(
     owner: &Owner,
     arguments: Arguments,
     secrets: &mut Secrets,
+    options: SecretOptions,
 ) -> Result<Output, Failure> {
+    check_stdin(&arguments, options)?;
     let current = match arguments.id {
         Some(id) => Some(owner.call(&Get { id }).await?),
         None => None,
@@ -88,6 +90,15 @@ fn outline(arguments: &Arguments, current: Option<Item>) -> Result<Draft, Failur
         }
     }
     Ok(draft)
+}
+
+/// Standard input holds the secrets or one value, not both.
+fn check_stdin(arguments: &Arguments, options: SecretOptions) -> Result<(), Failure> {
+    if arguments.field_stdin.is_some() && Secrets::takes_stdin(options) {
+        let message = "standard input carries secrets: use --secrets-fd beside --field-stdin";
+        return Err(Failure::usage(message));
+    }
+    Ok(())
 }
 
 /// What is on the command line can be seen by others, so it must not be worth hiding.
@@ -163,7 +174,6 @@ fn take_values(draft: &mut Draft) -> Result<CriticalValues, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::SecretOptions;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -292,5 +302,21 @@ mod tests {
             refused.unwrap_err().message(),
             "the item has no field \"x\""
         );
+    }
+
+    #[test]
+    fn standard_input_holds_secrets_or_one_value() {
+        let arguments = arguments(&[SECRET, &["--field-stdin", "key"]].concat());
+        let both = SecretOptions {
+            secrets_stdin: true,
+            secrets_fd: None,
+        };
+        let descriptor = SecretOptions {
+            secrets_stdin: false,
+            secrets_fd: Some(3),
+        };
+
+        assert_eq!(check_stdin(&arguments, both).unwrap_err().exit_code(), 2);
+        assert_eq!(check_stdin(&arguments, descriptor), Ok(()));
     }
 }

@@ -9,7 +9,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use vettid_session::KnownEnclave;
-use vettid_wire::limits;
 use vettid_wire::request::FromVault;
 
 use super::outstanding::{Ask, Outstanding};
@@ -45,20 +44,20 @@ pub(crate) struct Parts<D: Dial> {
 
 /// Keeps one device connected to its vault for as long as anybody asks.
 pub(crate) struct Driver<D: Dial> {
-    parts: Parts<D>,
-    outstanding: Outstanding,
-    watching: bool,
-    transport: Option<D::Transport>,
-    connected: bool,
-    session: Option<Session>,
-    known: Option<KnownEnclave>,
-    floor: Option<u64>,
-    renewal: Option<JoinHandle<bool>>,
-    renew_at: Instant,
-    asked_for_policy: bool,
-    failures: u32,
-    retry_at: Instant,
-    quiet_since: Instant,
+    pub(super) parts: Parts<D>,
+    pub(super) outstanding: Outstanding,
+    pub(super) watching: bool,
+    pub(super) transport: Option<D::Transport>,
+    pub(super) connected: bool,
+    pub(super) session: Option<Session>,
+    pub(super) known: Option<KnownEnclave>,
+    pub(super) floor: Option<u64>,
+    pub(super) renewal: Option<JoinHandle<bool>>,
+    pub(super) renew_at: Instant,
+    pub(super) asked_for_policy: bool,
+    pub(super) failures: u32,
+    pub(super) retry_at: Instant,
+    pub(super) quiet_since: Instant,
 }
 
 impl<D: Dial> Driver<D> {
@@ -310,7 +309,7 @@ impl<D: Dial> Driver<D> {
     }
 
     /// The same, and it counts against the vault being reached at all.
-    fn failed(&mut self, error: &Error) {
+    pub(super) fn failed(&mut self, error: &Error) {
         self.lose(error);
         self.failures = self.failures.saturating_add(1);
         if !error.is_passing() || self.failures > REOPENINGS {
@@ -318,75 +317,6 @@ impl<D: Dial> Driver<D> {
         }
         let now = Instant::now();
         self.retry_at = now.checked_add(backoff(self.failures)).unwrap_or(now);
-    }
-
-    /// Ends what has been silent for too long.
-    fn check_patience(&mut self) {
-        let silent = self.quiet_since.elapsed() >= self.patience();
-        if !silent || !self.is_wanted() {
-            return;
-        }
-        if !self.connected {
-            if self.transport.take().is_some() {
-                self.failed(&Unreachable::Bus.into());
-            }
-            return;
-        }
-        let is_due = match &self.session {
-            Some(session) => !session.is_open() || self.outstanding.any_sent(),
-            None => false,
-        };
-        if is_due {
-            self.failed(&Unreachable::Unanswered.into());
-        }
-    }
-
-    /// How long silence is borne.
-    fn patience(&self) -> Duration {
-        match &self.session {
-            Some(session) if session.is_open() => REPLY,
-            _ => OPENING,
-        }
-    }
-
-    /// Renews the bus credentials well before they end, in a task of its own.
-    fn renew_in_time(&mut self) {
-        let now = Instant::now();
-        let is_idle = self.renewal.is_none() && now >= self.renew_at;
-        if is_idle && self.transport.is_some() && self.parts.pass.ends_within(RENEWAL) {
-            let pass = Arc::clone(&self.parts.pass);
-            self.renewal = Some(tokio::spawn(async move { pass.renew().await.is_ok() }));
-            self.renew_at = now.checked_add(RENEWAL_RETRY).unwrap_or(now);
-        }
-    }
-
-    async fn renewed(&mut self, renewed: bool) {
-        self.renewal = None;
-        if renewed && let Some(transport) = &mut self.transport {
-            transport.refresh().await;
-        }
-    }
-
-    fn is_wanted(&self) -> bool {
-        self.watching || !self.outstanding.is_empty()
-    }
-
-    fn wake_at(&self) -> Instant {
-        let now = Instant::now();
-        let mut wake = now.checked_add(TICK).unwrap_or(now);
-        if self.is_wanted() {
-            if self.retry_at > now {
-                wake = wake.min(self.retry_at);
-            }
-            let patience = self
-                .quiet_since
-                .checked_add(self.patience())
-                .unwrap_or(wake);
-            if patience > now {
-                wake = wake.min(patience);
-            }
-        }
-        wake
     }
 }
 
@@ -423,13 +353,3 @@ const MOST_OUTSTANDING: usize = 1_024;
 const BATCH: usize = 64;
 /// Sessions that may fail in a row before callers are told.
 const REOPENINGS: u32 = 5;
-/// Silence during a handshake, before another one is tried.
-const OPENING: Duration = Duration::from_secs(5);
-/// Silence after a request, before it is repeated in another session.
-const REPLY: Duration = Duration::from_secs(15);
-/// How often the clock is looked at when nothing happens.
-const TICK: Duration = Duration::from_secs(60);
-/// Bus credentials with less time left than this, ms, are renewed.
-const RENEWAL: u64 = limits::BUS_CREDENTIAL / 4;
-/// Between attempts to renew.
-const RENEWAL_RETRY: Duration = Duration::from_secs(5 * 60);

@@ -13,6 +13,7 @@
 mod driving;
 mod outstanding;
 mod release;
+mod timing;
 
 pub(crate) use driving::{Command, Driver, Parts};
 pub(crate) use outstanding::Ask;

@@ -180,6 +180,22 @@ fn failed_append_is_told_once_and_no_frame_behind_it_leaves() {
 }
 
 #[test]
+fn goodbye_of_a_vault_whose_append_was_refused_reaches_the_app() {
+    let mut router = open(5);
+    router.hear_enclave(append(SPACE, 6)).expect("accepted");
+    router.settled(SPACE, 6, Err(AppendError::Lost));
+    let goodbye = FromEnclave::Frame {
+        space: SPACE,
+        after: 0,
+        envelope: reset().to_vec(),
+    };
+
+    router.hear_enclave(goodbye).expect("accepted");
+
+    assert_eq!(published(&mut router), [reset()]);
+}
+
+#[test]
 fn reply_whose_record_settles_after_the_vault_closed_still_leaves() {
     let mut router = open(5);
     router.hear_enclave(append(SPACE, 6)).expect("accepted");
