@@ -10,8 +10,10 @@
 //! | question | module |
 //! |---|---|
 //! | how is a node started, killed, restarted? | [`node`] |
-//! | how does an owner act? | [`owner`], [`command_line`] |
+//! | how does an owner act? | [`owner`], [`phone`], [`command_line`] |
+//! | what does an operator ask? | [`operator`] |
 //! | how does a hostile app act? | [`raw`] |
+//! | what does time do to a vault? | [`memory`] |
 //! | how does a lying host act? | [`host_disk`], [`fake_enclave`] |
 //! | what waits, and how long? | [`wait`] |
 //! | what is in `tests/vectors/`? | [`vectors`] |
@@ -27,9 +29,11 @@
 pub mod command_line;
 pub mod fake_enclave;
 pub mod host_disk;
+pub mod items;
 pub mod memory;
 pub mod node;
 pub mod noise;
+pub mod operator;
 pub mod owner;
 pub mod phone;
 pub mod plaintext;

@@ -51,10 +51,19 @@ impl MemoryVault {
         let token = [0x70; 32];
         let clock = SetClock(Cell::new(1_790_000_000_000));
         let template = Database::template().expect("a database");
-        let vault = Vault::fresh(SPACE, sealing_key(), digest::sha256(&token), template, &clock);
+        let vault = Vault::fresh(
+            SPACE,
+            sealing_key(),
+            digest::sha256(&token),
+            template,
+            &clock,
+        );
         let mut scene = Self {
             vault,
-            host: MemoryHost { first: 1, ..MemoryHost::default() },
+            host: MemoryHost {
+                first: 1,
+                ..MemoryHost::default()
+            },
             entropy: SeededEntropy::dangerous_new(seed),
             caller: Caller {
                 device_key: SigningKey::from_seed(&[0x71; 32]).verifying_key(),
@@ -75,7 +84,10 @@ impl MemoryVault {
             pin: Secret::from(PIN),
         };
         scene.present.keys = scene.call(&enroll).expect("staged").transaction_keys;
-        let proven = scene.present.prove(&credential::Create {}, None).expect("a proof");
+        let proven = scene
+            .present
+            .prove(&credential::Create {}, None)
+            .expect("a proof");
         let reply = scene.ask(&proven.request);
         scene.present.keep(&reply);
         proven.open::<credential::Created>(reply).expect("set up");
@@ -100,8 +112,9 @@ impl MemoryVault {
     /// When the vault refuses.
     pub fn call<O: Operation>(&mut self, body: &O) -> Result<O::Reply, Fault> {
         match self.ask(&request_of(body)).outcome {
-            Outcome::Done(body) => body
-                .expose(|body| cbor::decode(body).map_err(|_| Fault::Malformed("reply"))),
+            Outcome::Done(body) => {
+                body.expose(|body| cbor::decode(body).map_err(|_| Fault::Malformed("reply")))
+            }
             Outcome::Refused(refusal) => Err(Fault::Refused(refusal)),
             Outcome::Sealed(_) => Err(Fault::Malformed("sealed reply")),
         }
@@ -112,7 +125,10 @@ impl MemoryVault {
     /// # Errors
     /// When the vault refuses.
     pub fn unlock(&mut self, pin: &str) -> Result<vault::Unlocked, Fault> {
-        self.call(&vault::Unlock { pin: Secret::from(pin), seen: None })
+        self.call(&vault::Unlock {
+            pin: Secret::from(pin),
+            seen: None,
+        })
     }
 
     fn ask(&mut self, request: &Request) -> Reply {
@@ -132,7 +148,8 @@ impl SetClock {
     /// # Panics
     /// Before 1970.
     pub fn turn(&self, millis: i64) {
-        self.0.set(self.0.get().checked_add_signed(millis).expect("after 1970"));
+        self.0
+            .set(self.0.get().checked_add_signed(millis).expect("after 1970"));
     }
 }
 
@@ -164,9 +181,15 @@ impl Host for MemoryHost {
             0 => newest_checkpoint.unwrap_or(0),
             number => usize::try_from(number - self.first).expect("small"),
         };
-        let records = self.log[start..].iter().map(|(_, bytes)| RecordBytes(bytes.clone()));
+        let records = self.log[start..]
+            .iter()
+            .map(|(_, bytes)| RecordBytes(bytes.clone()));
         let first = self.first + start as u64;
-        Ok(LogPage { newest: self.newest(), first, records: records.collect() })
+        Ok(LogPage {
+            newest: self.newest(),
+            first,
+            records: records.collect(),
+        })
     }
 
     fn put_chunk(&mut self, snapshot: u64, index: u32, bytes: Vec<u8>) -> Result<(), Unreadable> {

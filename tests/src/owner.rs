@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use vettid_wire::Secret;
-use vettid_wire::id::{ItemId, RequestId};
+use vettid_wire::id::ItemId;
 use vettid_wire::operation::{audit, credential, feed, item, transaction_keys, vault};
-use vettid_wire::request::{Head, Operation, Outcome, Reply, Request};
+use vettid_wire::request::{Head, Operation, Reply, Request};
 use vettid_wire::{cbor, refusal};
 
+use crate::items::{draft, put, refused, value_of};
 use crate::node::Node;
-use crate::raw::{Fault, Present, RawApp, RawSession, request_of};
+use crate::raw::{Fault, Present, RawApp, RawSession};
 use crate::wait::{self, PATIENCE};
 
 /// PIN of an owner who did not choose another.
@@ -20,8 +21,8 @@ pub const PASSWORD: &str = "seven brass otters sing";
 /// While the node is killed again and again, silence after this long means that nothing will come.
 const IMPATIENT: Duration = Duration::from_secs(3);
 
-/// First patience of an owner who comes back.
-const HASTY: Duration = Duration::from_millis(1000);
+/// Patience of an owner who comes back after a crash, at first.
+pub const HASTY: Duration = Duration::from_millis(1000);
 
 /// An owner with one device.
 pub struct Owner {
@@ -109,6 +110,16 @@ impl Owner {
         Ok(self.session.as_mut().expect("just opened"))
     }
 
+    /// Another session, opened with less patience.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn session_within(&mut self, patience: Duration) -> Result<(), Fault> {
+        self.session = None;
+        self.session = Some(self.app.open_within(patience)?);
+        Ok(())
+    }
+
     /// Forgets the session; the next request opens another.
     pub fn hang_up(&mut self) -> Option<RawSession> {
         self.session.take()
@@ -166,9 +177,16 @@ impl Owner {
         let (mut last, mut patience) = (None, HASTY);
         let back = wait::within(PATIENCE, || {
             // What is sent while the node comes back is lost; a slow machine gets more time.
-            self.session = self.app.open_within(patience).ok();
-            patience = patience * 3 / 2;
-            self.session.as_ref()?;
+            match self.app.open_within(patience) {
+                Ok(session) => self.session = Some(session),
+                Err(fault) => {
+                    if fault == Fault::Silent {
+                        patience = patience * 3 / 2;
+                    }
+                    last = Some(fault);
+                    return None;
+                }
+            }
             match self.unlock() {
                 Ok(unlocked) => Some(unlocked),
                 Err(fault) => {
@@ -325,88 +343,4 @@ impl Owner {
         }
         answer
     }
-}
-
-/// A request that keeps a data item with one field.
-#[must_use]
-pub fn put(name: &str, value: &str) -> item::Put {
-    item::Put {
-        id: None,
-        base: None,
-        draft: draft(name, value, item::Sensitivity::Data),
-    }
-}
-
-/// A request that replaces an item.
-#[must_use]
-pub fn replace(at: item::Written, name: &str, value: &str) -> item::Put {
-    item::Put {
-        id: Some(at.id),
-        base: Some(at.version),
-        ..put(name, value)
-    }
-}
-
-/// What an owner writes, with one field.
-#[must_use]
-pub fn draft(name: &str, value: &str, sensitivity: item::Sensitivity) -> item::Draft {
-    let kind = item::FieldKind::Multiline;
-    let value = Some(Secret::from(value));
-    item::Draft {
-        name: name.to_owned(),
-        category: item::Category::Note,
-        sensitivity,
-        fields: vec![item::Field {
-            id: 0,
-            label: "text".to_owned(),
-            kind,
-            value,
-        }],
-        tags: vec![],
-        favorite: false,
-        notes: None,
-    }
-}
-
-/// The value of an item's one field.
-///
-/// # Panics
-/// When there is none.
-#[must_use]
-pub fn value_of(item: &item::Item) -> String {
-    let value = item.draft.fields[0].value.as_ref().expect("a value");
-    value.expose(|bytes| String::from_utf8(bytes.to_vec()).expect("text"))
-}
-
-/// A put under a fresh id, to be repeated.
-#[must_use]
-pub fn put_request(name: &str, value: &str) -> Request {
-    request_of(&put(name, value))
-}
-
-/// The body of a reply that says that it was done.
-///
-/// # Panics
-/// When it does not.
-#[must_use]
-pub fn done<R: cbor::Wire>(reply: &Reply) -> R {
-    match &reply.outcome {
-        Outcome::Done(body) => body.expose(|body| cbor::decode(body).expect("a reply")),
-        other => panic!("not done: {other:?}"),
-    }
-}
-
-/// Why a request was refused, if it was.
-#[must_use]
-pub fn refused(reply: &Reply) -> Option<refusal::Code> {
-    match &reply.outcome {
-        Outcome::Refused(refusal) => Some(refusal.code),
-        Outcome::Done(_) | Outcome::Sealed(_) => None,
-    }
-}
-
-/// A request under an id of the scenario's choice.
-#[must_use]
-pub fn under(id: RequestId, request: Request) -> Request {
-    Request { id, ..request }
 }

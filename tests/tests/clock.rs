@@ -1,7 +1,14 @@
 //! A host that sets the clock: no wait gets shorter, no time runs back, nothing is locked out.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
+use vettid_tests::items::put;
 use vettid_tests::memory::MemoryVault;
-use vettid_tests::owner::{PIN, put};
+use vettid_tests::owner::PIN;
 use vettid_tests::raw::Fault;
 use vettid_wire::operation::audit;
 use vettid_wire::refusal::Code;
@@ -20,7 +27,11 @@ fn wait(vault: &mut MemoryVault) -> Option<u64> {
 
 /// Times in the audit chain, in its order.
 fn times(vault: &mut MemoryVault) -> Vec<u64> {
-    let query = audit::Query { after: 0, operation: None, limit: None };
+    let query = audit::Query {
+        after: 0,
+        operation: None,
+        limit: None,
+    };
     let events = vault.call(&query).expect("events").events;
     events.iter().map(|event| event.body.at.0).collect()
 }
@@ -30,14 +41,20 @@ fn clock_that_jumps_back_shortens_no_wait_and_makes_none_longer() {
     let mut vault = MemoryVault::enrolled(1);
     vault.reopen();
     for _ in 0..3 {
-        assert_eq!(vault.unlock("000000").expect_err("wrong").code(), Some(Code::WrongPin));
+        assert_eq!(
+            vault.unlock("000000").expect_err("wrong").code(),
+            Some(Code::WrongPin)
+        );
     }
     assert_eq!(wait(&mut vault), Some(30));
     for back in [HOUR, 24 * HOUR, YEAR] {
         vault.clock.turn(-back);
         vault.reopen();
         let seconds = wait(&mut vault).expect("still waiting");
-        assert!((1..=30).contains(&seconds), "{seconds} s after a jump of {back} ms");
+        assert!(
+            (1..=30).contains(&seconds),
+            "{seconds} s after a jump of {back} ms"
+        );
     }
 
     vault.clock.turn(31_000);
@@ -63,7 +80,12 @@ fn clock_that_jumps_ahead_and_back_never_runs_back_in_the_vault() {
 
 #[test]
 fn same_seed_gives_the_same_vault() {
-    let id = |seed| MemoryVault::enrolled(seed).unlock(PIN).expect("the right PIN").vault;
+    let id = |seed| {
+        MemoryVault::enrolled(seed)
+            .unlock(PIN)
+            .expect("the right PIN")
+            .vault
+    };
 
     assert_eq!(id(7), id(7));
     assert_ne!(id(7), id(8));

@@ -1,4 +1,10 @@
 //! `vettid` as a person uses it, with scripts' exit codes.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use serde_json::Value;
 use vettid_tests::command_line::CommandLine;

@@ -1,4 +1,10 @@
 //! Devices on the bus: what their tokens allow, how long, and how they are taken away.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -213,11 +219,11 @@ fn two_sessions_at_once_see_one_vault_and_are_both_told() {
     let read = other
         .call(&vettid_wire::operation::item::Get { id: kept.id })
         .expect("read");
-    assert_eq!(vettid_tests::owner::value_of(&read), "from the first");
+    assert_eq!(vettid_tests::items::value_of(&read), "from the first");
     // Both write to one item: the second to come is told the current version.
-    let change = vettid_tests::owner::replace(kept, "note", "from the second");
+    let change = vettid_tests::items::replace(kept, "note", "from the second");
     other.call(&change).expect("changed");
-    let late = owner.call(&vettid_tests::owner::replace(kept, "note", "too late"));
+    let late = owner.call(&vettid_tests::items::replace(kept, "note", "too late"));
     assert_eq!(late.expect_err("refused").code(), Some(Code::Conflict));
     owner
         .call(&vettid_wire::operation::vault::ChangePin {

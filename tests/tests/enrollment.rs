@@ -1,4 +1,10 @@
 //! Invitations and what becomes of them: used, spoiled, abandoned, interrupted.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use nkeys::KeyPair;
 use vettid_tests::host_disk::HostDisk;

@@ -1,4 +1,10 @@
 //! A node's own life: made once, run once, checked, stopped, started again.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use vettid_tests::node::Node;
 use vettid_tests::owner::Owner;

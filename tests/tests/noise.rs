@@ -1,4 +1,10 @@
 //! Nonsense at every listener, from both sides of every socket; the node serves afterwards.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use vettid_tests::fake_enclave::{FakeEnclave, nonsense};
 use vettid_tests::node::{Node, set};

@@ -1,9 +1,16 @@
 //! The Protean Credential: stale copies, wrong passwords, spent keys, proofs for something else.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use std::time::Duration;
 
+use vettid_tests::items::refused;
 use vettid_tests::node::Node;
-use vettid_tests::owner::{Owner, refused};
+use vettid_tests::owner::Owner;
 use vettid_tests::processes::kill_now;
 use vettid_tests::raw::Fault;
 use vettid_wire::Secret;

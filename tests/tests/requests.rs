@@ -1,8 +1,15 @@
 //! Requests that no honest app sends: replayed, reordered, altered, oversized, unknown.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
+use vettid_tests::items::{done, put_request, refused, under};
 use vettid_tests::node::Node;
 use vettid_tests::noise::noise;
-use vettid_tests::owner::{Owner, done, put_request, refused, under};
+use vettid_tests::owner::Owner;
 use vettid_tests::processes::kill_now;
 use vettid_tests::raw::{Fault, RawSession, Said, request_of};
 use vettid_wire::cbor::{self, minicbor};
@@ -230,10 +237,10 @@ fn change_that_is_based_on_an_earlier_version_is_refused() {
     let node = Node::started();
     let mut owner = Owner::enrolled(&node);
     let first = owner.put("note", "first").expect("kept");
-    let second = vettid_tests::owner::replace(first, "note", "second");
+    let second = vettid_tests::items::replace(first, "note", "second");
     owner.call(&second).expect("replaced");
 
-    match owner.call(&vettid_tests::owner::replace(
+    match owner.call(&vettid_tests::items::replace(
         first,
         "note",
         "from an old screen",

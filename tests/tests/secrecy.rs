@@ -1,4 +1,10 @@
 //! What the host can see: ciphertext, private files, and processes that show nothing.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -7,8 +13,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use vettid_tests::host_disk::collect;
+use vettid_tests::items::{draft, put};
 use vettid_tests::node::Node;
-use vettid_tests::owner::{Owner, draft, put};
+use vettid_tests::owner::Owner;
 use vettid_tests::plaintext::{find, find_in_files};
 use vettid_tests::raw::{BusLine, Said};
 use vettid_tests::tokens;
@@ -133,7 +140,7 @@ fn disk_bus_log_arguments_and_environment_hold_no_plaintext() {
     for _ in 0..26 {
         let value = WORDS[4].repeat(1700);
         at = owner
-            .call(&vettid_tests::owner::replace(at, "large", &value))
+            .call(&vettid_tests::items::replace(at, "large", &value))
             .expect("replaced");
     }
     wait::until("a snapshot", || {

@@ -1,11 +1,18 @@
 //! A disk without room: nothing is acknowledged, nothing is lost, and it goes on once there is room.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use vettid_tests::items::{done, put_request};
 use vettid_tests::node::{Node, set};
-use vettid_tests::owner::{Owner, done, put_request};
+use vettid_tests::owner::Owner;
 use vettid_tests::wait;
 use vettid_wire::operation::item;
 use vettid_wire::request::Outcome;

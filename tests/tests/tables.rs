@@ -1,4 +1,10 @@
 //! The generated tables in `docs/` are what the code says.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
 
 #[test]
 fn tables_in_the_docs_are_up_to_date() {

@@ -12,7 +12,7 @@
 //! | [`sign`] | Ed25519, strict verification | - | RFC 8032 |
 //! | [`p384`] | ECDSA P-384 with SHA-384 | RFC 6979 | FIPS 186-5 |
 //! | [`owner_key`] | Ed25519, X25519, P-256, secp256k1 | RFC 6979 | FIPS 186-5, SEC 2 |
-//! | [`derive`] | HKDF-SHA-256 | - | RFC 5869 |
+//! | [`mod@derive`] | HKDF-SHA-256 | - | RFC 5869 |
 //! | [`password`] | Argon2id | - | RFC 9106 |
 //! | [`one_time_code`] | TOTP | - | RFC 6238 |
 //!
