@@ -11,7 +11,7 @@
 use std::fs;
 
 /// Texts that only the emulated attester needs: names of its certificates and its fixed registers.
-const EMULATED: [&str; 2] = [".emulated.vettid", "vettid/1/emulated-boot"];
+const EMULATED: [&str; 2] = ["emulated.vettid", "vettid/1/emulated-boot"];
 
 /// Texts that only the Nitro platform needs.
 const NITRO: [&str; 2] = ["/dev/nsm", "nsm-hwrng"];
