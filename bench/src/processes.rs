@@ -103,6 +103,7 @@ impl BareEnclave {
             max_open: 1_000,
             idle: 3_600_000,
             memory: 8 << 20,
+            peers: Vec::new(),
         }))?;
         bare.hear(|frame| matches!(frame, FromEnclave::Ready(_)))?;
         Ok(bare)

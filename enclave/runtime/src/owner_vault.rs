@@ -98,6 +98,7 @@ fn answer_of(answer: vettid_vault::Answer) -> Answer {
         after,
         feed,
         close,
+        ..
     } = answer;
     let exit = close.map(|close| match close {
         Closed::AppendRefused => VaultExit::AppendRefused,
@@ -229,7 +230,7 @@ mod tests {
             reply: vec![1],
             after: 7,
             feed: Some(3),
-            close: None,
+            ..Default::default()
         });
 
         assert_eq!(

@@ -34,6 +34,7 @@ mod lifecycle;
 mod operation;
 mod operations;
 mod outside;
+mod peer;
 mod stop;
 mod table;
 #[cfg(test)]
@@ -48,5 +49,6 @@ pub use event::Answer;
 pub use grant::Kind;
 pub use host::{Clock, Host, Lost, Unreadable};
 pub use lifecycle::Phase;
+pub use peer::{Inbound, KnownHome, Outbound, Place, Received};
 pub use table::{Row, table};
 pub use vault::Vault;

@@ -108,6 +108,7 @@ impl Vault {
             after,
             feed,
             close,
+            ..Answer::default()
         }
     }
 

@@ -99,6 +99,7 @@ pub(super) fn start_enclave(
         max_open: config.enclave.max_open,
         idle: config.enclave.idle_seconds.saturating_mul(1_000),
         memory: config.enclave.memory_mib.saturating_mul(1_024),
+        peers: Vec::new(),
     };
     if !config.starts_enclave() {
         let link = EnclaveLink {

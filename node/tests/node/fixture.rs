@@ -267,6 +267,7 @@ fn network() -> String {
         release_floor: 1,
         epoch: 1,
         bootstrap: Vec::new(),
+        relays: Vec::new(),
     };
     let signed = cbor::encode(&SignedNetwork(vec![network.sign(&key)]));
     format!(

@@ -109,6 +109,44 @@ labels! {
     VaultKeyWrapping = "vault-key-wrapping",
     /// File of the owner's app, under its own key.
     AppState = "app-state",
+    /// One chunk of an attachment, under its own key.
+    AttachmentChunk = "attachment-chunk",
+    /// Key of one chunk of an attachment.
+    AttachmentKey = "attachment-key",
+    /// Request of a device to store or fetch a chunk of an attachment.
+    AttachmentRequest = "attachment-request",
+    /// Commitment of an invitation to connect to the key that answers it.
+    ConnectCommitment = "connect-commitment",
+    /// Commitment to a random number before the other side has shown its own.
+    ConnectNonce = "connect-nonce",
+    /// What an inviting and an accepting vault seal for each other.
+    ConnectSealed = "connect-sealed",
+    /// Everything that two vaults said before they became connected.
+    ConnectTranscript = "connect-transcript",
+    /// Vault's signature that it takes part in a connection.
+    ConnectSignature = "connect-signature",
+    /// Name under which a home record is found.
+    HomeLocation = "home-location",
+    /// Signature of a home record.
+    HomeRecord = "home-record",
+    /// Home record as it lies in the network.
+    HomeSealed = "home-sealed",
+    /// Key that home records of one vault are sealed under, from its id.
+    HomeKey = "home-key",
+    /// Name of the deliveries from one vault to another, for the sender's host.
+    LaneName = "lane-name",
+    /// Name of a vault's mailbox, for its host.
+    MailboxName = "mailbox-name",
+    /// What a closed vault has received, and what waits to be delivered.
+    MailboxSealed = "mailbox-sealed",
+    /// Key of all mailboxes of an enclave, from the platform's sealing root.
+    MailboxKey = "mailbox-key",
+    /// Statement by which a vault that lost a connection's state asks to go on.
+    Reconnect = "reconnect",
+    /// Signature of a network's roster.
+    Roster = "roster",
+    /// Digits that two owners compare.
+    SafetyCode = "safety-code",
 }
 
 impl Label {

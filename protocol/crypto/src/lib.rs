@@ -37,7 +37,8 @@ pub mod x25519;
 pub use entropy::{Entropy, SeededEntropy};
 pub use label::Label;
 pub use secret::{
-    BindingSeed, CriticalRoot, InvitationSecret, MacKey, Pepper, PinKey, ReplyKey, SealingKey,
-    SealingRoot, SecretBytes, SymmetricKey, VaultKey, WrappingKey,
+    AttachmentKey, BindingSeed, ConnectToken, CriticalRoot, HomeKey, InvitationSecret, MacKey,
+    MailboxKey, Pepper, PinKey, ReplyKey, SealingKey, SealingRoot, SecretBytes, SymmetricKey,
+    VaultKey, WrappingKey,
 };
 pub use zeroize::{Zeroize, Zeroizing};

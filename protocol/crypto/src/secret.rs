@@ -69,12 +69,20 @@ macro_rules! secrets {
 }
 
 secrets! {
+    /// Key of one attachment; its chunks' keys are derived from it.
+    AttachmentKey / attachment_key_is_not_printed,
     /// Seed of the Ed25519 key that binds sessions to an enclave's evidence; one a boot.
     BindingSeed / binding_seed_is_not_printed,
     /// Root of the keys of critical values; exists only inside the Protean Credential.
     CriticalRoot / critical_root_is_not_printed,
+    /// What an invitation to connect carries: proves to the inviting vault that it was seen.
+    ConnectToken / connect_token_is_not_printed,
+    /// Seals home records of one vault; whoever knows the vault's id knows it.
+    HomeKey / home_key_is_not_printed,
     /// What an invitation link carries; its two halves prove it to host and vault.
     InvitationSecret / invitation_secret_is_not_printed,
+    /// Seals what an enclave leaves with its host for closed vaults and absent peers.
+    MailboxKey / mailbox_key_is_not_printed,
     /// Authenticates what a vault made itself and gave away.
     MacKey / mac_key_is_not_printed,
     /// Result of Argon2id over a PIN or password.

@@ -49,6 +49,36 @@ pub fn renewal_text(user: &str, time: u64) -> Vec<u8> {
     vettid_crypto::Label::BusRenewal.frame(&[user.as_bytes(), &time.to_be_bytes()])
 }
 
+/// `PUT` and `GET /v1/attachments/{id}/{index}`: one sealed chunk of an attachment, as it is.
+///
+/// A device shows who it is in three headers: its public NATS user key, the time in Unix ms, and its
+/// signature over [`attachment_text`], base64url without padding. `GET` takes `Range: bytes=N-`, and
+/// the query `node` (text form), `peer` (base58) and `address` (multiaddr, repeatable) of the node
+/// that stores the chunk, when that is another one.
+pub const USER_HEADER: &str = "vettid-user";
+/// Time of a request, Unix ms.
+pub const TIME_HEADER: &str = "vettid-time";
+/// Signature of a request.
+pub const SIGNATURE_HEADER: &str = "vettid-signature";
+
+/// What a device signs to store (`PUT`) or fetch (`GET`) a chunk.
+#[must_use]
+pub fn attachment_text(
+    method: &str,
+    id: crate::id::AttachmentId,
+    index: u32,
+    user: &str,
+    time: u64,
+) -> Vec<u8> {
+    vettid_crypto::Label::AttachmentRequest.frame(&[
+        method.as_bytes(),
+        &id.0,
+        &index.to_be_bytes(),
+        user.as_bytes(),
+        &time.to_be_bytes(),
+    ])
+}
+
 /// Body of every refusal.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Failure {

@@ -85,14 +85,30 @@ macro_rules! bech32_text {
 }
 
 ids! {
+    /// One attachment; whoever knows it can fetch its sealed chunks.
+    AttachmentId[16],
+    /// One connection, as both of its vaults name it.
+    ConnectionId[16],
+    /// One delivery between two enclaves: repeats of it carry the same id.
+    DeliveryId[16],
     /// A registered device, from its key.
     DeviceId[32],
     /// Routing id of one device at one node; random, known to the bus.
     DeviceRoute[16],
+    /// One group conversation.
+    GroupId[16],
+    /// One invitation to connect, as its vault names it.
+    InvitationId[16],
     /// One item.
     ItemId[16],
     /// One key of the owner.
     KeyId[16],
+    /// Deliveries from one vault to another, as the sender's host sees them: they stay in order.
+    LaneId[16],
+    /// Mailbox of one vault, as its host sees it.
+    MailboxId[16],
+    /// One message, as every vault of its conversation names it.
+    MessageId[16],
     /// A node: the Ed25519 key of its enclave's identity.
     NodeId[32],
     /// One request; doubles as its idempotency key.
@@ -108,10 +124,18 @@ ids! {
 }
 
 hex_text!(
+    AttachmentId,
+    ConnectionId,
+    DeliveryId,
     DeviceId,
     DeviceRoute,
+    GroupId,
+    InvitationId,
     ItemId,
     KeyId,
+    LaneId,
+    MailboxId,
+    MessageId,
     RequestId,
     SessionId,
     SpaceId,

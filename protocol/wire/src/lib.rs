@@ -9,13 +9,19 @@
 //! |---|---|
 //! | what can a host parse? | [`envelope`], [`link`], [`subject`] |
 //! | what does an app ask of its vault? | [`request`], [`operation`] |
+//! | what does one enclave say to another? | [`peer`] |
+//! | where is a vault? | [`home`] |
+//! | how do two owners meet? | [`connect`] |
 //! | what may a caller be told? | [`refusal`] |
 //! | how big may it be? | [`limits`] |
 //! | what network is this? | [`network`], [`signed`] |
 
+pub mod attachment;
 pub mod cbor;
+pub mod connect;
 pub mod envelope;
 pub mod fragment;
+pub mod home;
 #[cfg(feature = "json")]
 pub mod http;
 pub mod id;
@@ -25,6 +31,7 @@ pub mod link;
 pub mod network;
 pub mod operation;
 pub mod padding;
+pub mod peer;
 pub mod refusal;
 pub mod request;
 mod secret;

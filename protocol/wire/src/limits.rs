@@ -120,3 +120,83 @@ pub const SNAPSHOT_CHUNK: usize = 512 * 1024;
 pub const RECORD: usize = 900 * 1024;
 /// Log records or bytes in one page that the host reads for the enclave.
 pub const LOG_PAGE: usize = 512 * 1024;
+
+/// Delivery between two vaults, bytes of its body: a message of 16 KiB or what opens a group of 256.
+pub const DELIVERY: usize = 256 * 1024;
+/// Delivery that could not be made by then is given up, and its owner told, ms.
+pub const DELIVERY_TIME: u64 = 16 * DAY;
+/// First pause before a delivery is tried again, ms; it doubles, with full jitter.
+pub const RETRY_FIRST: u64 = SECOND / 4;
+/// Longest of the doubling pauses, ms.
+pub const RETRY_DOUBLING: u64 = 30 * SECOND;
+/// Pause between later tries, ms.
+pub const RETRY_LATER: u64 = 5 * MINUTE;
+/// Deliveries of one lane that are under way at once.
+pub const LANE_WINDOW: usize = 32;
+/// Deliveries that wait in the mailbox of one closed vault.
+pub const MAILBOX_MESSAGES: u64 = 10_000;
+/// Bytes that wait in the mailbox of one closed vault.
+pub const MAILBOX_BYTES: u64 = 128 * 1024 * 1024;
+/// Items of a mailbox in one page.
+pub const MAIL_PAGE: usize = 64;
+/// Connection to a peer that is not admitted by then is closed, ms.
+pub const ADMISSION_TIME: u64 = 10 * SECOND;
+/// Session between two enclaves ends after this long, ms.
+pub const PEER_SESSION: u64 = HOUR;
+/// Peers with a session at once.
+pub const PEERS: usize = 1_024;
+/// Sealed home record, bytes: an identity of 32 rotations and a few nodes.
+pub const HOME_RECORD: usize = 12 * 1024;
+/// Nodes in a home record.
+pub const HOME_NODES: usize = 4;
+/// Addresses of one node in a home record or an invitation.
+pub const HOME_ADDRESSES: usize = 8;
+/// One address, bytes of a multiaddr's text.
+pub const ADDRESS: usize = 256;
+/// Home record is not used after this, ms.
+pub const HOME_TIME: u64 = 30 * DAY;
+/// Home records that a host may offer for one vault.
+pub const HOME_ANSWERS: usize = 8;
+
+/// Invitation to connect, in person: at most this long, ms.
+pub const CONNECT_IN_PERSON: u64 = 10 * MINUTE;
+/// Invitation to connect, from afar: at most this long, ms.
+pub const CONNECT_REMOTE: u64 = 7 * DAY;
+/// Invitations to connect that are open at once.
+pub const CONNECT_INVITATIONS: usize = 64;
+/// Connections of a vault.
+pub const CONNECTIONS: usize = 1_000;
+/// Fields of the card that an owner shows.
+pub const CARD_FIELDS: usize = 16;
+/// Name of a field of a card, bytes.
+pub const CARD_NAME: usize = 32;
+/// Value of a field of a card, bytes.
+pub const CARD_VALUE: usize = 512;
+/// Alias of a connection or name of a group, bytes.
+pub const ALIAS: usize = 128;
+/// Tags of one connection.
+pub const CONNECTION_TAGS: usize = 16;
+/// Messages of a connection after which its keys are renewed.
+pub const HEAL_MESSAGES: u64 = 10_000;
+/// Time after which the keys of a connection are renewed, ms.
+pub const HEAL_TIME: u64 = DAY;
+/// Text of a message, bytes.
+pub const TEXT: usize = 16 * 1024;
+/// Attachments of one message.
+pub const ATTACHMENTS: usize = 16;
+/// Name or media type of an attachment, bytes.
+pub const ATTACHMENT_NAME: usize = 256;
+/// One sealed chunk of an attachment, plaintext bytes.
+pub const ATTACHMENT_CHUNK: usize = 8 * 1024 * 1024;
+/// Chunks of one attachment.
+pub const ATTACHMENT_CHUNKS: u32 = 256;
+/// A reaction, bytes: one emoji of several code points.
+pub const REACTION: usize = 32;
+/// Vaults of a group, its creator included.
+pub const GROUP: usize = 256;
+/// Groups of a vault.
+pub const GROUPS: usize = 256;
+/// Longest time before a message disappears, ms.
+pub const DISAPPEAR: u64 = 365 * DAY;
+/// Deliveries that came too early and wait for the one before, per connection.
+pub const EARLY: usize = 256;

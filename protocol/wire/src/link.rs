@@ -7,6 +7,9 @@
 //! **Release rule.** A [`FromEnclave::Frame`] names the newest record it depends on (`after`). The
 //! host publishes it only when that record is durable; frames of one space keep their order.
 
+pub mod federation;
+
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::cbor::{self, Malformed, Wire};
@@ -105,6 +108,9 @@ pub enum FromHost {
     /// Close everything and end.
     #[n(10)]
     Shutdown,
+    /// About other nodes.
+    #[n(11)]
+    Federation(#[n(0)] federation::ToEnclave),
 }
 
 /// First frame of a host: what the enclave runs with. Its digest is attested.
@@ -126,6 +132,9 @@ pub struct Hello {
     /// Memory that all vault processes may use together, KiB.
     #[n(4)]
     pub memory: u64,
+    /// libp2p PeerIds of this host; empty for a node that keeps to itself. Attested.
+    #[n(5)]
+    pub peers: Vec<ByteVec>,
 }
 
 /// What the host knows about a space.
@@ -304,6 +313,9 @@ pub enum FromEnclave {
     /// Something the operator should know.
     #[n(43)]
     Log(#[n(0)] LogLine),
+    /// About other nodes.
+    #[n(44)]
+    Federation(#[n(0)] federation::FromEnclave),
 }
 
 /// An enclave that serves.

@@ -34,6 +34,9 @@ pub struct Network {
     /// Multiaddrs of bootstrap nodes.
     #[n(6)]
     pub bootstrap: Vec<String>,
+    /// Multiaddrs of relays.
+    #[n(7)]
+    pub relays: Vec<String>,
 }
 
 /// What attestation documents must chain to: one or the other.
@@ -205,6 +208,7 @@ mod tests {
             release_floor: 1,
             epoch: 1,
             bootstrap: vec![],
+            relays: vec![],
         }
     }
 

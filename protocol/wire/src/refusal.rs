@@ -126,6 +126,14 @@ codes! {
     KeyUnsuitable = 27 "key-unsuitable",
     /// A fault of ours: nothing was changed; report it.
     Internal = 28 "internal",
+    /// The connection is not active: both owners must approve it first.
+    NotConnected = 29 "not-connected",
+    /// The digits are not alike: somebody may be between you; the connection was ended.
+    CodesDiffer = 30 "codes-differ",
+    /// Only the vault that created the group may do that, or this vault is not a member.
+    NotCreator = 31 "not-creator",
+    /// The node belongs to no federation, or the invitation is of another network.
+    ForeignNetwork = 32 "foreign-network",
 }
 
 impl Refusal {

@@ -154,6 +154,9 @@ pub enum FromVault {
     /// The vault closed this session; open another to go on.
     #[n(2)]
     Closing,
+    /// Messages are new or have changed: fetch changes up to this number.
+    #[n(3)]
+    Messages(#[n(0)] u64),
 }
 
 /// Proof that a caller encloses with a request, and that the operation's grant is earned from.

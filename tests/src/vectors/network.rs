@@ -84,7 +84,8 @@ fn network(trust_root: TrustRoot, epoch: u64) -> Network {
         }],
         release_floor: 1,
         epoch,
-        bootstrap: vec!["https://bootstrap.example".to_owned()],
+        bootstrap: vec!["/dns/bootstrap.example/tcp/4001".to_owned()],
+        relays: vec!["/dns/relay.example/tcp/4001".to_owned()],
     }
 }
 

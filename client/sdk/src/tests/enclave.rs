@@ -127,6 +127,7 @@ pub(super) fn network(epoch: u64, now: UnixMillis) -> Network {
         release_floor: 1,
         epoch,
         bootstrap: Vec::new(),
+        relays: Vec::new(),
     }
 }
 

@@ -84,6 +84,7 @@ impl World {
             release_floor: 1,
             epoch: 2,
             bootstrap: vec![],
+        relays: vec![],
         };
         let attester = Emulated(EmulatedAttester::new(root, &value, &mut entropy));
         let binding = SigningKey::generate(&mut entropy);

@@ -135,6 +135,7 @@ impl Rig {
             max_open: 64,
             idle: 600_000,
             memory: 4 << 20,
+            peers: Vec::new(),
         };
         change(&mut hello);
         Self {

@@ -35,6 +35,7 @@ fn network(trust_root: TrustRoot) -> Network {
         release_floor: 3,
         epoch: 11,
         bootstrap: vec![],
+        relays: vec![],
     }
 }
 

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::message::Conversation;
 use super::{Done, operation};
 use crate::id::DeviceId;
 use crate::time::UnixMillis;
@@ -53,6 +54,9 @@ pub struct Entry {
     /// When it was read.
     #[n(4)]
     pub read: Option<UnixMillis>,
+    /// Connection or group that it is about.
+    #[n(5)]
+    pub conversation: Option<Conversation>,
 }
 
 /// What happened.
@@ -86,6 +90,30 @@ pub enum Kind {
     /// The vault was set up.
     #[n(8)]
     VaultCreated,
+    /// Another owner wants to be connected: compare the digits, then approve or decline.
+    #[n(9)]
+    ConnectionPending,
+    /// A connection is active.
+    #[n(10)]
+    ConnectionActive,
+    /// A connection was declined or could not be made in time.
+    #[n(11)]
+    ConnectionDeclined,
+    /// The other owner has ended a connection.
+    #[n(12)]
+    ConnectionRevoked,
+    /// A message could not be delivered in time, or the other side does not take it.
+    #[n(13)]
+    MessageFailed,
+    /// This vault was taken into a group.
+    #[n(14)]
+    GroupJoined,
+    /// This vault is no longer a member of a group.
+    #[n(15)]
+    GroupLeft,
+    /// A connection had lost its keys and was made anew, signed by the other vault's identity.
+    #[n(16)]
+    ConnectionHealed,
 }
 
 /// `feed.read`: marks entries up to a sequence as read.

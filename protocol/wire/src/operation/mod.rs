@@ -1,11 +1,15 @@
 //! Requests and replies of every operation, one module a noun.
 
 pub mod audit;
+pub mod connection;
 pub mod credential;
 pub mod device;
 pub mod feed;
+pub mod group;
+pub mod invitation;
 pub mod item;
 pub mod key;
+pub mod message;
 pub mod tag;
 pub mod transaction_keys;
 pub mod vault;

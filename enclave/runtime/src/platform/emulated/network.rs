@@ -25,6 +25,7 @@ pub fn found(root: &[u8], governance: &SigningKey, measurement: &Measurement) ->
         release_floor: RELEASE,
         epoch: 1,
         bootstrap: Vec::new(),
+        relays: Vec::new(),
     }
 }
 
