@@ -47,6 +47,7 @@ const STATEMENTS: usize = 24;
 pub struct Database {
     pub(crate) connection: Connection,
     pub(crate) indexed: bool,
+    pub(crate) messages_indexed: bool,
     schema: Schema,
 }
 
@@ -97,6 +98,7 @@ impl Database {
         View {
             connection: &self.connection,
             indexed: self.indexed,
+            messages_indexed: self.messages_indexed,
         }
     }
 
@@ -119,6 +121,7 @@ impl Database {
         let mut database = Self {
             connection,
             indexed: false,
+            messages_indexed: false,
             schema,
         };
         database.load(&mut &image[..], image.len())?;
@@ -190,6 +193,7 @@ pub struct Committed<T> {
 pub struct View<'db> {
     pub(crate) connection: &'db Connection,
     pub(crate) indexed: bool,
+    pub(crate) messages_indexed: bool,
 }
 
 /// A transaction under way, to read and write. Methods are beside their tables, in `rows`.

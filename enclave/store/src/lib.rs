@@ -29,6 +29,7 @@ mod error;
 mod fixture;
 mod freshness;
 mod header;
+mod message_search;
 mod migrate;
 mod record;
 mod replay;

@@ -14,7 +14,10 @@ pub(crate) struct Schema(pub(crate) &'static [&'static str]);
 
 impl Schema {
     /// The schema of this code. Scripts are only ever added at the end.
-    pub(crate) const CURRENT: Self = Self(&[include_str!("schema/0001_vault.sql")]);
+    pub(crate) const CURRENT: Self = Self(&[
+        include_str!("schema/0001_vault.sql"),
+        include_str!("schema/0002_connections.sql"),
+    ]);
 
     /// Newest version that these scripts reach.
     pub(crate) fn version(self) -> u32 {

@@ -169,7 +169,7 @@ fn insert(view: &View<'_>, id: &ItemId, item: &Searchable<'_>) -> Result<(), Sto
 /// A query that means: every word of `text`, each from its beginning.
 ///
 /// Only letters and digits reach FTS5, inside quotes.
-fn words(text: &str) -> String {
+pub(crate) fn words(text: &str) -> String {
     let end = text.floor_char_boundary(limits::SEARCH);
     let text = text.get(..end).unwrap_or_default();
     let words = text

@@ -14,12 +14,14 @@ use vettid_store::{Change, Database, Header, View};
 use vettid_wire::id::{DeviceId, VaultId};
 use vettid_wire::link::Closed;
 use vettid_wire::operation::feed;
+use vettid_wire::operation::message::Conversation;
 use vettid_wire::request::{Credential, Operation as _, Outcome};
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{Secret, cbor};
 
 use crate::audit::{self, Audit};
 use crate::call::Call;
+use crate::connect::News;
 use crate::credential::Renewal;
 use crate::grant::{Device, Facts, Grant};
 use crate::kept;
@@ -137,6 +139,8 @@ pub(crate) struct Traces {
     close: Option<Closed>,
     /// What becomes of the credential.
     pub(crate) renewal: Renewal,
+    /// What other vaults and the devices are told.
+    pub(crate) news: News,
 }
 
 impl<'a> Changing<'a> {
@@ -167,6 +171,15 @@ impl<'a> Changing<'a> {
     pub(crate) fn tell(&mut self, kind: feed::Kind, device: &DeviceId) -> Result<(), Stop> {
         let sequence = self.change.append_feed(self.now, kind, Some(device))?;
         self.traces.feed = Some(sequence);
+        Ok(())
+    }
+
+    /// Adds an entry about a connection or group to the feed.
+    pub(crate) fn tell_of(&mut self, kind: feed::Kind, about: &Conversation) -> Result<(), Stop> {
+        let sequence = self
+            .change
+            .append_feed_about(self.now, kind, None, Some(about))?;
+        self.traces.news.feed = Some(sequence);
         Ok(())
     }
 
@@ -244,11 +257,14 @@ fn change(
         Ok(outcome)
     });
     match outcome {
-        Ok(outcome) => Ok(Served {
-            feed: traces.feed,
-            close: traces.close,
-            ..Served::new(outcome)
-        }),
+        Ok(outcome) => {
+            open.news.absorb(traces.news);
+            Ok(Served {
+                feed: traces.feed,
+                close: traces.close,
+                ..Served::new(outcome)
+            })
+        }
         Err(Stop::Refused(refusal)) => {
             if audit == Audit::Always {
                 open.note_refusal(call, out, traces.subject())?;

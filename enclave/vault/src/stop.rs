@@ -4,6 +4,7 @@ use vettid_store::{StoreError, TailError};
 use vettid_wire::limits;
 use vettid_wire::refusal::{Code, Refusal};
 
+use crate::mls::NotMls;
 use crate::{Lost, Unreadable};
 
 /// Why a request stops before its end. Its transaction is rolled back.
@@ -24,6 +25,13 @@ impl From<Code> for Stop {
 impl From<Lost> for Stop {
     fn from(Lost: Lost) -> Self {
         Self::Lost
+    }
+}
+
+/// MLS was asked for something by this vault itself, and should have done it.
+impl From<NotMls> for Stop {
+    fn from(_: NotMls) -> Self {
+        Code::Internal.into()
     }
 }
 

@@ -9,16 +9,27 @@ use crate::grant::{Grant, Kind};
 use crate::lifecycle::State;
 use crate::operation::Operation;
 use crate::operations::{
-    audit, credential, device, feed, item, key, password, pin, tag, transaction_keys, vault,
+    audit, connection, credential, device, feed, group, invitation, item, key, message, password,
+    pin, tag, transaction_keys, vault,
 };
 use crate::outside::Outside;
 use crate::stop::Stop;
 
 /// Every operation, by name.
-static TABLE: [Row; 39] = [
+static TABLE: [Row; 70] = [
     Row::of::<audit::Export>(),
     Row::of::<audit::Query>(),
     Row::of::<audit::Verify>(),
+    Row::of::<connection::Approve>(),
+    Row::of::<connection::Block>(),
+    Row::of::<connection::Decline>(),
+    Row::of::<connection::Get>(),
+    Row::of::<connection::List>(),
+    Row::of::<connection::Revoke>(),
+    Row::of::<connection::Rotate>(),
+    Row::of::<connection::Unblock>(),
+    Row::of::<connection::Update>(),
+    Row::of::<connection::Verify>(),
     Row::of::<credential::Create>(),
     Row::of::<credential::ReportLost>(),
     Row::of::<credential::RotateIdentity>(),
@@ -26,6 +37,18 @@ static TABLE: [Row; 39] = [
     Row::of::<device::List>(),
     Row::of::<feed::List>(),
     Row::of::<feed::Read>(),
+    Row::of::<group::Add>(),
+    Row::of::<group::Create>(),
+    Row::of::<group::Get>(),
+    Row::of::<group::Leave>(),
+    Row::of::<group::List>(),
+    Row::of::<group::Remove>(),
+    Row::of::<group::Rename>(),
+    Row::of::<invitation::Accept>(),
+    Row::of::<invitation::Cancel>(),
+    Row::of::<invitation::Create>(),
+    Row::of::<invitation::Inspect>(),
+    Row::of::<invitation::List>(),
     Row::of::<item::Get>(),
     Row::of::<item::History>(),
     Row::of::<item::List>(),
@@ -43,6 +66,15 @@ static TABLE: [Row; 39] = [
     Row::of::<key::Public>(),
     Row::of::<key::Remove>(),
     Row::of::<key::Sign>(),
+    Row::of::<message::Changes>(),
+    Row::of::<message::Edit>(),
+    Row::of::<message::Get>(),
+    Row::of::<message::List>(),
+    Row::of::<message::MarkRead>(),
+    Row::of::<message::React>(),
+    Row::of::<message::Remove>(),
+    Row::of::<message::Search>(),
+    Row::of::<message::Send>(),
     Row::of::<password::Change>(),
     Row::of::<pin::Change>(),
     Row::of::<tag::List>(),

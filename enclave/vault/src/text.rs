@@ -23,6 +23,12 @@ pub(crate) fn line(limit: &str, max: usize, text: &str) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Refuses bytes that are not text.
+pub(crate) fn utf8(text: &Secret) -> Result<(), Stop> {
+    text.expose(|text| std::str::from_utf8(text).map(drop))
+        .map_err(|_| Code::InvalidValue.into())
+}
+
 /// Refuses what cannot be a PIN.
 pub(crate) fn pin(pin: &Secret) -> Result<(), Stop> {
     at_most("pin", *limits::PIN.end(), pin.len())?;

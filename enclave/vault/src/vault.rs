@@ -4,15 +4,16 @@ use vettid_crypto::password::Cost;
 use vettid_crypto::sign::VerifyingKey;
 use vettid_crypto::{Entropy, SealingKey};
 use vettid_store::Database;
-use vettid_wire::id::SpaceId;
+use vettid_wire::id::{DeliveryId, SpaceId};
 use vettid_wire::limits;
 use vettid_wire::link::Closed;
+use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::time::UnixMillis;
 
-use crate::lifecycle::{Phase, State, checkpoint, upkeep};
+use crate::lifecycle::{Phase, State, checkpoint, peering, upkeep};
 use crate::outside::Outside;
 use crate::stop::Stop;
-use crate::{Answer, Caller, Clock, Host, Unreadable, dispatch};
+use crate::{Answer, Caller, Clock, Host, Inbound, Place, Received, Unreadable, dispatch};
 
 /// One owner's vault: from the first request of an invited app to the lock.
 ///
@@ -93,23 +94,72 @@ impl Vault {
             Err(Stop::Refused(refusal)) => Err(refusal),
             Err(Stop::Lost) => return self.lost(),
         };
-        if checkpoint::overdue(&self.state) && checkpoint::take(&mut self.state, &mut out).is_err()
-        {
+        if self.follow_up(&mut out).is_err() {
             return self.lost();
         }
         self.never_before_its_record(clock);
-        let after = self.state.newest();
         let reply = dispatch::reply(id, self.state.head(), served);
+        let mut answer = self.answer();
+        (answer.reply, answer.close) = (reply, close);
+        answer.feed = answer.feed.max(feed);
         if close.is_some() {
             self.state = State::Closed;
         }
-        Answer {
-            reply,
-            after,
-            feed,
-            close,
-            ..Answer::default()
+        answer
+    }
+
+    /// Takes in where the vault's node is now, and hands on everything that is still to be
+    /// delivered. To be called after every unlock, and when anything in it changes.
+    pub fn place(
+        &mut self,
+        place: &Place,
+        host: &mut dyn Host,
+        clock: &dyn Clock,
+        entropy: &mut dyn Entropy,
+    ) -> Answer {
+        let mut out = self.outside(host, clock, entropy);
+        let placed = peering::place(&mut self.state, place, &mut out);
+        self.concluded(placed, &mut out)
+    }
+
+    /// Takes something from another vault.
+    pub fn receive(
+        &mut self,
+        inbound: &Inbound<'_>,
+        host: &mut dyn Host,
+        clock: &dyn Clock,
+        entropy: &mut dyn Entropy,
+    ) -> Received {
+        let mut out = self.outside(host, clock, entropy);
+        match peering::receive(&mut self.state, inbound, &mut out) {
+            Ok(outcome) => {
+                let answer = self.concluded(Ok(()), &mut out);
+                // What cannot be made durable is not answered for.
+                let outcome = match answer.close {
+                    Some(_) => Delivered::Refused(NotTaken::Busy),
+                    None => outcome,
+                };
+                Received { outcome, answer }
+            }
+            Err(_) => Received {
+                outcome: Delivered::Refused(NotTaken::Busy),
+                answer: self.lost(),
+            },
         }
+    }
+
+    /// Takes in what became of something for another vault.
+    pub fn settled(
+        &mut self,
+        delivery: DeliveryId,
+        outcome: Delivered,
+        host: &mut dyn Host,
+        clock: &dyn Clock,
+        entropy: &mut dyn Entropy,
+    ) -> Answer {
+        let mut out = self.outside(host, clock, entropy);
+        let settled = peering::settled(&mut self.state, &delivery, outcome, &mut out);
+        self.concluded(settled, &mut out)
     }
 
     /// Does what time asks for: ends an enrollment that took too long, forgets what need not be
@@ -128,13 +178,8 @@ impl Vault {
                 ..Answer::default()
             };
         }
-        if upkeep::run(&mut self.state, &mut out).is_err() {
-            return self.lost();
-        }
-        Answer {
-            after: self.state.newest(),
-            ..Answer::default()
-        }
+        let kept_up = upkeep::run(&mut self.state, &mut out);
+        self.concluded(kept_up, &mut out)
     }
 
     /// Whether a device may have a session. To a vault that is not set up, or that can only say
@@ -180,6 +225,41 @@ impl Vault {
             && now.since(self.started) > limits::ENROLLMENT
     }
 
+    /// Says what is still to be said, and writes a snapshot that cannot wait.
+    fn follow_up(&mut self, out: &mut Outside<'_>) -> Result<(), Stop> {
+        peering::speak(&mut self.state, out)?;
+        if checkpoint::overdue(&self.state) {
+            checkpoint::take(&mut self.state, out)?;
+        }
+        Ok(())
+    }
+
+    /// The answer to what no device asked for.
+    fn concluded(&mut self, result: Result<(), Stop>, out: &mut Outside<'_>) -> Answer {
+        match result.and_then(|()| self.follow_up(out)) {
+            Ok(()) => self.answer(),
+            Err(_) => self.lost(),
+        }
+    }
+
+    /// What has come of everything since the last answer.
+    fn answer(&mut self) -> Answer {
+        let after = self.state.newest();
+        let news = self
+            .state
+            .unlocked()
+            .map(|open| std::mem::take(&mut open.news))
+            .unwrap_or_default();
+        Answer {
+            after,
+            feed: news.feed,
+            messages: news.messages,
+            outbound: news.outbound,
+            home: news.home,
+            ..Answer::default()
+        }
+    }
+
     fn lost(&mut self) -> Answer {
         self.state = State::Closed;
         Answer {
@@ -216,5 +296,20 @@ impl Vault {
     ) {
         let mut out = self.outside(host, clock, entropy);
         checkpoint::take(&mut self.state, &mut out).expect("written");
+    }
+
+    /// Does what no operation does, as a vault would that was tampered with. Tests only.
+    #[cfg(test)]
+    pub(crate) fn dangerous_stir<T>(
+        &mut self,
+        host: &mut dyn Host,
+        clock: &dyn Clock,
+        entropy: &mut dyn Entropy,
+        body: impl FnOnce(&mut crate::effect::Changing<'_>) -> T,
+    ) -> (T, Answer) {
+        let mut out = self.outside(host, clock, entropy);
+        let open = self.state.unlocked().expect("unlocked");
+        let value = open.stir(&mut out, |on| Ok(body(on))).expect("committed");
+        (value, self.answer())
     }
 }

@@ -12,6 +12,7 @@
 //! | [`sign`] | Ed25519, strict verification | - | RFC 8032 |
 //! | [`p384`] | ECDSA P-384 with SHA-384 | RFC 6979 | FIPS 186-5 |
 //! | [`owner_key`] | Ed25519, X25519, P-256, secp256k1 | RFC 6979 | FIPS 186-5, SEC 2 |
+//! | [`mls`] | X-Wing or X25519 in HPKE, HKDF-SHA-256, ChaCha20-Poly1305 | of MLS | RFC 9420, RFC 9180 |
 //! | [`mod@derive`] | HKDF-SHA-256 | - | RFC 5869 |
 //! | [`password`] | Argon2id | - | RFC 9106 |
 //! | [`one_time_code`] | TOTP | - | RFC 6238 |
@@ -24,6 +25,7 @@ pub mod digest;
 mod entropy;
 mod label;
 pub mod ml_kem;
+pub mod mls;
 pub mod one_time_code;
 pub mod owner_key;
 pub mod p384;

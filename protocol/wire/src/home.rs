@@ -209,10 +209,7 @@ mod tests {
         let object = home().sign(&key_of(1));
         let sealed = seal(&vault(), &object, &mut SeededEntropy::dangerous_new(1));
 
-        assert_eq!(
-            open(&VaultId([9; 32]), &sealed),
-            Err(HomeError::NotOpened)
-        );
+        assert_eq!(open(&VaultId([9; 32]), &sealed), Err(HomeError::NotOpened));
         assert_ne!(location(&vault()), vault().0);
     }
 

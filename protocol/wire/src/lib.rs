@@ -19,12 +19,14 @@
 pub mod attachment;
 pub mod cbor;
 pub mod connect;
+pub mod content;
 pub mod envelope;
 pub mod fragment;
 pub mod home;
 #[cfg(feature = "json")]
 pub mod http;
 pub mod id;
+pub mod identity;
 pub mod invitation;
 pub mod limits;
 pub mod link;

@@ -192,6 +192,19 @@ pub const ATTACHMENT_CHUNK: usize = 8 * 1024 * 1024;
 pub const ATTACHMENT_CHUNKS: u32 = 256;
 /// A reaction, bytes: one emoji of several code points.
 pub const REACTION: usize = 32;
+/// Deliveries that wait in a vault's outbox: what a mailbox holds.
+pub const OUTBOX: usize = 10_000;
+/// Deliveries of one connection or group that a vault takes in the long run, a second.
+pub const PEER_DELIVERIES: u64 = 1_000;
+/// Deliveries of one connection or group that a vault takes at once after a pause: two full
+/// mailboxes, for one that was closed.
+pub const PEER_BURST: u64 = 20_000;
+/// Deliveries of nobody it knows that a vault takes in the long run, a second.
+pub const STRANGER_DELIVERIES: u64 = 20;
+/// Deliveries of nobody it knows that a vault takes at once after a pause.
+pub const STRANGER_BURST: u64 = 200;
+/// An attempt to connect that is not approved by then has failed, ms.
+pub const APPROVAL: u64 = 7 * DAY;
 /// Vaults of a group, its creator included.
 pub const GROUP: usize = 256;
 /// Groups of a vault.

@@ -119,6 +119,7 @@ pub(crate) const RESERVED: &[Reserved] = &[
             "ed25519-dalek",
             "hkdf",
             "hmac",
+            "hpke",
             "k256",
             "ml-kem",
             "p256",
@@ -136,7 +137,12 @@ pub(crate) const RESERVED: &[Reserved] = &[
     Reserved {
         why: "CBOR is decoded in vettid-wire",
         owners: &["vettid-wire"],
-        crates: &["ciborium", "minicbor", "serde_cbor"],
+        crates: &["minicbor", "serde_cbor"],
+    },
+    Reserved {
+        why: "MLS, and the form in which its library stores its state, belong to the vault",
+        owners: &["vettid-vault"],
+        crates: &["ciborium", "openmls", "openmls_traits", "rayon"],
     },
     Reserved {
         why: "attestation documents are parsed in vettid-attestation",

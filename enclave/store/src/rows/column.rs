@@ -80,6 +80,34 @@ pub(crate) fn read_secret(row: &Row<'_>, column: usize) -> rusqlite::Result<Secr
     Ok(Secret::new(bytes.to_vec()))
 }
 
+/// Whether a column holds nothing.
+pub(crate) fn is_null(row: &Row<'_>, column: usize) -> rusqlite::Result<bool> {
+    Ok(matches!(
+        row.get_ref(column)?,
+        rusqlite::types::ValueRef::Null
+    ))
+}
+
+/// Reads nullable bytes that are wiped when they are no longer needed.
+pub(crate) fn read_secret_option(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Secret>> {
+    match is_null(row, column)? {
+        true => Ok(None),
+        false => read_secret(row, column).map(Some),
+    }
+}
+
+/// Reads a structure of the wire.
+pub(crate) fn read_wire<T: for<'b> cbor::minicbor::Decode<'b, ()>>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
+    let bytes = row
+        .get_ref(column)?
+        .as_blob()
+        .map_err(|error| wrong_type(column, error))?;
+    cbor::decode_exact(bytes).map_err(|_| wrong_type(column, FromSqlError::InvalidType))
+}
+
 /// Reads 32 secret bytes into the type of their role.
 pub(crate) fn read_key<K>(
     row: &Row<'_>,

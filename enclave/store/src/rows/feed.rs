@@ -1,8 +1,10 @@
 //! The owner's feed.
 
 use rusqlite::params;
+use vettid_wire::cbor;
 use vettid_wire::id::DeviceId;
 use vettid_wire::operation::feed::{Entries, Entry, Kind, List};
+use vettid_wire::operation::message::Conversation;
 use vettid_wire::time::UnixMillis;
 
 use super::column;
@@ -16,7 +18,8 @@ impl View<'_> {
     pub fn feed(&self, list: &List) -> Result<Entries, StoreError> {
         let (shown, fetched) = column::page(list.limit);
         let mut statement = self.connection.prepare_cached(
-            "SELECT sequence, at, kind, (SELECT id FROM devices WHERE number = device), read
+            "SELECT sequence, at, kind, (SELECT id FROM devices WHERE number = device), read,
+               conversation
              FROM feed WHERE sequence > ?1 AND (read IS NULL OR ?2 IS NULL)
              ORDER BY sequence LIMIT ?3",
         )?;
@@ -29,6 +32,10 @@ impl View<'_> {
                     kind: column::read_number_of(row, 2)?,
                     device: row.get::<_, Option<[u8; 32]>>(3)?.map(DeviceId),
                     read: column::read_time_option(row, 4)?,
+                    conversation: match column::is_null(row, 5)? {
+                        true => None,
+                        false => Some(column::read_wire(row, 5)?),
+                    },
                 })
             })?;
         let mut entries: Vec<_> = rows.collect::<Result<_, _>>()?;
@@ -54,19 +61,32 @@ impl Change<'_> {
         kind: Kind,
         device: Option<&DeviceId>,
     ) -> Result<u64, StoreError> {
+        self.append_feed_about(at, kind, device, None)
+    }
+
+    /// The same, for an entry about a connection or group.
+    pub fn append_feed_about(
+        &self,
+        at: UnixMillis,
+        kind: Kind,
+        device: Option<&DeviceId>,
+        conversation: Option<&Conversation>,
+    ) -> Result<u64, StoreError> {
         let sequence = self.newest_feed()?.saturating_add(1);
         let device = device
             .map(|device| self.number_device(device))
             .transpose()?;
         self.connection
             .prepare_cached(
-                "INSERT INTO feed (sequence, at, kind, device) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO feed (sequence, at, kind, device, conversation)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![
                 column::integer(sequence),
                 column::time(at),
                 column::number_of(&kind),
                 device,
+                conversation.map(cbor::encode),
             ])?;
         self.connection
             .prepare_cached("DELETE FROM feed WHERE sequence <= ?1")?

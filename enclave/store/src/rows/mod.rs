@@ -6,13 +6,25 @@
 pub(crate) mod column;
 
 pub mod audit;
+pub mod channel;
+pub mod connection;
 pub mod credential;
 mod device;
+pub mod early;
 pub mod feed;
+pub mod group;
+pub mod home;
 pub mod identity;
+pub mod invitation;
 pub mod item;
 pub mod key;
+pub mod message;
+pub mod mls;
+pub mod outbox;
+pub mod reaction;
+pub mod receipt;
 pub mod request;
 pub mod tag;
+pub mod taken;
 pub mod transaction_key;
 pub mod vault;

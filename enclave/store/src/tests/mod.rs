@@ -3,6 +3,7 @@
 mod disk;
 mod log;
 mod model;
+mod others;
 mod restore;
 mod rows;
 mod schema;

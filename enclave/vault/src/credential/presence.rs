@@ -103,11 +103,14 @@ fn present(
         Ok((outcome, next))
     });
     match served {
-        Ok((outcome, next)) => Ok(Served {
-            credential: Some(next),
-            feed: traces.feed,
-            ..Served::new(outcome)
-        }),
+        Ok((outcome, next)) => {
+            open.news.absorb(traces.news);
+            Ok(Served {
+                credential: Some(next),
+                feed: traces.feed,
+                ..Served::new(outcome)
+            })
+        }
         Err(Stop::Refused(refusal)) => {
             let subject = traces.subject();
             refuse(

@@ -11,6 +11,7 @@
 
 pub(crate) mod checkpoint;
 pub(crate) mod gate;
+pub(crate) mod peering;
 pub(crate) mod reading;
 pub(crate) mod sealed;
 pub(crate) mod staged;

@@ -12,6 +12,9 @@ use super::Gate;
 use super::gate::RightPin;
 use crate::audit;
 use crate::call::Call;
+use crate::connect::News;
+use crate::connect::flow::Flow;
+use crate::effect::{Changing, Traces};
 use crate::outside::Outside;
 use crate::stop::Stop;
 
@@ -26,6 +29,12 @@ pub(crate) struct Unlocked {
     pub(crate) last_event: UnixMillis,
     /// When to forget next what need not be kept.
     pub(crate) next_upkeep: UnixMillis,
+    /// When to do next what time asks for between this vault and others.
+    pub(crate) next_round: UnixMillis,
+    /// How much comes from others.
+    pub(crate) flow: Flow,
+    /// What the next answer takes along.
+    pub(crate) news: News,
 }
 
 impl Unlocked {
@@ -46,6 +55,22 @@ impl Unlocked {
         if let Some(changeset) = changeset {
             self.gate.log.changeset(&changeset, &self.key, out)?;
         }
+        Ok(value)
+    }
+
+    /// Runs one transaction that nobody asked for: something came, or time has passed. On a refusal
+    /// nothing has changed.
+    pub(crate) fn stir<T>(
+        &mut self,
+        out: &mut Outside<'_>,
+        body: impl FnOnce(&mut Changing<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let mut traces = Traces::default();
+        let place = (self.gate.header.vault, self.database.is_indexed());
+        let value = self.commit(out, |change, out| {
+            body(&mut Changing::new(change, out, place, &mut traces))
+        })?;
+        self.news.absorb(traces.news);
         Ok(value)
     }
 

@@ -8,6 +8,7 @@ use vettid_wire::time::{MINUTE, UnixMillis};
 
 use super::{State, checkpoint};
 use crate::audit;
+use crate::connect::rounds;
 use crate::outside::Outside;
 use crate::stop::Stop;
 
@@ -19,12 +20,28 @@ const REPLIES: u32 = 1_000;
 /// Forgets what need not be kept, writes a snapshot when it is due, gives memory back.
 pub(crate) fn run(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
     forget(state, out)?;
+    round(state, out)?;
     checkpoint::take_if_due(state, out)?;
     if let State::Unlocked(open) = state {
         // Memory that cannot be given back is in use.
         let _ = open.database.shrink();
     }
     Ok(())
+}
+
+/// What time asks for between this vault and others.
+fn round(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
+    let State::Unlocked(open) = state else {
+        return Ok(());
+    };
+    if out.now < open.next_round {
+        return Ok(());
+    }
+    open.next_round = out.now.plus(MINUTE);
+    match open.stir(out, rounds::run) {
+        Err(Stop::Refused(_)) | Ok(()) => Ok(()),
+        Err(Stop::Lost) => Err(Stop::Lost),
+    }
 }
 
 /// Kept replies, one-time keys and trash whose time is over.

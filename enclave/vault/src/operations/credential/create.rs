@@ -11,6 +11,8 @@ use vettid_wire::request::{Credential, Operation as _, Outcome, OwnerSecret};
 
 use crate::audit::Audit;
 use crate::call::Call;
+use crate::connect::News;
+use crate::connect::flow::Flow;
 use crate::credential::{Secrets, seal_reply};
 use crate::effect::{Turning, Turns, encode};
 use crate::grant::Enrolling;
@@ -211,6 +213,9 @@ fn open(
         pins,
         last_event,
         next_upkeep,
+        next_round: next_upkeep,
+        flow: Flow::default(),
+        news: News::default(),
     })
 }
 

@@ -6,6 +6,7 @@ use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::{cbor, limits};
 
 use crate::audit::Audit;
+use crate::connect::place;
 use crate::credential::{Present, Statement};
 use crate::effect::Changing;
 use crate::grant::OwnerPresent;
@@ -48,6 +49,7 @@ impl Operation for RotateIdentity {
         let alarm = on.change.credential()?.ok_or(Code::Internal)?.alarm;
         on.change.freeze_credential(false, alarm)?;
         on.tell(feed::Kind::IdentityRotated, by.device())?;
+        place::refresh(on)?;
         let rotated = credential::Rotated {
             identity_key: to.verifying_key().0,
             credential_key: key.verifying_key().0,

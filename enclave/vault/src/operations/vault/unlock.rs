@@ -4,6 +4,8 @@ use vettid_wire::operation::{feed, vault};
 use vettid_wire::refusal::Code;
 
 use crate::audit::{self, Audit};
+use crate::connect::flow::Flow;
+use crate::connect::{News, post};
 use crate::effect::{Turning, Turns};
 use crate::grant::Unlocking;
 use crate::lifecycle::gate::RightPin;
@@ -31,6 +33,7 @@ impl Operation for Unlock {
         request: vault::Unlock,
     ) -> Result<vault::Unlocked, Stop> {
         text::pin(&request.pin)?;
+        let was_sealed = matches!(on.state, State::Sealed(_));
         let failed_before = match on.state {
             State::Sealed(_) => open(on, &request)?,
             _ => prove_again(on, &request)?,
@@ -45,6 +48,9 @@ impl Operation for Unlock {
                 _ => Some(change.append_feed(out.now, feed::Kind::PinFailed, Some(by.device()))?),
             })
         })?;
+        if was_sealed {
+            open.news.outbound = post::waiting(open.view())?;
+        }
         let view = open.view();
         Ok(vault::Unlocked {
             vault: open.gate.header.vault,
@@ -78,6 +84,9 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<u32, Stop> {
         pins: FreshPins::default(),
         last_event,
         next_upkeep: on.out.now,
+        next_round: on.out.now,
+        flow: Flow::default(),
+        news: News::default(),
     };
     if restored.migrated {
         // Nothing can be written before this; without it the vault is not open.

@@ -1,0 +1,199 @@
+//! Keys and counters of connections that have keys.
+
+use rusqlite::{OptionalExtension, params};
+use vettid_crypto::Zeroizing;
+use vettid_wire::Secret;
+use vettid_wire::id::ConnectionId;
+use vettid_wire::operation::connection::State;
+use vettid_wire::time::UnixMillis;
+
+use super::column;
+use crate::{Change, StoreError, View};
+
+/// Keys and counters of a connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Channel {
+    /// Which connection.
+    pub connection: ConnectionId,
+    /// Id of its MLS group.
+    pub mls: [u8; 16],
+    /// How often the group was replaced: what comes of an earlier one was said again.
+    pub generation: u64,
+    /// Seed of this vault's signature key in that group.
+    pub signer: Secret,
+    /// The other vault's signature key in it.
+    pub peer: [u8; 32],
+    /// Key under which both sides ask for a new group when this one is lost.
+    pub resume: Secret,
+    /// Sequence of what was sealed last.
+    pub sent: u64,
+    /// Sequence of what was applied last, without gaps.
+    pub received: u64,
+    /// Since when something is missing before what waits.
+    pub gap: Option<UnixMillis>,
+    /// Since when something was applied that the other side was not told of.
+    pub owed: Option<UnixMillis>,
+    /// When this vault renewed its keys last.
+    pub healed: UnixMillis,
+    /// Messages since then.
+    pub worn: u64,
+    /// Since when this owner waits for new keys on both sides.
+    pub renewing: Option<UnixMillis>,
+    /// When this vault asked for a new group last.
+    pub asked: Option<UnixMillis>,
+    /// When this vault took a step towards one for the other side last.
+    pub served: Option<UnixMillis>,
+    /// Time of the newest step towards a new group that this vault has stated.
+    pub stated: UnixMillis,
+    /// Time of the newest request for a new group that was taken from the other side.
+    pub resumed: UnixMillis,
+    /// Sequence of the home record that the other side was told last.
+    pub told: u64,
+    /// What a new group is awaited with, as the vault encodes it.
+    pub pending: Option<Secret>,
+}
+
+impl View<'_> {
+    /// Keys and counters of a connection, if it has keys.
+    pub fn channel(&self, connection: &ConnectionId) -> Result<Option<Channel>, StoreError> {
+        let sql = "SELECT mls, generation, signer, peer, resume, sent, received, gap, owed, healed,
+                     worn, renewing, asked, served, stated, resumed, told, pending
+                   FROM channels WHERE connection = ?1";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([connection.0], |row| {
+                Ok(Channel {
+                    connection: *connection,
+                    mls: row.get(0)?,
+                    generation: column::unsigned(row, 1)?,
+                    signer: column::read_secret(row, 2)?,
+                    peer: row.get(3)?,
+                    resume: column::read_secret(row, 4)?,
+                    sent: column::unsigned(row, 5)?,
+                    received: column::unsigned(row, 6)?,
+                    gap: column::read_time_option(row, 7)?,
+                    owed: column::read_time_option(row, 8)?,
+                    healed: column::read_time(row, 9)?,
+                    worn: column::unsigned(row, 10)?,
+                    renewing: column::read_time_option(row, 11)?,
+                    asked: column::read_time_option(row, 12)?,
+                    served: column::read_time_option(row, 13)?,
+                    stated: column::read_time(row, 14)?,
+                    resumed: column::read_time(row, 15)?,
+                    told: column::unsigned(row, 16)?,
+                    pending: column::read_secret_option(row, 17)?,
+                })
+            })
+            .optional()?)
+    }
+
+    /// Connections where something has been missing since before a time.
+    pub fn channels_with_gap(&self, before: UnixMillis) -> Result<Vec<ConnectionId>, StoreError> {
+        let sql = "SELECT connection FROM channels WHERE gap < ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows =
+            statement.query_map([column::time(before)], |row| row.get(0).map(ConnectionId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Connections where something was applied before a time that the other side was not told of.
+    pub fn channels_owing(
+        &self,
+        before: UnixMillis,
+        at_most: u32,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        let sql = "SELECT connection FROM channels WHERE owed < ?1 LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![column::time(before), at_most], |row| {
+            row.get(0).map(ConnectionId)
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Connections in use whose keys were last renewed before a time or too many messages ago.
+    pub fn channels_worn(
+        &self,
+        before: UnixMillis,
+        messages: u64,
+        at_most: u32,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        let sql = "SELECT connection FROM channels
+                   WHERE healed < ?1 AND worn > 0 OR worn >= ?2 LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![column::time(before), column::integer(messages), at_most];
+        let rows = statement.query_map(values, |row| row.get(0).map(ConnectionId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Connections in use whose other side does not know the home record of this sequence.
+    pub fn channels_untold(
+        &self,
+        sequence: u64,
+        at_most: u32,
+    ) -> Result<Vec<ConnectionId>, StoreError> {
+        let sql = "SELECT connection FROM channels JOIN connections ON id = connection
+                   WHERE told < ?1 AND state = ?2 LIMIT ?3";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![
+            column::integer(sequence),
+            column::number_of(&State::Active),
+            at_most
+        ];
+        let rows = statement.query_map(values, |row| row.get(0).map(ConnectionId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Change<'_> {
+    /// Adds keys and counters of a connection, or replaces them.
+    pub fn put_channel(&self, channel: &Channel) -> Result<(), StoreError> {
+        let mut put = self.connection.prepare_cached(
+            "INSERT INTO channels (connection, mls, generation, signer, peer, resume, sent, received, gap, owed,
+               healed, worn, renewing, asked, served, stated, resumed, told, pending)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+             ON CONFLICT DO UPDATE SET mls = ?2, generation = ?3, signer = ?4, peer = ?5, resume = ?6, sent = ?7, received
+               = ?8, gap = ?9, owed = ?10, healed = ?11, worn = ?12, renewing = ?13, asked = ?14,
+               served = ?15, stated = ?16, resumed = ?17, told = ?18, pending = ?19",
+        )?;
+        let pending = channel.pending.as_ref();
+        let pending = pending.map(|pending| pending.expose(|bytes| Zeroizing::new(bytes.to_vec())));
+        let pending = pending.as_deref();
+        channel.signer.expose(|signer| {
+            channel.resume.expose(|resume| {
+                put.execute(params![
+                    channel.connection.0,
+                    channel.mls,
+                    column::integer(channel.generation),
+                    signer,
+                    channel.peer,
+                    resume,
+                    column::integer(channel.sent),
+                    column::integer(channel.received),
+                    channel.gap.map(column::time),
+                    channel.owed.map(column::time),
+                    column::time(channel.healed),
+                    column::integer(channel.worn),
+                    channel.renewing.map(column::time),
+                    channel.asked.map(column::time),
+                    channel.served.map(column::time),
+                    column::time(channel.stated),
+                    column::time(channel.resumed),
+                    column::integer(channel.told),
+                    pending,
+                ])
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Destroys the keys of a connection, those of its MLS group included, and what waits for them.
+    pub fn remove_channel(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+        self.remove_mls(&connection.0)?;
+        self.remove_early(&connection.0)?;
+        self.connection
+            .prepare_cached("DELETE FROM channels WHERE connection = ?1")?
+            .execute([connection.0])?;
+        Ok(())
+    }
+}

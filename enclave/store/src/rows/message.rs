@@ -1,0 +1,365 @@
+//! Messages of all conversations.
+//!
+//! Every change of a message takes the next number over all conversations, so that a device can ask
+//! for what has changed since it was here. What is removed leaves a row that says so.
+
+use rusqlite::{OptionalExtension, Row, params};
+use vettid_wire::Secret;
+use vettid_wire::attachment::Attachment;
+use vettid_wire::cbor;
+use vettid_wire::cbor::minicbor::{self, Decode, Encode};
+use vettid_wire::id::{MessageId, VaultId};
+use vettid_wire::operation::message::{Conversation, Failed, From, Message, Messages, Receipt};
+use vettid_wire::time::UnixMillis;
+
+use super::column;
+use crate::{Change, StoreError, View};
+
+/// What a message says.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Body {
+    /// Text.
+    #[n(0)]
+    pub text: Secret,
+    /// Files.
+    #[n(1)]
+    pub attachments: Vec<Attachment>,
+}
+
+/// A message to be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMessage<'a> {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it belongs.
+    pub conversation: Conversation,
+    /// Vault that sent it; none for this one.
+    pub sender: Option<VaultId>,
+    /// When it was sent, by its sender's clock.
+    pub sent: UnixMillis,
+    /// When it came.
+    pub received: Option<UnixMillis>,
+    /// What it says.
+    pub body: &'a Body,
+    /// Message that it answers.
+    pub reply_to: Option<MessageId>,
+    /// How far it has come, if this vault sent it.
+    pub receipt: Option<Receipt>,
+    /// Disappears this long after it was read, ms.
+    pub disappear_after: Option<u64>,
+}
+
+/// Where a kept message is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Placed {
+    /// Its place in the conversation.
+    pub sequence: u64,
+    /// Number of its newest change.
+    pub change: u64,
+}
+
+const COLUMNS: &str = "SELECT id, conversation, sequence, change, sender, sent, received, body,
+    edited, removed, reply_to, receipt, failed, disappear_after, disappears, read FROM messages";
+
+impl View<'_> {
+    /// One message.
+    pub fn message(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE id = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let found = statement.query_row([id.0], read).optional()?;
+        found.map(|found| self.with_reactions(found)).transpose()
+    }
+
+    /// A page of a conversation, in the order of places.
+    pub fn messages(
+        &self,
+        conversation: &Conversation,
+        from: From,
+        limit: Option<u32>,
+    ) -> Result<Messages, StoreError> {
+        let (shown, fetched) = column::page(limit);
+        let (bound, order, border) = match from {
+            From::Newest => ("<", "DESC", u64::MAX),
+            From::Before(place) => ("<", "DESC", place),
+            From::Behind(place) => (">", "ASC", place),
+        };
+        let sql = format!(
+            "{COLUMNS} WHERE conversation = ?1 AND sequence {bound} ?2
+             ORDER BY sequence {order} LIMIT ?3"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let values = params![cbor::encode(conversation), column::integer(border), fetched];
+        let rows = statement.query_map(values, read)?;
+        let (mut found, more) = cut(rows, shown)?;
+        if order == "DESC" {
+            found.reverse();
+        }
+        self.page(found, more)
+    }
+
+    /// A page of what has changed behind a number, in the order of the changes.
+    pub fn message_changes(&self, behind: u64, limit: Option<u32>) -> Result<Messages, StoreError> {
+        let (shown, fetched) = column::page(limit);
+        let sql = format!("{COLUMNS} WHERE change > ?1 ORDER BY change LIMIT ?2");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![column::integer(behind), fetched], read)?;
+        let (found, more) = cut(rows, shown)?;
+        self.page(found, more)
+    }
+
+    /// Number of the newest change of a message; zero for none.
+    pub fn newest_change(&self) -> Result<u64, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT coalesce(max(change), 0) FROM messages")?
+            .query_row([], |row| column::unsigned(row, 0))?)
+    }
+
+    /// Messages of others in a conversation that were not read.
+    pub fn count_unread(&self, conversation: &Conversation) -> Result<u32, StoreError> {
+        let sql = "SELECT count(*) FROM messages WHERE conversation = ?1
+                   AND sender IS NOT NULL AND read IS NULL AND removed IS NULL";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([cbor::encode(conversation)], |row| {
+                column::unsigned32(row, 0)
+            })?)
+    }
+
+    /// Messages of others up to a place that were not read, oldest first, 4,000 at most.
+    pub fn unread_through(
+        &self,
+        conversation: &Conversation,
+        through: u64,
+    ) -> Result<Vec<Message>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE conversation = ?1 AND sequence <= ?2
+             AND sender IS NOT NULL AND read IS NULL AND removed IS NULL ORDER BY sequence
+             LIMIT {MARKED}"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let values = params![cbor::encode(conversation), column::integer(through)];
+        let rows = statement.query_map(values, read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Messages whose time to disappear has come.
+    pub fn messages_to_disappear(
+        &self,
+        now: UnixMillis,
+        at_most: u32,
+    ) -> Result<Vec<MessageId>, StoreError> {
+        let sql = "SELECT id FROM messages WHERE disappears <= ?1 AND removed IS NULL LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![column::time(now), at_most], |row| {
+            row.get(0).map(MessageId)
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Ids of every message with text.
+    pub fn message_ids(&self) -> Result<Vec<MessageId>, StoreError> {
+        let sql = "SELECT id FROM messages WHERE body IS NOT NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| row.get(0).map(MessageId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn page(&self, found: Vec<Message>, more: bool) -> Result<Messages, StoreError> {
+        let found = found.into_iter().map(|found| self.with_reactions(found));
+        Ok(Messages {
+            messages: found.collect::<Result<_, _>>()?,
+            more,
+        })
+    }
+
+    fn with_reactions(&self, mut found: Message) -> Result<Message, StoreError> {
+        found.reactions = self.reactions(&found.id)?;
+        Ok(found)
+    }
+}
+
+impl Change<'_> {
+    /// Keeps a message at the end of its conversation. Fails if the id is taken.
+    pub fn insert_message(&self, message: &NewMessage<'_>) -> Result<Placed, StoreError> {
+        let conversation = cbor::encode(&message.conversation);
+        let sequence: u64 = self
+            .connection
+            .prepare_cached(
+                "SELECT 1 + coalesce(max(sequence), 0) FROM messages WHERE conversation = ?1",
+            )?
+            .query_row([&conversation], |row| column::unsigned(row, 0))?;
+        let change = self.newest_change()?.saturating_add(1);
+        let body = Secret::new(cbor::encode(message.body));
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO messages (id, conversation, sequence, change, sender, sent, received, body,
+               reply_to, receipt, disappear_after)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?;
+        body.expose(|body| {
+            insert.execute(params![
+                message.id.0,
+                conversation,
+                column::integer(sequence),
+                column::integer(change),
+                message.sender.map(|sender| sender.0),
+                column::time(message.sent),
+                message.received.map(column::time),
+                body,
+                message.reply_to.map(|id| id.0),
+                message.receipt.as_ref().map(column::number_of),
+                message.disappear_after.map(column::integer),
+            ])
+        })?;
+        Ok(Placed { sequence, change })
+    }
+
+    /// Replaces what a message says. Returns the number of the change.
+    pub fn edit_message(
+        &self,
+        id: &MessageId,
+        body: &Body,
+        at: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        let body = Secret::new(cbor::encode(body));
+        let mut update = self
+            .connection
+            .prepare_cached("UPDATE messages SET body = ?2, edited = ?3 WHERE id = ?1")?;
+        body.expose(|body| update.execute(params![id.0, body, column::time(at)]))?;
+        self.touch_message(id)
+    }
+
+    /// Destroys what a message says. Returns the number of the change.
+    pub fn remove_message(&self, id: &MessageId, at: UnixMillis) -> Result<u64, StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE messages SET body = NULL, removed = ?2, disappears = NULL WHERE id = ?1",
+            )?
+            .execute(params![id.0, column::time(at)])?;
+        self.remove_reactions(id)?;
+        self.remove_receipts(id)?;
+        self.touch_message(id)
+    }
+
+    /// Says how far a message has come. It never goes back. The number of the change, if it is one.
+    pub fn raise_receipt(
+        &self,
+        id: &MessageId,
+        receipt: Receipt,
+    ) -> Result<Option<u64>, StoreError> {
+        let raised = self
+            .connection
+            .prepare_cached(
+                "UPDATE messages SET receipt = ?2, failed = NULL WHERE id = ?1 AND receipt < ?2",
+            )?
+            .execute(params![id.0, column::number_of(&receipt)])?;
+        (raised > 0).then(|| self.touch_message(id)).transpose()
+    }
+
+    /// Says that a message will not be delivered. Returns the number of the change.
+    pub fn fail_message(&self, id: &MessageId, why: Failed) -> Result<u64, StoreError> {
+        self.connection
+            .prepare_cached("UPDATE messages SET failed = ?2 WHERE id = ?1")?
+            .execute(params![id.0, column::number_of(&why)])?;
+        self.touch_message(id)
+    }
+
+    /// Says that a message was read, and when it disappears. Returns the number of the change.
+    pub fn mark_read(
+        &self,
+        id: &MessageId,
+        at: UnixMillis,
+        disappears: Option<UnixMillis>,
+    ) -> Result<u64, StoreError> {
+        self.connection
+            .prepare_cached("UPDATE messages SET read = ?2, disappears = ?3 WHERE id = ?1")?
+            .execute(params![
+                id.0,
+                column::time(at),
+                disappears.map(column::time)
+            ])?;
+        self.touch_message(id)
+    }
+
+    /// Says when a message disappears. Returns the number of the change.
+    pub fn set_disappears(&self, id: &MessageId, at: UnixMillis) -> Result<u64, StoreError> {
+        self.connection
+            .prepare_cached("UPDATE messages SET disappears = ?2 WHERE id = ?1")?
+            .execute(params![id.0, column::time(at)])?;
+        self.touch_message(id)
+    }
+
+    /// Gives a message the next number of a change, and returns it.
+    pub fn touch_message(&self, id: &MessageId) -> Result<u64, StoreError> {
+        let change = self.newest_change()?.saturating_add(1);
+        self.connection
+            .prepare_cached("UPDATE messages SET change = ?2 WHERE id = ?1")?
+            .execute(params![id.0, column::integer(change)])?;
+        Ok(change)
+    }
+}
+
+/// As many messages as are shown, and no more than a reply holds; whether more follow.
+fn cut(
+    rows: impl Iterator<Item = rusqlite::Result<Message>>,
+    shown: usize,
+) -> Result<(Vec<Message>, bool), StoreError> {
+    let (mut found, mut bytes) = (Vec::new(), 0_usize);
+    for message in rows {
+        let message = message?;
+        let text = message.text.as_ref().map_or(0, Secret::len);
+        let files = message.attachments.len().saturating_mul(ATTACHMENT);
+        bytes = bytes.saturating_add(text).saturating_add(files);
+        if found.len() == shown || bytes > PAGE && !found.is_empty() {
+            return Ok((found, true));
+        }
+        found.push(message);
+    }
+    Ok((found, false))
+}
+
+/// Bytes of text and files in one page: half of a reply.
+const PAGE: usize = vettid_wire::limits::REPLY / 2;
+/// Bytes of one attachment in a reply, at most.
+const ATTACHMENT: usize = 4 * 1024;
+/// Messages that are marked as read at once: one record holds them.
+const MARKED: u32 = 4_000;
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let body: Option<Body> = match column::is_null(row, 7)? {
+        true => None,
+        false => Some(column::read_wire(row, 7)?),
+    };
+    let (text, attachments) = body.map_or((None, Vec::new()), |body| {
+        (Some(body.text), body.attachments)
+    });
+    let failed: Option<Failed> = match column::is_null(row, 12)? {
+        true => None,
+        false => Some(column::read_number_of(row, 12)?),
+    };
+    Ok(Message {
+        id: MessageId(row.get(0)?),
+        conversation: column::read_wire(row, 1)?,
+        sequence: column::unsigned(row, 2)?,
+        change: column::unsigned(row, 3)?,
+        from: row.get::<_, Option<_>>(4)?.map(VaultId),
+        sent: column::read_time(row, 5)?,
+        received: column::read_time_option(row, 6)?,
+        text,
+        edited: column::read_time_option(row, 8)?,
+        removed: column::read_time_option(row, 9)?,
+        reply_to: row.get::<_, Option<_>>(10)?.map(MessageId),
+        attachments,
+        reactions: Vec::new(),
+        receipt: match column::is_null(row, 11)? {
+            true => None,
+            false => Some(column::read_number_of(row, 11)?),
+        },
+        failed,
+        disappear_after: column::read_time_option(row, 13)?.map(|after| after.0),
+        disappears: column::read_time_option(row, 14)?,
+        read: column::read_time_option(row, 15)?,
+    })
+}

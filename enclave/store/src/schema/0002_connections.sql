@@ -1,0 +1,200 @@
+-- Other owners: invitations, connections, what is said, and what waits to be said. The rules of
+-- 0001 hold here too. An index is no part of a record and is rebuilt where a record is replayed.
+
+-- Where this vault is, and what it has signed about that. One row.
+CREATE TABLE home (
+  one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+  sequence INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  place BLOB NOT NULL,
+  record BLOB NOT NULL
+) STRICT;
+
+-- Connection or group that an entry is about, as the wire encodes it.
+ALTER TABLE feed ADD COLUMN conversation BLOB;
+
+-- Invitations to connect: digest of the token, secret half of the key while it can be used.
+CREATE TABLE invitations (
+  id BLOB NOT NULL PRIMARY KEY,
+  class INTEGER NOT NULL,
+  label TEXT,
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  connection BLOB,
+  token BLOB NOT NULL,
+  secret BLOB,
+  card BLOB NOT NULL
+) STRICT;
+
+-- Connections as lists show them; where the other vault was; how far an agreement on keys has come.
+CREATE TABLE connections (
+  id BLOB NOT NULL PRIMARY KEY,
+  state INTEGER NOT NULL,
+  vault BLOB NOT NULL,
+  inviter INTEGER,
+  created INTEGER NOT NULL,
+  active INTEGER NOT NULL,
+  card BLOB NOT NULL,
+  safety_code TEXT,
+  verified INTEGER,
+  alias TEXT,
+  favorite INTEGER,
+  archived INTEGER,
+  muted INTEGER,
+  no_read_receipts INTEGER,
+  home BLOB NOT NULL,
+  progress BLOB
+) STRICT;
+CREATE INDEX connections_by_vault ON connections (vault);
+CREATE INDEX connections_by_activity ON connections (active);
+
+CREATE TABLE connection_tags (
+  connection BLOB NOT NULL,
+  tag TEXT NOT NULL,
+  PRIMARY KEY (connection, tag)
+) STRICT, WITHOUT ROWID;
+
+-- Keys and counters of a connection that has keys. They change with every message.
+CREATE TABLE channels (
+  connection BLOB NOT NULL PRIMARY KEY,
+  mls BLOB NOT NULL,
+  generation INTEGER NOT NULL,
+  signer BLOB NOT NULL,
+  peer BLOB NOT NULL,
+  resume BLOB NOT NULL,
+  sent INTEGER NOT NULL,
+  received INTEGER NOT NULL,
+  gap INTEGER,
+  owed INTEGER,
+  healed INTEGER NOT NULL,
+  worn INTEGER NOT NULL,
+  renewing INTEGER,
+  asked INTEGER,
+  served INTEGER,
+  stated INTEGER NOT NULL,
+  resumed INTEGER NOT NULL,
+  told INTEGER NOT NULL,
+  pending BLOB
+) STRICT, WITHOUT ROWID;
+
+-- What goes to other vaults, in order. Several rows may share a body.
+CREATE TABLE outbox (
+  number INTEGER NOT NULL PRIMARY KEY,
+  delivery BLOB NOT NULL,
+  vault BLOB NOT NULL,
+  home BLOB,
+  connection BLOB,
+  sequence INTEGER,
+  message BLOB,
+  expires INTEGER NOT NULL,
+  stored INTEGER,
+  refused INTEGER,
+  said BLOB,
+  body INTEGER NOT NULL
+) STRICT;
+CREATE INDEX outbox_by_delivery ON outbox (delivery);
+CREATE INDEX outbox_by_connection ON outbox (connection);
+CREATE INDEX outbox_by_body ON outbox (body);
+CREATE INDEX outbox_by_message ON outbox (message);
+
+-- What is still to be sealed for connections, in order, because one record would not hold it all.
+CREATE TABLE unsaid (
+  number INTEGER NOT NULL PRIMARY KEY,
+  connection BLOB NOT NULL,
+  body INTEGER NOT NULL
+) STRICT;
+CREATE INDEX unsaid_by_body ON unsaid (body);
+
+CREATE TABLE bodies (
+  number INTEGER NOT NULL PRIMARY KEY,
+  body BLOB NOT NULL
+) STRICT;
+
+-- Deliveries that were taken, so that a repeat is told from a new one. In the order of time.
+CREATE TABLE taken (
+  delivery BLOB NOT NULL PRIMARY KEY,
+  at INTEGER NOT NULL
+) STRICT;
+
+-- Deliveries that came too early: of a connection by sequence, of a group by arrival.
+CREATE TABLE early (
+  conversation BLOB NOT NULL,
+  place INTEGER NOT NULL,
+  delivery BLOB NOT NULL,
+  at INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (conversation, place, delivery)
+) STRICT;
+
+-- Messages. A removed one keeps its row, so that its change is not lost on a device that was away.
+CREATE TABLE messages (
+  id BLOB NOT NULL PRIMARY KEY,
+  conversation BLOB NOT NULL,
+  sequence INTEGER NOT NULL,
+  change INTEGER NOT NULL,
+  sender BLOB,
+  sent INTEGER NOT NULL,
+  received INTEGER,
+  body BLOB,
+  edited INTEGER,
+  removed INTEGER,
+  reply_to BLOB,
+  receipt INTEGER,
+  failed INTEGER,
+  disappear_after INTEGER,
+  disappears INTEGER,
+  read INTEGER
+) STRICT;
+CREATE INDEX messages_by_place ON messages (conversation, sequence);
+CREATE INDEX messages_by_change ON messages (change);
+CREATE INDEX messages_unread ON messages (conversation)
+  WHERE sender IS NOT NULL AND read IS NULL AND removed IS NULL;
+CREATE INDEX messages_disappearing ON messages (disappears) WHERE disappears IS NOT NULL;
+
+-- Reactions; no sender (an empty one) stands for this vault.
+CREATE TABLE reactions (
+  message BLOB NOT NULL,
+  sender BLOB NOT NULL,
+  reaction TEXT NOT NULL,
+  PRIMARY KEY (message, sender)
+) STRICT, WITHOUT ROWID;
+
+-- How far a message to a group has come, by member.
+CREATE TABLE receipts (
+  message BLOB NOT NULL,
+  vault BLOB NOT NULL,
+  receipt INTEGER NOT NULL,
+  PRIMARY KEY (message, vault)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE groups (
+  id BLOB NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  creator BLOB,
+  member INTEGER,
+  signer BLOB,
+  since INTEGER NOT NULL,
+  active INTEGER NOT NULL
+) STRICT;
+
+-- Members but this vault. Their key is known once they are in; until then, what they can be added
+-- with may wait.
+CREATE TABLE group_members (
+  conversation BLOB NOT NULL,
+  vault BLOB NOT NULL,
+  name TEXT NOT NULL,
+  home BLOB,
+  key BLOB,
+  package BLOB,
+  PRIMARY KEY (conversation, vault)
+) STRICT, WITHOUT ROWID;
+
+-- State of MLS: what OpenMLS stores, by the conversation that it belongs to.
+CREATE TABLE mls (
+  conversation BLOB NOT NULL,
+  kind INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  value BLOB NOT NULL,
+  PRIMARY KEY (conversation, kind, key)
+) STRICT;

@@ -1,0 +1,115 @@
+//! What is said in a connection, applied.
+
+use vettid_store::rows::connection::Connection;
+use vettid_wire::cbor;
+use vettid_wire::content::{Content, Said};
+use vettid_wire::operation::connection::State;
+use vettid_wire::operation::feed::Kind;
+use vettid_wire::operation::message::{Conversation, Receipt};
+
+use super::said::Voice;
+use super::{Known, Progress, ending, healing, known};
+use crate::circle;
+use crate::effect::Changing;
+use crate::stop::Stop;
+
+/// Applies what the other vault of a connection says. Before both owners have approved, only what
+/// leads there counts.
+pub(crate) fn apply(
+    on: &mut Changing<'_>,
+    connection: &Connection,
+    said: Said,
+) -> Result<(), Stop> {
+    acknowledged(on, connection, said.received)?;
+    match (said.content, connection.state) {
+        (Content::Nothing, _) => Ok(()),
+        (Content::Approve, State::Pending | State::Approved) => approved(on, connection),
+        (Content::Decline, State::Pending | State::Approved) => ending::end(
+            on,
+            connection,
+            State::Declined,
+            Some(Kind::ConnectionDeclined),
+        ),
+        (Content::Revoke, _) => ending::end(
+            on,
+            connection,
+            State::Revoked,
+            Some(Kind::ConnectionRevoked),
+        ),
+        (Content::Renew, _) => healing::asked(on, &connection.id),
+        (Content::Home(record), _) => moved(on, connection, &record),
+        (content, State::Active) => {
+            on.change.touch_connection(&connection.id, on.now)?;
+            let voice = Voice {
+                conversation: Conversation::Connection(connection.id),
+                from: connection.vault,
+                at: said.at,
+            };
+            speak(on, connection, &voice, content)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn speak(
+    on: &mut Changing<'_>,
+    connection: &Connection,
+    voice: &Voice,
+    content: Content,
+) -> Result<(), Stop> {
+    match content {
+        Content::Text(text) => voice.text(on, text),
+        Content::Edit { id, text } => voice.edit(on, &id, text),
+        Content::Remove(id) => voice.remove(on, &id),
+        Content::React { id, reaction } => voice.react(on, &id, reaction.as_deref()),
+        Content::Read(ids) => voice.read(on, &ids),
+        Content::Group { id, change } => circle::changed(on, connection, &id, change),
+        _ => Ok(()),
+    }
+}
+
+/// The other owner wants the connection.
+fn approved(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
+    let mut connection = connection.clone();
+    if connection.state == State::Approved {
+        return ending::begin(on, connection);
+    }
+    if let Some(Progress::Agreed { welcomed, .. }) = Progress::of(connection.progress.as_ref())? {
+        connection.progress = Progress::Agreed {
+            welcomed,
+            approved: true,
+        }
+        .keep();
+        on.change.put_connection(&connection)?;
+    }
+    Ok(())
+}
+
+/// The other vault is somewhere else now.
+fn moved(on: &mut Changing<'_>, connection: &Connection, record: &[u8]) -> Result<(), Stop> {
+    let Some(home) = known::open_home(record, &connection.vault, on.now) else {
+        return Ok(());
+    };
+    if Known::decode(&connection.home)?.is_older_than(&home) {
+        on.change.put_connection(&Connection {
+            home: cbor::encode(&Known::record(&home, record)),
+            ..connection.clone()
+        })?;
+    }
+    Ok(())
+}
+
+/// The other vault has applied everything up to a sequence.
+fn acknowledged(on: &mut Changing<'_>, connection: &Connection, received: u64) -> Result<(), Stop> {
+    for entry in on.change.outgoing_on(&connection.id)? {
+        if entry.outgoing.sequence.is_some_and(|it| it <= received) {
+            on.change.remove_outgoing(&entry)?;
+            if let Some(id) = entry.outgoing.message
+                && on.change.raise_receipt(&id, Receipt::Delivered)?.is_some()
+            {
+                on.message_changed()?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Where another vault was, as it is kept; and home records, checked.
+
+use vettid_crypto::Label;
+use vettid_crypto::sign::VerifyingKey;
+use vettid_wire::cbor::minicbor::{self, Decode, Encode};
+use vettid_wire::home::{Home, HomeNode};
+use vettid_wire::id::{NodeId, VaultId};
+use vettid_wire::identity::IdentityChain;
+use vettid_wire::refusal::Code;
+use vettid_wire::time::UnixMillis;
+use vettid_wire::{cbor, signed};
+
+use crate::KnownHome;
+use crate::stop::Stop;
+
+/// Where another vault was, as far as this one knows.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub(crate) enum Known {
+    /// At this node, by an invitation.
+    #[n(0)]
+    Node(#[n(0)] HomeNode),
+    /// As that vault itself has signed, and which of its records that is.
+    #[n(1)]
+    Record {
+        /// The signed record.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        record: Vec<u8>,
+        /// Its sequence.
+        #[n(1)]
+        sequence: u64,
+        /// First of its nodes.
+        #[n(2)]
+        node: NodeId,
+    },
+}
+
+impl Known {
+    /// As a checked record says.
+    pub(crate) fn record(home: &Home, record: &[u8]) -> Self {
+        let node = home.nodes.first().map_or(NodeId([0; 32]), |node| node.node);
+        Self::Record {
+            record: record.to_vec(),
+            sequence: home.sequence,
+            node,
+        }
+    }
+
+    /// As it was kept.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Stop> {
+        cbor::decode(bytes).map_err(|_| Code::Internal.into())
+    }
+
+    /// Node where that vault was.
+    pub(crate) fn node(&self) -> NodeId {
+        match self {
+            Self::Node(node) => node.node,
+            Self::Record { node, .. } => *node,
+        }
+    }
+
+    /// Whether a record says more than this.
+    pub(crate) fn is_older_than(&self, home: &Home) -> bool {
+        match self {
+            Self::Node(_) => true,
+            Self::Record { sequence, .. } => *sequence < home.sequence,
+        }
+    }
+
+    /// As it is handed on.
+    pub(crate) fn handed_on(self) -> KnownHome {
+        match self {
+            Self::Node(node) => KnownHome::Node(node),
+            Self::Record { record, .. } => KnownHome::Record(record),
+        }
+    }
+}
+
+/// Key that speaks for a vault by these statements, if they lead there.
+pub(crate) fn speaks_for(statements: &[u8], vault: &VaultId) -> Option<VerifyingKey> {
+    let chain: IdentityChain = cbor::decode(statements).ok()?;
+    chain.verify(vault).ok()
+}
+
+/// Checks a home record of a vault that only the record names.
+pub(crate) fn open_any_home(record: &[u8], now: UnixMillis) -> Option<Home> {
+    let (payload, _) = signed::verify(Label::HomeRecord, record).ok()?;
+    let claimed: Home = cbor::decode(payload).ok()?;
+    open_home(record, &claimed.vault, now)
+}
+
+/// Checks a home record of a vault.
+pub(crate) fn open_home(record: &[u8], vault: &VaultId, now: UnixMillis) -> Option<Home> {
+    Home::verify(record, vault, now, speaks_for).ok()
+}

@@ -1,0 +1,183 @@
+//! What other owners say: messages and what becomes of them, the same in connections and groups.
+//!
+//! Only who sent a message may change it. What names a message that is not there, or belongs
+//! elsewhere, is passed over: it is said by somebody who may say anything.
+
+use vettid_store::rows::message::{Body, NewMessage};
+use vettid_wire::Secret;
+use vettid_wire::attachment::Attachment;
+use vettid_wire::content::{READ, Text};
+use vettid_wire::id::{MessageId, VaultId};
+use vettid_wire::limits;
+use vettid_wire::operation::message::{Conversation, Message, Receipt};
+use vettid_wire::time::UnixMillis;
+
+use crate::effect::Changing;
+use crate::stop::Stop;
+use crate::text;
+
+/// Where and by whom something is said.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    /// Where.
+    pub(crate) conversation: Conversation,
+    /// By whose vault.
+    pub(crate) from: VaultId,
+    /// When, by that vault's clock.
+    pub(crate) at: UnixMillis,
+}
+
+impl Voice {
+    /// A message.
+    pub(crate) fn text(&self, on: &mut Changing<'_>, said: Text) -> Result<(), Stop> {
+        if !is_bounded(&said) || on.change.message(&said.id)?.is_some() {
+            return Ok(());
+        }
+        let id = said.id;
+        let body = Body {
+            text: said.text,
+            attachments: said.attachments,
+        };
+        on.change.insert_message(&NewMessage {
+            id,
+            conversation: self.conversation,
+            sender: Some(self.from),
+            sent: self.at,
+            received: Some(on.now),
+            body: &body,
+            reply_to: said.reply_to,
+            receipt: None,
+            disappear_after: said.disappear_after,
+        })?;
+        on.change.index_message(&id)?;
+        on.message_changed()
+    }
+
+    /// Another text for a message of the same owner.
+    pub(crate) fn edit(
+        &self,
+        on: &mut Changing<'_>,
+        id: &MessageId,
+        text: Secret,
+    ) -> Result<(), Stop> {
+        let Some(message) = self.own(on, id)? else {
+            return Ok(());
+        };
+        if message.removed.is_some() || !is_text(&text) {
+            return Ok(());
+        }
+        let body = Body {
+            text,
+            attachments: message.attachments,
+        };
+        on.change.edit_message(id, &body, self.at)?;
+        on.change.index_message(id)?;
+        on.message_changed()
+    }
+
+    /// A message of the same owner goes.
+    pub(crate) fn remove(&self, on: &mut Changing<'_>, id: &MessageId) -> Result<(), Stop> {
+        match self.own(on, id)? {
+            Some(message) if message.removed.is_none() => {
+                on.change.remove_message(id, on.now)?;
+                on.change.index_message(id)?;
+                on.message_changed()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A reaction to any message of the conversation.
+    pub(crate) fn react(
+        &self,
+        on: &mut Changing<'_>,
+        id: &MessageId,
+        reaction: Option<&str>,
+    ) -> Result<(), Stop> {
+        let there = self.here(on, id)?.is_some_and(|it| it.removed.is_none());
+        if !there || !reaction.is_none_or(is_reaction) {
+            return Ok(());
+        }
+        on.change.set_reaction(id, Some(&self.from), reaction)?;
+        on.change.touch_message(id)?;
+        on.message_changed()
+    }
+
+    /// The other owner has read messages of this one.
+    pub(crate) fn read(&self, on: &mut Changing<'_>, ids: &[MessageId]) -> Result<(), Stop> {
+        for id in ids.iter().take(READ) {
+            let Some(message) = self.here(on, id)?.filter(|it| it.from.is_none()) else {
+                continue;
+            };
+            match self.conversation {
+                Conversation::Connection(_) => {
+                    on.change.raise_receipt(id, Receipt::Read)?;
+                }
+                Conversation::Group(_) => on.raise_in_group(id, &self.from, Receipt::Read)?,
+            }
+            if let Some(after) = message.disappear_after
+                && message.disappears.is_none_or(|at| at > on.now.plus(after))
+            {
+                on.change.set_disappears(id, on.now.plus(after))?;
+            }
+            on.message_changed()?;
+        }
+        Ok(())
+    }
+
+    fn own(&self, on: &Changing<'_>, id: &MessageId) -> Result<Option<Message>, Stop> {
+        let found = self.here(on, id)?;
+        Ok(found.filter(|message| message.from == Some(self.from)))
+    }
+
+    fn here(&self, on: &Changing<'_>, id: &MessageId) -> Result<Option<Message>, Stop> {
+        let found = on.change.message(id)?;
+        Ok(found.filter(|message| message.conversation == self.conversation))
+    }
+}
+
+impl Changing<'_> {
+    /// Every device is told the number of the newest change.
+    pub(crate) fn message_changed(&mut self) -> Result<(), Stop> {
+        self.traces.news.messages = Some(self.change.newest_change()?);
+        Ok(())
+    }
+
+    /// A message to a group has come further at one member.
+    pub(crate) fn raise_in_group(
+        &mut self,
+        id: &MessageId,
+        member: &VaultId,
+        receipt: Receipt,
+    ) -> Result<(), Stop> {
+        self.change.raise_receipt_of(id, member, receipt)?;
+        if let Some(least) = self.change.least_receipt(id)? {
+            self.change.raise_receipt(id, least)?;
+        }
+        self.message_changed()
+    }
+}
+
+/// Whether a message is one that this vault could have sent.
+fn is_bounded(said: &Text) -> bool {
+    let says = !said.text.is_empty() || !said.attachments.is_empty();
+    says && is_text(&said.text)
+        && said.attachments.len() <= limits::ATTACHMENTS
+        && said.attachments.iter().all(Attachment::is_bounded)
+        && said.disappear_after.is_none_or(is_time)
+}
+
+/// Whether text is one of bounded length.
+pub(crate) fn is_text(text: &Secret) -> bool {
+    text.len() <= limits::TEXT && text::utf8(text).is_ok()
+}
+
+/// Whether a reaction is a short word or an emoji.
+pub(crate) fn is_reaction(reaction: &str) -> bool {
+    text::line("reaction", limits::REACTION, reaction).is_ok()
+}
+
+/// Whether a message may disappear after so long.
+pub(crate) fn is_time(after: u64) -> bool {
+    (1..=limits::DISAPPEAR).contains(&after)
+}

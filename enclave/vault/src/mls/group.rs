@@ -1,0 +1,358 @@
+//! What vaults do with MLS groups: found one, join, say, hear, renew keys, add and remove.
+//!
+//! Credentials are VaultIds; that a signature key speaks for a vault is shown outside of MLS, by a
+//! signature of the vault's identity or by the word of a group's creator. Every message is
+//! encrypted. Nobody joins without a welcome, and no proposal travels alone.
+
+use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
+use openmls::prelude::{
+    Capabilities, Ciphersuite, GroupId, KeyPackage, KeyPackageIn, LeafNodeIndex,
+    LeafNodeParameters, Lifetime, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
+    PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent, ProtocolVersion, Sender,
+    SenderRatchetConfiguration, StagedWelcome,
+};
+use openmls_traits::OpenMlsProvider as _;
+use vettid_crypto::Entropy;
+use vettid_store::Change;
+use vettid_wire::id::VaultId;
+
+use super::framing::{bytes, not_opened, protocol_message, welcome_in};
+use super::member::{Keys, Member, credential, keeps_sender, member, members, vault_of};
+use super::primitives::Suite;
+use super::provider::{Provider, Signs};
+
+/// What MLS has made that others must be given.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// For those who were added.
+    pub(crate) welcome: Vec<u8>,
+    /// For those who were there.
+    pub(crate) commit: Vec<u8>,
+}
+
+/// A group that was joined.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    /// Its id.
+    pub(crate) id: Vec<u8>,
+    /// Everybody in it, this vault included.
+    pub(crate) members: Vec<Member>,
+}
+
+/// A message that was opened.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    /// Whose it is.
+    pub(crate) from: VaultId,
+    /// What goes with it, readable by whoever carries it and authenticated.
+    pub(crate) aad: Vec<u8>,
+    /// What it says; none for a change of the group, which is made.
+    pub(crate) said: Option<Vec<u8>>,
+    /// Whether this vault was put out by it.
+    pub(crate) removed: bool,
+}
+
+/// Why MLS does not do what it was asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum NotMls {
+    /// It belongs to a later state of the group.
+    #[error("message is of a later epoch")]
+    Early,
+    /// Not a message of this group, or one that this vault has no keys for.
+    #[error("message does not open")]
+    NotOpened,
+    /// It changes what its sender may not change.
+    #[error("message changes what it may not")]
+    NotAllowed,
+    /// There are no keys of the group, or MLS failed.
+    #[error("no keys of the group")]
+    NoKeys,
+}
+
+/// What MLS does for one conversation, within a transaction.
+#[derive(Debug)]
+pub(crate) struct Mls<'a>(Provider<'a>);
+
+impl<'a> Mls<'a> {
+    /// For the conversation of this id.
+    pub(crate) fn new(
+        change: &'a Change<'a>,
+        conversation: [u8; 16],
+        entropy: &mut dyn Entropy,
+    ) -> Self {
+        Self(Provider::new(change, conversation, entropy))
+    }
+
+    /// Makes what this vault can be added to one group with; one made before counts no more.
+    pub(crate) fn key_package(&self, keys: &Keys, suite: Suite) -> Result<Vec<u8>, NotMls> {
+        self.0
+            .storage()
+            .forget_key_packages()
+            .map_err(|_| NotMls::NoKeys)?;
+        let bundle = KeyPackage::builder()
+            .key_package_lifetime(always())
+            .leaf_node_capabilities(capabilities(suite))
+            .build(
+                suite.number(),
+                &self.0,
+                &Signs(&keys.signer),
+                credential(keys),
+            )
+            .map_err(|_| NotMls::NoKeys)?;
+        bundle
+            .key_package()
+            .tls_serialize_detached()
+            .map_err(|_| NotMls::NoKeys)
+    }
+
+    /// Who would be added with a key package.
+    pub(crate) fn owner_of(&self, package: &[u8], suite: Suite) -> Result<Member, NotMls> {
+        let package = self.package(package, suite)?;
+        let leaf = package.leaf_node();
+        member(leaf.credential(), leaf.signature_key().as_slice())
+    }
+
+    /// Makes a group in which this vault is alone.
+    pub(crate) fn found(&self, keys: &Keys, id: &[u8; 16], suite: Suite) -> Result<(), NotMls> {
+        let config = MlsGroupCreateConfig::builder()
+            .ciphersuite(suite.number())
+            .capabilities(capabilities(suite))
+            .lifetime(always())
+            .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+            .padding_size(PADDING)
+            .max_past_epochs(PAST_EPOCHS)
+            .sender_ratchet_configuration(ratchet())
+            .use_ratchet_tree_extension(true)
+            .build();
+        let id = GroupId::from_slice(id);
+        MlsGroup::new_with_group_id(&self.0, &Signs(&keys.signer), &config, id, credential(keys))
+            .map(drop)
+            .map_err(|_| NotMls::NoKeys)
+    }
+
+    /// Adds whoever made the key packages.
+    pub(crate) fn add(
+        &self,
+        keys: &Keys,
+        id: &[u8; 16],
+        packages: &[impl AsRef<[u8]>],
+    ) -> Result<Found, NotMls> {
+        let mut group = self.group(id)?;
+        let suite = suite_of(group.ciphersuite())?;
+        let packages = packages
+            .iter()
+            .map(|package| self.package(package.as_ref(), suite));
+        let packages: Vec<_> = packages.collect::<Result<_, _>>()?;
+        let (commit, welcome, _) = group
+            .add_members(&self.0, &Signs(&keys.signer), &packages)
+            .map_err(|_| NotMls::NotAllowed)?;
+        self.merge(&mut group)?;
+        Ok(Found {
+            welcome: bytes(&welcome)?,
+            commit: bytes(&commit)?,
+        })
+    }
+
+    /// Puts members out. Returns the commit.
+    pub(crate) fn remove(
+        &self,
+        keys: &Keys,
+        id: &[u8; 16],
+        vaults: &[VaultId],
+    ) -> Result<Vec<u8>, NotMls> {
+        let mut group = self.group(id)?;
+        let indices: Vec<LeafNodeIndex> = group
+            .members()
+            .filter(|found| vault_of(&found.credential).is_ok_and(|vault| vaults.contains(&vault)))
+            .map(|found| found.index)
+            .collect();
+        let (commit, _, _) = group
+            .remove_members(&self.0, &Signs(&keys.signer), &indices)
+            .map_err(|_| NotMls::NotAllowed)?;
+        self.merge(&mut group)?;
+        bytes(&commit)
+    }
+
+    /// Renews this vault's keys. Returns the commit.
+    pub(crate) fn renew(&self, keys: &Keys, id: &[u8; 16], aad: &[u8]) -> Result<Vec<u8>, NotMls> {
+        let mut group = self.group(id)?;
+        group.set_aad(aad.to_vec());
+        let bundle = group
+            .self_update(&self.0, &Signs(&keys.signer), LeafNodeParameters::default())
+            .map_err(|_| NotMls::NoKeys)?;
+        let commit = bytes(&bundle.into_commit())?;
+        self.merge(&mut group)?;
+        Ok(commit)
+    }
+
+    /// Joins the group that a welcome is for.
+    pub(crate) fn join(&self, welcome: &[u8]) -> Result<Joined, NotMls> {
+        let welcome = welcome_in(welcome)?;
+        let config = MlsGroupJoinConfig::builder()
+            .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+            .padding_size(PADDING)
+            .max_past_epochs(PAST_EPOCHS)
+            .sender_ratchet_configuration(ratchet())
+            .use_ratchet_tree_extension(true)
+            .build();
+        let group = StagedWelcome::build_from_welcome(&self.0, &config, welcome)
+            .map_err(|_| NotMls::NotOpened)?
+            .skip_lifetime_validation()
+            .build()
+            .map_err(|_| NotMls::NotOpened)?
+            .into_group(&self.0)
+            .map_err(|_| NotMls::NotOpened)?;
+        Ok(Joined {
+            id: group.group_id().as_slice().to_vec(),
+            members: members(&group)?,
+        })
+    }
+
+    /// Seals something for everybody else in the group.
+    pub(crate) fn say(
+        &self,
+        keys: &Keys,
+        id: &[u8; 16],
+        aad: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, NotMls> {
+        let mut group = self.group(id)?;
+        group.set_aad(aad.to_vec());
+        let message = group
+            .create_message(&self.0, &Signs(&keys.signer), plaintext)
+            .map_err(|_| NotMls::NoKeys)?;
+        bytes(&message)
+    }
+
+    /// Opens a message. A change of the group is made only where `allow` takes it, given who makes
+    /// it and in which epoch; it may renew its sender's keys, and only whoever `orders` may do more.
+    pub(crate) fn hear(
+        &self,
+        id: &[u8; 16],
+        message: &[u8],
+        orders: Option<&VaultId>,
+        allow: impl FnOnce(&VaultId, u64) -> bool,
+    ) -> Result<Heard, NotMls> {
+        let mut group = self.group(id)?;
+        let message = protocol_message(message)?;
+        if message.group_id() != group.group_id() {
+            return Err(NotMls::NotOpened);
+        }
+        let epoch = group.epoch();
+        if message.epoch() > epoch {
+            return Err(NotMls::Early);
+        }
+        let processed = group
+            .process_message(&self.0, message)
+            .map_err(|error| not_opened(&error))?;
+        let from = vault_of(processed.credential())?;
+        let Sender::Member(index) = *processed.sender() else {
+            return Err(NotMls::NotAllowed);
+        };
+        let aad = processed.aad().to_vec();
+        let mut heard = Heard {
+            from,
+            aad,
+            said: None,
+            removed: false,
+        };
+        match processed.into_content() {
+            ProcessedMessageContent::ApplicationMessage(said) => {
+                heard.said = Some(said.into_bytes());
+            }
+            ProcessedMessageContent::StagedCommitMessage(commit) => {
+                let key = group.member_at(index).map(|found| found.signature_key);
+                if !keeps_sender(&commit, &from, key.as_deref())
+                    || orders != Some(&from) && commit.queued_proposals().next().is_some()
+                    || !allow(&from, epoch.as_u64())
+                {
+                    return Err(NotMls::NotAllowed);
+                }
+                heard.removed = commit.self_removed();
+                group
+                    .merge_staged_commit(&self.0, *commit)
+                    .map_err(|_| NotMls::NoKeys)?;
+            }
+            _ => return Err(NotMls::NotAllowed),
+        }
+        Ok(heard)
+    }
+
+    /// Destroys the keys of a group.
+    pub(crate) fn forget(&self, id: &[u8; 16]) -> Result<(), NotMls> {
+        match MlsGroup::load(self.0.storage(), &GroupId::from_slice(id)) {
+            Ok(Some(mut group)) => group.delete(self.0.storage()).map_err(|_| NotMls::NoKeys),
+            Ok(None) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Number of the group's state.
+    pub(crate) fn epoch(&self, id: &[u8; 16]) -> Result<u64, NotMls> {
+        Ok(self.group(id)?.epoch().as_u64())
+    }
+
+    /// Everybody in the group, this vault included.
+    pub(crate) fn members(&self, id: &[u8; 16]) -> Result<Vec<Member>, NotMls> {
+        members(&self.group(id)?)
+    }
+
+    /// A secret that only members know, 32 bytes; another one in every epoch.
+    pub(crate) fn export(&self, id: &[u8; 16], label: &str) -> Result<Vec<u8>, NotMls> {
+        self.group(id)?
+            .export_secret(self.0.crypto(), label, &[], 32)
+            .map_err(|_| NotMls::NoKeys)
+    }
+
+    fn group(&self, id: &[u8; 16]) -> Result<MlsGroup, NotMls> {
+        MlsGroup::load(self.0.storage(), &GroupId::from_slice(id))
+            .map_err(|_| NotMls::NoKeys)?
+            .ok_or(NotMls::NoKeys)
+    }
+
+    fn merge(&self, group: &mut MlsGroup) -> Result<(), NotMls> {
+        group
+            .merge_pending_commit(&self.0)
+            .map_err(|_| NotMls::NoKeys)
+    }
+
+    fn package(&self, package: &[u8], suite: Suite) -> Result<KeyPackage, NotMls> {
+        let package =
+            KeyPackageIn::tls_deserialize_exact_bytes(package).map_err(|_| NotMls::NotOpened)?;
+        let package = package
+            .validate(self.0.crypto(), ProtocolVersion::Mls10)
+            .map_err(|_| NotMls::NotOpened)?;
+        match package.ciphersuite() == suite.number() {
+            true => Ok(package),
+            false => Err(NotMls::NotOpened),
+        }
+    }
+}
+
+/// A key package is used at once or never, which the vault's own clock decides.
+fn always() -> Lifetime {
+    Lifetime::init(0, u64::MAX)
+}
+
+fn ratchet() -> SenderRatchetConfiguration {
+    SenderRatchetConfiguration::new(OUT_OF_ORDER, FORWARD)
+}
+
+fn capabilities(suite: Suite) -> Capabilities {
+    Capabilities::new(None, Some(&[suite.number()]), None, None, None)
+}
+
+fn suite_of(number: Ciphersuite) -> Result<Suite, NotMls> {
+    [Suite::Classic, Suite::Hybrid]
+        .into_iter()
+        .find(|suite| suite.number() == number)
+        .ok_or(NotMls::NoKeys)
+}
+
+/// Messages are padded to a multiple of this, bytes: the host that keeps them sees their size.
+const PADDING: usize = 128;
+/// Earlier epochs whose messages can still be opened: those of the other side cross a renewal.
+const PAST_EPOCHS: usize = 5;
+/// Messages of one sender that may be overtaken by a later one and still be opened.
+const OUT_OF_ORDER: u32 = 64;
+/// Messages of one sender that may be missing before one that is opened.
+const FORWARD: u32 = 10_000;

@@ -1,0 +1,68 @@
+//! `connection.verify`: the owners have compared the digits.
+
+use vettid_wire::content::Content;
+use vettid_wire::operation::connection::{self, State};
+use vettid_wire::operation::feed::Kind;
+use vettid_wire::operation::message::Conversation;
+use vettid_wire::refusal::Code;
+
+use super::reply;
+use crate::audit::{self, Audit};
+use crate::connect::ending;
+use crate::effect::{Changing, Turning, Turns};
+use crate::grant::App;
+use crate::operation::Operation;
+use crate::stop::Stop;
+
+/// Says which digits the other owner sees. Others than this vault's own mean that somebody is in
+/// between: the connection ends, and that stays although the caller is refused.
+pub(crate) enum Verify {}
+
+impl Operation for Verify {
+    type Request = connection::Verify;
+    type Grant = App;
+    type Effect = Turns;
+    const AUDIT: Audit = Audit::Always;
+
+    fn run(
+        on: &mut Turning<'_>,
+        _: App,
+        request: connection::Verify,
+    ) -> Result<connection::Connection, Stop> {
+        let call = on.call;
+        let open = on.state.unlocked()?;
+        let verified = open.stir(&mut on.out, |on| {
+            let alike = compare(on, &request)?;
+            let (change, now) = (on.change, on.now);
+            audit::note_call(change, call, Some(&request.id.0), alike, now)?;
+            Ok(match alike {
+                true => Some(reply(on, &request.id)?),
+                false => None,
+            })
+        })?;
+        verified.ok_or_else(|| Code::CodesDiffer.into())
+    }
+}
+
+fn compare(on: &mut Changing<'_>, request: &connection::Verify) -> Result<bool, Stop> {
+    let mut found = on.change.connection(&request.id)?.ok_or(Code::NotFound)?;
+    let decided = matches!(
+        found.state,
+        State::Pending | State::Approved | State::Active
+    );
+    let code = found.safety_code.clone().filter(|_| decided);
+    let code = code.ok_or(Code::NotConnected)?;
+    if code == request.safety_code.trim() {
+        found.verified = Some(on.now);
+        on.change.put_connection(&found)?;
+        return Ok(true);
+    }
+    let content = match found.state {
+        State::Active => Content::Revoke,
+        _ => Content::Decline,
+    };
+    ending::end_and_say(on, &found, State::Declined, &content)?;
+    let conversation = Conversation::Connection(found.id);
+    on.tell_of(Kind::ConnectionDeclined, &conversation)?;
+    Ok(false)
+}

@@ -1,0 +1,56 @@
+//! `message.mark-read`: this owner has read a conversation up to a place.
+
+use vettid_wire::content::{Content, READ};
+use vettid_wire::id::MessageId;
+use vettid_wire::operation::connection::State;
+use vettid_wire::operation::message::Conversation;
+use vettid_wire::operation::{Done, message};
+
+use super::say;
+use crate::audit::Audit;
+use crate::effect::{Again, Changing};
+use crate::grant::App;
+use crate::operation::Operation;
+use crate::stop::Stop;
+
+/// Marks messages as read; their senders are told, unless this owner does not want that.
+pub(crate) enum MarkRead {}
+
+impl Operation for MarkRead {
+    type Request = message::MarkRead;
+    type Grant = App;
+    type Effect = Again;
+    const AUDIT: Audit = Audit::Never;
+
+    fn run(on: &mut Changing<'_>, _: App, request: message::MarkRead) -> Result<Done, Stop> {
+        let conversation = &request.conversation;
+        let unread = on.change.unread_through(conversation, request.through)?;
+        let mut read: Vec<MessageId> = Vec::with_capacity(unread.len());
+        for message in unread {
+            let disappears = message.disappear_after.map(|after| on.now.plus(after));
+            on.change.mark_read(&message.id, on.now, disappears)?;
+            read.push(message.id);
+        }
+        if read.is_empty() {
+            return Ok(Done {});
+        }
+        on.message_changed()?;
+        if tells(on, conversation)? {
+            for some in read.chunks(READ) {
+                say(on, conversation, &Content::Read(some.to_vec()), None)?;
+            }
+        }
+        Ok(Done {})
+    }
+}
+
+/// Whether senders in a conversation are told.
+fn tells(on: &Changing<'_>, conversation: &Conversation) -> Result<bool, Stop> {
+    Ok(match conversation {
+        Conversation::Connection(id) => on
+            .change
+            .connection(id)?
+            .is_some_and(|found| found.state == State::Active && !found.settings.no_read_receipts),
+        Conversation::Group(id) => on.change.group(id)?.is_some_and(|group| group.member),
+    })
+}

@@ -1,0 +1,75 @@
+//! `message.*`.
+
+mod changes;
+mod edit;
+mod get;
+mod list;
+mod mark_read;
+mod react;
+mod remove;
+mod search;
+mod send;
+
+pub(crate) use changes::Changes;
+pub(crate) use edit::Edit;
+pub(crate) use get::Get;
+pub(crate) use list::List;
+pub(crate) use mark_read::MarkRead;
+pub(crate) use react::React;
+pub(crate) use remove::Remove;
+pub(crate) use search::Search;
+pub(crate) use send::Send;
+
+use vettid_wire::content::Content;
+use vettid_wire::id::MessageId;
+use vettid_wire::limits;
+use vettid_wire::operation::connection::State;
+use vettid_wire::operation::message::{Conversation, Message};
+use vettid_wire::refusal::{Code, Refusal};
+
+use crate::circle;
+use crate::connect::channel;
+use crate::effect::Changing;
+use crate::stop::Stop;
+
+/// Says something in a conversation that this vault has a part in.
+fn say(
+    on: &mut Changing<'_>,
+    conversation: &Conversation,
+    content: &Content,
+    message: Option<MessageId>,
+) -> Result<(), Stop> {
+    let waiting = usize::try_from(on.change.count_outbox()?).unwrap_or(usize::MAX);
+    if waiting >= limits::OUTBOX {
+        let (max, size) = (limits::OUTBOX, waiting.saturating_add(1));
+        return Err(Refusal::limit("outbox", max, size).into());
+    }
+    match conversation {
+        Conversation::Connection(id) => {
+            let connection = on.change.connection(id)?.ok_or(Code::NotFound)?;
+            if connection.state != State::Active {
+                return Err(Code::NotConnected.into());
+            }
+            channel::say(on, id, content, message)?;
+            Ok(on.change.touch_connection(id, on.now)?)
+        }
+        Conversation::Group(id) => circle::say(on, id, content, message),
+    }
+}
+
+/// A message that was not removed.
+fn present(on: &Changing<'_>, id: &MessageId) -> Result<Message, Stop> {
+    let found = on.change.message(id)?;
+    found
+        .filter(|message| message.removed.is_none())
+        .ok_or_else(|| Code::NotFound.into())
+}
+
+/// A message of this owner that was not removed.
+fn own(on: &Changing<'_>, id: &MessageId) -> Result<Message, Stop> {
+    let message = present(on, id)?;
+    match message.from {
+        None => Ok(message),
+        Some(_) => Err(Code::NotAllowed.into()),
+    }
+}

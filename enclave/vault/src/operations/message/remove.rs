@@ -1,0 +1,36 @@
+//! `message.remove`: takes a message away.
+
+use vettid_wire::content::Content;
+use vettid_wire::operation::{Done, message};
+
+use super::{own, present, say};
+use crate::audit::Audit;
+use crate::effect::{Changing, Once};
+use crate::grant::App;
+use crate::operation::Operation;
+use crate::stop::Stop;
+
+/// Takes a message away: here, or on every side if this owner has sent it.
+pub(crate) enum Remove {}
+
+impl Operation for Remove {
+    type Request = message::Remove;
+    type Grant = App;
+    type Effect = Once;
+    const AUDIT: Audit = Audit::Never;
+
+    fn run(on: &mut Changing<'_>, _: App, request: message::Remove) -> Result<Done, Stop> {
+        let message = match request.everywhere {
+            true => own(on, &request.id)?,
+            false => present(on, &request.id)?,
+        };
+        if request.everywhere {
+            let content = Content::Remove(request.id);
+            say(on, &message.conversation, &content, None)?;
+        }
+        on.change.remove_message(&request.id, on.now)?;
+        on.change.index_message(&request.id)?;
+        on.message_changed()?;
+        Ok(Done {})
+    }
+}

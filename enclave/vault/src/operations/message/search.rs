@@ -1,0 +1,41 @@
+//! `message.search`: messages whose text matches.
+
+use vettid_wire::limits;
+use vettid_wire::operation::message::{self, Messages};
+use vettid_wire::refusal::Code;
+
+use crate::audit::Audit;
+use crate::effect::{Reading, Reads};
+use crate::grant::Device;
+use crate::operation::Operation;
+use crate::stop::Stop;
+use crate::text;
+
+/// Searches the text of messages, newest first. The first search builds the index.
+pub(crate) enum Search {}
+
+impl Operation for Search {
+    type Request = message::Search;
+    type Grant = Device;
+    type Effect = Reads;
+    const AUDIT: Audit = Audit::Never;
+
+    fn run(on: &mut Reading<'_>, _: Device, request: message::Search) -> Result<Messages, Stop> {
+        text::at_most("search", limits::SEARCH, request.text.len())?;
+        on.database.build_message_index()?;
+        let view = on.view();
+        let found = request.text.expose(|text| {
+            let text = std::str::from_utf8(text).map_err(|_| Code::InvalidValue)?;
+            let conversation = request.conversation.as_ref();
+            Ok::<_, Stop>(view.search_messages(text, conversation, request.limit)?)
+        })?;
+        let mut messages = Vec::with_capacity(found.len());
+        for id in found {
+            messages.extend(view.message(&id)?);
+        }
+        Ok(Messages {
+            messages,
+            more: false,
+        })
+    }
+}

@@ -1,0 +1,236 @@
+//! Conversations of several vaults.
+
+use vettid_wire::id::{ConnectionId, GroupId};
+use vettid_wire::operation::connection;
+use vettid_wire::operation::feed;
+use vettid_wire::operation::group::{self, Group};
+use vettid_wire::operation::message::{self, Conversation, Receipt};
+use vettid_wire::refusal::Code;
+
+use crate::fixture::{Chaos, Net, Owner, refused, text};
+
+/// Owner 0 is connected with all others, and has made a group of them.
+fn circle(members: u8) -> (Net, GroupId, Vec<ConnectionId>) {
+    let mut net = Net::of(members);
+    let connections: Vec<_> = (1..usize::from(members))
+        .map(|other| net.connect(0, other))
+        .collect();
+    let create = group::Create {
+        name: "friends".into(),
+        members: connections.clone(),
+    };
+    let id = net.owners[0].call(&create).expect("created").id;
+    net.run();
+    (net, id, connections)
+}
+
+fn get(owner: &mut Owner, id: GroupId) -> Group {
+    owner.call(&group::Get { id }).expect("group")
+}
+
+fn say(owner: &mut Owner, id: GroupId, words: &str) -> vettid_wire::id::MessageId {
+    owner
+        .call(&text(Conversation::Group(id), words))
+        .expect("sent")
+        .id
+}
+
+#[test]
+fn everybody_hears_everybody() {
+    let (mut net, id, _) = circle(4);
+
+    for index in 0..4 {
+        let group = get(&mut net.owners[index], id);
+        assert!(group.member && group.name == "friends");
+        assert_eq!(group.members.len(), 3, "{index}");
+        say(&mut net.owners[index], id, &format!("from {index}"));
+        net.run();
+    }
+
+    for index in 0..4 {
+        let lines = net.owners[index].lines_in(Conversation::Group(id));
+        assert_eq!(lines.len(), 4, "{index}: {lines:?}");
+    }
+    let kinds = net.owners[3].feed_kinds();
+    assert!(kinds.contains(&feed::Kind::GroupJoined));
+}
+
+#[test]
+fn receipt_is_the_least_of_all_members() {
+    let (mut net, id, _) = circle(3);
+    net.owners[2].reopen();
+
+    let sent = say(&mut net.owners[0], id, "hello");
+    net.run();
+
+    let receipt = |owner: &mut Owner| {
+        let message = owner.call(&message::Get { id: sent }).expect("message");
+        message.receipt
+    };
+    assert_eq!(receipt(&mut net.owners[0]), Some(Receipt::Stored));
+    net.owners[2].recover();
+    net.drain_mail(2);
+    for index in [1, 2] {
+        let read = message::MarkRead {
+            conversation: Conversation::Group(id),
+            through: 1,
+        };
+        net.owners[index].call(&read).expect("read");
+        net.run();
+    }
+    assert_eq!(receipt(&mut net.owners[0]), Some(Receipt::Read));
+}
+
+#[test]
+fn member_that_was_put_out_reads_nothing_later() {
+    let (mut net, id, _) = circle(3);
+    let out = net.owners[2].vault_id;
+
+    let remove = group::Remove { id, member: out };
+    net.owners[0].call(&remove).expect("removed");
+    net.run();
+    say(&mut net.owners[1], id, "without you");
+    let carried = net.on_the_way();
+    net.run();
+
+    assert!(!get(&mut net.owners[2], id).member);
+    assert!(carried.iter().all(|outbound| outbound.to != out));
+    // Even what it gets hold of does not open.
+    for outbound in carried {
+        net.owners[2].receive(&outbound);
+    }
+    assert!(net.owners[2].lines_in(Conversation::Group(id)).is_empty());
+    assert_eq!(
+        net.owners[0].lines_in(Conversation::Group(id)),
+        ["without you"]
+    );
+    let refusal = net.owners[2].call(&text(Conversation::Group(id), "hey"));
+    assert_eq!(refusal, refused(Code::NotConnected));
+}
+
+#[test]
+fn member_leaves_and_the_group_ends_with_its_creator() {
+    let (mut net, id, _) = circle(3);
+
+    net.owners[1].call(&group::Leave { id }).expect("left");
+    net.run();
+    assert_eq!(get(&mut net.owners[0], id).members.len(), 1);
+    assert_eq!(get(&mut net.owners[2], id).members.len(), 1);
+    net.owners[0].call(&group::Leave { id }).expect("left");
+    net.run();
+
+    assert!(!get(&mut net.owners[2], id).member);
+    let kinds = net.owners[2].feed_kinds();
+    assert!(kinds.contains(&feed::Kind::GroupLeft));
+}
+
+#[test]
+fn only_the_creator_adds_removes_and_renames() {
+    let (mut net, id, connections) = circle(3);
+    let member = net.owners[0].vault_id;
+
+    let rename = group::Rename {
+        id,
+        name: "mine".into(),
+    };
+    assert_eq!(net.owners[1].call(&rename), refused(Code::NotCreator));
+    let remove = group::Remove { id, member };
+    assert_eq!(net.owners[1].call(&remove), refused(Code::NotCreator));
+    let add = group::Add {
+        id,
+        member: connections[0],
+    };
+    assert_eq!(net.owners[1].call(&add), refused(Code::NotCreator));
+    net.owners[0].call(&rename).expect("renamed");
+    net.run();
+
+    assert_eq!(get(&mut net.owners[2], id).name, "mine");
+}
+
+#[test]
+fn end_of_a_connection_with_the_creator_ends_membership() {
+    let (mut net, id, connections) = circle(3);
+
+    let revoke = connection::Revoke { id: connections[1] };
+    net.owners[2].call(&revoke).expect("revoked");
+    net.run();
+
+    assert!(!get(&mut net.owners[2], id).member);
+    assert_eq!(get(&mut net.owners[0], id).members.len(), 1);
+    say(&mut net.owners[1], id, "still two");
+    net.run();
+    assert_eq!(
+        net.owners[0].lines_in(Conversation::Group(id)),
+        ["still two"]
+    );
+}
+
+#[test]
+fn group_grows_and_talks_over_a_wild_network() {
+    let mut net = Net::seeded(5, 3, Chaos::WILD);
+    let connections: Vec<_> = (1..5).map(|other| net.connect(0, other)).collect();
+    let create = group::Create {
+        name: "wild".into(),
+        members: connections[..2].to_vec(),
+    };
+    let id = net.owners[0].call(&create).expect("created").id;
+    net.run();
+    for member in &connections[2..] {
+        let add = group::Add {
+            id,
+            member: *member,
+        };
+        net.owners[0].call(&add).expect("added");
+        say(&mut net.owners[1], id, "meanwhile");
+    }
+    net.run();
+    for index in 0..5 {
+        say(&mut net.owners[index], id, &format!("{index}"));
+    }
+    net.run();
+
+    for index in 0..5 {
+        let lines = net.owners[index].lines_in(Conversation::Group(id));
+        let heard: Vec<_> = (0..5)
+            .filter(|other| {
+                lines
+                    .iter()
+                    .any(|line| line.trim_start_matches('>') == other.to_string())
+            })
+            .collect();
+        assert_eq!(heard, [0, 1, 2, 3, 4], "{index}: {lines:?}");
+    }
+}
+
+#[test]
+fn member_that_was_restored_is_added_anew() {
+    let (mut net, id, _) = circle(3);
+    let old = net.owners[2].host.clone();
+    for _ in 0..2 {
+        let rename = group::Add {
+            id,
+            member: ConnectionId([0; 16]),
+        };
+        assert!(net.owners[0].call(&rename).is_err());
+    }
+    let out = net.owners[1].vault_id;
+    net.owners[0]
+        .call(&group::Remove { id, member: out })
+        .expect("removed");
+    net.run();
+
+    net.lose_everything();
+    net.owners[2].host = old;
+    net.owners[2].head = None;
+    net.owners[2].recover();
+    say(&mut net.owners[0], id, "are you there?");
+    net.run();
+    net.advance(11 * vettid_wire::time::MINUTE);
+    net.tick();
+    net.run();
+
+    // What it cannot open is refused, so its sender is told; the connection itself goes on.
+    let kinds = net.owners[0].feed_kinds();
+    let lines = net.owners[2].lines_in(Conversation::Group(id));
+    assert!(kinds.contains(&feed::Kind::MessageFailed) || !lines.is_empty());
+}

@@ -1,0 +1,157 @@
+//! Two vaults meet, over a network that does its worst.
+
+use vettid_wire::operation::connection::{self, State};
+use vettid_wire::operation::feed;
+use vettid_wire::operation::invitation;
+use vettid_wire::refusal::Code;
+
+use crate::fixture::{Chaos, Net, refused};
+
+#[test]
+fn owners_meet_compare_digits_and_approve() {
+    let mut net = Net::of(2);
+
+    let id = net.meet(0, 1);
+
+    let (a, b) = (net.owners[0].connection(id), net.owners[1].connection(id));
+    assert_eq!((a.state, b.state), (State::Pending, State::Pending));
+    assert!(a.safety_code.is_some() && a.safety_code == b.safety_code);
+    assert_eq!(a.vault, net.owners[1].vault_id);
+    assert_eq!(b.vault, net.owners[0].vault_id);
+    assert!(!a.card.fields.is_empty() && !b.card.fields.is_empty());
+    assert_eq!(net.owners[0].approve(id), Ok(State::Approved));
+    net.run();
+    assert_eq!(net.owners[1].connection_state(id), State::Pending);
+    assert_eq!(net.owners[1].approve(id), Ok(State::Active));
+    net.run();
+    assert_eq!(net.owners[0].connection_state(id), State::Active);
+    for owner in &mut net.owners {
+        let kinds = owner.feed_kinds();
+        assert!(kinds.contains(&feed::Kind::ConnectionPending));
+        assert!(kinds.contains(&feed::Kind::ConnectionActive));
+    }
+}
+
+#[test]
+fn nothing_is_left_to_be_delivered_and_messages_go_both_ways() {
+    let mut net = Net::of(2);
+    let id = net.connect(0, 1);
+
+    net.owners[0].say(id, "hello");
+    net.owners[1].say(id, "hi");
+    net.run();
+    net.owners[0].say(id, "how are you?");
+    net.run();
+
+    assert_eq!(net.owners[0].lines(id), [">hello", "hi", ">how are you?"]);
+    assert_eq!(net.owners[1].lines(id), [">hi", "hello", "how are you?"]);
+    assert_eq!(net.on_the_way(), []);
+}
+
+#[test]
+fn owners_meet_and_talk_over_a_wild_network() {
+    for seed in 0..6 {
+        let mut net = Net::seeded(2, seed, Chaos::WILD);
+        let id = net.connect(0, 1);
+        for number in 0..10 {
+            net.owners[0].say(id, &format!("a{number}"));
+            net.owners[1].say(id, &format!("b{number}"));
+            if number % 3 == 0 {
+                net.step();
+            }
+        }
+        net.run();
+
+        for (own, other) in [(0, "b"), (1, "a")] {
+            let lines = net.owners[own].lines(id);
+            let heard: Vec<_> = lines.iter().filter(|line| !line.starts_with('>')).collect();
+            let expected: Vec<_> = (0..10).map(|number| format!("{other}{number}")).collect();
+            assert!(heard.iter().copied().eq(&expected), "{seed}: {heard:?}");
+        }
+    }
+}
+
+#[test]
+fn second_vault_that_uses_an_invitation_gets_nothing() {
+    let mut net = Net::of(3);
+    let link = net.owners[0].invite();
+    let first = net.owners[1].accept(link.clone()).expect("accepted");
+    net.run();
+
+    let second = net.owners[2].accept(link).expect("accepted");
+    net.run();
+
+    assert_eq!(net.owners[1].connection_state(first), State::Pending);
+    assert_eq!(net.owners[2].connection_state(second), State::Declined);
+    let list = connection::List {
+        state: None,
+        archived: false,
+        tag: None,
+        after: None,
+        limit: None,
+    };
+    assert_eq!(
+        net.owners[0].call(&list).expect("list").connections.len(),
+        1
+    );
+}
+
+#[test]
+fn canceled_and_expired_invitations_cannot_be_used() {
+    let mut net = Net::of(2);
+    let link = net.owners[0].invite();
+    let invitations = net.owners[0].call(&invitation::List {}).expect("list");
+    let id = invitations.invitations[0].id;
+    net.owners[0]
+        .call(&invitation::Cancel { id })
+        .expect("canceled");
+
+    let connection = net.owners[1].accept(link).expect("accepted");
+    net.run();
+
+    assert_eq!(net.owners[1].connection_state(connection), State::Declined);
+    let late = net.owners[0].invite();
+    net.advance(8 * vettid_wire::time::DAY);
+    assert_eq!(net.owners[1].accept(late), refused(Code::InvitationInvalid));
+}
+
+#[test]
+fn digits_that_differ_end_the_attempt_on_both_sides() {
+    let mut net = Net::of(2);
+    let id = net.meet(0, 1);
+    let code = net.owners[0].connection(id).safety_code.expect("code");
+    let other = if code == "000000" { "000001" } else { "000000" };
+
+    let verify = |safety_code: &str| connection::Verify {
+        id,
+        safety_code: safety_code.into(),
+    };
+    let verified = net.owners[1].call(&verify(&code)).expect("alike");
+    assert!(verified.verified.is_some());
+    assert_eq!(
+        net.owners[0].call(&verify(other)),
+        refused(Code::CodesDiffer)
+    );
+    net.run();
+
+    for owner in &mut net.owners {
+        assert_eq!(owner.connection_state(id), State::Declined);
+        assert!(owner.feed_kinds().contains(&feed::Kind::ConnectionDeclined));
+    }
+    assert!(net.owners[0].audited("connection.verify", false));
+}
+
+#[test]
+fn attempt_that_nobody_approves_ends_after_a_week() {
+    let mut net = Net::of(2);
+    let id = net.meet(0, 1);
+    net.owners[0].approve(id).expect("approved");
+    net.run();
+
+    net.advance(7 * vettid_wire::time::DAY + 1);
+    net.tick();
+
+    for owner in &mut net.owners {
+        assert_eq!(owner.connection_state(id), State::Declined);
+    }
+}
