@@ -117,6 +117,7 @@ fn puts(node: &mut Node, owner: &mut Owner, victim: Victim) {
 
 /// PIN changes, interrupted: exactly one PIN opens the vault, and the new one if it was acknowledged.
 fn pin_changes(node: &mut Node, owner: &mut Owner, victim: Victim) {
+    let mut changes = 0;
     for round in 0..rounds() {
         owner.come_back();
         let next = format!("{:06}", 500_000 + 100 * round + victim as u64);
@@ -152,11 +153,15 @@ fn pin_changes(node: &mut Node, owner: &mut Owner, victim: Victim) {
                 }
             }
         });
+        changes += usize::from(opened);
         if !opened {
             assert!(!acknowledged, "an acknowledged change was lost");
             owner.pin = earlier;
             owner.come_back();
         }
+        // A PIN that is valid came with its event, or it is not valid.
+        let done = owner.audited("pin.change").expect("told");
+        assert_eq!(done.into_iter().filter(|done| *done).count(), changes);
     }
     owner.verified_audit().expect("verified");
 }
