@@ -7,13 +7,10 @@
 //! not written down once more.
 
 use rusqlite::session::Session;
-use vettid_crypto::{Zeroizing, seal};
-use vettid_wire::limits;
+use vettid_crypto::Zeroizing;
 
 use crate::StoreError;
-
-/// Most bytes of one changeset: sealed, it fits a record.
-const MAX: usize = limits::RECORD - seal::OVERHEAD;
+use crate::record::CHANGESET as MAX;
 
 /// What one transaction changed. Plaintext: wiped on drop, never printed.
 pub struct Changeset(Zeroizing<Vec<u8>>);

@@ -11,15 +11,18 @@ use crate::call::Call;
 use crate::effect::Served;
 use crate::lifecycle::State;
 use crate::outside::Outside;
+use crate::pace::Pace;
 use crate::stop::Stop;
 use crate::table;
 
 /// Id of the reply to bytes that have none.
 const NO_REQUEST: RequestId = RequestId([0; 16]);
 
-/// Serves one request. Says for which id; refusals are part of what came of it.
+/// Serves one request. Says for which id; refusals are part of what came of it. A request that
+/// comes too fast is not looked at beyond its id.
 pub(crate) fn serve(
     state: &mut State,
+    pace: &mut Pace,
     caller: &Caller,
     bytes: &[u8],
     out: &mut Outside<'_>,
@@ -31,7 +34,14 @@ pub(crate) fn serve(
     let Ok(request) = cbor::decode::<Request>(bytes) else {
         return (NO_REQUEST, Err(Code::Malformed.into()));
     };
-    let served = serve_request(state, &Call::new(caller, &request, bytes), out);
+    let call = Call::new(caller, &request, bytes);
+    let registered = state
+        .header()
+        .is_some_and(|header| header.device(&caller.device_key).is_some());
+    let served = match pace.take(&call.device, registered, out.now) {
+        Ok(()) => serve_request(state, &call, out),
+        Err(too_fast) => Err(too_fast.into()),
+    };
     (request.id, served)
 }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use vettid_crypto::VaultKey;
-use vettid_store::{Change, Committed, Database, View};
+use vettid_store::{Attempts, Change, Committed, Database, Header, Lock, View};
 use vettid_wire::id::{DeviceId, SessionId};
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{Secret, limits};
 
 use super::Gate;
-use super::gate::RightPin;
+use super::gate::{Charge, RightPin};
 use crate::audit;
 use crate::call::Call;
 use crate::outside::Outside;
@@ -49,6 +49,65 @@ impl Unlocked {
         Ok(value)
     }
 
+    /// Runs one transaction and hands its record on, which also carries the header as `turn` leaves
+    /// it. The `settled` oldest attempts that the audit chain lacks go into it. On a refusal nothing
+    /// has changed.
+    fn commit_with_header<T>(
+        &mut self,
+        out: &mut Outside<'_>,
+        settled: usize,
+        turn: impl FnOnce(&mut Header),
+        body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let Self {
+            gate,
+            key,
+            database,
+            ..
+        } = self;
+        let tried = gate.header.unaudited.iter().take(settled);
+        let committed: Result<Committed<T>, Stop> = database.transaction(|change| {
+            for attempt in tried {
+                audit::note_attempt(change, attempt)?;
+            }
+            body(change, out)
+        });
+        let Committed { value, changeset } = committed?;
+        let header = &mut gate.header;
+        header.unaudited.clear();
+        header.time_floor = header.time_floor.max(out.now);
+        turn(header);
+        match changeset {
+            Some(changeset) => gate.log.joint(header, &changeset, key, out)?,
+            None => gate.log.header(header, out)?,
+        }
+        Ok(value)
+    }
+
+    /// Commits what a right PIN was proven for. The same record clears the account of wrong PINs,
+    /// puts those that were tried before into the audit chain, and replaces the lock, if there is
+    /// another one. On a refusal the attempt is given back and nothing else has changed.
+    pub(crate) fn commit_right_pin<T>(
+        &mut self,
+        charge: Charge,
+        lock: Option<Lock>,
+        out: &mut Outside<'_>,
+        body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let wrong = self.gate.header.unaudited.len().saturating_sub(1);
+        let turn = |header: &mut Header| {
+            header.attempts = Attempts::default();
+            if let Some(lock) = lock {
+                header.lock = lock;
+            }
+        };
+        let committed = self.commit_with_header(out, wrong, turn, body);
+        if let Err(Stop::Refused(_)) = &committed {
+            self.gate.give_back(charge, out)?;
+        }
+        committed
+    }
+
     /// Adds to the audit chain that a call was refused.
     pub(crate) fn note_refusal(
         &mut self,
@@ -69,14 +128,16 @@ impl Unlocked {
         call: &Call<'_>,
         out: &mut Outside<'_>,
     ) -> Result<RightPin, Stop> {
-        match self.gate.try_pin(pin, out) {
-            Err(Stop::Refused(refusal)) => {
-                self.pins.forget(call);
-                self.note_refusal(call, out, None)?;
-                Err(refusal.into())
+        let tried = self.gate.try_pin(pin, call, out);
+        if let Err(Stop::Refused(_)) = &tried {
+            self.pins.forget(call);
+            match self.gate.header.unaudited.len() {
+                // It has to wait, and was not charged.
+                0 => self.note_refusal(call, out, None)?,
+                all => self.commit_with_header(out, all, |_| (), |_, _| Ok(()))?,
             }
-            tried => tried,
         }
+        tried
     }
 }
 
