@@ -7,13 +7,13 @@
 //! not written down once more.
 
 use rusqlite::session::Session;
-use vettid_crypto::Zeroizing;
+use vettid_crypto::WipedVec;
 
 use crate::StoreError;
 use crate::record::CHANGESET as MAX;
 
 /// What one transaction changed. Plaintext: wiped on drop, never printed.
-pub struct Changeset(Zeroizing<Vec<u8>>);
+pub struct Changeset(WipedVec);
 
 impl Changeset {
     /// What a session recorded, if it recorded anything.
@@ -21,7 +21,7 @@ impl Changeset {
         if session.is_empty() {
             return Ok(None);
         }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+        let mut bytes = WipedVec::new(Vec::with_capacity(4096));
         session.patchset_strm(&mut *bytes)?;
         match bytes.len() {
             0 => Ok(None),
@@ -31,7 +31,7 @@ impl Changeset {
     }
 
     /// Takes over what a record was opened to.
-    pub(crate) fn from_plaintext(bytes: Zeroizing<Vec<u8>>) -> Self {
+    pub(crate) fn from_plaintext(bytes: WipedVec) -> Self {
         Self(bytes)
     }
 

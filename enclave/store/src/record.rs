@@ -23,7 +23,7 @@
 //! every record before the newest is held by the chain; so no half of another record is ever used.
 
 use vettid_crypto::seal::{self, NotOpened};
-use vettid_crypto::{Label, SealingKey, SymmetricKey, VaultKey, Zeroizing, digest};
+use vettid_crypto::{Label, SealingKey, SymmetricKey, VaultKey, WipedVec, digest};
 use vettid_wire::cbor;
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
@@ -203,7 +203,7 @@ impl Record {
         label: Label,
         sealed: &[u8],
         beside: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, RecordError> {
+    ) -> Result<WipedVec, RecordError> {
         self.place(space)
             .with_context(self.kind, beside, |context| {
                 seal::open(key, label, context, sealed)
