@@ -13,6 +13,8 @@ use vettid_wire::time::{SECOND, UnixMillis};
 
 /// What one request takes out of a bucket: thousandths, so that each millisecond puts whole ones in.
 const REQUEST: u64 = 1_000;
+/// Bytes of a request that count as one more.
+const SHARE: usize = 4096;
 /// What a bucket holds.
 const FULL: u64 = limits::DEVICE_BURST * REQUEST;
 
@@ -25,14 +27,18 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Takes one request out of the bucket of its device, or refuses it until there is one.
+    /// Takes a request of so many bytes out of the bucket of its device, or refuses it until there
+    /// is room. A large one counts as several: it costs as much.
     pub(crate) fn take(
         &mut self,
         device: &DeviceId,
         registered: bool,
+        bytes: usize,
         now: UnixMillis,
     ) -> Result<(), Refusal> {
-        self.bucket(device, registered, now).take(now)
+        let weight = u64::try_from(bytes / SHARE).unwrap_or(u64::MAX);
+        let cost = weight.saturating_add(1).saturating_mul(REQUEST).min(FULL);
+        self.bucket(device, registered, now).take(cost, now)
     }
 
     fn bucket(&mut self, device: &DeviceId, registered: bool, now: UnixMillis) -> &mut Bucket {
@@ -74,10 +80,11 @@ impl Bucket {
         self.level.saturating_add(refilled).min(FULL)
     }
 
-    fn take(&mut self, now: UnixMillis) -> Result<(), Refusal> {
+    /// A clock that was set back gives nothing for the time until now, and goes on from there.
+    fn take(&mut self, cost: u64, now: UnixMillis) -> Result<(), Refusal> {
         self.level = self.level(now);
-        self.at = self.at.max(now);
-        match self.level.checked_sub(REQUEST) {
+        self.at = now;
+        match self.level.checked_sub(cost) {
             Some(left) => {
                 self.level = left;
                 Ok(())
@@ -106,7 +113,7 @@ mod tests {
     /// Takes as many requests as there are, at one moment.
     fn drain(pace: &mut Pace, device: &DeviceId, registered: bool, now: UnixMillis) -> u64 {
         let mut taken = 0;
-        while pace.take(device, registered, now).is_ok() {
+        while pace.take(device, registered, 100, now).is_ok() {
             taken += 1;
         }
         taken
@@ -118,7 +125,7 @@ mod tests {
 
         assert_eq!(drain(&mut pace, &PHONE, true, NOW), limits::DEVICE_BURST);
 
-        let refusal = pace.take(&PHONE, true, NOW).expect_err("too fast");
+        let refusal = pace.take(&PHONE, true, 100, NOW).expect_err("too fast");
         assert_eq!(
             (refusal.code, refusal.retry_after),
             (Code::TooFast, Some(1))
@@ -140,7 +147,7 @@ mod tests {
     fn who_waits_as_told_is_served_again() {
         let mut pace = Pace::default();
         drain(&mut pace, &PHONE, true, NOW);
-        let refusal = pace.take(&PHONE, true, NOW).expect_err("too fast");
+        let refusal = pace.take(&PHONE, true, 100, NOW).expect_err("too fast");
         let wait = refusal.retry_after.expect("told") * SECOND;
 
         let taken = drain(&mut pace, &PHONE, true, NOW.plus(wait));
@@ -153,8 +160,8 @@ mod tests {
         let mut pace = Pace::default();
         drain(&mut pace, &PHONE, true, NOW);
 
-        assert!(pace.take(&numbered(7), true, NOW).is_ok());
-        assert!(pace.take(&numbered(8), false, NOW).is_ok());
+        assert!(pace.take(&numbered(7), true, 100, NOW).is_ok());
+        assert!(pace.take(&numbered(8), false, 100, NOW).is_ok());
     }
 
     #[test]
@@ -170,12 +177,25 @@ mod tests {
     }
 
     #[test]
-    fn clock_that_was_set_back_gives_nothing() {
+    fn clock_that_was_set_back_gives_nothing_and_takes_nothing() {
         let mut pace = Pace::default();
         drain(&mut pace, &PHONE, true, NOW);
+        let earlier = UnixMillis(NOW.0 - 3_600 * SECOND);
 
-        assert_eq!(drain(&mut pace, &PHONE, true, UnixMillis(0)), 0);
-        assert_eq!(drain(&mut pace, &PHONE, true, NOW), 0);
+        assert_eq!(drain(&mut pace, &PHONE, true, earlier), 0);
+        let taken = drain(&mut pace, &PHONE, true, earlier.plus(SECOND));
+        assert_eq!(taken, limits::DEVICE_REQUESTS);
+    }
+
+    #[test]
+    fn large_requests_count_as_several() {
+        let mut pace = Pace::default();
+
+        let served = (0..limits::DEVICE_BURST)
+            .take_while(|_| pace.take(&PHONE, true, 4 * SHARE, NOW).is_ok())
+            .count();
+
+        assert_eq!(u64::try_from(served), Ok(limits::DEVICE_BURST / 5));
     }
 
     proptest! {
@@ -188,7 +208,7 @@ mod tests {
             for (number, registered, pause) in steps {
                 now = now.plus(pause);
                 for _ in 0..20 {
-                    let taken = pace.take(&numbered(number), registered, now).is_ok();
+                    let taken = pace.take(&numbered(number), registered, 100, now).is_ok();
                     *served.entry(number).or_default() += u64::from(taken);
                 }
                 prop_assert!(pace.devices.len() <= limits::DEVICES);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vettid_crypto::VaultKey;
 use vettid_store::{Attempts, Change, Committed, Database, Header, Lock, View};
 use vettid_wire::id::{DeviceId, SessionId};
-use vettid_wire::time::UnixMillis;
+use vettid_wire::time::{HOUR, UnixMillis};
 use vettid_wire::{Secret, limits};
 
 use super::Gate;
@@ -26,6 +26,27 @@ pub(crate) struct Unlocked {
     pub(crate) last_event: UnixMillis,
     /// When to forget next what need not be kept.
     pub(crate) next_upkeep: UnixMillis,
+    /// Refusals that may be noted yet.
+    pub(crate) refusals: Refusals,
+}
+
+/// How many refusals the audit chain takes: a device that repeats what is refused must not fill the
+/// vault with the traces of it. The first ones of an hour say enough.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    hour: u64,
+    noted: u32,
+}
+
+impl Refusals {
+    fn may_note(&mut self, now: UnixMillis) -> bool {
+        let hour = now.0 / HOUR;
+        if self.hour != hour {
+            *self = Self { hour, noted: 0 };
+        }
+        self.noted = self.noted.saturating_add(1);
+        self.noted <= limits::REFUSALS
+    }
 }
 
 impl Unlocked {
@@ -115,6 +136,9 @@ impl Unlocked {
         out: &mut Outside<'_>,
         subject: Option<&[u8]>,
     ) -> Result<(), Stop> {
+        if !self.refusals.may_note(out.now) {
+            return Ok(());
+        }
         self.commit(out, |change, out| {
             audit::note_call(change, call, subject, false, out.now)
         })
@@ -208,6 +232,21 @@ mod tests {
         assert!(!fresh(&pins, 2, 1, 1_000));
         with_call(1, 1, |call| pins.forget(call));
         assert!(!fresh(&pins, 1, 1, 1_000));
+    }
+
+    #[test]
+    fn so_many_refusals_of_an_hour_are_noted_and_those_of_the_next_again() {
+        let mut refusals = Refusals::default();
+        let noted = |refusals: &mut Refusals, now| {
+            (0..2 * limits::REFUSALS)
+                .filter(|_| refusals.may_note(UnixMillis(now)))
+                .count()
+        };
+
+        let most = usize::try_from(limits::REFUSALS).expect("small");
+        assert_eq!(noted(&mut refusals, 5 * HOUR), most);
+        assert_eq!(noted(&mut refusals, 5 * HOUR + 1), 0);
+        assert_eq!(noted(&mut refusals, 6 * HOUR), most);
     }
 
     #[test]

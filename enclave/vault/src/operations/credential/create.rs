@@ -211,6 +211,7 @@ fn open(
         pins,
         last_event,
         next_upkeep,
+        refusals: Refusals::default(),
     })
 }
 

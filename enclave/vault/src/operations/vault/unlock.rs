@@ -9,7 +9,7 @@ use crate::audit::{self, Audit};
 use crate::effect::{Turning, Turns};
 use crate::grant::Unlocking;
 use crate::lifecycle::gate::{Charge, RightPin};
-use crate::lifecycle::unlocked::FreshPins;
+use crate::lifecycle::unlocked::{FreshPins, Refusals};
 use crate::lifecycle::{State, Unlocked, checkpoint};
 use crate::operation::Operation;
 use crate::stop::Stop;
@@ -40,17 +40,18 @@ impl Operation for Unlock {
         };
         let (call, now) = (on.call, on.out.now);
         let open = on.state.unlocked()?;
-        open.pins.prove(call, now);
         let failed_before = charge.before.failed;
-        let suspect = last_to_fail(&open.gate.header).unwrap_or_else(|| *by.device());
+        let suspect = last_to_fail(&open.gate.header);
         on.feed = open.commit_right_pin(charge, None, &mut on.out, |change, out| {
             audit::note_interrupted_use(change)?;
             audit::note_call(change, call, None, true, out.now)?;
             Ok(match failed_before {
                 0 => None,
-                _ => Some(change.append_feed(out.now, feed::Kind::PinFailed, Some(&suspect))?),
+                _ => Some(change.append_feed(out.now, feed::Kind::PinFailed, suspect.as_ref())?),
             })
         })?;
+        // Only what is on record counts.
+        open.pins.prove(call, now);
         let view = open.view();
         Ok(vault::Unlocked {
             vault: open.gate.header.vault,
@@ -61,8 +62,8 @@ impl Operation for Unlock {
     }
 }
 
-/// Device that tried a wrong PIN last, as far as the header lists it. The newest attempt is the
-/// right one.
+/// Device that tried a wrong PIN last, as far as the header lists it; those at an open vault are in
+/// the audit chain already. The newest attempt is the right one.
 fn last_to_fail(header: &Header) -> Option<DeviceId> {
     let (_right, wrong) = header.unaudited.split_last()?;
     wrong.last().map(|attempt| attempt.device)
@@ -98,6 +99,7 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
         pins: FreshPins::default(),
         last_event,
         next_upkeep: on.out.now,
+        refusals: Refusals::default(),
     };
     if restored.migrated {
         // Nothing can be written before this; without it the vault is not open.
