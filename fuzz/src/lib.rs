@@ -22,7 +22,8 @@ pub fn with_vault_terms(run: impl FnOnce(&ResponderTerms<'_>, UnixMillis, Seeded
     );
 }
 
-/// Whether a record begins a log and any part of it opens, which no invented one does.
+/// Whether a record begins a log and its header or snapshot reference opens, which no invented one's
+/// does.
 pub fn opens(record: Record) -> bool {
     let Ok(linked) = Chain::new(SpaceId([1; 16])).accept(record) else {
         return false;

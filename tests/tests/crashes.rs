@@ -169,7 +169,7 @@ fn pin_changes(node: &mut Node, owner: &mut Owner, victim: Victim) {
                 true
             })
         });
-        // One attempt each is free: whichever PIN is wrong is refunded by the one that is right.
+        // One attempt each is free: whichever PIN is wrong is forgiven with the one that is right.
         let earlier = std::mem::replace(&mut owner.pin, next);
         let opened = until("the vault answers", || {
             owner.reconnect();

@@ -8,7 +8,7 @@ use vettid_wire::time::UnixMillis;
 /// no restart gives an attempt back; what follows from the numbers is the vault's to decide.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Attempts {
-    /// Charged and not refunded.
+    /// Charged and not taken back.
     pub failed: u32,
     /// Nothing is tried before this.
     pub not_before: UnixMillis,

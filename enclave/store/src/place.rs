@@ -50,12 +50,10 @@ impl Place {
         self,
         header: &Header,
         changeset: &Changeset,
-        (sealing, vault): Keys<'_>,
+        keys: Keys<'_>,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Record {
-        let kind = Kind::Joint;
-        let content = self.seal_changeset(kind, changeset, vault, entropy);
-        self.two_parts(kind, header, &content, sealing, entropy)
+        self.both(Kind::Joint, header, changeset, keys, entropy)
     }
 
     /// Seals the checkpoint that is the first record.
@@ -63,12 +61,10 @@ impl Place {
         self,
         header: &Header,
         changeset: &Changeset,
-        (sealing, vault): Keys<'_>,
+        keys: Keys<'_>,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Record {
-        let kind = Kind::Checkpoint;
-        let content = self.seal_changeset(kind, changeset, vault, entropy);
-        self.two_parts(kind, header, &content, sealing, entropy)
+        self.both(Kind::Checkpoint, header, changeset, keys, entropy)
     }
 
     /// Seals a later checkpoint.
@@ -106,6 +102,19 @@ impl Place {
     }
 
     /// Seals the header beside content that is sealed.
+    /// A header and what the same operation changed in the database.
+    fn both(
+        self,
+        kind: Kind,
+        header: &Header,
+        changeset: &Changeset,
+        (sealing, vault): Keys<'_>,
+        entropy: &mut (impl Entropy + ?Sized),
+    ) -> Record {
+        let content = self.seal_changeset(kind, changeset, vault, entropy);
+        self.two_parts(kind, header, &content, sealing, entropy)
+    }
+
     fn two_parts(
         self,
         kind: Kind,

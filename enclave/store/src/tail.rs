@@ -128,7 +128,7 @@ impl Tail {
 
     /// Adds a checkpoint that refers to a snapshot of everything before.
     ///
-    /// Once it is durable, everything before it and every other snapshot may be cut.
+    /// Once it is durable, everything before it and every snapshot of a lower number may be cut.
     pub fn checkpoint(
         &mut self,
         header: &Header,

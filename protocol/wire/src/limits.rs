@@ -65,10 +65,12 @@ pub const PASSWORD: core::ops::RangeInclusive<usize> = 8..=1024;
 pub const FREE_ATTEMPTS: u32 = 3;
 /// Waits after each further wrong PIN or password, ms; the last one repeats.
 pub const ATTEMPT_WAITS: &[u64] = &[30 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE];
-/// Refusals within an hour that a vault's audit chain takes, at most 100 KB.
-pub const REFUSALS: u32 = 1_000;
 /// Wrong PINs or passwords before only recovery helps; so many attempts a vault's header lists.
 pub const ATTEMPT_CAP: u32 = 100;
+
+/// Refusals that the audit chain of an open vault takes in one hour of the clock, those that cost an
+/// attempt or a one-time key aside: about 100 KB. A device that repeats them must not fill the vault.
+pub const REFUSALS: u32 = 1_000;
 
 /// One-time keys that a vault keeps ready for an app.
 pub const TRANSACTION_KEYS: usize = 20;

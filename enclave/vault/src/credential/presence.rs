@@ -195,7 +195,7 @@ fn wrong_password(
     })
 }
 
-/// What every use ends with: the attempt refunded, an audit event, the kept reply.
+/// What every use ends with: the attempt taken back, an audit event, the kept reply.
 fn conclude(
     change: &vettid_store::Change<'_>,
     call: &Call<'_>,

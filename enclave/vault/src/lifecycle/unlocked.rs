@@ -152,13 +152,21 @@ impl Unlocked {
         call: &Call<'_>,
         out: &mut Outside<'_>,
     ) -> Result<RightPin, Stop> {
+        let listed = self.gate.header.unaudited.len();
         let tried = self.gate.try_pin(pin, call, out);
         if let Err(Stop::Refused(_)) = &tried {
             self.pins.forget(call);
-            match self.gate.header.unaudited.len() {
+            let all = self.gate.header.unaudited.len();
+            let noted = if all > listed {
+                self.commit_with_header(out, all, |_| (), |_, _| Ok(()))
+            } else {
                 // It has to wait, and was not charged.
-                0 => self.note_refusal(call, out, None)?,
-                all => self.commit_with_header(out, all, |_| (), |_, _| Ok(()))?,
+                self.note_refusal(call, out, None)
+            };
+            // A vault that has no room for the event says all the same what became of the PIN; an
+            // attempt that was charged stays listed in the header.
+            if let Err(Stop::Lost) = noted {
+                return Err(Stop::Lost);
             }
         }
         tried

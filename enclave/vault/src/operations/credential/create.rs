@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::credential::{Secrets, seal_reply};
 use crate::effect::{Turning, Turns, encode};
 use crate::grant::Enrolling;
-use crate::lifecycle::unlocked::FreshPins;
+use crate::lifecycle::unlocked::{FreshPins, Refusals};
 use crate::lifecycle::{Gate, Log, Staged, State, Unlocked};
 use crate::operation::Operation;
 use crate::outside::Outside;
