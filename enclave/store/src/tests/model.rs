@@ -317,7 +317,7 @@ proptest! {
             Step::Checkpoint | Step::Header => Some(fixture::header().attempts.failed),
             _ => None,
         });
-        assert_eq!(newest_failed(&vault), newest.unwrap_or(fixture::header().attempts.failed));
+        assert_eq!(newest_failed(&vault), newest.unwrap_or_else(|| fixture::header().attempts.failed));
         vault.restart();
 
         assert_eq!(fixture::dump(&vault.database), live);
