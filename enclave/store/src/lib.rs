@@ -31,6 +31,7 @@ mod freshness;
 mod header;
 mod message_search;
 mod migrate;
+mod place;
 mod record;
 mod replay;
 pub mod rows;
@@ -41,7 +42,7 @@ mod tail;
 mod tests;
 
 pub use apply::ReplayError;
-pub use attempts::Attempts;
+pub use attempts::{Attempt, Attempts};
 pub use chain::{Chain, ChainError, Linked};
 pub use changeset::Changeset;
 pub use database::{Change, Committed, Database, View};

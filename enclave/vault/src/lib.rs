@@ -17,6 +17,7 @@
 //! | how does a vault come to life and open? | `lifecycle` |
 //! | what happens at a use of the credential? | `credential` |
 //! | how often may a PIN be tried? | `attempts` |
+//! | how fast may a device ask? | `pace` |
 
 mod attempts;
 mod audit;
@@ -38,6 +39,7 @@ mod mls;
 mod operation;
 mod operations;
 mod outside;
+mod pace;
 mod peer;
 mod stop;
 mod table;

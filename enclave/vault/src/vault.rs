@@ -12,6 +12,7 @@ use vettid_wire::time::UnixMillis;
 
 use crate::lifecycle::{Phase, State, checkpoint, peering, upkeep};
 use crate::outside::Outside;
+use crate::pace::Pace;
 use crate::stop::Stop;
 use crate::{Answer, Caller, Clock, Host, Inbound, Place, Received, Unreadable, dispatch};
 
@@ -23,6 +24,7 @@ use crate::{Answer, Caller, Clock, Host, Inbound, Place, Received, Unreadable, d
 #[derive(Debug)]
 pub struct Vault {
     state: State,
+    pace: Pace,
     started: UnixMillis,
     /// The vault's time less the clock's: more than zero after the clock was set back.
     ahead: u64,
@@ -42,6 +44,7 @@ impl Vault {
         let state = State::fresh(space, sealing_key, token_hash, template);
         Self {
             state,
+            pace: Pace::default(),
             started: clock.now(),
             ahead: 0,
             cost: Cost::STANDARD,
@@ -62,6 +65,7 @@ impl Vault {
         let state = State::existing(space, sealing_key, template, host)?;
         let mut vault = Self {
             state,
+            pace: Pace::default(),
             started: clock.now(),
             ahead: 0,
             cost: Cost::STANDARD,
@@ -84,7 +88,8 @@ impl Vault {
         if expired {
             self.state = State::expired();
         }
-        let (id, served) = dispatch::serve(&mut self.state, caller, request, &mut out);
+        let (id, served) =
+            dispatch::serve(&mut self.state, &mut self.pace, caller, request, &mut out);
         let (feed, close) = match &served {
             Ok(served) => (served.feed, served.close),
             Err(_) => (None, expired.then_some(Closed::EnrollmentExpired)),

@@ -5,8 +5,6 @@
 
 use core::fmt;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
 use hkdf::Hkdf;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::{X25519HkdfSha256, XWing};
@@ -14,6 +12,7 @@ use hpke::{Deserializable, Kem as HpkeKem, OpModeR, OpModeS, Serializable};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::aead::{Cipher, NONCE, TAG};
 use crate::entropy::{Entropy, Rng, draw};
 
 /// How a key for the other side is made and hidden.
@@ -78,19 +77,22 @@ pub fn hmac(key: &[u8], message: &[u8]) -> Zeroizing<Vec<u8>> {
 
 /// ChaCha20-Poly1305 with the caller's nonce.
 pub fn seal(key: &[u8], nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, NotTaken> {
-    let payload = Payload {
-        msg: plaintext,
-        aad,
-    };
     let (cipher, nonce) = cipher(key, nonce)?;
-    cipher.encrypt(&nonce, payload).map_err(|_| NotTaken)
+    let mut out = vec![0; plaintext.len().saturating_add(TAG)];
+    cipher
+        .seal(&nonce, aad, plaintext, &mut out)
+        .map_err(|_| NotTaken)?;
+    Ok(out)
 }
 
 /// Opens what [`seal`] made.
 pub fn open(key: &[u8], nonce: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, NotTaken> {
-    let payload = Payload { msg: sealed, aad };
     let (cipher, nonce) = cipher(key, nonce)?;
-    cipher.decrypt(&nonce, payload).map_err(|_| NotTaken)
+    let mut out = vec![0; sealed.len().checked_sub(TAG).ok_or(NotTaken)?];
+    cipher
+        .open(&nonce, aad, sealed, &mut out)
+        .map_err(|_| NotTaken)?;
+    Ok(out)
 }
 
 /// HPKE, base mode, one message: HKDF-SHA256 and ChaCha20-Poly1305 behind `kem`.
@@ -178,10 +180,10 @@ pub fn hash(bytes: &[u8]) -> Vec<u8> {
     Sha256::digest(bytes).to_vec()
 }
 
-fn cipher(key: &[u8], nonce: &[u8]) -> Result<(ChaCha20Poly1305, Nonce), NotTaken> {
-    let key: [u8; 32] = key.try_into().map_err(|_| NotTaken)?;
-    let nonce: [u8; 12] = nonce.try_into().map_err(|_| NotTaken)?;
-    Ok((ChaCha20Poly1305::new(&Key::from(key)), Nonce::from(nonce)))
+fn cipher(key: &[u8], nonce: &[u8]) -> Result<(Cipher, [u8; NONCE]), NotTaken> {
+    let key = key.try_into().map_err(|_| NotTaken)?;
+    let nonce = nonce.try_into().map_err(|_| NotTaken)?;
+    Ok((Cipher::new(key), nonce))
 }
 
 type Seal = hpke::aead::ChaCha20Poly1305;

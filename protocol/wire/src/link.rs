@@ -277,7 +277,8 @@ pub enum FromEnclave {
         #[n(3)]
         index: u32,
     },
-    /// Records below `below` and snapshots other than `snapshot` are no longer needed.
+    /// Records below `below` and snapshots of a number below `snapshot` are no longer needed. One of
+    /// a higher number may be under way already.
     #[n(39)]
     Cut {
         /// Which space.
@@ -290,7 +291,7 @@ pub enum FromEnclave {
         #[n(2)]
         snapshot: Option<u64>,
     },
-    /// Enrollment is finished: the first records are on their way.
+    /// Enrollment is finished: the first record is on its way.
     #[n(40)]
     Enrolled {
         /// Which space.

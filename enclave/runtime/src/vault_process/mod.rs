@@ -27,9 +27,6 @@ use lane_end::{Arrival, LaneEnd};
 pub use resident::{Answer, Broker, Caller, Home, Resident};
 use sessions::{Received, Route, Sessions};
 
-/// After this long without anything to do, memory is given back.
-const QUIET: Duration = Duration::from_secs(2);
-
 /// How often a quiet vault looks at the time.
 const TICK: Duration = Duration::from_secs(30);
 
@@ -118,8 +115,12 @@ impl<V: Resident> Process<V> {
             return Err(VaultExit::Told);
         }
         self.tell_sessions(lane)?;
-        let time = if self.busy { QUIET } else { TICK };
-        if !lane.wait(Some(time))? {
+        let heard = if self.busy {
+            lane.wait()?
+        } else {
+            lane.wait_for(TICK)?
+        };
+        if !heard {
             self.rest(lane)?;
         }
         Ok(())
@@ -224,21 +225,19 @@ impl<V: Resident> Process<V> {
     /// What the end is told to whom: devices that wait for what will never come learn that their
     /// sessions are gone; what is on its way becomes durable first where that is still possible.
     fn say_goodbye(&mut self, lane: &mut LaneEnd, exit: VaultExit) {
-        match exit {
-            VaultExit::AppendRefused | VaultExit::Damaged => {
-                for envelope in self.sessions.end(|_, _| true) {
-                    let _ = lane.send(&Up::Frame {
-                        after: 0,
-                        envelope: &envelope,
-                    });
-                }
-                let _ = lane.flush();
-            }
-            VaultExit::EnrollmentExpired | VaultExit::Locked | VaultExit::Told => {
-                let _ = lane.flush();
-                let _ = lane.settle();
-            }
-            VaultExit::NoFrame | VaultExit::Panicked => {}
+        let is_void = match exit {
+            VaultExit::AppendRefused | VaultExit::Damaged => true,
+            VaultExit::EnrollmentExpired | VaultExit::Locked | VaultExit::Told => false,
+            VaultExit::NoFrame | VaultExit::Panicked => return,
+        };
+        let mut gone = self.sessions.give_up();
+        if is_void {
+            gone.extend(self.sessions.end(|_, _| true));
+        }
+        let _ = send_all(lane, gone);
+        let _ = lane.flush();
+        if !is_void {
+            let _ = lane.settle();
         }
     }
 

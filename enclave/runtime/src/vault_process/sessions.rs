@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use vettid_crypto::sign::{Signature, VerifyingKey};
 use vettid_crypto::x25519::X25519Secret;
-use vettid_crypto::{Entropy, Zeroizing};
+use vettid_crypto::{Entropy, WipedVec};
 use vettid_session::{
     Established, Evidence, Identity, ProvingResponder, Responder, ResponderProgress, ResponderTerms,
 };
@@ -26,7 +26,7 @@ pub(crate) enum Received {
     /// Evidence is needed before the session goes on.
     Ask(EvidenceQuestion),
     /// A whole message of a proven device.
-    Message(Route, VerifyingKey, Zeroizing<Vec<u8>>),
+    Message(Route, VerifyingKey, WipedVec),
     /// Nothing yet.
     Nothing,
     /// An envelope to send back.
@@ -196,6 +196,12 @@ impl Sessions {
             self.open.remove(route);
         }
         ended.into_iter().map(reset).collect()
+    }
+
+    /// Gives up the handshakes that are under way; the goodbyes to send.
+    pub(crate) fn give_up(&mut self) -> Vec<Vec<u8>> {
+        let half_open = std::mem::take(&mut self.half_open);
+        half_open.into_keys().map(reset).collect()
     }
 
     /// Forgets what has expired.

@@ -138,6 +138,21 @@ fn chunk_of_another_snapshot_does_not_open() {
 }
 
 #[test]
+fn later_snapshot_has_a_higher_number_and_no_two_have_the_same() {
+    let mut vault = large();
+    let mut highest = 0;
+    for _ in 0..50 {
+        let mut number = || vault.tail.name_snapshot(&mut vault.entropy).number();
+        let (one, other) = (number(), number());
+
+        assert_ne!(one, other);
+        assert!(one.min(other) > highest, "{one} {other} {highest}");
+        highest = one.max(other);
+        vault.charge();
+    }
+}
+
+#[test]
 fn chunks_written_twice_under_one_name_are_not_mixed() {
     let mut vault = large();
     let name = vault.tail.name_snapshot(&mut vault.entropy);
@@ -158,10 +173,9 @@ fn chunks_written_twice_under_one_name_are_not_mixed() {
             Ok::<_, StoreError>(())
         })
         .expect("snapshot");
-    let record =
-        vault
-            .tail
-            .checkpoint(&fixture::header(), Some(snapshot), keys, &mut vault.entropy);
+    let record = vault
+        .tail
+        .checkpoint(&fixture::header(), &snapshot, keys, &mut vault.entropy);
     vault.log = vec![record.expect("record").to_bytes()];
     for (index, chunk) in (0..).zip(&written[0]) {
         vault.chunks.insert((name.number(), index), chunk.clone());

@@ -10,6 +10,7 @@ mod hygiene;
 mod item_model;
 mod lying_host;
 mod meeting;
+mod pace;
 mod repeats;
 mod secrecy;
 mod snapshot;
