@@ -485,3 +485,28 @@ fn everything_about_others_survives_a_restart() {
 
     assert_eq!(crate::fixture::dump(&vault.database), before);
 }
+
+#[test]
+fn vault_from_before_connections_is_migrated_with_its_feed() {
+    let schema = crate::migrate::Schema::CURRENT;
+    let database = crate::Database::empty(schema, 1).expect("empty");
+    let tail = crate::Tail::genesis(crate::fixture::SPACE).with_newest_schema(1);
+    let mut vault = Vault::with(database, tail);
+    vault.commit(|change| {
+        let insert = "INSERT INTO feed (sequence, at, kind) VALUES (1, 2, 8)";
+        Ok(change.connection.execute_batch(insert)?)
+    });
+
+    let restored = vault.restore().expect("restores");
+
+    assert!(restored.migrated);
+    let list = feed::List {
+        after: 0,
+        limit: None,
+        unread: false,
+    };
+    let entries = restored.database.view().feed(&list).expect("page").entries;
+    assert_eq!(entries[0].kind, feed::Kind::VaultCreated);
+    assert_eq!(entries[0].conversation, None);
+    assert_eq!(restored.database.view().home(), Ok(None));
+}
