@@ -15,6 +15,7 @@
 //! | how does a hostile app act? | [`raw`] |
 //! | what does time do to a vault? | [`memory`] |
 //! | how does a lying host act? | [`host_disk`], [`fake_enclave`] |
+//! | how far has a vault come? | [`progress`] |
 //! | what waits, and how long? | [`wait`] |
 //! | what is in `tests/vectors/`? | [`vectors`] |
 //! | what is in the generated tables under `docs/`? | [`tables`] |
@@ -39,6 +40,7 @@ pub mod phone;
 pub mod plaintext;
 pub mod processes;
 pub mod programs;
+pub mod progress;
 pub mod raw;
 pub mod tables;
 pub mod tokens;

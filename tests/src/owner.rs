@@ -1,6 +1,6 @@
 //! An owner at a raw app: what honest people do, with every frame in the scenario's hands.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use vettid_wire::Secret;
 use vettid_wire::id::ItemId;
@@ -10,7 +10,7 @@ use vettid_wire::{cbor, refusal};
 
 use crate::items::{draft, put, refused, value_of};
 use crate::node::Node;
-use crate::raw::{Fault, Present, RawApp, RawSession};
+use crate::raw::{ANSWER, Fault, Present, RawApp, RawSession};
 use crate::wait::{self, PATIENCE};
 
 /// PIN of an owner who did not choose another.
@@ -18,11 +18,12 @@ pub const PIN: &str = "428197";
 /// Password of an owner who did not choose another.
 pub const PASSWORD: &str = "seven brass otters sing";
 
-/// While the node is killed again and again, silence after this long means that nothing will come.
-const IMPATIENT: Duration = Duration::from_secs(3);
+/// Patience with a handshake after a crash, at first: what the bus takes while the node is away is
+/// lost without a word.
+const HASTY: Duration = Duration::from_millis(1000);
 
-/// Patience of an owner who comes back after a crash, at first.
-pub const HASTY: Duration = Duration::from_millis(1000);
+/// How often a request is repeated under its id, each time in another session.
+const REPEATS: usize = 20;
 
 /// An owner with one device.
 pub struct Owner {
@@ -110,14 +111,29 @@ impl Owner {
         Ok(self.session.as_mut().expect("just opened"))
     }
 
-    /// Another session, opened with less patience.
+    /// Another session, however often the node must be asked for it.
     ///
-    /// # Errors
-    /// When it cannot be opened.
-    pub fn session_within(&mut self, patience: Duration) -> Result<(), Fault> {
+    /// # Panics
+    /// When the node does not come back.
+    pub fn reconnect(&mut self) {
+        let (mut last, mut patience) = (None, HASTY);
         self.session = None;
-        self.session = Some(self.app.open_within(patience)?);
-        Ok(())
+        let session = wait::within(PATIENCE, || match self.app.open_within(patience) {
+            Ok(session) => Some(session),
+            Err(fault) => {
+                // Asking again is right if the node was away, waiting if the machine is slow.
+                if fault == Fault::Silent {
+                    patience = patience * 3 / 2;
+                }
+                last = Some(fault);
+                None
+            }
+        });
+        let mut session =
+            session.unwrap_or_else(|| panic!("the node does not come back: {last:?}"));
+        // Who has a session is told when it ends, so an answer is worth waiting for.
+        session.patience = ANSWER;
+        self.session = Some(session);
     }
 
     /// Forgets the session; the next request opens another.
@@ -174,19 +190,9 @@ impl Owner {
     /// # Panics
     /// When the node or the vault does not come back.
     pub fn come_back(&mut self) -> vault::Unlocked {
-        let (mut last, mut patience) = (None, HASTY);
+        let mut last = None;
         let back = wait::within(PATIENCE, || {
-            // What is sent while the node comes back is lost; a slow machine gets more time.
-            match self.app.open_within(patience) {
-                Ok(session) => self.session = Some(session),
-                Err(fault) => {
-                    if fault == Fault::Silent {
-                        patience = patience * 3 / 2;
-                    }
-                    last = Some(fault);
-                    return None;
-                }
-            }
+            self.reconnect();
             match self.unlock() {
                 Ok(unlocked) => Some(unlocked),
                 Err(fault) => {
@@ -204,28 +210,21 @@ impl Owner {
     /// # Panics
     /// When no answer comes.
     pub fn insist(&mut self, request: &Request) -> Reply {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        for _ in 0..REPEATS {
             match self.try_once(request) {
-                Ok(reply) if refused(&reply) == Some(refusal::Code::Locked) => {
-                    self.come_back();
-                }
-                Ok(reply) => return reply,
-                Err(fault) => {
-                    assert!(Instant::now() < deadline, "no answer: {fault}");
-                    self.come_back();
-                }
+                Ok(reply) if refused(&reply) != Some(refusal::Code::Locked) => return reply,
+                Ok(_) | Err(_) => drop(self.come_back()),
             }
         }
+        panic!("no answer, however often it is asked for");
     }
 
-    /// Sends a request once and waits shortly for its reply.
+    /// Sends a request once and waits for its reply.
     ///
     /// # Errors
     /// When none comes.
     pub fn try_once(&mut self, request: &Request) -> Result<Reply, Fault> {
         let session = self.session()?;
-        session.patience = IMPATIENT;
         let reply = session
             .send(request)
             .and_then(|()| session.reply(request.id));

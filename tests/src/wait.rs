@@ -18,7 +18,20 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Looks until there is something, at most for `patience`.
-pub fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+pub fn within<T>(patience: Duration, look: impl FnMut() -> Option<T>) -> Option<T> {
+    looking(patience, PAUSE, look)
+}
+
+/// Looks until there is something that does not last, at most for [`PATIENCE`].
+pub fn closely<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
+    looking(PATIENCE, Duration::from_millis(1), look)
+}
+
+fn looking<T>(
+    patience: Duration,
+    pause: Duration,
+    mut look: impl FnMut() -> Option<T>,
+) -> Option<T> {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look() {
@@ -27,6 +40,6 @@ pub fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Opt
         if Instant::now() > deadline {
             return None;
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
     }
 }

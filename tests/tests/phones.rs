@@ -204,7 +204,6 @@ fn app_that_died_during_enrollment_goes_on_with_the_same_link() {
 }
 
 #[test]
-#[ignore = "does not hold every time on a loaded machine; to be found out"]
 fn copied_phone_raises_the_alarm_and_the_owner_hears_of_it() {
     let (node, place) = (Node::started(), place());
     let home = place.path().join("phone");

@@ -11,7 +11,7 @@ use vettid_tests::node::Node;
 use vettid_tests::noise::noise;
 use vettid_tests::owner::Owner;
 use vettid_tests::processes::kill_now;
-use vettid_tests::raw::{Fault, RawSession, Said, request_of};
+use vettid_tests::raw::{Fault, Said, request_of};
 use vettid_wire::cbor::{self, minicbor};
 use vettid_wire::envelope::{Envelope, Kind};
 use vettid_wire::id::SessionId;
@@ -38,16 +38,6 @@ fn names(owner: &mut Owner) -> Vec<String> {
         .collect()
 }
 
-/// Says what became of a session that was sent what it must not take.
-fn end_of(session: &mut RawSession) -> Fault {
-    loop {
-        match session.hear(std::time::Duration::from_secs(20)) {
-            Ok(_) => {}
-            Err(fault) => return fault,
-        }
-    }
-}
-
 #[test]
 fn replayed_frame_ends_the_session_and_is_not_carried_out_twice() {
     let node = Node::started();
@@ -60,7 +50,7 @@ fn replayed_frame_ends_the_session_and_is_not_carried_out_twice() {
 
     session.publish(&envelopes[0]).expect("sent again");
 
-    assert_eq!(end_of(&mut session), Fault::Reset);
+    assert_eq!(session.end(), Fault::Reset);
     assert_eq!(names(&mut owner), ["once"]);
 }
 
@@ -79,7 +69,7 @@ fn reordered_frames_end_the_session_and_nothing_of_them_is_carried_out() {
     session.publish(&second[0]).expect("sent");
     session.publish(&first[0]).expect("sent");
 
-    assert_eq!(end_of(&mut session), Fault::Reset);
+    assert_eq!(session.end(), Fault::Reset);
     assert_eq!(names(&mut owner), [""; 0]);
 }
 
@@ -99,7 +89,7 @@ fn altered_cut_or_foreign_frames_end_the_session_at_most() {
         let mut envelope = sealed.expect("sealed").swap_remove(0);
         attack(&mut envelope);
         session.publish(&envelope).expect("sent");
-        assert_eq!(end_of(&mut session), Fault::Reset);
+        assert_eq!(session.end(), Fault::Reset);
     }
     owner.hang_up();
     owner.unlock().expect("another session");

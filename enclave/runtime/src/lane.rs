@@ -157,7 +157,7 @@ pub(crate) enum Up<'a> {
         #[n(1)]
         index: u32,
     },
-    /// Records below `below` and snapshots other than `snapshot` are no longer needed.
+    /// Records below `below` and snapshots of a number below `snapshot` are no longer needed.
     #[n(6)]
     Cut {
         #[n(0)]

@@ -303,7 +303,7 @@ fn rig_hello(rig: &Rig) -> Vec<u8> {
 }
 
 #[test]
-fn envelopes_for_spaces_that_are_not_open_are_dropped() {
+fn frames_for_spaces_that_are_not_open_disturb_nobody() {
     let (mut rig, mut bystander) = with_bystander();
 
     rig.send(&FromHost::Frame {

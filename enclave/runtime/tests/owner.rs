@@ -10,6 +10,7 @@
 
 mod rig;
 
+use std::io::Write;
 use std::process::Command;
 
 use rig::{Device, Rig, await_gone, space};
@@ -197,6 +198,37 @@ fn an_owner_enrolls_keeps_items_and_finds_them_again_after_every_process_was_new
     assert_eq!(item.draft.name, "recipe for bread");
     call(&mut rig, &mut device, &Lock {});
     assert_eq!(rig.closed(space(1)), Closed::Locked);
+}
+
+#[test]
+fn a_host_that_speaks_garbage_loses_the_enclave_and_every_vault_in_it() {
+    let noise: Vec<u8> = (0..1_000_000_u32)
+        .flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes())
+        .collect();
+    let mut unasked = Vec::new();
+    let page = FromHost::LogPage {
+        request: 77,
+        page: None,
+    };
+    assert!(vettid_wire::link::write(&page, &mut unasked));
+    for (what, bytes) in [
+        ("noise", noise),
+        ("a frame that is none", b"\0\0\0\x05hello".to_vec()),
+        ("an answer that was never asked", unasked),
+    ] {
+        let mut rig = start();
+        let key = SigningKey::generate(&mut KernelEntropy);
+        let mut device = enroll(&mut rig, &key);
+        put(&mut rig, &mut device, "kept from noise");
+        let mut processes = rig.vault_pids();
+        processes.push(rig.zygote_pid());
+
+        // It may hang up while noise is still on its way.
+        let _ = rig.link.write_all(&bytes);
+
+        assert_eq!(rig.exit_code(), Some(3), "{what}");
+        await_gone(&processes);
+    }
 }
 
 #[test]

@@ -156,6 +156,22 @@ fn a_log_older_than_what_was_durable_in_this_boot_is_not_served() {
 }
 
 #[test]
+fn a_device_whose_frame_crossed_the_end_of_its_vault_is_told_to_begin_anew() {
+    let mut rig = Rig::start();
+    rig.open(space(1), fresh());
+    let mut device = Device::open(&mut rig, space(1), 1);
+
+    // The frame is behind the order to close, and before the host hears that it was followed.
+    rig.send(&FromHost::Close { space: space(1) });
+    device.ask(&mut rig, b"echo.. too late");
+
+    assert!(device.is_reset(&mut rig));
+    assert_eq!(rig.closed(space(1)), Closed::Asked);
+    device.ask(&mut rig, b"echo.. nobody is there");
+    assert!(device.is_reset(&mut rig));
+}
+
+#[test]
 fn an_idle_vault_is_closed_and_says_why() {
     let mut rig = Rig::with(|hello| hello.idle = 1000);
     rig.open(space(1), fresh());

@@ -9,6 +9,9 @@ use crate::record::{Place, Record};
 use crate::snapshot::{Snapshot, SnapshotName};
 use crate::{Chain, Changeset, Freshness, Header, snapshot_due};
 
+/// Random bits in the number of a snapshot; above them there is room for 2⁴⁰ records.
+const RANDOM_BITS: u32 = 24;
+
 /// The end of one log. Numbers, chains and seals what is added.
 ///
 /// It moves on at once; that the host stored a record is learned later. If it did not, somebody
@@ -136,16 +139,20 @@ impl Tail {
 
     /// Names a snapshot of the state that the log describes now.
     ///
-    /// Its number is random: a vault process that lost its log to another must not be able to
-    /// overwrite the chunks of the snapshot that the other one refers to.
+    /// A later state has a higher number, so that a host that is slow to remove what a checkpoint
+    /// made superfluous cannot reach the chunks of a snapshot that is being written meanwhile. What
+    /// follows is random: a vault process that lost its log to another must not meet the chunks of
+    /// the snapshot that the other one refers to.
     pub fn name_snapshot(&self, entropy: &mut (impl Entropy + ?Sized)) -> SnapshotName {
-        let mut bytes = [0; 8];
+        let mut bytes = [0; 4];
         entropy.fill(&mut bytes);
+        let random = u64::from(u32::from_be_bytes(bytes) >> (32 - RANDOM_BITS));
+        let last = self.head.map_or(0, |head| head.number);
         SnapshotName {
             space: self.space,
             schema: self.newest_schema,
-            number: u64::from_be_bytes(bytes) >> 1,
-            last: self.head.map_or(0, |head| head.number),
+            number: (last << RANDOM_BITS) | random,
+            last,
         }
     }
 

@@ -1,8 +1,8 @@
 //! A program the node starts and keeps running: `nats-server`, the emulated enclave.
 //!
 //! It is started again with backoff when it ends, and ended with the node. A node that was killed
-//! leaves its children behind; the next start finds them by their recorded process id, makes sure
-//! that they are what it thinks they are, and ends them before it starts its own.
+//! leaves its children behind; the next start finds them by program and folder and ends them before
+//! it starts its own.
 
 mod backoff;
 mod recorded;

@@ -30,28 +30,32 @@ pub(super) fn forget(program: &Program) {
     let _ = fs::remove_file(&program.pid_file);
 }
 
-/// Kills the recorded process if it still is the program that was started for this folder.
+/// Kills what still runs as the program that was started for this folder. The recorded id alone
+/// would not do: a node that dies right after it started a child has not recorded it.
 pub(super) async fn end_left_behind(program: &Program) {
-    let Ok(text) = fs::read_to_string(&program.pid_file) else {
-        return;
-    };
-    let Ok(id) = text.trim().parse::<i32>() else {
-        return;
-    };
-    if id <= 1 || !is_ours(program, id) {
-        return;
+    for id in left_behind(program) {
+        tracing::warn!(
+            child = program.name,
+            "ending the one that a killed node left behind"
+        );
+        if kill(Pid::from_raw(id), Signal::SIGKILL).is_err() {
+            continue;
+        }
+        let deadline = Instant::now() + GONE;
+        while is_ours(program, id) && Instant::now() < deadline {
+            sleep(LOOK).await;
+        }
     }
-    tracing::warn!(
-        child = program.name,
-        "ending the one that a killed node left behind"
-    );
-    if kill(Pid::from_raw(id), Signal::SIGKILL).is_err() {
-        return;
-    }
-    let deadline = Instant::now() + GONE;
-    while is_ours(program, id) && Instant::now() < deadline {
-        sleep(LOOK).await;
-    }
+}
+
+fn left_behind(program: &Program) -> Vec<i32> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|id| *id > 1 && is_ours(program, *id))
+        .collect()
 }
 
 /// Whether process `id` runs the program's executable with the argument that marks this folder.

@@ -7,12 +7,16 @@ use crate::shutdown::Stopper;
 
 const SOON: Duration = Duration::from_secs(10);
 
+/// Sleeps for these seconds, and for a moment that marks it as this folder's.
 fn sleeper(folder: &Path, seconds: &str) -> Program {
+    let name = folder.file_name().expect("a name").to_string_lossy();
+    let digits: String = name.bytes().map(|byte| byte.to_string()).collect();
+    let mark = OsString::from(format!("0.000{digits}"));
     Program {
         name: "sleeper",
         path: PathBuf::from("/bin/sleep"),
-        arguments: vec![OsString::from(seconds)],
-        mark: OsString::from(seconds),
+        arguments: vec![OsString::from(seconds), mark.clone()],
+        mark,
         pid_file: folder.join("sleeper.pid"),
         line: |_| {},
     }
@@ -96,38 +100,44 @@ async fn child_ends_with_its_supervisor_and_leaves_no_record() {
     assert!(!pid_file.exists());
 }
 
-#[tokio::test]
-async fn child_left_behind_is_ended_before_the_new_one_starts() {
-    let folder = tempfile::tempdir().expect("folder");
-    let program = sleeper(folder.path(), "602");
-    let mut orphan = StdCommand::new(&program.path)
-        .arg("602")
+/// A process with these arguments that somebody else started.
+async fn orphan(arguments: &[OsString]) -> std::process::Child {
+    let orphan = StdCommand::new("/bin/sleep")
+        .args(arguments)
         .stdin(Stdio::null())
         .spawn()
         .expect("spawned");
-    std::fs::write(&program.pid_file, orphan.id().to_string()).expect("recorded");
     // `exec` has happened once the command line is the program's own.
-    while !std::fs::read(format!("/proc/{}/cmdline", orphan.id())).is_ok_and(|l| l.contains(&b'6'))
-    {
+    let line = format!("/proc/{}/cmdline", orphan.id());
+    while !std::fs::read(&line).is_ok_and(|line| line.starts_with(b"/bin/sleep")) {
         tokio::task::yield_now().await;
     }
+    orphan
+}
 
-    let mut supervised = Supervised::start(program);
-    supervised.reaches(|life| life.running).await;
+#[tokio::test]
+async fn child_left_behind_is_ended_before_the_new_one_starts_recorded_or_not() {
+    for recorded in [true, false] {
+        let folder = tempfile::tempdir().expect("folder");
+        let program = sleeper(folder.path(), "602");
+        let mut orphan = orphan(&program.arguments).await;
+        if recorded {
+            std::fs::write(&program.pid_file, orphan.id().to_string()).expect("recorded");
+        }
 
-    assert!(!orphan.wait().expect("ended").success());
-    supervised.stop().await;
+        let mut supervised = Supervised::start(program);
+        supervised.reaches(|life| life.running).await;
+
+        assert!(!orphan.wait().expect("ended").success());
+        supervised.stop().await;
+    }
 }
 
 #[tokio::test]
 async fn stranger_with_a_recorded_id_is_left_alone() {
     let folder = tempfile::tempdir().expect("folder");
     let program = sleeper(folder.path(), "603");
-    let mut stranger = StdCommand::new("/bin/sleep")
-        .arg("604")
-        .stdin(Stdio::null())
-        .spawn()
-        .expect("spawned");
+    let mut stranger = orphan(&["604".into()]).await;
     std::fs::write(&program.pid_file, stranger.id().to_string()).expect("recorded");
 
     let mut supervised = Supervised::start(program);

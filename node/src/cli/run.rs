@@ -32,7 +32,7 @@ impl Run {
         let config = Config::read(&folder)?;
         let urls = config.bus_urls();
         let node = Node::start(folder, config).await?;
-        let ready = tokio::time::timeout(PATIENCE, node.health.until_ready());
+        let ready = tokio::time::timeout(PATIENCE, node.until_ready());
         let signal = signaled();
         tokio::pin!(signal);
         tokio::select! {

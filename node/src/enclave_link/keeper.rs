@@ -7,8 +7,8 @@ use vettid_wire::id::{NodeId, SpaceId};
 use vettid_wire::link::{Hello, Ready};
 
 use super::questions::Stores;
-use super::router::reset_for;
 use super::session::{Ended, Session};
+use super::sessions::reset_for;
 use super::transport::Address;
 use crate::bus::inbound::InboundFrames;
 use crate::bus::outbound::OutboundFrames;

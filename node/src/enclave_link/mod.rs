@@ -15,12 +15,14 @@
 //! |---|---|
 //! | nothing is acknowledged that is not durable | delivery: the bus may lose a frame; apps ask again |
 //! | bounded memory whatever the enclave sends | service while the enclave misbehaves: it is restarted |
+//! | a reset for every session whose vault or enclave died | a reset for what the bus lost: apps have deadlines |
 
 mod frames;
 mod keeper;
 mod questions;
 mod router;
 mod session;
+mod sessions;
 mod transport;
 
 pub use keeper::{EnclaveLink, LinkParts, LinkStatus, SpaceCommand};

@@ -6,16 +6,17 @@ use bytes::Bytes;
 use vettid_wire::envelope::{Envelope, Kind};
 use vettid_wire::id::{DeviceRoute, SpaceId};
 use vettid_wire::limits;
-use vettid_wire::link::{AppendRefusal, Entry, FromEnclave, FromHost, LogLine, Pong};
+use vettid_wire::link::{AppendRefusal, Closed, Entry, FromEnclave, FromHost, LogLine, Pong};
 
 use super::EnclaveMisbehaved;
 use super::frames::Unsent;
 use super::questions::Question;
+use super::sessions::{Sessions, reset_for};
 use crate::bus::inbound::Inbound;
 use crate::database::WriteError;
 use crate::vault_log::{Append, AppendError, Record};
 
-/// Frames kept for one space while it is being opened; what comes on top is dropped.
+/// Frames kept for one space while it is being opened; what comes on top gets a reset.
 const OPENING_FRAMES: usize = 64;
 
 /// Spaces followed at once; frames for more are answered with a reset.
@@ -68,6 +69,8 @@ struct Space {
     touched: bool,
     /// Frames of the enclave that wait for their record.
     waiting: VecDeque<Waiting>,
+    /// Sessions that were passed on since it was opened.
+    sessions: Sessions,
 }
 
 #[derive(Default)]
@@ -104,6 +107,7 @@ impl Router {
         let space = self.spaces.entry(id).or_default();
         match &mut space.state {
             State::Open => {
+                space.sessions.spoke(&envelope);
                 let envelope = envelope.to_vec();
                 self.actions.to_enclave.push(&FromHost::Frame {
                     space: id,
@@ -115,6 +119,7 @@ impl Router {
                     frames.push(envelope);
                 } else {
                     self.actions.dropped += 1;
+                    self.reset(id, &envelope);
                 }
             }
             State::Closing => self.reset(id, &envelope),
@@ -206,7 +211,7 @@ impl Router {
                     },
                 )?;
             }
-            FromEnclave::Closed { space, .. } => self.closed(space),
+            FromEnclave::Closed { space, why } => self.closed(space, why),
             FromEnclave::Pong(pong) => self.actions.pongs.push(pong),
             FromEnclave::Log(line) => self.actions.lines.push(line),
             // The log says when a vault begins, and cannot be mistaken.
@@ -238,7 +243,15 @@ impl Router {
             }
             Err(error) if !space.refused => {
                 space.refused = true;
-                space.waiting.clear();
+                // What waits is void; that a session is gone stays true.
+                for Waiting {
+                    device, envelope, ..
+                } in space.waiting.drain(..)
+                {
+                    if is_goodbye(&envelope) {
+                        self.actions.to_bus.push((id, device, envelope));
+                    }
+                }
                 let why = match error {
                     AppendError::Lost => AppendRefusal::Lost,
                     AppendError::Write(WriteError::Full) => AppendRefusal::Full,
@@ -294,6 +307,7 @@ impl Router {
         };
         space.state = State::Open;
         for envelope in frames {
+            space.sessions.spoke(&envelope);
             let envelope = envelope.to_vec();
             self.actions.to_enclave.push(&FromHost::Frame {
                 space: id,
@@ -307,19 +321,19 @@ impl Router {
         let envelope = Envelope::parse(&bytes).map_err(|_| EnclaveMisbehaved::Envelope)?;
         let device = envelope.device;
         let says_goodbye = envelope.kind == Kind::Reset;
-        let Some(space) = self.spaces.get_mut(&id) else {
-            self.actions.dropped += 1;
+        let mut space = self.spaces.get_mut(&id);
+        if let Some(space) = space.as_mut().filter(|_| says_goodbye) {
+            space.sessions.ended(device, envelope.session);
+        }
+        let Some(space) = space.filter(|space| !space.refused) else {
+            // Nothing more is acknowledged, but the app may hear that it is over.
+            if says_goodbye {
+                self.actions.to_bus.push((id, device, bytes));
+            } else {
+                self.actions.dropped += 1;
+            }
             return Ok(());
         };
-        // After a refused append nothing more is acknowledged, but the app may hear that it is over.
-        if space.refused && says_goodbye {
-            self.actions.to_bus.push((id, device, bytes));
-            return Ok(());
-        }
-        if space.refused {
-            self.actions.dropped += 1;
-            return Ok(());
-        }
         if after > space.queued {
             return Err(EnclaveMisbehaved::Future);
         }
@@ -351,14 +365,43 @@ impl Router {
         Ok(())
     }
 
-    fn closed(&mut self, id: SpaceId) {
+    /// A vault process has ended. One that was told to had answered all that reached it; what any
+    /// other one still owed will not come.
+    fn closed(&mut self, id: SpaceId, why: Closed) {
         let Some(space) = self.spaces.get_mut(&id) else {
             return;
         };
+        if matches!(why, Closed::Asked | Closed::Idle | Closed::Pressure) {
+            space.sessions.forget();
+        }
+        for (device, envelope) in space.sessions.goodbyes() {
+            if space.waiting.is_empty() {
+                self.actions.to_bus.push((id, device, envelope));
+            } else {
+                // Behind the replies that only wait for their records.
+                space.waiting.push_back(Waiting {
+                    after: 0,
+                    device,
+                    envelope,
+                });
+            }
+        }
         if let State::Opening { frames } = std::mem::take(&mut space.state) {
             frames.iter().for_each(|envelope| self.reset(id, envelope));
         }
         self.forget(id);
+    }
+
+    /// The link is gone, and every vault with it: whoever waits for one of them learns it.
+    pub(super) fn link_lost(&mut self) {
+        for (id, mut space) in std::mem::take(&mut self.spaces) {
+            for (device, envelope) in space.sessions.goodbyes() {
+                self.actions.to_bus.push((id, device, envelope));
+            }
+            if let State::Looking { frames, .. } | State::Opening { frames } = space.state {
+                frames.iter().for_each(|envelope| self.reset(id, envelope));
+            }
+        }
     }
 
     fn all_settled(&mut self, id: SpaceId) {
@@ -390,11 +433,8 @@ impl Router {
     }
 }
 
-/// The answer to an envelope whose session is not known here.
-pub(super) fn reset_for(envelope: &[u8]) -> Option<(DeviceRoute, Bytes)> {
-    let envelope = Envelope::parse(envelope).ok()?;
-    let reset = Envelope::reset(envelope.device, envelope.session).to_bytes();
-    Some((envelope.device, Bytes::from(reset)))
+fn is_goodbye(envelope: &[u8]) -> bool {
+    Envelope::parse(envelope).is_ok_and(|envelope| envelope.kind == Kind::Reset)
 }
 
 #[cfg(test)]

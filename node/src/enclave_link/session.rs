@@ -128,10 +128,12 @@ impl<'a> Session<'a> {
             self.publish();
         }
         if stop.is_asked() && !matches!(ended, Ended::Misbehaved(_)) {
-            Ended::Asked
-        } else {
-            ended
+            // The bus ends next, which tells everybody.
+            return Ended::Asked;
         }
+        self.router.link_lost();
+        self.publish();
+        ended
     }
 
     async fn run(&mut self, stop: &mut Stop) -> Result<(), Ended> {

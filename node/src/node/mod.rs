@@ -75,7 +75,7 @@ struct Ground {
 }
 
 impl Node {
-    /// Starts everything; the bus and the enclave come up behind, see [`Health::until_ready`].
+    /// Starts everything; the bus and the enclave come up behind, see [`Node::until_ready`].
     pub async fn start(folder: NodeFolder, config: Config) -> Result<Self, StartError> {
         let ground = Ground::open(&folder, &config).await?;
         let ((intake, stop), (children, children_stop)) = (Stopper::new(), Stopper::new());
@@ -134,6 +134,14 @@ impl Node {
             children: (children, std::iter::once(bus).chain(enclave.task).collect()),
             _lock: ground.lock,
         })
+    }
+
+    /// Waits until bus and enclave are there and the node hears what apps publish.
+    pub async fn until_ready(&self) {
+        self.health.until_ready().await;
+        // The connection counts as made before its subscriptions have left. It fails only if the
+        // client has ended, and then the node is stopping.
+        let _ = self.client.flush().await;
     }
 
     /// Stops intake, closes vaults, lets the log settle, then ends the children.

@@ -98,7 +98,7 @@ impl Running {
         let listening = place.listen();
         let node = place.start().await;
         let enclave = soon(listening.accept()).await;
-        soon(node.health.until_ready()).await;
+        soon(node.until_ready()).await;
         Self {
             node,
             enclave,

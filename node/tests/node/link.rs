@@ -260,6 +260,7 @@ async fn chunks_are_stored_once_read_back_and_cut() {
         (2, 5, b"five".as_slice(), true),
         (3, 5, b"other".as_slice(), false),
         (4, 9, b"nine".as_slice(), true),
+        (5, 12, b"under way".as_slice(), true),
     ] {
         running.enclave.send(&put(request, snapshot, bytes)).await;
         assert_eq!(
@@ -302,20 +303,23 @@ async fn chunks_are_stored_once_read_back_and_cut() {
                 bytes: None,
             });
     }
-    running
-        .enclave
-        .send(&FromEnclave::GetChunk {
-            request: 9,
-            space,
-            snapshot: 9,
-            index: 0,
-        })
-        .await;
-    let kept = FromHost::Chunk {
-        request: 9,
-        bytes: Some(b"nine".to_vec()),
-    };
-    assert_eq!(soon(running.enclave.next()).await, Some(kept));
+    // The snapshot that is kept stays, and so does one that was begun before the cut was done.
+    for (request, snapshot, bytes) in [(9, 9, b"nine".as_slice()), (10, 12, b"under way")] {
+        running
+            .enclave
+            .send(&FromEnclave::GetChunk {
+                request,
+                space,
+                snapshot,
+                index: 0,
+            })
+            .await;
+        let kept = FromHost::Chunk {
+            request,
+            bytes: Some(bytes.to_vec()),
+        };
+        assert_eq!(soon(running.enclave.next()).await, Some(kept));
+    }
     running.stop().await;
 }
 

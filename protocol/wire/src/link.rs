@@ -277,7 +277,8 @@ pub enum FromEnclave {
         #[n(3)]
         index: u32,
     },
-    /// Records below `below` and snapshots other than `snapshot` are no longer needed.
+    /// Records below `below` and snapshots of a number below `snapshot` are no longer needed. One of
+    /// a higher number may be under way already.
     #[n(39)]
     Cut {
         /// Which space.

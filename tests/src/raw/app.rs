@@ -18,7 +18,7 @@ use vettid_wire::subject;
 use super::{BusLine, Fault, RawSession, SystemEntropy, http, now};
 
 /// How long a vault may take to answer, unless a scenario says otherwise.
-const ANSWER: Duration = Duration::from_secs(20);
+pub const ANSWER: Duration = Duration::from_secs(20);
 
 /// A device that redeemed an invitation.
 pub struct RawApp {

@@ -7,7 +7,7 @@ mod http;
 mod proof;
 mod session;
 
-pub use app::RawApp;
+pub use app::{ANSWER, RawApp};
 pub use bus::{BusLine, Said};
 pub use http::{Answer, exchange, request};
 pub use proof::{Present, Proven};

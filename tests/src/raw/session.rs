@@ -16,6 +16,7 @@ use vettid_wire::subject;
 use vettid_wire::{Secret, request};
 
 use super::{BusLine, Fault, RawApp, Said, SystemEntropy, now};
+use crate::wait;
 
 /// An open session.
 pub struct RawSession {
@@ -188,6 +189,14 @@ impl RawSession {
                 FromVault::Feed(_) | FromVault::Reply(_) => {}
             }
         }
+    }
+
+    /// What ends the session; all that comes before is passed over.
+    ///
+    /// # Panics
+    /// When it goes on for ever.
+    pub fn end(&mut self) -> Fault {
+        wait::until("an end of the session", || self.hear(self.patience).err())
     }
 
     /// What the vault says next.

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use vettid_session::KnownEnclave;
 use vettid_wire::request::FromVault;
 
+use super::news::{News, answered};
 use super::outstanding::{Ask, Outstanding};
 use super::release::Release;
 use crate::clock::Clock;
@@ -47,6 +48,7 @@ pub(crate) struct Driver<D: Dial> {
     pub(super) parts: Parts<D>,
     pub(super) outstanding: Outstanding,
     pub(super) watching: bool,
+    pub(super) news: Option<News>,
     pub(super) transport: Option<D::Transport>,
     pub(super) connected: bool,
     pub(super) session: Option<Session>,
@@ -67,6 +69,7 @@ impl<D: Dial> Driver<D> {
             parts,
             outstanding: Outstanding::default(),
             watching: false,
+            news: None,
             transport: None,
             connected: false,
             session: None,
@@ -94,6 +97,7 @@ impl<D: Dial> Driver<D> {
                 },
                 arrival = receive(&mut self.transport) => self.arrived(arrival).await,
                 renewed = finished(&mut self.renewal) => self.renewed(renewed).await,
+                answer = answered(&mut self.news) => self.heard(answer),
                 () = sleep_until(wake) => {}
             }
         }
@@ -108,7 +112,7 @@ impl<D: Dial> Driver<D> {
         while let Some(command) = next {
             match command {
                 Command::Ask(ask) => self.outstanding.add(ask),
-                Command::Watch => self.watching = true,
+                Command::Watch => self.watch(),
             }
             let room = self.outstanding.len() < MOST_OUTSTANDING;
             next = if room {
@@ -116,6 +120,14 @@ impl<D: Dial> Driver<D> {
             } else {
                 None
             };
+        }
+    }
+
+    fn watch(&mut self) {
+        self.watching = true;
+        // Without a session the one that opens next asks.
+        if self.session.as_ref().is_some_and(Session::is_open) {
+            self.catch_up();
         }
     }
 
@@ -252,6 +264,7 @@ impl<D: Dial> Driver<D> {
         self.floor = keeper.head().map(|head| head.number);
         self.asked_for_policy = false;
         self.quiet_since = Instant::now();
+        self.catch_up();
     }
 
     fn message(&mut self, message: FromVault, release: &mut Release) {
@@ -264,13 +277,7 @@ impl<D: Dial> Driver<D> {
                     release.add(ask.answer, reply, floor);
                 }
             }
-            FromVault::Feed(sequence) => {
-                self.parts.feed.send_if_modified(|newest| {
-                    let is_newer = *newest < sequence;
-                    *newest = sequence.max(*newest);
-                    is_newer
-                });
-            }
+            FromVault::Feed(sequence) => self.announce(sequence),
             FromVault::Closing => self.lose(&Unreachable::Reset.into()),
         }
     }
@@ -339,17 +346,19 @@ fn lock(trust: &Mutex<Trust>) -> MutexGuard<'_, Trust> {
     trust.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The first retry is at once; later ones wait at random, up to twice as long each.
+/// The first retry is at once; later ones wait twice as long each, half of it at random.
 fn backoff(failures: u32) -> Duration {
     let Some(doublings) = failures.checked_sub(2) else {
         return Duration::ZERO;
     };
-    Duration::from_millis(below(250_u64.saturating_mul(1 << doublings.min(5))))
+    let half = 125_u64.saturating_mul(1 << doublings.min(5));
+    Duration::from_millis(half.saturating_add(below(half)))
 }
 
 /// Requests without an answer at once; more wait with their callers.
 const MOST_OUTSTANDING: usize = 1_024;
 /// Replies that are kept together.
 const BATCH: usize = 64;
-/// Sessions that may fail in a row before callers are told.
-const REOPENINGS: u32 = 5;
+/// Sessions that may fail in a row before callers are told. With the waits in between an enclave has
+/// some seconds to start anew.
+const REOPENINGS: u32 = 6;

@@ -11,6 +11,7 @@
 //! of times: the vault does each once. What a reply says is kept before its caller hears it.
 
 mod driving;
+mod news;
 mod outstanding;
 mod release;
 mod timing;

@@ -57,7 +57,8 @@ impl Owner {
         self.call_at_most(request, SENDS).await
     }
 
-    /// Newest sequence of the feed, as the vault announces it. A session is kept open from now on.
+    /// Newest sequence of the feed, as far as the vault has told; zero before it did. A session is
+    /// kept open from now on, and what happens while there is none is caught up with.
     pub async fn feed(&self) -> Result<watch::Receiver<u64>, Error> {
         self.send(Command::Watch).await?;
         Ok(self.shared.feed.clone())

@@ -260,6 +260,7 @@ impl World {
 
     /// The vault announces something in its feed.
     pub(super) fn announce(&mut self, sequence: u64) {
+        self.vault.feed = sequence;
         let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in ids {
             self.say(id, &FromVault::Feed(sequence));

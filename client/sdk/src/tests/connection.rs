@@ -1,5 +1,7 @@
 //! What is lost on the way, and what callers notice of it: nothing, or one clear error.
 
+use std::time::Duration;
+
 use vettid_wire::operation::item::{Category, Draft, Put, Sensitivity};
 use vettid_wire::operation::vault::Status;
 use vettid_wire::refusal::Code;
@@ -224,6 +226,45 @@ async fn feed_is_announced_to_who_listens() {
     feed.changed().await.expect("announced");
 
     assert_eq!(*feed.borrow(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_announced_while_nobody_was_connected_is_caught_up_with() {
+    let lab = Lab::new();
+    let (owner, _) = lab.enrolled().await;
+    let mut feed = owner.feed().await.expect("watching");
+
+    lab.world().interrupt();
+    lab.world().announce(7);
+    feed.changed().await.expect("caught up");
+
+    assert_eq!(*feed.borrow(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_begins_to_listen_learns_how_far_the_feed_has_come() {
+    let lab = Lab::new();
+    let (owner, _) = lab.enrolled().await;
+    owner.status().await.expect("open");
+    lab.world().announce(7);
+
+    let mut feed = owner.feed().await.expect("watching");
+    feed.changed().await.expect("told");
+
+    assert_eq!(*feed.borrow(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn node_that_starts_its_enclave_anew_is_waited_for() {
+    let lab = Lab::new();
+    let (owner, _) = lab.enrolled().await;
+    lab.world().resets_everything = true;
+
+    let calling = tokio::spawn(async move { owner.status().await });
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    lab.world().resets_everything = false;
+
+    assert!(calling.await.expect("joined").is_ok());
 }
 
 #[tokio::test(start_paused = true)]

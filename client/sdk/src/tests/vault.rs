@@ -32,6 +32,8 @@ pub(super) struct Vault {
     pub(super) version: u64,
     /// Keys that the device believes in and the vault no longer does.
     pub(super) forgets_keys: bool,
+    /// Newest entry of the feed.
+    pub(super) feed: u64,
     staged: bool,
     pin: Option<Secret>,
     password: Option<Secret>,
@@ -134,7 +136,16 @@ impl Vault {
                 locked: self.locked,
                 failed_attempts: 0,
                 wait_until: None,
-                open: None,
+                open: (self.exists && !self.locked).then_some(vault::OpenStatus {
+                    vault: VAULT,
+                    items: 0,
+                    bytes: 0,
+                    credential_version: self.version,
+                    credential_frozen: false,
+                    transaction_keys_left: 0,
+                    feed: self.feed,
+                    devices: 1,
+                }),
             })),
             "transaction-keys.refill" => {
                 self.forgets_keys = false;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use vettid_wire::envelope::Envelope;
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
 use vettid_wire::link::{Closed, FromEnclave, FromHost, Pong};
@@ -49,14 +50,14 @@ impl<P: Platform> Supervisor<P> {
         Ok(())
     }
 
-    /// Hands an envelope to the vault process of its space. Envelopes for a space that was closed
-    /// meanwhile cross its `Closed` and are dropped; their device opens another session.
+    /// Hands an envelope to the vault process of its space. One that no process will answer, because
+    /// the space was closed meanwhile or its process is busy, is answered with a reset: its device
+    /// opens another session at once.
     fn deliver(&mut self, space: SpaceId, envelope: &[u8]) {
-        let Some(&slot) = self.spaces.get(&space) else {
-            return;
-        };
-        let Some(vault) = self.vaults.get_mut(&slot) else {
-            return;
+        let slot = self.spaces.get(&space).copied();
+        let serving = slot.and_then(|slot| Some((slot, self.vaults.get_mut(&slot)?)));
+        let Some((slot, vault)) = serving.filter(|(_, vault)| vault.is_serving()) else {
+            return self.turn_away(space, envelope);
         };
         if vault.offer(envelope) {
             self.residency.used(slot, self.now);
@@ -64,6 +65,17 @@ impl<P: Platform> Supervisor<P> {
         } else {
             self.dropped = self.dropped.saturating_add(1);
             self.log(LogEvent::FrameDropped(self.dropped));
+            self.turn_away(space, envelope);
+        }
+    }
+
+    fn turn_away(&mut self, space: SpaceId, envelope: &[u8]) {
+        if let Ok(Envelope {
+            device, session, ..
+        }) = Envelope::parse(envelope)
+        {
+            let reset = Envelope::reset(device, session).to_bytes();
+            self.host.send_envelope(space, 0, &reset);
         }
     }
 

@@ -86,6 +86,11 @@ impl Vault {
         self.inflow.fill(&self.socket)
     }
 
+    /// Whether envelopes are for it. One that was told to end answers what reached it before.
+    pub(super) const fn is_serving(&self) -> bool {
+        !matches!(self.phase, Phase::Closing { .. })
+    }
+
     /// Queues an envelope; false when the process is too far behind and it is dropped.
     pub(super) fn offer(&mut self, envelope: &[u8]) -> bool {
         if self.outflow.queued() > BUSY {

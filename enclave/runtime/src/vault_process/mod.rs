@@ -224,21 +224,19 @@ impl<V: Resident> Process<V> {
     /// What the end is told to whom: devices that wait for what will never come learn that their
     /// sessions are gone; what is on its way becomes durable first where that is still possible.
     fn say_goodbye(&mut self, lane: &mut LaneEnd, exit: VaultExit) {
-        match exit {
-            VaultExit::AppendRefused | VaultExit::Damaged => {
-                for envelope in self.sessions.end(|_, _| true) {
-                    let _ = lane.send(&Up::Frame {
-                        after: 0,
-                        envelope: &envelope,
-                    });
-                }
-                let _ = lane.flush();
-            }
-            VaultExit::EnrollmentExpired | VaultExit::Locked | VaultExit::Told => {
-                let _ = lane.flush();
-                let _ = lane.settle();
-            }
-            VaultExit::NoFrame | VaultExit::Panicked => {}
+        let is_void = match exit {
+            VaultExit::AppendRefused | VaultExit::Damaged => true,
+            VaultExit::EnrollmentExpired | VaultExit::Locked | VaultExit::Told => false,
+            VaultExit::NoFrame | VaultExit::Panicked => return,
+        };
+        let mut gone = self.sessions.give_up();
+        if is_void {
+            gone.extend(self.sessions.end(|_, _| true));
+        }
+        let _ = send_all(lane, gone);
+        let _ = lane.flush();
+        if !is_void {
+            let _ = lane.settle();
         }
     }
 

@@ -140,7 +140,7 @@ impl Broker<'_> {
         self.0.put_chunk(snapshot, index, bytes)
     }
 
-    /// Records below `below` and snapshots other than `snapshot` are no longer needed.
+    /// Records below `below` and snapshots of a number below `snapshot` are no longer needed.
     ///
     /// # Errors
     /// The process ends.

@@ -198,6 +198,12 @@ impl Sessions {
         ended.into_iter().map(reset).collect()
     }
 
+    /// Gives up the handshakes that are under way; the goodbyes to send.
+    pub(crate) fn give_up(&mut self) -> Vec<Vec<u8>> {
+        let half_open = std::mem::take(&mut self.half_open);
+        half_open.into_keys().map(reset).collect()
+    }
+
     /// Forgets what has expired.
     pub(crate) fn expire(&mut self, now: UnixMillis) {
         self.half_open

@@ -350,3 +350,22 @@ fn a_session_ends_with_its_life_and_when_it_is_told_to() {
     world.sessions.expire(NOW.plus(limits::DEVICE_SESSION + 1));
     assert_eq!(world.sessions.count(), 0);
 }
+
+#[test]
+fn a_handshake_that_will_not_be_finished_is_reset_and_open_sessions_are_not() {
+    let mut world = World::new();
+    let open = world.open(NOW);
+    let (route, _, _, question) = world.half_open(NOW);
+
+    let told = world.sessions.give_up();
+
+    assert_eq!(told, [reset(route)]);
+    assert!(world.sessions.open().any(|(kept, _)| kept == open.route));
+    let answer = world.answer(&question);
+    assert!(
+        world
+            .sessions
+            .supply(NOW, question.ticket, answer)
+            .is_none()
+    );
+}

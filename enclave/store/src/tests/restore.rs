@@ -138,6 +138,21 @@ fn chunk_of_another_snapshot_does_not_open() {
 }
 
 #[test]
+fn later_snapshot_has_a_higher_number_and_no_two_have_the_same() {
+    let mut vault = large();
+    let mut highest = 0;
+    for _ in 0..50 {
+        let mut number = || vault.tail.name_snapshot(&mut vault.entropy).number();
+        let (one, other) = (number(), number());
+
+        assert_ne!(one, other);
+        assert!(one.min(other) > highest, "{one} {other} {highest}");
+        highest = one.max(other);
+        vault.charge();
+    }
+}
+
+#[test]
 fn chunks_written_twice_under_one_name_are_not_mixed() {
     let mut vault = large();
     let name = vault.tail.name_snapshot(&mut vault.entropy);

@@ -26,6 +26,10 @@ fn reset() -> Bytes {
     Bytes::from(Envelope::reset(DEVICE, SessionId([4; 16])).to_bytes())
 }
 
+fn closed(why: Closed) -> FromEnclave {
+    FromEnclave::Closed { space: SPACE, why }
+}
+
 fn inbound(space: SpaceId, body: &[u8]) -> Inbound {
     Inbound {
         space,
@@ -191,8 +195,11 @@ fn goodbye_of_a_vault_whose_append_was_refused_reaches_the_app() {
     };
 
     router.hear_enclave(goodbye).expect("accepted");
+    router
+        .hear_enclave(closed(Closed::AppendRefused))
+        .expect("accepted");
 
-    assert_eq!(published(&mut router), [reset()]);
+    assert_eq!(published(&mut router), [reset()], "once is enough");
 }
 
 #[test]
@@ -202,15 +209,70 @@ fn reply_whose_record_settles_after_the_vault_closed_still_leaves() {
     router
         .hear_enclave(frame(SPACE, 6, b"locked"))
         .expect("accepted");
-    let closed = FromEnclave::Closed {
-        space: SPACE,
-        why: Closed::Locked,
-    };
-    router.hear_enclave(closed).expect("accepted");
+    router
+        .hear_enclave(closed(Closed::Locked))
+        .expect("accepted");
+    assert_eq!(published(&mut router), Vec::<Bytes>::new());
 
     router.settled(SPACE, 6, Ok(()));
 
-    assert_eq!(published(&mut router), [envelope(b"locked")]);
+    assert_eq!(published(&mut router), [envelope(b"locked"), reset()]);
+    assert!(router.spaces.is_empty());
+}
+
+#[test]
+fn app_learns_that_its_vault_died_whatever_it_was_waiting_for() {
+    for why in [
+        Closed::AppendRefused,
+        Closed::Crashed,
+        Closed::Damaged,
+        Closed::EnrollmentExpired,
+        Closed::Locked,
+    ] {
+        let mut router = open(5);
+
+        router.hear_enclave(closed(why)).expect("accepted");
+
+        assert_eq!(published(&mut router), [reset()], "{why:?}");
+        assert!(router.spaces.is_empty());
+    }
+}
+
+#[test]
+fn vault_that_was_told_to_close_has_answered_and_its_apps_are_left_alone() {
+    for why in [Closed::Asked, Closed::Idle, Closed::Pressure] {
+        let mut router = open(5);
+
+        router.hear_enclave(closed(why)).expect("accepted");
+
+        assert_eq!(published(&mut router), Vec::<Bytes>::new(), "{why:?}");
+    }
+}
+
+#[test]
+fn reset_behind_a_reply_whose_record_is_refused_comes_without_the_reply() {
+    let mut router = open(5);
+    router.hear_enclave(append(SPACE, 6)).expect("accepted");
+    router
+        .hear_enclave(frame(SPACE, 6, b"reply"))
+        .expect("accepted");
+    router
+        .hear_enclave(closed(Closed::Crashed))
+        .expect("accepted");
+
+    router.settled(SPACE, 6, Err(AppendError::Lost));
+
+    assert_eq!(published(&mut router), [reset()]);
+}
+
+#[test]
+fn every_app_learns_that_the_link_is_gone() {
+    let mut router = open(5);
+    router.hear_app(inbound(OTHER, b"not yet looked up"));
+
+    router.link_lost();
+
+    assert_eq!(published(&mut router), [reset(), reset()]);
     assert!(router.spaces.is_empty());
 }
 
@@ -218,11 +280,9 @@ fn reply_whose_record_settles_after_the_vault_closed_still_leaves() {
 fn space_is_opened_anew_only_after_its_earlier_appends_are_settled() {
     let mut router = open(5);
     router.hear_enclave(append(SPACE, 6)).expect("accepted");
-    let closed = FromEnclave::Closed {
-        space: SPACE,
-        why: Closed::Crashed,
-    };
-    router.hear_enclave(closed).expect("accepted");
+    router
+        .hear_enclave(closed(Closed::Crashed))
+        .expect("accepted");
     router.hear_app(inbound(SPACE, b"again"));
     assert_eq!(router.actions.lookups, []);
 
@@ -249,11 +309,9 @@ fn space_that_the_enclave_cannot_open_gets_a_reset() {
     router.hear_app(inbound(SPACE, b"a"));
     router.looked_up(SPACE, Some((Entry::Existing, 1)));
 
-    let closed = FromEnclave::Closed {
-        space: SPACE,
-        why: Closed::TooMany,
-    };
-    router.hear_enclave(closed).expect("accepted");
+    router
+        .hear_enclave(closed(Closed::TooMany))
+        .expect("accepted");
 
     assert_eq!(published(&mut router), [reset()]);
 }
@@ -291,6 +349,7 @@ fn frames_kept_while_opening_are_bounded() {
         router.hear_app(inbound(SPACE, b"a"));
     }
     assert_eq!(router.actions.dropped, 6);
+    assert_eq!(published(&mut router).len(), 6, "who is too much is told");
 }
 
 #[test]
@@ -327,6 +386,21 @@ fn frame_for_a_space_that_is_not_open_is_dropped() {
     assert_eq!(router.hear_enclave(frame(OTHER, 0, b"x")), Ok(()));
     assert_eq!(published(&mut router), Vec::<Bytes>::new());
     assert_eq!(router.actions.dropped, 1);
+}
+
+#[test]
+fn reset_for_a_frame_that_crossed_the_end_of_its_vault_reaches_the_app() {
+    let mut router = open(5);
+    router.hear_enclave(closed(Closed::Idle)).expect("accepted");
+    let turned_away = FromEnclave::Frame {
+        space: SPACE,
+        after: 0,
+        envelope: reset().to_vec(),
+    };
+
+    router.hear_enclave(turned_away).expect("accepted");
+
+    assert_eq!(published(&mut router), [reset()]);
 }
 
 proptest::proptest! {
