@@ -3,6 +3,8 @@
 //! A frame never names a space: the socket it travels on does. So a vault process can ask about its
 //! own log, its own chunks and its own evidence only, whatever it sends.
 
+use std::time::Duration;
+
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::{NetworkId, SpaceId};
 use vettid_wire::limits;
@@ -11,6 +13,10 @@ use vettid_wire::request::Head;
 
 /// Most bytes of a frame on a lane: a link frame and what surrounds it.
 pub(crate) const LANE_FRAME: usize = limits::LINK_FRAME + 1024;
+
+/// How long a vault process waits in one read of its socket. After that long without anything to do
+/// it gives memory back.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// First frame to a vault process: all it will ever be told about itself.
 #[derive(Clone, Debug, Decode, Encode)]

@@ -8,7 +8,7 @@
 use std::io::{self, Read};
 
 use vettid_crypto::seal::{self, NotOpened};
-use vettid_crypto::{Entropy, Label, VaultKey, Zeroizing, digest};
+use vettid_crypto::{Entropy, Label, VaultKey, WipedVec, digest};
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
@@ -65,14 +65,6 @@ pub struct Snapshot {
     /// Last record that it holds.
     #[n(4)]
     pub last: u64,
-}
-
-/// What a checkpoint seals with the vault key.
-#[derive(Decode, Encode)]
-#[cbor(map)]
-pub(crate) struct Reference {
-    #[n(0)]
-    pub(crate) snapshot: Option<Snapshot>,
 }
 
 /// A snapshot cannot be used. It is incomplete, altered or not the one that was referred to.
@@ -143,7 +135,7 @@ impl Database {
         if size == 0 || chunks_of(size) != Some(snapshot.chunks) {
             return Err(SnapshotError::Size);
         }
-        let chunk = Zeroizing::new(Vec::new());
+        let chunk = WipedVec::new(Vec::new());
         let (seals, failed) = (Vec::new(), None);
         let mut reader = ChunkReader {
             name,
@@ -174,7 +166,7 @@ struct ChunkReader<'a> {
     key: &'a VaultKey,
     fetch: &'a mut dyn FnMut(u64, u32) -> Option<Vec<u8>>,
     next: u32,
-    chunk: Zeroizing<Vec<u8>>,
+    chunk: WipedVec,
     taken: usize,
     seals: Vec<u8>,
     failed: Option<SnapshotError>,

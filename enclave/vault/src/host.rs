@@ -35,7 +35,8 @@ pub trait Host {
     /// Reads a chunk; none if the host does not have it.
     fn get_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, Unreadable>;
 
-    /// Says that records below this one, and other snapshots, are no longer needed.
+    /// Says that records below this one, and snapshots of a lower number than this one, are no
+    /// longer needed. A higher one may be under way.
     fn cut(&mut self, below: u64, snapshot: Option<u64>);
 
     /// Says that enrollment is finished.

@@ -1,17 +1,14 @@
 //! Sealing under a symmetric key. XChaCha20-Poly1305 with a random nonce in front.
 
-use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
-use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
-use zeroize::Zeroizing;
-
+use crate::aead::{self, Cipher};
 use crate::entropy::{Entropy, draw};
-use crate::{Label, SymmetricKey};
+use crate::{Label, SymmetricKey, WipedVec};
 
 /// Bytes that sealing adds: nonce 24, tag 16.
 pub const OVERHEAD: usize = NONCE + TAG;
 
 const NONCE: usize = 24;
-const TAG: usize = 16;
+const TAG: usize = aead::TAG;
 
 /// Sealed bytes do not open: wrong key, wrong context, or altered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -29,21 +26,16 @@ pub fn seal(
     entropy: &mut (impl Entropy + ?Sized),
 ) -> Vec<u8> {
     let nonce: [u8; NONCE] = draw(entropy);
-    let mut out = Vec::with_capacity(plaintext.len().saturating_add(OVERHEAD));
-    out.extend_from_slice(&nonce);
-    out.extend_from_slice(plaintext);
-    let tag = key.expose(|key| {
-        let (_, body) = out.split_at_mut(NONCE);
-        XChaCha20Poly1305::new(&Key::from(*key)).encrypt_inout_detached(
-            &XNonce::from(nonce),
-            &label.frame(context),
-            body.into(),
-        )
-    });
-    // The cipher's only limit is 256 GiB a message; what is over it must not leave as plaintext.
-    match tag {
-        Ok(tag) => out.extend_from_slice(&tag),
-        Err(_) => out.clear(),
+    let mut out = vec![0; plaintext.len().saturating_add(OVERHEAD)];
+    let (front, body) = out.split_at_mut(NONCE);
+    front.copy_from_slice(&nonce);
+    let (cipher, nonce) = key.expose(|key| Cipher::extended(key, &nonce));
+    // The cipher's only limit is 256 GiB a message; what is over it leaves as nothing.
+    if cipher
+        .seal(&nonce, &label.frame(context), plaintext, body)
+        .is_err()
+    {
+        out.clear();
     }
     out
 }
@@ -54,20 +46,10 @@ pub fn open(
     label: Label,
     context: &[&[u8]],
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
-    let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or(NotOpened)?;
-    let (body, tag) = rest.split_last_chunk::<TAG>().ok_or(NotOpened)?;
-    let mut plaintext = Zeroizing::new(body.to_vec());
-    key.expose(|key| {
-        XChaCha20Poly1305::new(&Key::from(*key)).decrypt_inout_detached(
-            &XNonce::from(*nonce),
-            &label.frame(context),
-            plaintext.as_mut_slice().into(),
-            &Tag::from(*tag),
-        )
-    })
-    .map_err(|_| NotOpened)?;
-    Ok(plaintext)
+) -> Result<WipedVec, NotOpened> {
+    let (nonce, body) = sealed.split_first_chunk::<NONCE>().ok_or(NotOpened)?;
+    let (cipher, nonce) = key.expose(|key| Cipher::extended(key, nonce));
+    open_all(&cipher, &nonce, &label.frame(context), body)
 }
 
 /// Seals with a zero nonce under a key that is used for this one message and never again.
@@ -76,30 +58,28 @@ pub(crate) fn seal_once(
     aad: &[u8],
     plaintext: &[u8],
 ) -> Result<Vec<u8>, NotOpened> {
-    chacha20poly1305::ChaCha20Poly1305::new(&Key::from(*key))
-        .encrypt(
-            &chacha20poly1305::Nonce::default(),
-            Payload {
-                msg: plaintext,
-                aad,
-            },
-        )
-        .map_err(|_| NotOpened)
+    let mut out = vec![0; plaintext.len().saturating_add(TAG)];
+    Cipher::new(key)
+        .seal(&[0; aead::NONCE], aad, plaintext, &mut out)
+        .map_err(|_| NotOpened)?;
+    Ok(out)
 }
 
 /// Opens what [`seal_once`] made.
-pub(crate) fn open_once(
-    key: &[u8; 32],
+pub(crate) fn open_once(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Result<WipedVec, NotOpened> {
+    open_all(&Cipher::new(key), &[0; aead::NONCE], aad, sealed)
+}
+
+fn open_all(
+    cipher: &Cipher,
+    nonce: &[u8; aead::NONCE],
     aad: &[u8],
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
-    chacha20poly1305::ChaCha20Poly1305::new(&Key::from(*key))
-        .decrypt(
-            &chacha20poly1305::Nonce::default(),
-            Payload { msg: sealed, aad },
-        )
-        .map(Zeroizing::new)
-        .map_err(|_| NotOpened)
+) -> Result<WipedVec, NotOpened> {
+    let length = sealed.len().checked_sub(TAG).ok_or(NotOpened)?;
+    let mut plaintext = WipedVec::new(vec![0; length]);
+    cipher.open(nonce, aad, sealed, &mut plaintext)?;
+    Ok(plaintext)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //! The number is the nonce; it is there to tell a lost frame from a repeated and an altered one.
 //! Changed, it only changes which error ends the session.
 
-use vettid_crypto::Zeroizing;
+use vettid_crypto::WipedVec;
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{limits, padding};
 
@@ -42,9 +42,9 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 pub(crate) enum Content {
     /// Evidence, without its header.
-    Evidence(Zeroizing<Vec<u8>>),
+    Evidence(WipedVec),
     /// A piece of a message, with its header.
-    Piece(Zeroizing<Vec<u8>>),
+    Piece(WipedVec),
     /// Nothing: the peer changed its key.
     Rekey,
 }
@@ -73,7 +73,7 @@ impl Channel {
         let length = header.len().saturating_add(body.len());
         let size = padding::bucket(length).ok_or(Internal::Noise)?;
         // The whole bucket at once: growing would leave copies of the plaintext behind.
-        let mut plaintext = Zeroizing::new(Vec::with_capacity(size));
+        let mut plaintext = WipedVec::new(Vec::with_capacity(size));
         plaintext.extend_from_slice(&header);
         plaintext.extend_from_slice(body);
         padding::pad(&mut plaintext).map_err(|_| Internal::Noise)?;
@@ -138,7 +138,7 @@ impl Channel {
 }
 
 impl Content {
-    fn of(mut plaintext: Zeroizing<Vec<u8>>) -> Result<Self, Error> {
+    fn of(mut plaintext: WipedVec) -> Result<Self, Error> {
         match plaintext.first_chunk() {
             Some(&EVIDENCE) => {
                 plaintext.drain(..EVIDENCE.len());

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use vettid_crypto::Zeroizing;
+use vettid_crypto::WipedVec;
 use vettid_wire::fragment::{Assembly, PIECE};
 use vettid_wire::time::UnixMillis;
 
@@ -67,11 +67,7 @@ impl Established {
     }
 
     /// Opens the next frame; the message, if the frame completes one. An error ends the session.
-    pub fn open(
-        &mut self,
-        now: UnixMillis,
-        frame: &[u8],
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    pub fn open(&mut self, now: UnixMillis, frame: &[u8]) -> Result<Option<WipedVec>, Error> {
         let now = self.check_life(now)?;
         let channel = self.channel.as_mut().ok_or(Misuse::Ended)?;
         let message = open_frame(channel, &mut self.assembly, frame, now);
@@ -164,12 +160,12 @@ fn open_frame(
     assembly: &mut Assembly,
     frame: &[u8],
     now: UnixMillis,
-) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+) -> Result<Option<WipedVec>, Error> {
     match channel.open(frame, LARGEST_FRAME, now)? {
         Content::Evidence(_) => Err(PeerMisbehaved::EvidenceTwice.into()),
         Content::Piece(piece) => {
             let message = assembly.push(&piece).map_err(PeerMisbehaved::Fragment)?;
-            Ok(message.map(Zeroizing::new))
+            Ok(message.map(WipedVec::new))
         }
         Content::Rekey => Ok(None),
     }

@@ -15,6 +15,7 @@
 //! | what may a caller be told? | [`refusal`] |
 //! | how big may it be? | [`limits`] |
 //! | what network is this? | [`network`], [`signed`] |
+//! | which key speaks for a vault? | [`identity`] |
 
 pub mod attachment;
 pub mod cbor;
@@ -25,6 +26,7 @@ pub mod home;
 #[cfg(feature = "json")]
 pub mod http;
 pub mod id;
+pub mod identity;
 pub mod invitation;
 pub mod limits;
 pub mod link;

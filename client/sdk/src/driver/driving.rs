@@ -1,6 +1,7 @@
 //! The loop, and what it does when.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -86,9 +87,14 @@ impl<D: Dial> Driver<D> {
 
     /// Runs until every caller is gone.
     pub(crate) async fn run(mut self) {
+        // One timer for all turns. It may go off early, since most messages only move its end away.
+        let mut alarm = pin!(sleep_until(self.wake_at()));
         loop {
             self.advance().await;
             let wake = self.wake_at();
+            if alarm.is_elapsed() || wake < alarm.deadline() {
+                alarm.as_mut().reset(wake);
+            }
             let room = self.outstanding.len() < MOST_OUTSTANDING;
             tokio::select! {
                 command = self.parts.commands.recv(), if room => match command {
@@ -98,7 +104,7 @@ impl<D: Dial> Driver<D> {
                 arrival = receive(&mut self.transport) => self.arrived(arrival).await,
                 renewed = finished(&mut self.renewal) => self.renewed(renewed).await,
                 answer = answered(&mut self.news) => self.heard(answer),
-                () = sleep_until(wake) => {}
+                () = &mut alarm => {}
             }
         }
     }

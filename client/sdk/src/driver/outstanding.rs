@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tokio::sync::oneshot;
-use vettid_crypto::Zeroizing;
+use vettid_crypto::WipedVec;
 use vettid_wire::id::RequestId;
 use vettid_wire::request::Reply;
 
@@ -14,7 +14,7 @@ pub(crate) struct Ask {
     /// Its id.
     pub(crate) id: RequestId,
     /// Its encoding.
-    pub(crate) message: Zeroizing<Vec<u8>>,
+    pub(crate) message: WipedVec,
     /// How often it may be sent, the first time counted.
     pub(crate) sends: u32,
     /// Whether an earlier program may have sent it.
@@ -131,7 +131,7 @@ mod tests {
 
     fn ask(byte: u8, sends: u32) -> (Ask, oneshot::Receiver<Result<Reply, Error>>) {
         let (answer, heard) = oneshot::channel();
-        let message = Zeroizing::new(vec![byte]);
+        let message = WipedVec::new(vec![byte]);
         (
             Ask {
                 id: RequestId([byte; 16]),

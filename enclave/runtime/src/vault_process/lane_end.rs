@@ -78,7 +78,7 @@ impl LaneEnd {
             if let Some(opening) = self.opening.take() {
                 return Ok(opening);
             }
-            self.wait(None)?;
+            self.wait()?;
         }
     }
 
@@ -91,16 +91,22 @@ impl LaneEnd {
         Some(arrival)
     }
 
-    /// Sends all that is queued, then waits until something comes. False when the time is over.
-    pub(crate) fn wait(&mut self, time: Option<Duration>) -> Result<bool, VaultExit> {
+    /// Sends all that is queued, then waits until something comes. False when nothing came within
+    /// [`crate::lane::PATIENCE`], which is that of the socket.
+    pub(crate) fn wait(&mut self) -> Result<bool, VaultExit> {
         self.flush()?;
-        if self.receive()? {
-            return Ok(true);
-        }
-        if !self.poll(PollFlags::POLLIN, time)? {
+        let filled = self.inflow.fill_patiently(&self.socket).map_err(exit)?;
+        self.take(filled)
+    }
+
+    /// The same for a longer or shorter time.
+    pub(crate) fn wait_for(&mut self, time: Duration) -> Result<bool, VaultExit> {
+        self.flush()?;
+        if !self.poll(PollFlags::POLLIN, Some(time))? {
             return Ok(false);
         }
-        self.receive()
+        let filled = self.inflow.fill(&self.socket).map_err(exit)?;
+        self.take(filled)
     }
 
     /// Queues a frame; sends when there is a batch.
@@ -133,7 +139,7 @@ impl LaneEnd {
     /// Waits until every record that was handed on is durable.
     pub(crate) fn settle(&mut self) -> Result<(), VaultExit> {
         while self.durable < self.appended {
-            self.wait(None)?;
+            self.wait()?;
         }
         Ok(())
     }
@@ -214,7 +220,7 @@ impl LaneEnd {
             if let Some(answer) = self.awaited.take() {
                 return Ok(answer);
             }
-            self.wait(None)?;
+            self.wait()?;
         }
     }
 
@@ -231,8 +237,8 @@ impl LaneEnd {
     }
 
     /// Takes what has come. False when nothing has.
-    fn receive(&mut self) -> Result<bool, VaultExit> {
-        if self.inflow.fill(&self.socket).map_err(exit)? == 0 {
+    fn take(&mut self, filled: usize) -> Result<bool, VaultExit> {
+        if filled == 0 {
             return Ok(false);
         }
         let mut inflow = std::mem::replace(&mut self.inflow, Inflow::new(LANE_FRAME));
@@ -317,6 +323,8 @@ mod tests {
 
     fn lane() -> (LaneEnd, Supervisor) {
         let (ours, socket) = UnixStream::pair().expect("pair");
+        ours.set_read_timeout(Some(Duration::from_millis(20)))
+            .expect("timeout");
         (
             LaneEnd::new(ours.into()),
             Supervisor {
@@ -356,7 +364,7 @@ mod tests {
         lane.append(head(8), false, b"b").expect("append");
         supervisor.say(&Down::Appended(7));
         supervisor.say(&Down::Frame(b"x"));
-        lane.wait(None).expect("wait");
+        lane.wait().expect("wait");
         assert_eq!((lane.appended, lane.durable), (8, 7));
 
         supervisor.say(&Down::Appended(8));
@@ -386,7 +394,7 @@ mod tests {
         let (mut lane, supervisor) = lane();
         for _ in 0..100 {
             supervisor.say(&Down::Frame(&[1; 60_000]));
-            lane.wait(None).expect("wait");
+            lane.wait().expect("wait");
         }
 
         assert!(lane.waiting <= WAITING);
@@ -396,10 +404,11 @@ mod tests {
     #[test]
     fn waiting_ends_with_its_time_and_with_the_supervisor() {
         let (mut lane, supervisor) = lane();
-        assert_eq!(lane.wait(Some(Duration::from_millis(1))), Ok(false));
+        assert_eq!(lane.wait_for(Duration::from_millis(1)), Ok(false));
+        assert_eq!(lane.wait(), Ok(false));
 
         drop(supervisor);
 
-        assert_eq!(lane.wait(None), Err(VaultExit::Told));
+        assert_eq!(lane.wait(), Err(VaultExit::Told));
     }
 }

@@ -27,9 +27,6 @@ use lane_end::{Arrival, LaneEnd};
 pub use resident::{Answer, Broker, Caller, Home, Resident};
 use sessions::{Received, Route, Sessions};
 
-/// After this long without anything to do, memory is given back.
-const QUIET: Duration = Duration::from_secs(2);
-
 /// How often a quiet vault looks at the time.
 const TICK: Duration = Duration::from_secs(30);
 
@@ -118,8 +115,12 @@ impl<V: Resident> Process<V> {
             return Err(VaultExit::Told);
         }
         self.tell_sessions(lane)?;
-        let time = if self.busy { QUIET } else { TICK };
-        if !lane.wait(Some(time))? {
+        let heard = if self.busy {
+            lane.wait()?
+        } else {
+            lane.wait_for(TICK)?
+        };
+        if !heard {
             self.rest(lane)?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use vettid_crypto::sign::{Signature, VerifyingKey};
 use vettid_crypto::x25519::X25519Secret;
-use vettid_crypto::{Entropy, Zeroizing};
+use vettid_crypto::{Entropy, WipedVec};
 use vettid_session::{
     Established, Evidence, Identity, ProvingResponder, Responder, ResponderProgress, ResponderTerms,
 };
@@ -26,7 +26,7 @@ pub(crate) enum Received {
     /// Evidence is needed before the session goes on.
     Ask(EvidenceQuestion),
     /// A whole message of a proven device.
-    Message(Route, VerifyingKey, Zeroizing<Vec<u8>>),
+    Message(Route, VerifyingKey, WipedVec),
     /// Nothing yet.
     Nothing,
     /// An envelope to send back.

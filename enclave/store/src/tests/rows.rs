@@ -4,7 +4,7 @@ use vettid_crypto::sealed_box::BoxSecret;
 use vettid_crypto::sign::{SigningKey, VerifyingKey};
 use vettid_crypto::{MacKey, SecretBytes};
 use vettid_wire::Secret;
-use vettid_wire::id::{DeviceId, KeyId, RequestId, TransactionKeyId, VaultId};
+use vettid_wire::id::{DeviceId, KeyId, RequestId, TransactionKeyId};
 use vettid_wire::operation::item::{Category, Cursor, List};
 use vettid_wire::operation::key::{Algorithm, Key};
 use vettid_wire::operation::tag::Tag;
@@ -18,7 +18,7 @@ use crate::rows::item::NextVersion;
 use crate::rows::request::Answered;
 use crate::rows::transaction_key::TransactionKey;
 use crate::rows::vault;
-use crate::{Attempts, StoreError};
+use crate::{Attempt, Attempts, StoreError};
 
 const OTHER: DeviceId = DeviceId([0x07; 32]);
 
@@ -345,13 +345,13 @@ fn tag_keeps_its_items_when_its_color_changes() {
 
 #[test]
 fn vault_is_named_once() {
+    let empty = crate::Database::template().expect("template");
+    assert_eq!(empty.view().vault(), Ok(None));
     let mut vault = Vault::enrolled();
-    assert_eq!(vault.database.view().vault(), Ok(None));
     let named = vault::Vault {
-        id: VaultId([1; 32]),
+        id: fixture::header().vault,
         created: NOW,
     };
-    vault.commit(|change| change.insert_vault(&named));
 
     let again = vault
         .database
@@ -475,7 +475,12 @@ fn credential_is_confirmed_frozen_and_charged_apart_from_its_use() {
 
     let confirmed = vault.commit(|change| change.confirm_credential());
     vault.commit(|change| change.freeze_credential(true, Some(NOW)));
-    vault.commit(|change| change.set_password_attempts(attempts));
+    let attempt = Attempt {
+        at: NOW,
+        device: DEVICE,
+        operation: "key.sign".into(),
+    };
+    vault.commit(|change| change.begin_use(attempts, &attempt));
 
     let row = vault
         .database
@@ -488,7 +493,12 @@ fn credential_is_confirmed_frozen_and_charged_apart_from_its_use() {
         (None, true, Some(NOW))
     );
     assert_eq!((row.version, row.attempts), (1, attempts));
+    assert_eq!(row.under_way, Some(attempt));
     assert!(confirmed < 200, "{confirmed}");
+    vault.commit(|change| change.end_use(Attempts::default()));
+    let row = vault.database.view().credential().expect("reads");
+    let row = row.expect("there");
+    assert_eq!((row.attempts, row.under_way), (Attempts::default(), None));
     vault.commit(|change| change.freeze_credential(false, row.alarm));
     let row = vault
         .database
@@ -799,4 +809,28 @@ fn audit_hash_is_what_an_app_computes() {
         previous = vettid_crypto::digest::labeled(label, &[&previous, &body]);
         assert_eq!(event.hash, previous);
     }
+}
+
+#[test]
+fn current_item_comes_with_its_content_and_tags() {
+    let mut vault = Vault::enrolled();
+    vault.commit(|change| change.write_item(&next(1, 1, "plain", &[], &body("one"))));
+    vault.commit(|change| change.write_item(&next(2, 1, "old", &[], &body("old"))));
+    let tags = ["b".to_owned(), "a".to_owned()];
+    vault.commit(|change| change.write_item(&next(2, 2, "tagged", &tags, &body("two"))));
+    let view = vault.database.view();
+
+    for (id, version, text, tags) in [(1, 1, "one", &[][..]), (2, 2, "two", &["a", "b"])] {
+        let (summary, created, content) =
+            view.current(&item_id(id)).expect("reads").expect("there");
+        assert_eq!(summary.tags, tags);
+        assert_eq!(content.body, body(text));
+        let alone = view.content(&item_id(id), version).expect("reads");
+        assert_eq!(Some(content), alone);
+        assert_eq!(
+            view.item(&item_id(id)).expect("reads"),
+            Some((summary, created))
+        );
+    }
+    assert_eq!(view.current(&item_id(3)), Ok(None));
 }
