@@ -142,8 +142,18 @@ mod tests {
         let last = mistyped.pop().expect("not empty");
         mistyped.push(if last == 'q' { 'p' } else { 'q' });
 
-        for text in [&mistyped, &link[..60], "", "vettid:connect?d=", &"q".repeat(5000)] {
-            assert_eq!(ConnectInvitation::parse(text), Err(NotAnInvitation), "{text}");
+        for text in [
+            &mistyped,
+            &link[..60],
+            "",
+            "vettid:connect?d=",
+            &"q".repeat(5000),
+        ] {
+            assert_eq!(
+                ConnectInvitation::parse(text),
+                Err(NotAnInvitation),
+                "{text}"
+            );
         }
     }
 

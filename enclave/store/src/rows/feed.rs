@@ -29,6 +29,7 @@ impl View<'_> {
                     kind: column::read_number_of(row, 2)?,
                     device: row.get::<_, Option<[u8; 32]>>(3)?.map(DeviceId),
                     read: column::read_time_option(row, 4)?,
+                    conversation: None,
                 })
             })?;
         let mut entries: Vec<_> = rows.collect::<Result<_, _>>()?;
