@@ -16,14 +16,23 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use nix::sys::socket::{MsgFlags, recv, send};
-use vettid_crypto::sign::VerifyingKey;
+use vettid_crypto::sign::{SigningKey, VerifyingKey};
 use vettid_runtime::launch::launch;
 use vettid_runtime::owner_vault::template;
 use vettid_runtime::platform::emulated::EmulatedPlatform;
 use vettid_runtime::platform::emulated::command::create_network;
 use vettid_runtime::vault_exit::VaultExit;
-use vettid_runtime::vault_process::{Answer, Broker, Caller, Home, Resident, live};
+use vettid_runtime::vault_process::{
+    Answer, Broker, Caller, Home as ProcessHome, Received, Resident, live,
+};
+use vettid_vault::{Inbound, KnownHome, Outbound, Place};
+use vettid_wire::cbor;
+use vettid_wire::cbor::minicbor::bytes::ByteVec;
+use vettid_wire::home::{self, Home, HomeNode};
+use vettid_wire::id::{DeliveryId, SpaceId, VaultId};
+use vettid_wire::identity::IdentityChain;
 use vettid_wire::link::Entry;
+use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::request::Head;
 use vettid_wire::time::UnixMillis;
 
@@ -31,14 +40,60 @@ type Template = <Scripted as Resident>::Template;
 
 /// Does what requests say.
 struct Scripted {
+    space: SpaceId,
     newest: u64,
     hoard: Vec<Vec<u8>>,
+    place: Option<Place>,
+    identity: Option<SigningKey>,
+    /// Deliveries that were applied, in order.
+    taken: Vec<DeliveryId>,
+    /// What every later delivery is answered with.
+    refuses: Option<NotTaken>,
+}
+
+/// What `send..` is followed by: delivery, recipient, its node, body.
+type Sending = (DeliveryId, VaultId, HomeNode, ByteVec);
+
+impl Scripted {
+    fn record(&mut self, broker: &mut Broker<'_>, body: &[u8]) -> Result<u64, VaultExit> {
+        self.newest += 1;
+        let head = Head {
+            number: self.newest,
+            hash: [1; 32],
+        };
+        broker.append(head, self.newest == 1, body)?;
+        Ok(self.newest)
+    }
+
+    /// A home record of the vault whose identity is made from the first byte.
+    fn home(&self, seed: u8, now: UnixMillis) -> Vec<u8> {
+        let key = SigningKey::from_seed(&[seed; 32]);
+        let place = self.place.as_ref().expect("told where it is");
+        let node = HomeNode {
+            node: place.node,
+            peers: place.peers.iter().cloned().map(Into::into).collect(),
+            addresses: place.addresses.clone(),
+        };
+        Home {
+            vault: VaultId::of(&key.verifying_key()),
+            identity: cbor::encode(&IdentityChain::of(&key.verifying_key())),
+            nodes: vec![node],
+            sequence: now.0,
+            expires: now.plus(3_600_000),
+        }
+        .sign(&key)
+    }
+}
+
+/// A message to the sessions that says what happened with a delivery.
+fn news(word: &[u8], delivery: DeliveryId, rest: &[u8]) -> (Option<VerifyingKey>, Vec<u8>) {
+    (None, [word, &delivery.0, rest].concat())
 }
 
 impl Resident for Scripted {
     type Template = vettid_store::Database;
 
-    fn open(_: Template, home: Home, broker: &mut Broker<'_>) -> Result<Self, VaultExit> {
+    fn open(_: Template, home: ProcessHome, broker: &mut Broker<'_>) -> Result<Self, VaultExit> {
         let newest = match home.entry {
             Entry::Fresh { .. } => 0,
             Entry::Existing => broker.read_log(0)?.ok_or(VaultExit::Damaged)?.newest,
@@ -47,8 +102,13 @@ impl Resident for Scripted {
             return Err(VaultExit::Damaged);
         }
         Ok(Self {
+            space: home.space,
             newest,
             hoard: Vec::new(),
+            place: None,
+            identity: None,
+            taken: Vec::new(),
+            refuses: None,
         })
     }
 
@@ -60,7 +120,7 @@ impl Resident for Scripted {
         &mut self,
         _: Caller,
         request: &[u8],
-        _: UnixMillis,
+        now: UnixMillis,
         broker: &mut Broker<'_>,
     ) -> Result<Answer, VaultExit> {
         let (word, rest) = request.split_at(request.len().min(6));
@@ -69,14 +129,36 @@ impl Resident for Scripted {
             ..Answer::default()
         };
         match word {
-            b"append" => {
-                self.newest += 1;
-                let head = Head {
-                    number: self.newest,
-                    hash: [1; 32],
+            b"append" => answer.after = self.record(broker, rest)?,
+            // Is unlocked: claims the vault of this identity, with the home of that one.
+            b"home.." => {
+                self.identity = Some(SigningKey::from_seed(&[rest[0]; 32]));
+                answer.home = Some(self.home(*rest.last().unwrap(), now));
+            }
+            b"send.." => {
+                let (delivery, to, home, body): Sending = cbor::decode(rest).expect("sending");
+                answer.after = self.record(broker, &delivery.0)?;
+                answer.outbound.push(Outbound {
+                    delivery,
+                    to,
+                    home: KnownHome::Node(home),
+                    expires: now.plus(3_600_000),
+                    body: body.to_vec(),
+                });
+            }
+            b"taken." => {
+                answer.reply = Some(self.taken.iter().flat_map(|id| id.0).collect());
+            }
+            b"where." => {
+                let place = self.place.as_ref().expect("told where it is");
+                answer.reply = Some(place.addresses.join(" ").into_bytes());
+            }
+            b"refuse" => {
+                self.refuses = match rest {
+                    b"never" => Some(NotTaken::Never),
+                    b"busy" => Some(NotTaken::Busy),
+                    _ => None,
                 };
-                broker.append(head, self.newest == 1, rest)?;
-                answer.after = self.newest;
             }
             b"settle" => broker.settle()?,
             b"hash.." => {
@@ -101,6 +183,61 @@ impl Resident for Scripted {
             _ => {}
         }
         answer.reply.get_or_insert_with(|| request.to_vec());
+        Ok(answer)
+    }
+
+    fn claim(&self, challenge: &[u8; 32]) -> Option<[u8; 64]> {
+        let identity = self.identity.as_ref()?;
+        Some(home::claim(&self.space, challenge, identity).0)
+    }
+
+    fn place(
+        &mut self,
+        place: &Place,
+        _: UnixMillis,
+        _: &mut Broker<'_>,
+    ) -> Result<Answer, VaultExit> {
+        self.place = Some(place.clone());
+        Ok(Answer::default())
+    }
+
+    fn receive(
+        &mut self,
+        inbound: &Inbound<'_>,
+        _: UnixMillis,
+        broker: &mut Broker<'_>,
+    ) -> Result<Received, VaultExit> {
+        let mut answer = Answer::default();
+        if let Some(why) = self.refuses {
+            let outcome = Delivered::Refused(why);
+            return Ok(Received { outcome, answer });
+        }
+        if !self.taken.contains(&inbound.delivery) {
+            self.taken.push(inbound.delivery);
+            self.record(broker, inbound.body)?;
+            answer
+                .events
+                .push(news(b"got...", inbound.delivery, inbound.body));
+        }
+        answer.after = self.newest;
+        Ok(Received {
+            outcome: Delivered::Applied,
+            answer,
+        })
+    }
+
+    fn settled(
+        &mut self,
+        delivery: DeliveryId,
+        outcome: Delivered,
+        _: UnixMillis,
+        broker: &mut Broker<'_>,
+    ) -> Result<Answer, VaultExit> {
+        let mut answer = Answer::default();
+        answer.after = self.record(broker, &delivery.0)?;
+        answer
+            .events
+            .push(news(b"done..", delivery, &cbor::encode(&outcome)));
         Ok(answer)
     }
 

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use vettid_attestation::Bundle;
+use vettid_attestation::{Bundle, Measurement, Policy, PolicyError};
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{BindingSeed, Label, SealingRoot, SecretBytes, derive, digest};
 use vettid_wire::cbor;
@@ -44,12 +44,18 @@ pub enum BootError {
     /// The host's first frame is something else than a greeting, or came too late.
     #[error("host did not greet")]
     NoHello,
+    /// The host names more PeerIds, or longer ones, than are attested.
+    #[error("host names too many or too long PeerIds")]
+    HostPeers,
     /// The host speaks another version of the link.
     #[error("host speaks link version {0}")]
     Version(u16),
     /// The network file that the host handed over is not accepted.
     #[error("network file: {0}")]
     Network(#[from] NetworkError),
+    /// The network file makes no policy.
+    #[error("network file: {0}")]
+    Policy(#[from] PolicyError),
     /// The network stands on another trust root than this platform's documents chain to.
     #[error("network file is of another trust root than this enclave's")]
     ForeignRoot,
@@ -79,6 +85,8 @@ pub struct Serving<P> {
     pub(crate) inflow: Inflow,
     pub(crate) hello: Hello,
     pub(crate) network: Network,
+    pub(crate) policy: Policy,
+    pub(crate) node: NodeId,
     pub(crate) evidence: Evidence,
     pub(crate) ready: Ready,
 }
@@ -133,12 +141,14 @@ impl<P: Platform> Keyed<P> {
         let mut inflow = Inflow::new(limits::LINK_FRAME);
         let hello = read_hello(&link, &mut inflow)?;
         let network = SignedNetwork::verify(&hello.network)?;
+        let policy = Policy::of_network(&network)?;
         if network.trust_root != platform.trust_root() {
             return Err(BootError::ForeignRoot);
         }
         let config = digest::labeled(Label::EnclaveConfig, &[&cbor::encode(&hello)]);
-        let bundle = Bundle::new(binding.verifying_key(), node, &[], None, RELEASE, config)
-            .map_err(|_| BootError::NoHello)?;
+        let peers: Vec<Vec<u8>> = hello.peers.iter().map(|peer| peer.to_vec()).collect();
+        let bundle = Bundle::new(binding.verifying_key(), node, &peers, None, RELEASE, config)
+            .map_err(|_| BootError::HostPeers)?;
         let evidence = Evidence::new(binding, &bundle, network.id(), network.epoch);
         let ready = ready(&platform, node);
         Ok(Serving {
@@ -148,6 +158,8 @@ impl<P: Platform> Keyed<P> {
             inflow,
             hello,
             network,
+            policy,
+            node,
             evidence,
             ready,
         })
@@ -155,7 +167,16 @@ impl<P: Platform> Keyed<P> {
 }
 
 fn ready(platform: &impl Platform, node: NodeId) -> Ready {
-    let measurement = platform.measurement();
+    Ready {
+        version: version::LINK,
+        node,
+        release: RELEASE,
+        measurement: registers(&platform.measurement()),
+    }
+}
+
+/// PCR0, PCR1 and PCR2 behind each other, as the host gets them.
+pub(crate) fn registers(measurement: &Measurement) -> [u8; 144] {
     let mut registers = [0; 144];
     let all = measurement
         .pcr0()
@@ -165,12 +186,7 @@ fn ready(platform: &impl Platform, node: NodeId) -> Ready {
     for (to, from) in registers.iter_mut().zip(all) {
         *to = *from;
     }
-    Ready {
-        version: version::LINK,
-        node,
-        release: RELEASE,
-        measurement: registers,
-    }
+    registers
 }
 
 /// The first frame, which must be a greeting in a version that is spoken here.

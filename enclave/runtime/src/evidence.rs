@@ -1,8 +1,9 @@
-//! Evidence of this enclave for the sessions of its vaults.
+//! Evidence of this enclave for the sessions of its vaults, and for its own with other enclaves.
 //!
 //! One binding key a boot, one bundle a host connection, and documents over that bundle: one that
 //! anybody may be shown, renewed before it is too old, and one with the peer's nonce on first
-//! contact. The space in a signed statement is the one whose socket asked.
+//! contact. A vault process gets statements as the space whose socket asked, to a device, as
+//! responder; statements as the node are made for the supervisor's own sessions alone.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -10,8 +11,8 @@ use std::time::Duration;
 use vettid_attestation::Bundle;
 use vettid_crypto::digest::sha256;
 use vettid_crypto::sign::{SigningKey, VerifyingKey};
-use vettid_session::{Identity, Role, Statement, Transcript};
-use vettid_wire::id::{NetworkId, SpaceId};
+use vettid_session::{Claim, Evidence as Shown, Identity, Role, Statement, Transcript};
+use vettid_wire::id::{NetworkId, NodeId, SpaceId};
 use vettid_wire::limits;
 
 use crate::lane::{EvidenceAnswer, EvidenceQuestion};
@@ -31,10 +32,11 @@ const REMEMBERED: usize = 16_384;
 pub struct Evidence {
     binding: SigningKey,
     bundle: Vec<u8>,
+    node: NodeId,
     network: NetworkId,
     epoch: u64,
     current: Option<(Vec<u8>, Duration)>,
-    shown: Shown,
+    made: Made,
     budget: Budget,
 }
 
@@ -45,10 +47,11 @@ impl Evidence {
         Self {
             binding,
             bundle: bundle.to_bytes(),
+            node: bundle.node,
             network,
             epoch,
             current: None,
-            shown: Shown::default(),
+            made: Made::default(),
             budget: Budget::default(),
         }
     }
@@ -62,11 +65,9 @@ impl Evidence {
         question: &EvidenceQuestion,
         now: Duration,
     ) -> Option<EvidenceAnswer> {
-        let document = match question.known {
-            Some(known) if self.shown.is_young(&known, now) => None,
-            Some(_) => Some(self.current(attester, now)?),
-            None => Some(self.made_for(attester, &question.nonce, now)?),
-        };
+        let document = self
+            .document(attester, &question.nonce, question.known, now)
+            .ok()?;
         let statement = Statement {
             role: Role::Responder,
             transcript: Transcript(question.transcript),
@@ -82,6 +83,49 @@ impl Evidence {
         })
     }
 
+    /// Evidence of this node for a session of its supervisor. None for a claim of anybody else, and
+    /// when no document can be made now.
+    pub(crate) fn prove(
+        &mut self,
+        attester: &mut impl Attester,
+        claim: &Claim,
+        now: Duration,
+    ) -> Option<Shown> {
+        let statement = &claim.statement;
+        let of_this_node = statement.own == Identity::Node(self.node)
+            && matches!(statement.peer, Identity::Node(peer) if peer != self.node);
+        let of_this_network =
+            statement.network == self.network && statement.policy_epoch == self.epoch;
+        if !of_this_node || !of_this_network {
+            return None;
+        }
+        let document = self
+            .document(attester, &claim.nonce, claim.known_document, now)
+            .ok()?;
+        Some(claim.prove_with_document(document, self.bundle.clone(), &self.binding))
+    }
+
+    /// Signs in another epoch of the network's policy from now on.
+    pub(crate) const fn adopt(&mut self, epoch: u64) {
+        self.epoch = epoch;
+    }
+
+    /// The document that a peer needs; none when it knows one that still counts.
+    fn document(
+        &mut self,
+        attester: &mut impl Attester,
+        nonce: &[u8; 32],
+        known: Option<[u8; 32]>,
+        now: Duration,
+    ) -> Result<Option<Vec<u8>>, NotMade> {
+        let document = match known {
+            Some(known) if self.made.is_young(&known, now) => return Ok(None),
+            Some(_) => self.current(attester, now),
+            None => self.made_for(attester, nonce, now),
+        };
+        document.ok_or(NotMade).map(Some)
+    }
+
     /// The document for anybody, made anew when it gets old.
     fn current(&mut self, attester: &mut impl Attester, now: Duration) -> Option<Vec<u8>> {
         if let Some((document, made)) = &self.current
@@ -92,7 +136,7 @@ impl Evidence {
         let document = attester
             .document(&Bundle::commitment(&self.bundle), None)
             .ok()?;
-        self.shown.add(&document, now);
+        self.made.add(&document, now);
         self.current = Some((document.clone(), now));
         Some(document)
     }
@@ -108,32 +152,36 @@ impl Evidence {
         }
         let commitment = Bundle::commitment(&self.bundle);
         let document = attester.document(&commitment, Some(nonce)).ok()?;
-        self.shown.add(&document, now);
+        self.made.add(&document, now);
         Some(document)
     }
 }
 
+/// No document can be made now.
+#[derive(Clone, Copy, Debug)]
+struct NotMade;
+
 /// Documents over the present bundle that peers may have appraised.
 #[derive(Debug, Default)]
-struct Shown {
-    made: HashMap<[u8; 32], Duration>,
+struct Made {
+    at: HashMap<[u8; 32], Duration>,
     order: VecDeque<[u8; 32]>,
 }
 
-impl Shown {
+impl Made {
     fn add(&mut self, document: &[u8], now: Duration) {
         if self.order.len() >= REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {
-            self.made.remove(&oldest);
+            self.at.remove(&oldest);
         }
         let hash = sha256(document);
-        self.made.insert(hash, now);
+        self.at.insert(hash, now);
         self.order.push_back(hash);
     }
 
     fn is_young(&self, hash: &[u8; 32], now: Duration) -> bool {
-        self.made
+        self.at
             .get(hash)
             .is_some_and(|made| now.saturating_sub(*made) < DOCUMENT_USE)
     }
@@ -256,6 +304,74 @@ mod tests {
                 .verify(&key, &signature)
                 .is_err()
         );
+    }
+
+    fn claim(own: Identity, peer: Identity, role: Role) -> Claim {
+        Claim {
+            statement: Statement {
+                role,
+                transcript: Transcript([5; 32]),
+                own,
+                peer,
+                network: NETWORK,
+                policy_epoch: 4,
+            },
+            nonce: [9; 32],
+            known_document: None,
+        }
+    }
+
+    const NODE: Identity = Identity::Node(NodeId([1; 32]));
+    const PEER: Identity = Identity::Node(NodeId([2; 32]));
+
+    #[test]
+    fn the_node_speaks_for_itself_in_both_roles() {
+        for role in [Role::Initiator, Role::Responder] {
+            let claim = claim(NODE, PEER, role);
+
+            let shown = evidence().prove(&mut Plain(0), &claim, at(0));
+
+            let Some(Shown::Enclave { signature, .. }) = shown else {
+                panic!("no evidence");
+            };
+            let key = binding().verifying_key();
+            assert_eq!(claim.statement.verify(&key, &signature), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_node_speaks_for_nobody_else_to_nobody_but_a_node_and_in_no_other_epoch() {
+        let other = |change: fn(&mut Statement)| {
+            let mut claim = claim(NODE, PEER, Role::Initiator);
+            change(&mut claim.statement);
+            evidence().prove(&mut Plain(0), &claim, at(0))
+        };
+        assert!(other(|_| {}).is_some());
+
+        assert_eq!(other(|s| s.own = PEER), None);
+        assert_eq!(other(|s| s.own = Identity::Space(SPACE)), None);
+        assert_eq!(other(|s| s.peer = NODE), None);
+        assert_eq!(other(|s| s.peer = Identity::Space(SPACE)), None);
+        assert_eq!(other(|s| s.network.anchors = [9; 32]), None);
+        assert_eq!(other(|s| s.policy_epoch = 3), None);
+    }
+
+    #[test]
+    fn no_question_of_a_vault_process_is_answered_as_a_node() {
+        let mut asked = question(1, None);
+        asked.peer = [2; 32];
+        let answer = evidence().answer(&mut Plain(0), SPACE, &asked, at(0));
+
+        let (key, signature) = (
+            binding().verifying_key(),
+            Signature(answer.expect("answer").signature),
+        );
+        for role in [Role::Initiator, Role::Responder] {
+            for own in [NODE, Identity::Space(SPACE)] {
+                let statement = claim(own, PEER, role).statement;
+                assert!(statement.verify(&key, &signature).is_err());
+            }
+        }
     }
 
     #[test]

@@ -5,11 +5,16 @@
 
 use std::time::Duration;
 
+use vettid_wire::cbor::minicbor::bytes::ByteVec;
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
-use vettid_wire::id::{NetworkId, SpaceId};
+use vettid_wire::id::{DeliveryId, NetworkId, NodeId, SpaceId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::link::{Entry, LogPage};
+use vettid_wire::peer::Delivered;
 use vettid_wire::request::Head;
+use vettid_wire::time::UnixMillis;
+
+use crate::delivery::Whereabouts;
 
 /// Most bytes of a frame on a lane: a link frame and what surrounds it.
 pub(crate) const LANE_FRAME: usize = limits::LINK_FRAME + 1024;
@@ -42,6 +47,26 @@ pub(crate) struct Opening {
     /// Its policy epoch.
     #[n(6)]
     pub(crate) epoch: u64,
+    /// What the process signs with the identity of the vault that it claims to be.
+    #[cbor(n(7), with = "minicbor::bytes")]
+    pub(crate) challenge: [u8; 32],
+}
+
+/// Where this node is.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub(crate) struct Place {
+    /// Its network.
+    #[n(0)]
+    pub(crate) network: NetworkId,
+    /// Identity of this enclave.
+    #[n(1)]
+    pub(crate) node: NodeId,
+    /// PeerIds of its hosts.
+    #[n(2)]
+    pub(crate) peers: Vec<ByteVec>,
+    /// Multiaddrs, best first.
+    #[n(3)]
+    pub(crate) addresses: Vec<String>,
 }
 
 /// Evidence that a session needs.
@@ -116,6 +141,32 @@ pub(crate) enum Down<'a> {
     /// Close: finish what is under way and end.
     #[n(9)]
     Close,
+    /// Where this node is now.
+    #[n(10)]
+    Place(#[n(0)] Place),
+    /// From another vault.
+    #[n(11)]
+    Inbound {
+        #[n(0)]
+        ticket: u64,
+        #[n(1)]
+        delivery: DeliveryId,
+        #[cbor(b(2), with = "minicbor::bytes")]
+        body: &'a [u8],
+    },
+    /// What became of something that this vault sent; owes an answer if the ticket is not zero.
+    #[n(12)]
+    Settled {
+        #[n(0)]
+        ticket: u64,
+        #[n(1)]
+        delivery: DeliveryId,
+        #[n(2)]
+        outcome: Delivered,
+    },
+    /// The network's policy is in another epoch: sessions of earlier ones end.
+    #[n(13)]
+    Epoch(#[n(0)] u64),
 }
 
 /// Vault process to supervisor.
@@ -186,6 +237,42 @@ pub(crate) enum Up<'a> {
     /// Sessions that are established now.
     #[n(11)]
     Sessions(#[n(0)] u32),
+    /// Something for another vault, once record `after` is durable.
+    #[n(12)]
+    Outbound {
+        #[n(0)]
+        after: u64,
+        #[n(1)]
+        delivery: DeliveryId,
+        #[n(2)]
+        to: VaultId,
+        #[n(3)]
+        home: Whereabouts,
+        #[n(4)]
+        expires: UnixMillis,
+        #[cbor(b(5), with = "minicbor::bytes")]
+        body: &'a [u8],
+    },
+    /// The vault's home record, and proof that this process holds its identity.
+    #[n(13)]
+    Home {
+        #[n(0)]
+        after: u64,
+        #[cbor(b(1), with = "minicbor::bytes")]
+        record: &'a [u8],
+        #[cbor(n(2), with = "minicbor::bytes")]
+        proof: [u8; 64],
+    },
+    /// What became of what a ticket was for, once record `after` is durable.
+    #[n(14)]
+    Received {
+        #[n(0)]
+        ticket: u64,
+        #[n(1)]
+        after: u64,
+        #[n(2)]
+        outcome: Delivered,
+    },
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@
 //! | what is checked before anything is served? | [`boot`], [`platform`] |
 //! | what can a vault process do? | [`sandbox`], [`lane`] |
 //! | who sees keys or plaintext? | [`vault_process`] alone; the supervisor routes ciphertext |
+//! | who is let in of other enclaves, and what goes over their sessions? | [`peering`] |
+//! | where does what one vault sends another go? | [`delivery`] |
 //! | what is signed for a session, and as whom? | [`evidence`] |
 //! | which vaults are open, and which close first? | [`residency`] |
 //! | what may be logged? | [`log_line`] |
@@ -21,6 +23,7 @@
 //! when its host is gone or lies: then no vault is left in memory.
 
 pub mod boot;
+pub mod delivery;
 pub mod evidence;
 pub mod flow;
 pub mod heads;
@@ -31,6 +34,7 @@ pub mod launch;
 pub mod log_line;
 pub mod memory;
 pub mod owner_vault;
+pub mod peering;
 pub mod platform;
 pub mod residency;
 pub mod sandbox;

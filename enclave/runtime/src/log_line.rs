@@ -16,10 +16,20 @@ pub enum LogEvent {
     FrameDropped(u64),
     /// The kernel refused to fork, with this error number.
     ForkRefused(u64),
+    /// A home record of a vault process counts for nothing.
+    HomeRefused,
+    /// Something that the host keeps for this enclave does not open.
+    KeptAltered,
+    /// A newer network file is in force, in this epoch.
+    NetworkAdopted(u64),
+    /// A network file that the host handed over is not newer, of another network or not signed.
+    NetworkRefused,
     /// The image is not among the network's reference values: apps will refuse it.
     NotAReferenceValue,
     /// No document could be made for a session.
     NoEvidence,
+    /// A vault sent something before it had a home.
+    OutboundUnclaimed,
     /// A vault process could not be confined; the exit code of the step.
     SandboxFailed(u64),
     /// Vaults do not get their own user, since this does not run as root.
@@ -37,6 +47,17 @@ impl LogSafe for LogEvent {
         let (level, event, count) = match *self {
             Self::FrameDropped(count) => (Level::Warn, "frame dropped: vault is busy", Some(count)),
             Self::ForkRefused(error) => (Level::Warn, "fork refused", Some(error)),
+            Self::HomeRefused => (Level::Warn, "home of a vault refused", None),
+            Self::KeptAltered => (
+                Level::Warn,
+                "what the host keeps was altered or is of another",
+                None,
+            ),
+            Self::NetworkAdopted(epoch) => {
+                (Level::Info, "newer network file in force", Some(epoch))
+            }
+            Self::NetworkRefused => (Level::Warn, "network file refused", None),
+            Self::OutboundUnclaimed => (Level::Error, "vault sent before it had a home", None),
             Self::NotAReferenceValue => (
                 Level::Warn,
                 "this image is not a reference value of its network",

@@ -2,15 +2,17 @@
 
 use vettid_crypto::sign::VerifyingKey;
 use vettid_store::Database;
-use vettid_vault::{Clock, Host, Lost, Unreadable, Vault};
+use vettid_vault::{Clock, Host, Inbound, Lost, Place, Unreadable, Vault};
 use vettid_wire::cbor;
+use vettid_wire::id::DeliveryId;
 use vettid_wire::link::{Closed, Entry, LogPage};
+use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::request::{FromVault, Head};
 use vettid_wire::time::UnixMillis;
 
 use crate::platform::KernelEntropy;
 use crate::vault_exit::VaultExit;
-use crate::vault_process::{Answer, Broker, Caller, Home, Resident};
+use crate::vault_process::{Answer, Broker, Caller, Home, Received, Resident};
 
 /// The vault of one owner.
 #[derive(Debug)]
@@ -83,6 +85,36 @@ impl Resident for OwnerVault {
         Ok(answer_of(answer))
     }
 
+    fn claim(&self, _: &[u8; 32]) -> Option<[u8; 64]> {
+        None
+    }
+
+    fn place(&mut self, _: &Place, _: UnixMillis, _: &mut Broker<'_>) -> Result<Answer, VaultExit> {
+        Ok(Answer::default())
+    }
+
+    fn receive(
+        &mut self,
+        _: &Inbound<'_>,
+        _: UnixMillis,
+        _: &mut Broker<'_>,
+    ) -> Result<Received, VaultExit> {
+        Ok(Received {
+            outcome: Delivered::Refused(NotTaken::Busy),
+            answer: Answer::default(),
+        })
+    }
+
+    fn settled(
+        &mut self,
+        _: DeliveryId,
+        _: Delivered,
+        _: UnixMillis,
+        _: &mut Broker<'_>,
+    ) -> Result<Answer, VaultExit> {
+        Ok(Answer::default())
+    }
+
     fn tick(&mut self, now: UnixMillis, broker: &mut Broker<'_>) -> Result<Answer, VaultExit> {
         let mut host = LaneHost::new(broker, self.newest_seen);
         let answer = self.vault.tick(&mut host, &Now(now), &mut KernelEntropy);
@@ -98,7 +130,9 @@ fn answer_of(answer: vettid_vault::Answer) -> Answer {
         after,
         feed,
         close,
-        ..
+        messages,
+        outbound,
+        home,
     } = answer;
     let exit = close.map(|close| match close {
         Closed::AppendRefused => VaultExit::AppendRefused,
@@ -109,7 +143,8 @@ fn answer_of(answer: vettid_vault::Answer) -> Answer {
             VaultExit::Told
         }
     });
-    let news = feed.map(|sequence| (None, cbor::encode(&FromVault::Feed(sequence))));
+    let news = [feed.map(FromVault::Feed), messages.map(FromVault::Messages)];
+    let news = news.iter().flatten().map(|news| (None, cbor::encode(news)));
     // Whose record was lost gets a reset instead: nothing may follow what is void.
     let closing = exit
         .filter(|exit| !matches!(exit, VaultExit::AppendRefused))
@@ -117,8 +152,10 @@ fn answer_of(answer: vettid_vault::Answer) -> Answer {
     Answer {
         reply: Some(reply).filter(|reply| !reply.is_empty()),
         after,
-        events: news.into_iter().chain(closing).collect(),
+        events: news.chain(closing).collect(),
         ended: Vec::new(),
+        outbound,
+        home,
         exit,
     }
 }

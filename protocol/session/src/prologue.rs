@@ -24,8 +24,8 @@ impl Use {
     pub const fn largest_message(self, role: Role) -> usize {
         match (self, role) {
             (Self::AppVault | Self::BackendService, Role::Initiator) => limits::REQUEST,
-            (Self::AppVault | Self::BackendService, Role::Responder)
-            | (Self::EnclaveEnclave, _) => limits::REPLY,
+            (Self::AppVault | Self::BackendService, Role::Responder) => limits::REPLY,
+            (Self::EnclaveEnclave, _) => limits::PEER_MESSAGE,
         }
     }
 

@@ -6,11 +6,11 @@
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use vettid_crypto::sign::{SigningKey, VerifyingKey};
+use vettid_crypto::sign::{BadSignature, Signature, SigningKey, VerifyingKey};
 use vettid_crypto::{Entropy, HomeKey, Label, derive, digest, seal};
 
 use crate::cbor;
-use crate::id::{NodeId, VaultId};
+use crate::id::{NodeId, SpaceId, VaultId};
 use crate::limits;
 use crate::signed;
 use crate::time::UnixMillis;
@@ -134,6 +134,23 @@ pub fn location(vault: &VaultId) -> [u8; 32] {
     digest::labeled(Label::HomeLocation, &[&vault.0])
 }
 
+/// Proves to the vault's own enclave, which drew `challenge` for the process that serves `space`, that
+/// this process holds the vault's identity: home records are known to all of a vault's contacts.
+#[must_use]
+pub fn claim(space: &SpaceId, challenge: &[u8; 32], key: &SigningKey) -> Signature {
+    key.sign(Label::HomeClaim, &[&space.0, challenge])
+}
+
+/// Checks what [`claim`] made.
+pub fn check_claim(
+    space: &SpaceId,
+    challenge: &[u8; 32],
+    key: &VerifyingKey,
+    signature: &Signature,
+) -> Result<(), BadSignature> {
+    key.verify(Label::HomeClaim, &[&space.0, challenge], signature)
+}
+
 /// Seals a signed record for the network.
 #[must_use]
 pub fn seal(vault: &VaultId, object: &[u8], entropy: &mut (impl Entropy + ?Sized)) -> Vec<u8> {
@@ -227,6 +244,20 @@ mod tests {
         assert_eq!(at(&good, &VaultId([9; 32]), 0), Err(HomeError::Foreign));
         assert_eq!(at(&good, &vault(), 1_000), Err(HomeError::Expired));
         assert_eq!(at(&good[1..], &vault(), 0), Err(HomeError::Malformed));
+    }
+
+    #[test]
+    fn claim_counts_for_its_space_its_challenge_and_its_key_alone() {
+        let (space, other) = (SpaceId([1; 16]), SpaceId([2; 16]));
+        let signature = claim(&space, &[3; 32], &key_of(1));
+        let check = |space, challenge, key: u8| {
+            check_claim(space, challenge, &key_of(key).verifying_key(), &signature)
+        };
+
+        assert_eq!(check(&space, &[3; 32], 1), Ok(()));
+        assert_eq!(check(&other, &[3; 32], 1), Err(BadSignature));
+        assert_eq!(check(&space, &[4; 32], 1), Err(BadSignature));
+        assert_eq!(check(&space, &[3; 32], 2), Err(BadSignature));
     }
 
     #[test]

@@ -153,6 +153,8 @@ pub const MAILBOX_BYTES: u64 = 128 * 1024 * 1024;
 pub const MAIL_PAGE: usize = 64;
 /// Connection to a peer that is not admitted by then is closed, ms.
 pub const ADMISSION_TIME: u64 = 10 * SECOND;
+/// Message between two enclaves, bytes: a delivery and what surrounds it.
+pub const PEER_MESSAGE: usize = DELIVERY + 1024;
 /// Session between two enclaves ends after this long, ms.
 pub const PEER_SESSION: u64 = HOUR;
 /// Peers with a session at once.

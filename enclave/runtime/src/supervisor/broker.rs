@@ -7,6 +7,7 @@ use vettid_wire::link::{Closed, FromEnclave};
 use super::questions::Kind;
 use super::vault::Phase;
 use super::{Ended, Supervisor};
+use crate::delivery::{HomeClaim, OutOfTurn, Sent};
 use crate::flow::Inflow;
 use crate::lane::{Down, EvidenceQuestion, LANE_FRAME, Up};
 use crate::log_line::LogEvent;
@@ -92,6 +93,9 @@ impl<P: Platform> Supervisor<P> {
             }
             Up::Enrolled => self.host.send(&FromEnclave::Enrolled { space }),
             Up::Opened => self.opened(slot, space)?,
+            Up::Outbound { .. } | Up::Home { .. } | Up::Received { .. } => {
+                self.grant_delivery(slot, asked)?;
+            }
             Up::Sessions(count) => {
                 if let Some(vault) = self.vaults.get_mut(&slot) {
                     vault.sessions = count;
@@ -142,12 +146,58 @@ impl<P: Platform> Supervisor<P> {
         Ok(())
     }
 
+    /// What a vault process says about other vaults, and its own home.
+    fn grant_delivery(&mut self, slot: Slot, asked: Up<'_>) -> Result<(), Misbehaved> {
+        let progress = self.progress(slot);
+        match asked {
+            Up::Outbound {
+                after,
+                delivery,
+                to,
+                home,
+                expires,
+                body,
+            } => {
+                let outbound = Sent {
+                    delivery,
+                    to,
+                    home,
+                    expires,
+                    body,
+                };
+                self.with_courier(|courier, cx| courier.outbound(slot, after, outbound, cx))
+            }
+            Up::Home {
+                after,
+                record,
+                proof,
+            } => {
+                let claim = HomeClaim {
+                    after,
+                    record,
+                    proof,
+                };
+                self.with_courier(|courier, cx| courier.claim(slot, &claim, progress, cx))
+            }
+            Up::Received {
+                ticket,
+                after,
+                outcome,
+            } => self.with_courier(|courier, cx| {
+                courier.received(slot, ticket, (after, outcome), progress, cx)
+            }),
+            _ => return Err(Misbehaved),
+        }
+        .map_err(|OutOfTurn| Misbehaved)
+    }
+
     fn opened(&mut self, slot: Slot, space: SpaceId) -> Result<(), Misbehaved> {
         let vault = self.vaults.get_mut(&slot).ok_or(Misbehaved)?;
         match vault.phase {
             Phase::Opening { .. } => {
                 vault.phase = Phase::Open;
                 self.host.send(&FromEnclave::Opened { space });
+                self.tell_place(slot);
                 Ok(())
             }
             Phase::Closing { .. } => Ok(()),

@@ -59,7 +59,7 @@ impl<P: Platform> Supervisor<P> {
         let Some((slot, vault)) = serving.filter(|(_, vault)| vault.is_serving()) else {
             return self.turn_away(space, envelope);
         };
-        if vault.offer(envelope) {
+        if vault.offer(&Down::Frame(envelope)) {
             self.residency.used(slot, self.now);
             self.list(slot);
         } else {
@@ -108,6 +108,7 @@ impl<P: Platform> Supervisor<P> {
                 Some(&slot) => self.close(slot, Closed::Asked),
                 None => self.waiting.retain(|(waiting, _)| *waiting != space),
             },
+            FromHost::Federation(frame) => self.hear_federation(frame)?,
             FromHost::Ping(ping) => self.pong(ping),
             FromHost::Shutdown => self.shut_down(),
         }
@@ -129,6 +130,8 @@ impl<P: Platform> Supervisor<P> {
         }
         self.heads.note(space, head);
         self.tell(slot, &Down::Appended(through));
+        let progress = self.progress(slot);
+        self.with_courier(|courier, cx| courier.durable(slot, progress, cx));
         Ok(())
     }
 

@@ -7,13 +7,16 @@
 //!
 //! It routes what it cannot read. Session frames are opaque to it; log records and chunks are
 //! sealed. What it adds is scope: every question of a vault process is about the space whose socket
-//! it came from, and evidence names that space ([`crate::lane`]).
+//! it came from, and evidence names that space ([`crate::lane`]). With other enclaves it has sessions
+//! of its own ([`crate::peering`]), over which it carries what vaults have sealed for each other
+//! ([`crate::delivery`]).
 //!
 //! No queue is without bound, nobody waits for anybody: a vault process that does not read loses
 //! envelopes, a host that does not read stops the vault processes, whoever speaks nonsense is
 //! killed or cut off, and whoever stalls is as well.
 
 mod broker;
+mod federation;
 mod from_host;
 mod openings;
 mod questions;
@@ -27,7 +30,6 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::unistd::geteuid;
-use vettid_attestation::Measurement;
 use vettid_crypto::SealingRoot;
 use vettid_wire::id::{NetworkId, SpaceId};
 use vettid_wire::link::{Entry, FromEnclave, Hello};
@@ -42,6 +44,7 @@ use crate::platform::Platform;
 use crate::residency::{Residency, ResidencyLimits};
 use crate::slot::{FreeSlots, Slot};
 use crate::zygote::{Zygote, ZygoteError};
+use federation::Federation;
 use questions::Questions;
 use vault::Vault;
 
@@ -87,6 +90,7 @@ pub struct Supervisor<P> {
     platform: P,
     sealing_root: SealingRoot,
     evidence: Evidence,
+    federation: Federation,
     network: NetworkId,
     epoch: u64,
     zygote: Zygote,
@@ -123,10 +127,15 @@ impl<P: Platform> Supervisor<P> {
         epoll.add(&host, EpollEvent::new(EpollFlags::EPOLLIN, LINK_TOKEN))?;
         epoll.add(&zygote, EpollEvent::new(EpollFlags::EPOLLIN, ZYGOTE_TOKEN))?;
         host.send(&FromEnclave::Ready(serving.ready));
-        let accepted = serving.network.reference_values.iter().any(|value| {
-            Measurement::new(value.pcr0, value.pcr1, value.pcr2)
-                == Ok(serving.platform.measurement())
-        });
+        let accepted = federation::accepts(&serving.network, &serving.platform.measurement());
+        let peers = serving.hello.peers.iter().map(|peer| peer.to_vec());
+        let federation = federation::begin(
+            &serving.network,
+            serving.node,
+            serving.policy,
+            &serving.sealing_root,
+            peers.collect(),
+        );
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut supervisor = Self {
             network: serving.network.id(),
@@ -134,6 +143,7 @@ impl<P: Platform> Supervisor<P> {
             platform: serving.platform,
             sealing_root: serving.sealing_root,
             evidence: serving.evidence,
+            federation,
             zygote,
             host,
             epoll,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vettid_crypto::{Label, SealingKey, SecretBytes, derive};
+use vettid_crypto::{Entropy, Label, SealingKey, SecretBytes, derive};
 use vettid_wire::id::SpaceId;
 use vettid_wire::link::{Closed, Entry, FromEnclave};
 
@@ -11,7 +11,7 @@ use super::{Ended, Supervisor, lane_event};
 use crate::lane::{Down, Opening};
 use crate::log_line::LogEvent;
 use crate::memory;
-use crate::platform::Platform;
+use crate::platform::{KernelEntropy, Platform};
 use crate::residency::Admission;
 use crate::sandbox::FailedStep;
 use crate::slot::Slot;
@@ -114,6 +114,7 @@ impl<P: Platform> Supervisor<P> {
         let mut vault = Vault::new(space, self.zygote.fork(slot)?, deadline);
         self.epoll.add(&vault, lane_event(slot, false))?;
         let key: SealingKey = derive::key(&self.sealing_root, Label::SealingKey, &[&space.0]);
+        let challenge = KernelEntropy.bytes();
         let opening = Opening {
             space,
             entry,
@@ -122,10 +123,12 @@ impl<P: Platform> Supervisor<P> {
             head: self.heads.of(space),
             network: self.network,
             epoch: self.epoch,
+            challenge,
         };
         vault.tell(&Down::Open(opening));
         self.vaults.insert(slot, vault);
         self.spaces.insert(space, slot);
+        self.federation.courier.started(slot, space, challenge);
         self.residency.opened(slot, self.now);
         self.list(slot);
         Ok(())
@@ -240,6 +243,7 @@ impl<P: Platform> Supervisor<P> {
         self.kdf.release(slot);
         self.grant_kdf();
         self.free.release(slot);
+        self.with_courier(|courier, cx| courier.ended(slot, cx));
         self.host.send(&FromEnclave::Closed {
             space: vault.space,
             why,
@@ -267,6 +271,7 @@ impl<P: Platform> Supervisor<P> {
             return Err(Ended::Asked);
         }
         self.measure();
+        self.tick_federation();
         for slot in self.residency.due(self.now) {
             let pressed = self.residency.is_pressed();
             self.close(

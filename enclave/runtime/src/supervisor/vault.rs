@@ -91,16 +91,16 @@ impl Vault {
         !matches!(self.phase, Phase::Closing { .. })
     }
 
-    /// Queues an envelope; false when the process is too far behind and it is dropped.
-    pub(super) fn offer(&mut self, envelope: &[u8]) -> bool {
+    /// Queues what somebody else sent; false when the process is too far behind and it is dropped.
+    pub(super) fn offer(&mut self, frame: &Down<'_>) -> bool {
         if self.outflow.queued() > BUSY {
             return false;
         }
-        self.tell(&Down::Frame(envelope));
+        self.tell(frame);
         true
     }
 
-    /// Queues a frame, however much waits: all but envelopes are answers, of which there are only
+    /// Queues a frame, however much waits: what was not offered is an answer, of which there are only
     /// as many as questions.
     pub(super) fn tell(&mut self, frame: &Down<'_>) {
         let pushed = self.outflow.push(|out| cbor::encode_into(frame, out));
@@ -136,6 +136,11 @@ impl Vault {
             self.appends.push_back(head);
         }
         accepted
+    }
+
+    /// The oldest record that is on its way to the host.
+    pub(super) fn first_waiting(&self) -> Option<u64> {
+        self.appends.front().map(|head| head.number)
     }
 
     /// Every record up to `through` is durable. Returns the newest of those that were on their way;
@@ -179,7 +184,7 @@ mod tests {
     fn a_process_that_does_not_read_loses_envelopes_but_no_answers() {
         let (mut vault, _process) = vault();
         let mut taken = 0;
-        while vault.offer(&[1; 60_000]) {
+        while vault.offer(&Down::Frame(&[1; 60_000])) {
             taken += 1;
         }
 
@@ -192,7 +197,7 @@ mod tests {
     #[test]
     fn a_process_that_takes_nothing_for_long_is_stuck() {
         let (mut vault, _process) = vault();
-        while vault.offer(&[1; 60_000]) {}
+        while vault.offer(&Down::Frame(&[1; 60_000])) {}
         let at = Duration::from_secs;
         assert_eq!(vault.flush(at(0)), Ok(true));
         assert_eq!(vault.flush(at(10)), Ok(true));

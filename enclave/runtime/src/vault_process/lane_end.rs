@@ -7,18 +7,20 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use vettid_wire::cbor;
+use vettid_wire::id::DeliveryId;
 use vettid_wire::link::LogPage;
+use vettid_wire::peer::Delivered;
 use vettid_wire::request::Head;
 
 use crate::flow::{FlowError, Inflow, Outflow};
-use crate::lane::{Down, EvidenceAnswer, LANE_FRAME, Opening, Up};
+use crate::lane::{Down, EvidenceAnswer, LANE_FRAME, Opening, Place, Up};
 use crate::vault_exit::VaultExit;
 
 /// Unsent bytes above which they are sent before the batch is done.
 const BATCH: usize = 256 * 1024;
 
-/// Bytes of envelopes that may wait while an answer is awaited; more are dropped, which ends their
-/// sessions and nothing else.
+/// Bytes of envelopes and deliveries that may wait while an answer is awaited. More envelopes are
+/// dropped, which ends their sessions and nothing else; more deliveries come again later.
 const WAITING: usize = 4 * 1024 * 1024;
 
 /// What came while something else was done, in order.
@@ -26,8 +28,28 @@ const WAITING: usize = 4 * 1024 * 1024;
 pub(crate) enum Arrival {
     /// An envelope of a device.
     Envelope(Vec<u8>),
+    /// The network's policy is in another epoch.
+    Epoch(u64),
     /// Evidence that a session asked for.
     Evidence(u32, Option<EvidenceAnswer>),
+    /// From another vault, under its ticket.
+    Inbound(u64, DeliveryId, Vec<u8>),
+    /// Where this node is now.
+    Place(Place),
+    /// What became of something that this vault sent, under its ticket.
+    Settled(u64, DeliveryId, Delivered),
+    /// There was no room for what this ticket is for.
+    TurnedAway(u64),
+}
+
+impl Arrival {
+    /// Bytes that count as waiting.
+    const fn size(&self) -> usize {
+        match self {
+            Self::Envelope(bytes) | Self::Inbound(_, _, bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// The answer that is awaited.
@@ -85,9 +107,7 @@ impl LaneEnd {
     /// The next thing to do, if it is there already.
     pub(crate) fn next_arrival(&mut self) -> Option<Arrival> {
         let arrival = self.arrivals.pop_front()?;
-        if let Arrival::Envelope(envelope) = &arrival {
-            self.waiting = self.waiting.saturating_sub(envelope.len());
-        }
+        self.waiting = self.waiting.saturating_sub(arrival.size());
         Some(arrival)
     }
 
@@ -247,19 +267,44 @@ impl LaneEnd {
         taken.map(|()| true)
     }
 
+    const fn has_room(&self, bytes: &[u8]) -> bool {
+        self.waiting.saturating_add(bytes.len()) <= WAITING
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        self.waiting = self.waiting.saturating_add(arrival.size());
+        self.arrivals.push_back(arrival);
+    }
+
     fn take_all(&mut self, inflow: &mut Inflow) -> Result<(), VaultExit> {
         while let Some(frame) = inflow.next_frame().map_err(exit)? {
             match cbor::decode_exact(frame).map_err(|_| VaultExit::NoFrame)? {
                 Down::Frame(envelope) => {
-                    let waiting = self.waiting.saturating_add(envelope.len());
-                    if waiting <= WAITING {
-                        self.waiting = waiting;
-                        self.arrivals
-                            .push_back(Arrival::Envelope(envelope.to_vec()));
+                    if self.has_room(envelope) {
+                        self.arrive(Arrival::Envelope(envelope.to_vec()));
                     }
                 }
+                Down::Inbound {
+                    ticket,
+                    delivery,
+                    body,
+                } => {
+                    let arrival = if self.has_room(body) {
+                        Arrival::Inbound(ticket, delivery, body.to_vec())
+                    } else {
+                        Arrival::TurnedAway(ticket)
+                    };
+                    self.arrive(arrival);
+                }
+                Down::Settled {
+                    ticket,
+                    delivery,
+                    outcome,
+                } => self.arrive(Arrival::Settled(ticket, delivery, outcome)),
+                Down::Place(place) => self.arrive(Arrival::Place(place)),
+                Down::Epoch(epoch) => self.arrive(Arrival::Epoch(epoch)),
                 Down::Evidence { ticket, answer } => {
-                    self.arrivals.push_back(Arrival::Evidence(ticket, answer));
+                    self.arrive(Arrival::Evidence(ticket, answer));
                 }
                 Down::Appended(through) => self.durable = self.durable.max(through),
                 Down::AppendRefused => self.refused = true,
@@ -399,6 +444,31 @@ mod tests {
 
         assert!(lane.waiting <= WAITING);
         assert!(lane.arrivals.len() < 80);
+    }
+
+    #[test]
+    fn a_flood_of_deliveries_is_turned_away_by_its_tickets() {
+        let (mut lane, supervisor) = lane();
+        for ticket in 1..=80 {
+            supervisor.say(&Down::Inbound {
+                ticket,
+                delivery: DeliveryId([1; 16]),
+                body: &[1; 60_000],
+            });
+            lane.wait().expect("wait");
+        }
+
+        let (mut taken, mut turned_away) = (0, Vec::new());
+        while let Some(arrival) = lane.next_arrival() {
+            match arrival {
+                Arrival::Inbound(..) => taken += 1,
+                Arrival::TurnedAway(ticket) => turned_away.push(ticket),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(taken, WAITING / 60_000);
+        assert_eq!(turned_away, (70..=80).collect::<Vec<u64>>());
+        assert_eq!(lane.waiting, 0);
     }
 
     #[test]

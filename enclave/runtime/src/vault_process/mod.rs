@@ -8,6 +8,7 @@
 //! host once it is durable. A record that is not stored makes all that followed void: the sessions
 //! are told that they are gone and the process ends. The kernel wipes its memory.
 
+mod deliveries;
 mod lane_end;
 mod resident;
 mod sessions;
@@ -24,8 +25,8 @@ use crate::platform::KernelEntropy;
 use crate::system;
 use crate::vault_exit::VaultExit;
 use lane_end::{Arrival, LaneEnd};
-pub use resident::{Answer, Broker, Caller, Home, Resident};
-use sessions::{Received, Route, Sessions};
+pub use resident::{Answer, Broker, Caller, Home, Received, Resident};
+use sessions::{Heard, Route, Sessions};
 
 /// How often a quiet vault looks at the time.
 const TICK: Duration = Duration::from_secs(30);
@@ -51,6 +52,7 @@ pub fn live<V: Resident>(template: V::Template, socket: OwnedFd) -> u8 {
 
 struct Process<V> {
     vault: V,
+    challenge: [u8; 32],
     sessions: Sessions,
     wall: UnixMillis,
     started: Instant,
@@ -68,6 +70,7 @@ impl<V: Resident> Process<V> {
             head,
             network,
             epoch,
+            challenge,
         } = lane.opening()?;
         let (wall, started) = (UnixMillis(now), Instant::now());
         let home = Home {
@@ -83,6 +86,7 @@ impl<V: Resident> Process<V> {
         lane.send(&Up::Opened)?;
         Ok(Self {
             vault,
+            challenge,
             sessions,
             wall,
             started,
@@ -109,6 +113,8 @@ impl<V: Resident> Process<V> {
                     let opened = self.sessions.supply(self.now(), ticket, answer);
                     send_all(lane, opened)?;
                 }
+                Arrival::Epoch(epoch) => send_all(lane, self.sessions.adopt(epoch))?,
+                other => self.take_delivery(lane, other)?,
             }
         }
         if lane.is_told_to_close() {
@@ -143,9 +149,9 @@ impl<V: Resident> Process<V> {
     fn take(&mut self, lane: &mut LaneEnd, envelope: &[u8]) -> Result<(), VaultExit> {
         let now = self.now();
         match self.sessions.receive(now, envelope, &mut KernelEntropy) {
-            Received::Nothing => Ok(()),
-            Received::Reply(envelope) => send_all(lane, Some(envelope)),
-            Received::Ask(question) => {
+            Heard::Nothing => Ok(()),
+            Heard::Reply(envelope) => send_all(lane, Some(envelope)),
+            Heard::Ask(question) => {
                 let device = vettid_crypto::sign::VerifyingKey(question.peer);
                 if self.vault.admits(&device) {
                     lane.send(&Up::Attest(question))
@@ -153,7 +159,7 @@ impl<V: Resident> Process<V> {
                     send_all(lane, self.sessions.supply(now, question.ticket, None))
                 }
             }
-            Received::Message(route, device, request) => {
+            Heard::Message(route, device, request) => {
                 let caller = Caller {
                     device,
                     route: route.0,
@@ -173,6 +179,7 @@ impl<V: Resident> Process<V> {
         answer: Answer,
     ) -> Result<(), VaultExit> {
         let now = self.now();
+        self.send_out(lane, &answer)?;
         if let (Some(route), Some(reply)) = (route, &answer.reply) {
             self.seal(lane, now, route, answer.after, reply)?;
         }

@@ -2,8 +2,10 @@
 
 use vettid_crypto::SealingKey;
 use vettid_crypto::sign::VerifyingKey;
-use vettid_wire::id::{DeviceRoute, SessionId, SpaceId};
+use vettid_vault::{Inbound, Outbound, Place};
+use vettid_wire::id::{DeliveryId, DeviceRoute, SessionId, SpaceId};
 use vettid_wire::link::{Entry, LogPage};
+use vettid_wire::peer::Delivered;
 use vettid_wire::request::Head;
 use vettid_wire::time::UnixMillis;
 
@@ -48,8 +50,21 @@ pub struct Answer {
     pub events: Vec<(Option<VerifyingKey>, Vec<u8>)>,
     /// Devices whose sessions end.
     pub ended: Vec<VerifyingKey>,
+    /// What goes to other vaults, in order.
+    pub outbound: Vec<Outbound>,
+    /// New signed home record.
+    pub home: Option<Vec<u8>>,
     /// The process ends, for this reason, after all this is sent.
     pub exit: Option<VaultExit>,
+}
+
+/// What became of something from another vault.
+#[derive(Debug)]
+pub struct Received {
+    /// What its sender is told, once the record that the answer names is durable.
+    pub outcome: Delivered,
+    /// What it led to.
+    pub answer: Answer,
 }
 
 /// One vault, synchronous, without any I/O of its own.
@@ -78,6 +93,44 @@ pub trait Resident: Sized {
         &mut self,
         caller: Caller,
         request: &[u8],
+        now: UnixMillis,
+        broker: &mut Broker<'_>,
+    ) -> Result<Answer, VaultExit>;
+
+    /// Proves that the vault's identity is held here ([`vettid_wire::home::claim`]); none while it is
+    /// not. Asked for whenever an answer has a home record.
+    fn claim(&self, challenge: &[u8; 32]) -> Option<[u8; 64]>;
+
+    /// Learns where this node is: once after opening, and whenever that changes.
+    ///
+    /// # Errors
+    /// Why the process ends at once.
+    fn place(
+        &mut self,
+        place: &Place,
+        now: UnixMillis,
+        broker: &mut Broker<'_>,
+    ) -> Result<Answer, VaultExit>;
+
+    /// Takes something from another vault.
+    ///
+    /// # Errors
+    /// Why the process ends at once.
+    fn receive(
+        &mut self,
+        inbound: &Inbound<'_>,
+        now: UnixMillis,
+        broker: &mut Broker<'_>,
+    ) -> Result<Received, VaultExit>;
+
+    /// Learns what became of something that it sent.
+    ///
+    /// # Errors
+    /// Why the process ends at once.
+    fn settled(
+        &mut self,
+        delivery: DeliveryId,
+        outcome: Delivered,
         now: UnixMillis,
         broker: &mut Broker<'_>,
     ) -> Result<Answer, VaultExit>;

@@ -22,7 +22,7 @@ pub(crate) type Route = (DeviceRoute, SessionId);
 
 /// What an envelope led to.
 #[derive(Debug)]
-pub(crate) enum Received {
+pub(crate) enum Heard {
     /// Evidence is needed before the session goes on.
     Ask(EvidenceQuestion),
     /// A whole message of a proven device.
@@ -89,19 +89,19 @@ impl Sessions {
         now: UnixMillis,
         envelope: &[u8],
         entropy: &mut impl Entropy,
-    ) -> Received {
+    ) -> Heard {
         let Ok(envelope) = Envelope::parse(envelope) else {
-            return Received::Nothing;
+            return Heard::Nothing;
         };
         let route = (envelope.device, envelope.session);
         match envelope.kind {
-            Kind::Handshake if self.open.contains_key(&route) => Received::Nothing,
+            Kind::Handshake if self.open.contains_key(&route) => Heard::Nothing,
             Kind::Handshake => match self.half_open.remove(&route) {
                 Some(half) => self.go_on(now, route, half, envelope.body),
                 None => self.begin(now, route, envelope.body, entropy),
             },
             Kind::Transport => self.open_frame(now, route, envelope.body),
-            Kind::Reset => Received::Nothing,
+            Kind::Reset => Heard::Nothing,
         }
     }
 
@@ -204,6 +204,15 @@ impl Sessions {
         half_open.into_keys().map(reset).collect()
     }
 
+    /// Goes on in another epoch of the network's policy: what was begun in an earlier one ends. The
+    /// goodbyes to send.
+    pub(crate) fn adopt(&mut self, epoch: u64) -> Vec<Vec<u8>> {
+        self.epoch = epoch;
+        let mut ended = self.give_up();
+        ended.extend(self.end(|_, _| true));
+        ended
+    }
+
     /// Forgets what has expired.
     pub(crate) fn expire(&mut self, now: UnixMillis) {
         self.half_open
@@ -217,11 +226,11 @@ impl Sessions {
         route: Route,
         frame: &[u8],
         entropy: &mut impl Entropy,
-    ) -> Received {
+    ) -> Heard {
         self.expire(now);
         let terms = ResponderTerms::vault(self.network, self.space, self.epoch, &self.static_key);
         let Ok((responder, reply)) = Responder::accept(&terms, now, frame, entropy) else {
-            return Received::Reply(reset(route));
+            return Heard::Reply(reset(route));
         };
         if self.half_open.len() >= limits::HALF_OPEN_SESSIONS {
             let oldest = self.half_open.iter().min_by_key(|(_, half)| half.began);
@@ -236,13 +245,13 @@ impl Sessions {
                 state: HalfState::Expecting(responder),
             },
         );
-        Received::Reply(wrap(Kind::Handshake, route, &reply))
+        Heard::Reply(wrap(Kind::Handshake, route, &reply))
     }
 
-    fn go_on(&mut self, now: UnixMillis, route: Route, half: HalfOpen, frame: &[u8]) -> Received {
+    fn go_on(&mut self, now: UnixMillis, route: Route, half: HalfOpen, frame: &[u8]) -> Heard {
         let HalfState::Expecting(responder) = half.state else {
             // Spoke before its turn.
-            return Received::Reply(reset(route));
+            return Heard::Reply(reset(route));
         };
         match responder.handle(now, frame, None) {
             Ok(ResponderProgress::Wait(responder)) => {
@@ -254,11 +263,11 @@ impl Sessions {
                         state,
                     },
                 );
-                Received::Nothing
+                Heard::Nothing
             }
             Ok(ResponderProgress::NeedEvidence { claim, state }) => {
                 let Identity::Device(peer) = claim.statement.peer else {
-                    return Received::Reply(reset(route));
+                    return Heard::Reply(reset(route));
                 };
                 self.tickets = self.tickets.wrapping_add(1);
                 let ticket = self.tickets;
@@ -270,7 +279,7 @@ impl Sessions {
                         state,
                     },
                 );
-                Received::Ask(EvidenceQuestion {
+                Heard::Ask(EvidenceQuestion {
                     ticket,
                     transcript: claim.statement.transcript.0,
                     peer: peer.0,
@@ -278,21 +287,21 @@ impl Sessions {
                     known: claim.known_document,
                 })
             }
-            Err(_) => Received::Reply(reset(route)),
+            Err(_) => Heard::Reply(reset(route)),
         }
     }
 
-    fn open_frame(&mut self, now: UnixMillis, route: Route, frame: &[u8]) -> Received {
+    fn open_frame(&mut self, now: UnixMillis, route: Route, frame: &[u8]) -> Heard {
         let Some(open) = self.open.get_mut(&route) else {
-            return Received::Reply(reset(route));
+            return Heard::Reply(reset(route));
         };
         open.used = now;
         match open.session.open(now, frame) {
-            Ok(Some(message)) => Received::Message(route, open.device, message),
-            Ok(None) => Received::Nothing,
+            Ok(Some(message)) => Heard::Message(route, open.device, message),
+            Ok(None) => Heard::Nothing,
             Err(_) => {
                 self.open.remove(&route);
-                Received::Reply(reset(route))
+                Heard::Reply(reset(route))
             }
         }
     }

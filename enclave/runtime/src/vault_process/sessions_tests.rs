@@ -84,7 +84,7 @@ impl World {
             release_floor: 1,
             epoch: 2,
             bootstrap: vec![],
-        relays: vec![],
+            relays: vec![],
         };
         let attester = Emulated(EmulatedAttester::new(root, &value, &mut entropy));
         let binding = SigningKey::generate(&mut entropy);
@@ -109,7 +109,7 @@ impl World {
         )
     }
 
-    fn receive(&mut self, now: UnixMillis, kind: Kind, route: Route, body: &[u8]) -> Received {
+    fn receive(&mut self, now: UnixMillis, kind: Kind, route: Route, body: &[u8]) -> Heard {
         self.sessions
             .receive(now, &wrap(kind, route, body), &mut self.entropy)
     }
@@ -134,13 +134,13 @@ impl World {
         };
         assert!(matches!(
             self.receive(now, Kind::Handshake, route, &frame),
-            Received::Nothing
+            Heard::Nothing
         ));
         let (initiator, fourth) = state
             .supply(now, &claim.prove_with_key(&key))
             .expect("supplies");
         match self.receive(now, Kind::Handshake, route, &fourth) {
-            Received::Ask(question) => (route, key, initiator, question),
+            Heard::Ask(question) => (route, key, initiator, question),
             other => panic!("{other:?}"),
         }
     }
@@ -172,9 +172,9 @@ impl World {
     }
 }
 
-fn body(received: Received) -> Vec<u8> {
+fn body(received: Heard) -> Vec<u8> {
     match received {
-        Received::Reply(envelope) => {
+        Heard::Reply(envelope) => {
             let envelope = Envelope::parse(&envelope).expect("envelope");
             assert_ne!(envelope.kind, Kind::Reset);
             envelope.body.to_vec()
@@ -183,8 +183,8 @@ fn body(received: Received) -> Vec<u8> {
     }
 }
 
-fn is_reset(received: &Received) -> bool {
-    matches!(received, Received::Reply(e) if Envelope::parse(e).unwrap().kind == Kind::Reset)
+fn is_reset(received: &Heard) -> bool {
+    matches!(received, Heard::Reply(e) if Envelope::parse(e).unwrap().kind == Kind::Reset)
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_device_proves_its_key_and_messages_go_both_ways() {
     let frames = device.session.seal(NOW, b"request").expect("seals");
 
     match world.receive(NOW, Kind::Transport, device.route, &frames[0]) {
-        Received::Message(route, key, message) => {
+        Heard::Message(route, key, message) => {
             assert_eq!((route, key), (device.route, device.key));
             assert_eq!(message.as_slice(), b"request");
         }
@@ -241,10 +241,10 @@ fn what_is_no_envelope_and_resets_are_not_answered() {
     let route = world.route();
 
     let noise = world.sessions.receive(NOW, b"noise", &mut world.entropy);
-    assert!(matches!(noise, Received::Nothing));
+    assert!(matches!(noise, Heard::Nothing));
     assert!(matches!(
         world.receive(NOW, Kind::Reset, route, b""),
-        Received::Nothing
+        Heard::Nothing
     ));
 }
 
@@ -265,7 +265,7 @@ fn an_altered_frame_ends_its_session_and_no_other() {
     assert!(world.sessions.seal(NOW, first.route, b"y").is_none());
     let frame = second.session.seal(NOW, b"z").expect("seals").remove(0);
     let received = world.receive(NOW, Kind::Transport, second.route, &frame);
-    assert!(matches!(received, Received::Message(..)));
+    assert!(matches!(received, Heard::Message(..)));
 }
 
 #[test]
@@ -275,10 +275,10 @@ fn a_handshake_frame_does_not_disturb_an_open_session() {
 
     let received = world.receive(NOW, Kind::Handshake, device.route, b"replayed");
 
-    assert!(matches!(received, Received::Nothing));
+    assert!(matches!(received, Heard::Nothing));
     let frame = device.session.seal(NOW, b"x").expect("seals").remove(0);
     let received = world.receive(NOW, Kind::Transport, device.route, &frame);
-    assert!(matches!(received, Received::Message(..)));
+    assert!(matches!(received, Heard::Message(..)));
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! A real enclave process with scripted vaults, a host in the test's hands, and devices.
 #![allow(dead_code, reason = "each test file uses another part")]
 
+pub(crate) mod net;
+
 use std::collections::{HashMap, VecDeque};
+use std::fs::Permissions;
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use vettid_attestation::Policy;
+use vettid_crypto::Entropy;
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::x25519::X25519Secret;
 use vettid_runtime::platform::KernelEntropy;
@@ -21,11 +26,14 @@ use vettid_wire::envelope::{Envelope, Kind};
 use vettid_wire::id::{DeviceRoute, NetworkId, NodeId, SessionId, SpaceId};
 use vettid_wire::link::{
     self, AppendRefusal, Closed, Entry, FromEnclave, FromHost, Hello, LogPage, Ready, RecordBytes,
+    federation,
 };
-use vettid_wire::network::SignedNetwork;
+use vettid_wire::network::{Network, SignedNetwork};
 use vettid_wire::version;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+/// A read that has waited this long lets the test look at something else.
+const LULL: Duration = Duration::from_millis(5);
 
 pub(crate) fn space(number: u8) -> SpaceId {
     SpaceId([number; 16])
@@ -68,7 +76,9 @@ pub(crate) struct Rig {
     mail: HashMap<(SpaceId, DeviceRoute), VecDeque<Mail>>,
     heard: VecDeque<FromEnclave>,
     pub(crate) hello: Hello,
-    _folder: tempfile::TempDir,
+    /// The network, and the key that signs it.
+    pub(crate) signed: (Network, SigningKey),
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Rig {
@@ -93,22 +103,43 @@ impl Rig {
     }
 
     /// An enclave of two other commands: one that makes the network, one that runs.
-    pub(crate) fn of(
-        mut create: Command,
+    pub(crate) fn of(mut create: Command, run: Command, change: impl FnOnce(&mut Hello)) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let made = create
+            .arg("--folder")
+            .arg(folder.path().join("enclave"))
+            .status()
+            .expect("program is built");
+        assert!(made.success());
+        Self::in_folder(folder, run, change)
+    }
+
+    /// Another enclave of the network of this one: the same roots, a sealing root of its own.
+    pub(crate) fn neighbor(&self, run: Command, change: impl FnOnce(&mut Hello)) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let (from, to) = (
+            self.folder.path().join("enclave"),
+            folder.path().join("enclave"),
+        );
+        std::fs::create_dir(&to).expect("folder");
+        std::fs::set_permissions(&to, Permissions::from_mode(0o700)).expect("private");
+        for file in std::fs::read_dir(&from).expect("folder") {
+            let name = file.expect("file").file_name();
+            std::fs::copy(from.join(&name), to.join(&name)).expect("copies");
+        }
+        std::fs::write(to.join("sealing-root.key"), KernelEntropy.bytes::<32>()).expect("own root");
+        Self::in_folder(folder, run, change)
+    }
+
+    fn in_folder(
+        folder: tempfile::TempDir,
         mut run: Command,
         change: impl FnOnce(&mut Hello),
     ) -> Self {
-        let folder = tempfile::tempdir().expect("folder");
         let (state, socket) = (
             folder.path().join("enclave"),
             folder.path().join("link.sock"),
         );
-        let made = create
-            .arg("--folder")
-            .arg(&state)
-            .status()
-            .expect("program is built");
-        assert!(made.success());
         let text = std::fs::read_to_string(state.join("network.toml")).expect("network file");
         let line = text
             .lines()
@@ -118,6 +149,9 @@ impl Rig {
             .decode(line.trim_end_matches('"').as_bytes())
             .expect("base64");
         let network = SignedNetwork::verify(&bytes).expect("network");
+        let seed = std::fs::read(state.join("governance.key")).expect("governance");
+        let governance = SigningKey::from_seed(&seed.try_into().expect("32 bytes"));
+        let signed = (network.clone(), governance);
         let enclave = run
             .arg("--socket")
             .arg(&socket)
@@ -127,7 +161,7 @@ impl Rig {
             .spawn()
             .expect("enclave");
         let link = connect(&socket);
-        link.set_read_timeout(Some(DEADLINE)).expect("timeout");
+        link.set_read_timeout(Some(LULL)).expect("timeout");
         link.set_write_timeout(Some(DEADLINE)).expect("timeout");
         let mut hello = Hello {
             version: version::LINK,
@@ -151,7 +185,8 @@ impl Rig {
             mail: HashMap::new(),
             heard: VecDeque::new(),
             hello,
-            _folder: folder,
+            signed,
+            folder,
         }
     }
 
@@ -207,7 +242,10 @@ impl Rig {
     /// Reads once and serves what a host serves.
     pub(crate) fn pump(&mut self) {
         let mut chunk = [0; 65_536];
-        let count = self.link.read(&mut chunk).expect("link");
+        let count = match self.link.read(&mut chunk) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            read => read.expect("link"),
+        };
         assert!(
             count > 0,
             "enclave has closed the link: {}",
@@ -290,6 +328,32 @@ impl Rig {
             }
             other => self.heard.push_back(other),
         }
+    }
+
+    /// What the enclave has said about other nodes, in order.
+    pub(crate) fn federation(&mut self) -> Vec<federation::FromEnclave> {
+        let (about, rest) = std::mem::take(&mut self.heard)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|frame| matches!(frame, FromEnclave::Federation(_)));
+        self.heard = rest;
+        about
+            .into_iter()
+            .filter_map(|frame| match frame {
+                FromEnclave::Federation(frame) => Some(frame),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What the enclave has said to its operator, in order.
+    pub(crate) fn logged(&mut self) -> Vec<String> {
+        self.heard
+            .iter()
+            .filter_map(|frame| match frame {
+                FromEnclave::Log(line) => Some(line.event.clone()),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The next envelope for a device, and what it depends on.
@@ -491,6 +555,16 @@ impl Device {
                 return (after, message.to_vec());
             }
         }
+    }
+
+    /// The next message, if one is there.
+    pub(crate) fn poll(&mut self, rig: &mut Rig) -> Option<Vec<u8>> {
+        let waiting = rig.mail.get_mut(&(self.space, self.route))?;
+        let (_, envelope) = waiting.pop_front()?;
+        let envelope = Envelope::parse(&envelope).expect("envelope");
+        assert_eq!(envelope.kind, Kind::Transport, "session is gone");
+        let opened = self.session.open(wall_clock(), envelope.body);
+        Some(opened.expect("opens")?.to_vec())
     }
 
     pub(crate) fn call(&mut self, rig: &mut Rig, request: &[u8]) -> (u64, Vec<u8>) {

@@ -1,0 +1,170 @@
+//! What comes for vaults: to an open one at once, else into its mailbox; answered when durable.
+
+use vettid_wire::id::{DeliveryId, NodeId};
+use vettid_wire::limits;
+use vettid_wire::peer::{Delivered, Delivery, NotTaken};
+use vettid_wire::time::SECOND;
+
+use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Ticket, ToVault};
+use super::residents::{Drain, Progress};
+use super::sealed::Item;
+use crate::slot::Slot;
+
+/// Deliveries of one node that are not answered yet; more are turned away for now.
+const UNANSWERED: usize = 4_096;
+
+/// Deliveries that one vault process has not answered yet; more are turned away for now.
+const TICKETS: usize = 1_024;
+
+/// A vault process that has not answered by then is not waited for, ms.
+const TICKET_TIME: u64 = 30 * SECOND;
+
+impl Courier {
+    /// A node's enclave delivers something.
+    pub(super) fn deliver(&mut self, node: NodeId, delivery: Delivery, cx: &mut Cx<'_>) {
+        let unanswered = self.unanswered.entry(node).or_default();
+        if *unanswered >= UNANSWERED {
+            self.turn_away(node, delivery.id, NotTaken::Busy);
+            return;
+        }
+        *unanswered = unanswered.saturating_add(1);
+        self.route(Origin::Peer(node, delivery.id), delivery, cx);
+    }
+
+    /// Hands something to its vault if that is open and has nothing older left in its mailbox; else
+    /// puts it there.
+    pub(super) fn route(&mut self, origin: Origin, delivery: Delivery, cx: &mut Cx<'_>) {
+        let Delivery {
+            id,
+            to,
+            expires,
+            body,
+        } = delivery;
+        if expires <= cx.now || body.len() > limits::DELIVERY {
+            self.answer(origin, Delivered::Refused(NotTaken::Never), cx);
+            return;
+        }
+        let drained = self.open.get(&to).copied().filter(|slot| {
+            let resident = self.residents.get(slot);
+            resident.is_some_and(|resident| resident.drain == Drain::Empty)
+        });
+        match drained {
+            Some(slot) if self.is_busy(slot) => {
+                self.answer(origin, Delivered::Refused(NotTaken::Busy), cx);
+            }
+            Some(slot) => {
+                self.hand(slot, origin, (id, body), cx);
+            }
+            None => {
+                // Sixteen days at most, whatever the sender asks for.
+                let expires = expires.min(cx.now.plus(limits::DELIVERY_TIME));
+                let delivery = id;
+                let item = Item::Delivery {
+                    delivery,
+                    expires,
+                    body,
+                };
+                self.put(to, origin, (id, expires), &item, cx);
+            }
+        }
+    }
+
+    /// A vault process has taken, or not taken, what its ticket was for; its answer counts once record
+    /// `after` is durable.
+    ///
+    /// # Errors
+    /// When the ticket is of another process, or was never given out.
+    pub(crate) fn received(
+        &mut self,
+        slot: Slot,
+        ticket: u64,
+        (after, outcome): (u64, Delivered),
+        progress: Progress,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), OutOfTurn> {
+        if ticket == 0 || ticket > self.issued {
+            return Err(OutOfTurn);
+        }
+        let is_own = |ticket: &Ticket| ticket.slot == slot;
+        if !self.tickets.get(&ticket).is_some_and(is_own) {
+            // It was given up, or is of somebody else: to no effect either way.
+            return Ok(());
+        }
+        let Some(Ticket { origin, .. }) = self.tickets.remove(&ticket) else {
+            return Ok(());
+        };
+        let Some(resident) = self.residents.get_mut(&slot) else {
+            return Ok(());
+        };
+        resident.tickets = resident.tickets.saturating_sub(1);
+        match origin {
+            Origin::Mail => self.mail_applied(slot, ticket, after, outcome),
+            origin if progress.has(after) => self.answer(origin, outcome, cx),
+            origin => resident.answers.push_back((after, origin, outcome)),
+        }
+        Ok(())
+    }
+
+    /// A vault process is so far behind that what its ticket is for did not reach it.
+    pub(crate) fn unheard(&mut self, slot: Slot, ticket: u64, cx: &mut Cx<'_>) {
+        let busy = (0, Delivered::Refused(NotTaken::Busy));
+        let nothing_waits = Progress {
+            first_waiting: None,
+        };
+        let _ = self.received(slot, ticket, busy, nothing_waits, cx);
+    }
+
+    /// Gives a process something from another vault; the ticket.
+    pub(super) fn hand(
+        &mut self,
+        slot: Slot,
+        origin: Origin,
+        (delivery, body): (DeliveryId, Vec<u8>),
+        cx: &Cx<'_>,
+    ) -> u64 {
+        let ticket = self.ticket(slot, origin, cx);
+        self.act(Act::Vault(
+            slot,
+            ToVault::Inbound {
+                ticket,
+                delivery,
+                body,
+            },
+        ));
+        ticket
+    }
+
+    /// A ticket for something that a process owes an answer to.
+    pub(super) fn ticket(&mut self, slot: Slot, origin: Origin, cx: &Cx<'_>) -> u64 {
+        self.issued = self.issued.saturating_add(1);
+        let since = cx.now;
+        let ticket = Ticket {
+            slot,
+            origin,
+            since,
+        };
+        self.tickets.insert(self.issued, ticket);
+        if let Some(resident) = self.residents.get_mut(&slot) {
+            resident.tickets = resident.tickets.saturating_add(1);
+        }
+        self.issued
+    }
+
+    /// Does not wait any longer for processes that hang.
+    pub(super) fn answer_late(&mut self, cx: &mut Cx<'_>) {
+        let late: Vec<(u64, Slot)> = self
+            .tickets
+            .iter()
+            .filter(|(_, ticket)| cx.now.since(ticket.since) >= TICKET_TIME)
+            .map(|(number, ticket)| (*number, ticket.slot))
+            .collect();
+        for (ticket, slot) in late {
+            self.unheard(slot, ticket, cx);
+        }
+    }
+
+    fn is_busy(&self, slot: Slot) -> bool {
+        let resident = self.residents.get(&slot);
+        resident.is_none_or(|resident| resident.tickets >= TICKETS)
+    }
+}

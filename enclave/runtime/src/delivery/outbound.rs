@@ -1,0 +1,313 @@
+//! What vaults send: kept by the host until it is due, then carried to a node of the recipient.
+
+use vettid_wire::cbor::minicbor::bytes::ByteVec;
+use vettid_wire::home;
+use vettid_wire::id::{DeliveryId, LaneId, NodeId, VaultId};
+use vettid_wire::limits;
+use vettid_wire::link::federation::{FromEnclave, SpoolOutcome};
+use vettid_wire::peer::{Delivered, Delivery, NotTaken, PeerMessage};
+use vettid_wire::time::{MINUTE, UnixMillis};
+
+use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Question, ToVault, count_down};
+use super::sealed::{Item, Letter, Whereabouts};
+use crate::log_line::LogEvent;
+use crate::slot::Slot;
+
+/// Deliveries to one node that are under way at once; more are offered again later.
+const IN_FLIGHT: usize = 2_048;
+
+/// A delivery that was not answered by then is offered again later, ms.
+const FLIGHT_TIME: u64 = MINUTE;
+
+/// Look-ups under way at once.
+const LOOK_UPS: usize = 256;
+
+/// Something that a vault sends to another.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent<'a> {
+    /// The same at every try.
+    pub(crate) delivery: DeliveryId,
+    /// For which vault.
+    pub(crate) to: VaultId,
+    /// Where that vault was.
+    pub(crate) home: Whereabouts,
+    /// Useless after this.
+    pub(crate) expires: UnixMillis,
+    /// Sealed between the two vaults.
+    pub(crate) body: &'a [u8],
+}
+
+/// A delivery under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flight {
+    from: VaultId,
+    to: VaultId,
+    /// The node that it was sent to; this one for a vault of this node.
+    node: NodeId,
+    since: UnixMillis,
+}
+
+impl Courier {
+    /// A vault sends something: the host keeps it, once the record that it depends on is durable.
+    ///
+    /// # Errors
+    /// When no honest vault process would send it.
+    pub(crate) fn outbound(
+        &mut self,
+        slot: Slot,
+        after: u64,
+        sent: Sent<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), OutOfTurn> {
+        let resident = self.residents.get(&slot).ok_or(OutOfTurn)?;
+        let (space, from) = (resident.space, resident.vault);
+        let Sent {
+            delivery,
+            to,
+            home,
+            expires,
+            body,
+        } = sent;
+        if body.len() > limits::DELIVERY || !is_bounded(&home) {
+            return Err(OutOfTurn);
+        }
+        let Some(from) = from else {
+            // Nobody could be told what became of it.
+            self.act(Act::Log(LogEvent::OutboundUnclaimed));
+            return Ok(());
+        };
+        let expires = expires.min(cx.now.plus(limits::DELIVERY_TIME));
+        let letter = Letter {
+            from,
+            to,
+            home,
+            expires,
+            body: body.to_vec(),
+        };
+        let bytes = self.keeper.seal_letter(delivery, &letter, cx.entropy);
+        self.host(FromEnclave::Spool {
+            space,
+            after,
+            lane: self.keeper.lane(&from, &to),
+            delivery,
+            expires,
+            bytes,
+        });
+        Ok(())
+    }
+
+    /// The host offers something that it keeps.
+    pub(super) fn due(
+        &mut self,
+        lane: LaneId,
+        delivery: DeliveryId,
+        bytes: &[u8],
+        cx: &mut Cx<'_>,
+    ) {
+        if self.flights.contains_key(&delivery) {
+            return;
+        }
+        let Some(letter) = self.keeper.open_letter(lane, delivery, bytes) else {
+            // Of no use to anybody. Its vault hands it on again when it is unlocked.
+            self.act(Act::Log(LogEvent::KeptAltered));
+            self.settle(delivery, SpoolOutcome::Done);
+            return;
+        };
+        if letter.expires <= cx.now {
+            let outcome = Delivered::Refused(NotTaken::Never);
+            self.finish(letter.from, delivery, outcome, cx);
+            return;
+        }
+        let nodes = self.homes.nodes(&letter.to, &letter.home, cx.now);
+        let reached = nodes
+            .iter()
+            .map(|node| node.node)
+            .find(|node| *node == self.own || self.reachable.contains(node));
+        match reached {
+            Some(node) => self.carry(node, delivery, letter, cx),
+            None => {
+                self.look_up(letter.to, cx.now);
+                let node = nodes.first().map(|node| node.node);
+                for node in nodes {
+                    self.host(FromEnclave::Dial(node));
+                }
+                self.settle(delivery, SpoolOutcome::Later { node });
+            }
+        }
+    }
+
+    /// Carries a letter to a node that can be reached.
+    fn carry(&mut self, node: NodeId, id: DeliveryId, letter: Letter, cx: &mut Cx<'_>) {
+        let in_flight = self.in_flight.entry(node).or_default();
+        if *in_flight >= IN_FLIGHT {
+            self.settle(id, SpoolOutcome::Later { node: None });
+            return;
+        }
+        *in_flight = in_flight.saturating_add(1);
+        let Letter {
+            from,
+            to,
+            expires,
+            body,
+            ..
+        } = letter;
+        let since = cx.now;
+        self.flights.insert(
+            id,
+            Flight {
+                from,
+                to,
+                node,
+                since,
+            },
+        );
+        let delivery = Delivery {
+            id,
+            to,
+            expires,
+            body,
+        };
+        if node == self.own {
+            self.route(Origin::Own(id), delivery, cx);
+        } else {
+            self.act(Act::Peer(node, PeerMessage::Deliver(delivery)));
+        }
+    }
+
+    /// A node says what became of a delivery. It can say so of those that were sent to it alone.
+    pub(super) fn answered(
+        &mut self,
+        node: NodeId,
+        id: DeliveryId,
+        outcome: Delivered,
+        cx: &mut Cx<'_>,
+    ) {
+        if self
+            .flights
+            .get(&id)
+            .is_some_and(|flight| flight.node == node)
+        {
+            self.conclude(id, outcome, cx);
+        }
+    }
+
+    /// There is a session with a node.
+    pub(crate) fn admitted(&mut self, node: NodeId) {
+        self.reachable.insert(node);
+    }
+
+    /// There is none any more: what was sent to it is offered again when there is.
+    pub(crate) fn lost(&mut self, node: NodeId) {
+        self.reachable.remove(&node);
+        self.land(
+            |flight| flight.node == node,
+            SpoolOutcome::Later { node: Some(node) },
+        );
+    }
+
+    /// What was not answered in time is offered again.
+    pub(super) fn land_late(&mut self, now: UnixMillis) {
+        self.land(
+            |flight| now.since(flight.since) >= FLIGHT_TIME,
+            SpoolOutcome::Later { node: None },
+        );
+    }
+
+    /// Ends a flight: the host forgets it or tries again.
+    pub(super) fn conclude(&mut self, delivery: DeliveryId, outcome: Delivered, cx: &mut Cx<'_>) {
+        let Some(flight) = self.flights.remove(&delivery) else {
+            return;
+        };
+        count_down(&mut self.in_flight, &flight.node);
+        if outcome == Delivered::Refused(NotTaken::NotHere) {
+            self.homes.note_away(&flight.to, flight.node, cx.now);
+            self.look_up(flight.to, cx.now);
+        }
+        match outcome {
+            Delivered::Refused(why) if why.is_temporary() => {
+                self.settle(delivery, SpoolOutcome::Later { node: None });
+            }
+            _ => self.finish(flight.from, delivery, outcome, cx),
+        }
+    }
+
+    /// Tells the sending vault what is final, in its mailbox if it is closed.
+    fn finish(&mut self, from: VaultId, delivery: DeliveryId, outcome: Delivered, cx: &mut Cx<'_>) {
+        match self.open.get(&from) {
+            Some(&slot) => {
+                let ticket = 0;
+                let settled = ToVault::Settled {
+                    ticket,
+                    delivery,
+                    outcome,
+                };
+                self.act(Act::Vault(slot, settled));
+            }
+            None => {
+                let id = self.keeper.receipt(&from, delivery);
+                let expires = cx.now.plus(limits::DELIVERY_TIME);
+                let item = Item::Receipt { delivery, outcome };
+                self.put(from, Origin::Receipt, (id, expires), &item, cx);
+            }
+        }
+        self.settle(delivery, SpoolOutcome::Done);
+    }
+
+    /// Takes what the host found in the network.
+    pub(super) fn homes(
+        &mut self,
+        request: u64,
+        records: &[ByteVec],
+        now: UnixMillis,
+    ) -> Result<(), OutOfTurn> {
+        if records.len() > limits::HOME_ANSWERS {
+            return Err(OutOfTurn);
+        }
+        match self.questions.answered(request)? {
+            Some(Question::Home(vault)) => {
+                for record in records {
+                    // Whoever put it there may be anybody.
+                    let _ = self.homes.found(&vault, record, now);
+                }
+                Ok(())
+            }
+            Some(_) => Err(OutOfTurn),
+            None => Ok(()),
+        }
+    }
+
+    /// Has the host look for a newer home of a vault, if that was not done lately.
+    fn look_up(&mut self, vault: VaultId, now: UnixMillis) {
+        let is_home = |about: &Question| matches!(about, Question::Home(_));
+        if self.questions.count(is_home) < LOOK_UPS && self.homes.look_up(&vault, now) {
+            let request = self.questions.ask(Question::Home(vault));
+            let location = home::location(&vault);
+            self.host(FromEnclave::FindHome { request, location });
+        }
+    }
+
+    fn land(&mut self, is_over: impl Fn(&Flight) -> bool, outcome: SpoolOutcome) {
+        let over: Vec<(DeliveryId, NodeId)> = self
+            .flights
+            .iter()
+            .filter(|(_, flight)| is_over(flight))
+            .map(|(delivery, flight)| (*delivery, flight.node))
+            .collect();
+        for (delivery, node) in over {
+            self.flights.remove(&delivery);
+            count_down(&mut self.in_flight, &node);
+            self.settle(delivery, outcome);
+        }
+    }
+
+    fn settle(&mut self, delivery: DeliveryId, outcome: SpoolOutcome) {
+        self.host(FromEnclave::Settled { delivery, outcome });
+    }
+}
+
+fn is_bounded(home: &Whereabouts) -> bool {
+    match home {
+        Whereabouts::Node(node) => node.is_bounded(),
+        Whereabouts::Record(record) => record.len() <= limits::HOME_RECORD,
+    }
+}

@@ -1,0 +1,261 @@
+//! Which vault each open vault process serves. A process is believed only what it proves: that it
+//! holds the identity of the vault whose mail it wants.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use vettid_crypto::Entropy;
+use vettid_crypto::seal::OVERHEAD;
+use vettid_crypto::sign::{Signature, VerifyingKey};
+use vettid_wire::cbor;
+use vettid_wire::home::{self, Home};
+use vettid_wire::id::{NodeId, SpaceId, VaultId};
+use vettid_wire::link::federation::FromEnclave;
+use vettid_wire::peer::{Delivered, NotTaken};
+use vettid_wire::time::UnixMillis;
+use vettid_wire::{limits, signed};
+
+use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Question};
+use super::homes::current_key;
+use crate::log_line::LogEvent;
+use crate::slot::Slot;
+
+/// How far the records of a vault process are on their way to be durable.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Progress {
+    /// The oldest that is not durable yet.
+    pub(crate) first_waiting: Option<u64>,
+}
+
+impl Progress {
+    pub(super) const fn has(self, record: u64) -> bool {
+        match self.first_waiting {
+            Some(first) => record < first,
+            None => true,
+        }
+    }
+}
+
+/// What a vault process says about its home.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HomeClaim<'a> {
+    /// Record that it depends on.
+    pub(crate) after: u64,
+    /// Signed home record.
+    pub(crate) record: &'a [u8],
+    /// Proof that the process holds the vault's identity.
+    pub(crate) proof: [u8; 64],
+}
+
+/// One open vault process.
+#[derive(Debug)]
+pub(super) struct Resident {
+    pub(super) space: SpaceId,
+    challenge: [u8; 32],
+    pub(super) vault: Option<VaultId>,
+    sequence: u64,
+    pub(super) drain: Drain,
+    /// Answers that wait for a record.
+    pub(super) answers: VecDeque<(u64, Origin, Delivered)>,
+    /// Home that waits for a record.
+    publication: Option<(u64, Home, Vec<u8>)>,
+    /// Tickets that are out.
+    pub(super) tickets: usize,
+}
+
+/// How far the mailbox of a vault is read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Drain {
+    /// Nothing is left in it: what comes goes to the vault.
+    Empty,
+    /// A page was asked for.
+    Reading {
+        /// Items up to here are applied.
+        behind: u64,
+    },
+    /// The vault applies a page.
+    Applying {
+        /// Items up to here were applied before.
+        behind: u64,
+        /// The last of the page.
+        through: u64,
+        /// Record that holds what was applied so far.
+        after: u64,
+        /// What is still with the vault.
+        out: BTreeSet<u64>,
+        /// Some of it could not be taken now.
+        held: bool,
+    },
+    /// Something was on its way into it when its last page was read, or the vault was busy.
+    Paused {
+        /// Items up to here are applied.
+        behind: u64,
+    },
+    /// No vault has claimed it.
+    Unclaimed,
+}
+
+/// Why a home record of a vault process counts for nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum NotOurs {
+    /// It does not verify, is of another vault than before, or lives too long.
+    Record,
+    /// It does not name this node.
+    Elsewhere,
+    /// The process does not hold the vault's identity.
+    Unproven,
+}
+
+impl Courier {
+    /// A vault process was started; what it must sign to claim a vault.
+    pub(crate) fn started(&mut self, slot: Slot, space: SpaceId, challenge: [u8; 32]) {
+        self.residents.insert(
+            slot,
+            Resident {
+                space,
+                challenge,
+                vault: None,
+                sequence: 0,
+                drain: Drain::Unclaimed,
+                answers: VecDeque::new(),
+                publication: None,
+                tickets: 0,
+            },
+        );
+    }
+
+    /// A vault process has ended: what it had not made durable, it has not taken.
+    pub(crate) fn ended(&mut self, slot: Slot, cx: &mut Cx<'_>) {
+        let Some(resident) = self.residents.remove(&slot) else {
+            return;
+        };
+        if let Some(vault) = resident.vault
+            && self.open.get(&vault) == Some(&slot)
+        {
+            self.open.remove(&vault);
+        }
+        self.questions
+            .forget(|about| matches!(about, Question::Page(asker) if *asker == slot));
+        let waiting = resident.answers.into_iter().map(|(_, origin, _)| origin);
+        let tickets: Vec<u64> = self
+            .tickets
+            .iter()
+            .filter(|(_, ticket)| ticket.slot == slot)
+            .map(|(number, _)| *number)
+            .collect();
+        let out: Vec<Origin> = tickets
+            .iter()
+            .filter_map(|number| Some(self.tickets.remove(number)?.origin))
+            .collect();
+        for origin in waiting.chain(out) {
+            self.answer(origin, Delivered::Refused(NotTaken::Busy), cx);
+        }
+    }
+
+    /// A vault process claims a vault's home, which must name this node. From then on it gets what
+    /// is for that vault, the mailbox first.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub(crate) fn claim(
+        &mut self,
+        slot: Slot,
+        claim: &HomeClaim<'_>,
+        progress: Progress,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), OutOfTurn> {
+        let own = self.own;
+        let resident = self.residents.get_mut(&slot).ok_or(OutOfTurn)?;
+        let Ok(home) = check(resident, claim, own, cx.now) else {
+            self.act(Act::Log(LogEvent::HomeRefused));
+            return Ok(());
+        };
+        let vault = home.vault;
+        let (space, is_first) = (resident.space, resident.vault.is_none());
+        resident.vault = Some(vault);
+        if home.sequence > resident.sequence {
+            resident.sequence = home.sequence;
+            resident.publication = Some((claim.after, home, claim.record.to_vec()));
+        }
+        if is_first {
+            // A second process with the same identity is as much the vault as the first: it is the
+            // one that was unlocked last.
+            self.open.insert(vault, slot);
+            let mailbox = self.keeper.mailbox(&vault);
+            self.host(FromEnclave::Mailbox { space, mailbox });
+            self.read_mailbox(slot, 0);
+        }
+        self.publish(slot, progress, cx.entropy);
+        Ok(())
+    }
+
+    /// Records of a vault process became durable: what waited for them goes out.
+    pub(crate) fn durable(&mut self, slot: Slot, progress: Progress, cx: &mut Cx<'_>) {
+        while let Some(resident) = self.residents.get_mut(&slot) {
+            let next = resident.answers.front();
+            if !next.is_some_and(|(after, _, _)| progress.has(*after)) {
+                break;
+            }
+            let Some((_, origin, outcome)) = resident.answers.pop_front() else {
+                break;
+            };
+            self.answer(origin, outcome, cx);
+        }
+        self.publish(slot, progress, cx.entropy);
+    }
+
+    fn publish(&mut self, slot: Slot, progress: Progress, entropy: &mut dyn Entropy) {
+        let Some(resident) = self.residents.get_mut(&slot) else {
+            return;
+        };
+        let is_due = |(after, _, _): &mut (u64, Home, Vec<u8>)| progress.has(*after);
+        let space = resident.space;
+        if let Some((_, home, record)) = resident.publication.take_if(is_due) {
+            self.host(FromEnclave::PublishHome {
+                space,
+                location: home::location(&home.vault),
+                expires: home.expires,
+                record: home::seal(&home.vault, &record, entropy),
+            });
+        }
+    }
+}
+
+/// Checks record and claim of a process.
+fn check(
+    resident: &Resident,
+    claim: &HomeClaim<'_>,
+    own: NodeId,
+    now: UnixMillis,
+) -> Result<Home, NotOurs> {
+    if claim.record.len().saturating_add(OVERHEAD) > limits::HOME_RECORD {
+        return Err(NotOurs::Record);
+    }
+    let vault = vault_of(claim.record).ok_or(NotOurs::Record)?;
+    if resident.vault.is_some_and(|claimed| claimed != vault) {
+        return Err(NotOurs::Record);
+    }
+    let mut key: Option<VerifyingKey> = None;
+    let home = Home::verify(claim.record, &vault, now, |identity, vault| {
+        key = current_key(identity, vault);
+        key
+    })
+    .map_err(|_| NotOurs::Record)?;
+    let latest = now.plus(limits::HOME_TIME).plus(limits::CLOCK_SKEW);
+    if home.expires > latest {
+        return Err(NotOurs::Record);
+    }
+    if !home.nodes.iter().any(|node| node.node == own) {
+        return Err(NotOurs::Elsewhere);
+    }
+    let (key, proof) = (key.ok_or(NotOurs::Record)?, Signature(claim.proof));
+    home::check_claim(&resident.space, &resident.challenge, &key, &proof)
+        .map_err(|_| NotOurs::Unproven)?;
+    Ok(home)
+}
+
+/// The vault that a record says it is of.
+fn vault_of(record: &[u8]) -> Option<VaultId> {
+    let (payload, _) = signed::verify(vettid_crypto::Label::HomeRecord, record).ok()?;
+    let home: Home = cbor::decode(payload).ok()?;
+    Some(home.vault)
+}

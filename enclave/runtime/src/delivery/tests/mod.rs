@@ -1,0 +1,7 @@
+//! The courier against a scripted host, scripted vault processes and scripted peers.
+
+mod claims;
+mod fixture;
+mod inbound;
+mod mailbox;
+mod outbound;

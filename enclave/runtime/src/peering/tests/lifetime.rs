@@ -1,0 +1,199 @@
+//! Which session stays, and how long: deadlines, expiry, simultaneous dials, changes of the policy.
+
+use super::fixture::{Enclave, NOW, Wire, admit, answer, both_admitted, carry, connect, network};
+use vettid_attestation::Policy;
+use vettid_wire::limits;
+use vettid_wire::link::federation::{NotAdmitted, Side};
+use vettid_wire::network::Network;
+
+#[test]
+fn a_handshake_that_does_not_go_on_is_given_up_after_ten_seconds() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    let wire = connect(&mut a, &mut b, NOW);
+    a.heard();
+    let almost = NOW.plus(limits::HANDSHAKE_TIME - 1);
+    a.peering.tick(almost);
+    b.peering.tick(almost);
+    assert!(a.heard().refused.is_empty());
+
+    let over = NOW.plus(limits::HANDSHAKE_TIME);
+    a.peering.tick(over);
+    b.peering.tick(over);
+
+    assert_eq!(a.heard().refused, [(wire.initiator, NotAdmitted::Slow)]);
+    assert_eq!(b.heard().refused, [(wire.responder, NotAdmitted::Slow)]);
+}
+
+#[test]
+fn a_session_ends_after_an_hour_and_a_new_one_can_be_opened() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    let (wire, _) = admit(&mut a, &mut b, NOW);
+    let end = NOW.plus(limits::PEER_SESSION);
+    a.peering.tick(end);
+    assert!(a.heard().refused.is_empty());
+
+    let later = end.plus(1);
+    a.peering.tick(later);
+    b.send(a.node, &answer(), later);
+
+    let (of_a, of_b) = (a.heard(), b.heard());
+    assert_eq!(of_a.refused, [(wire.initiator, NotAdmitted::Replaced)]);
+    assert_eq!(of_a.lost, [b.node]);
+    assert_eq!(of_b.refused, [(wire.responder, NotAdmitted::Replaced)]);
+    assert_eq!(of_b.lost, [a.node]);
+    let (_, outcome) = admit(&mut a, &mut b, later);
+    assert!(both_admitted(&outcome), "{outcome:?}");
+}
+
+#[test]
+fn a_session_does_not_outlive_the_document_it_rests_on() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    admit(&mut a, &mut b, NOW);
+    let half = NOW.plus(limits::PEER_SESSION / 2);
+
+    // The second session spares both sides their documents, which are half an hour old.
+    let (_, outcome) = admit(&mut a, &mut b, half);
+
+    assert_eq!((a.machine.documents, b.machine.documents), (1, 1));
+    let (_, admitted) = &outcome.initiator.admitted[0];
+    assert_eq!(admitted.expires, NOW.plus(limits::DOCUMENT_AGE));
+}
+
+#[test]
+fn a_session_that_is_opened_anew_takes_the_place_of_the_older_one() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    let (older, _) = admit(&mut a, &mut b, NOW);
+
+    let newer = connect(&mut a, &mut b, NOW);
+    let outcome = carry(&mut a, &mut b, &[older, newer], NOW);
+
+    assert_eq!(
+        outcome.initiator.refused,
+        [(older.initiator, NotAdmitted::Replaced)]
+    );
+    assert_eq!(
+        outcome.responder.refused,
+        [(older.responder, NotAdmitted::Replaced)]
+    );
+    // What was sent over the older one must be sent again.
+    assert_eq!(outcome.initiator.lost, [b.node]);
+    a.send(b.node, &answer(), NOW);
+    let outcome = carry(&mut a, &mut b, &[newer], NOW);
+    assert_eq!(outcome.responder.messages, [(a.node, answer())]);
+}
+
+/// Both hosts have dialed: A's link and B's link, each as both number it.
+fn both_dial(a: &mut Enclave, b: &mut Enclave) -> (Wire, Wire) {
+    let of_a = connect(a, b, NOW);
+    let backwards = connect(b, a, NOW);
+    let of_b = Wire {
+        initiator: backwards.responder,
+        responder: backwards.initiator,
+    };
+    (of_a, of_b)
+}
+
+#[test]
+fn of_two_simultaneous_sessions_both_sides_keep_the_one_that_the_smaller_id_began() {
+    for smaller_dials_first in [true, false] {
+        let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+        let (of_a, of_b) = if smaller_dials_first {
+            both_dial(&mut a, &mut b)
+        } else {
+            let backwards = connect(&mut b, &mut a, NOW);
+            let of_b = Wire {
+                initiator: backwards.responder,
+                responder: backwards.initiator,
+            };
+            (connect(&mut a, &mut b, NOW), of_b)
+        };
+
+        let outcome = carry(&mut a, &mut b, &[of_a, of_b], NOW);
+
+        assert_eq!(
+            outcome.initiator.refused,
+            [(of_b.initiator, NotAdmitted::Replaced)]
+        );
+        assert_eq!(
+            outcome.responder.refused,
+            [(of_b.responder, NotAdmitted::Replaced)]
+        );
+        b.send(a.node, &answer(), NOW);
+        let outcome = carry(&mut a, &mut b, &[of_a], NOW);
+        assert_eq!(outcome.initiator.messages, [(b.node, answer())]);
+    }
+}
+
+#[test]
+fn a_peer_that_lost_its_session_comes_in_again_from_either_side() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    let (of_a, _) = admit(&mut a, &mut b, NOW);
+    // B has begun anew and knows nothing; A's end is open still.
+    let mut again = Enclave::new(2);
+    let later = NOW.plus(limits::ADMISSION_TIME);
+
+    let backwards = connect(&mut again, &mut a, later);
+    let outcome = carry(&mut again, &mut a, &[backwards], later);
+
+    assert_eq!(outcome.initiator.admitted.len(), 1);
+    assert_eq!(
+        outcome.responder.refused,
+        [(of_a.initiator, NotAdmitted::Replaced)]
+    );
+    drop(b.heard());
+}
+
+#[test]
+fn a_closed_stream_loses_its_node_at_once() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    let (wire, _) = admit(&mut a, &mut b, NOW);
+
+    a.peering.closed(wire.initiator).expect("known");
+
+    let heard = a.heard();
+    assert_eq!((heard.lost, heard.refused), (vec![b.node], vec![]));
+}
+
+#[test]
+fn a_newer_policy_ends_every_session_and_the_next_one_is_under_it() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    let (wire, _) = admit(&mut a, &mut b, NOW);
+    let newer = Network {
+        epoch: 3,
+        ..network(1)
+    };
+    for enclave in [&mut a, &mut b] {
+        let policy = Policy::of_network(&newer).expect("policy");
+        enclave.peering.adopt(policy);
+        enclave.evidence.adopt(3);
+    }
+
+    let heard = a.heard();
+    assert_eq!(heard.refused, [(wire.initiator, NotAdmitted::Replaced)]);
+    assert_eq!(heard.lost, [b.node]);
+    b.heard();
+    let (_, outcome) = admit(&mut a, &mut b, NOW);
+    assert!(both_admitted(&outcome), "{outcome:?}");
+    // What was known of each other under the earlier policy spares nobody a document.
+    assert_eq!((a.machine.documents, b.machine.documents), (2, 2));
+}
+
+#[test]
+fn no_more_handshakes_are_under_way_than_may_be() {
+    let mut a = Enclave::new(1);
+    for number in 0..=limits::PEERS {
+        let mut node = [3; 32];
+        node[..8].copy_from_slice(&number.to_be_bytes());
+        a.open(
+            &[1; 38],
+            vettid_wire::id::NodeId(node),
+            Side::Responder,
+            NOW,
+        );
+    }
+
+    let refused = a.heard().refused;
+
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].1, NotAdmitted::TooMany);
+}
