@@ -15,6 +15,10 @@ pub enum Action {
     InvitationCreated,
     /// An invitation was withdrawn.
     InvitationRevoked,
+    /// Another network was joined, or a newer file of the same one taken.
+    NetworkJoined,
+    /// The enclave admitted a peer with an identity, measurement or release not seen of it before.
+    PeerAdmitted,
     /// A space was removed with everything in it.
     SpaceRemoved,
     /// A suspended space was let in again.
@@ -40,6 +44,8 @@ impl Action {
         match self {
             Self::InvitationCreated => "invitation.create",
             Self::InvitationRevoked => "invitation.revoke",
+            Self::NetworkJoined => "network.join",
+            Self::PeerAdmitted => "peer.admit",
             Self::SpaceRemoved => "space.remove",
             Self::SpaceResumed => "space.resume",
             Self::SpaceSuspended => "space.suspend",

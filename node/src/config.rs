@@ -1,7 +1,7 @@
 //! `node.toml`: what an operator can choose. Every field has a default except the trust anchor,
 //! which is the network file.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ pub struct Config {
     pub bus: Bus,
     /// The enclave.
     pub enclave: Enclave,
+    /// The network of nodes.
+    pub federation: Federation,
     /// The HTTP API.
     pub http: Http,
     /// The metrics listener.
@@ -78,6 +80,22 @@ pub struct Enclave {
     pub memory_mib: u64,
 }
 
+/// How this node meets others. Whom it meets first is in the network file.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Federation {
+    /// Whether it meets others at all; absent: when the network file names somebody.
+    pub enabled: Option<bool>,
+    /// Address of the TCP listener.
+    pub tcp: SocketAddr,
+    /// Address of the QUIC listener.
+    pub quic: SocketAddr,
+    /// Multiaddrs at which this node is reached for certain; empty: they are found out.
+    pub external: Vec<String>,
+    /// Announce and dial private and loopback addresses: for a lab on one machine or network.
+    pub private_addresses: bool,
+}
+
 /// The HTTP API.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -90,6 +108,8 @@ pub struct Http {
     pub max_connections: u32,
     /// Requests a minute that one address may make.
     pub requests_per_minute: u32,
+    /// Chunks of attachments a minute that one address may store or fetch.
+    pub chunks_per_minute: u32,
 }
 
 /// The metrics listener, apart from the API so that it can stay private.
@@ -100,12 +120,14 @@ pub struct MetricsListener {
     pub listen: SocketAddr,
 }
 
-/// Where snapshots lie.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+/// Where snapshots and attachments lie.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Objects {
     /// A bucket; without, the node folder.
     pub s3: Option<Bucket>,
+    /// Attachments that one vault may store here, MiB; copies of others' go first.
+    pub attachments_mib: u64,
 }
 
 /// An S3 bucket. Credentials come from the environment or the AWS profile.
@@ -222,6 +244,21 @@ impl Config {
     }
 }
 
+impl Federation {
+    /// Multiaddrs to listen on.
+    #[must_use]
+    pub fn listen(&self) -> Vec<String> {
+        let ip = |address: SocketAddr| match address.ip() {
+            IpAddr::V4(ip) => format!("/ip4/{ip}"),
+            IpAddr::V6(ip) => format!("/ip6/{ip}"),
+        };
+        vec![
+            format!("{}/tcp/{}", ip(self.tcp), self.tcp.port()),
+            format!("{}/udp/{}/quic-v1", ip(self.quic), self.quic.port()),
+        ]
+    }
+}
+
 impl Bucket {
     /// As the store takes it.
     #[must_use]
@@ -261,6 +298,27 @@ impl Default for Enclave {
     }
 }
 
+impl Default for Federation {
+    fn default() -> Self {
+        Self {
+            enabled: None,
+            tcp: local(4440),
+            quic: local(4440),
+            external: Vec::new(),
+            private_addresses: false,
+        }
+    }
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self {
+            s3: None,
+            attachments_mib: 2_048,
+        }
+    }
+}
+
 impl Default for Http {
     fn default() -> Self {
         let listen = local(8440);
@@ -269,6 +327,7 @@ impl Default for Http {
             tls: None,
             max_connections: 1_000,
             requests_per_minute: 60,
+            chunks_per_minute: 600,
         }
     }
 }
@@ -297,6 +356,8 @@ mod tests {
         let listeners = [
             config.bus.tcp,
             config.bus.websocket,
+            config.federation.tcp,
+            config.federation.quic,
             config.http.listen,
             config.metrics.listen,
         ];
@@ -325,6 +386,19 @@ mod tests {
         ] {
             assert!(Config::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn listeners_of_the_federation_are_multiaddrs() {
+        let text = format!(
+            "{SMALLEST}\n[federation]\ntcp = \"0.0.0.0:1\"\nquic = \"[::1]:2\"\nenabled = true"
+        );
+        let federation = Config::parse(&text).expect("accepted").federation;
+        assert_eq!(
+            federation.listen(),
+            ["/ip4/0.0.0.0/tcp/1", "/ip6/::1/udp/2/quic-v1"]
+        );
+        assert_eq!(federation.enabled, Some(true));
     }
 
     #[test]

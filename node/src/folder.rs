@@ -1,7 +1,7 @@
 //! The node folder: where everything lies, who may read it, and that only one node uses it.
 //!
 //! ```text
-//! node.toml  network.toml  node.db  objects/
+//! node.toml  network.toml  host.key  node.db  objects/
 //! bus/       seeds and tokens of the bus, the server's file and its account folder
 //! enclave/   state of the emulated enclave; the host never reads it
 //! run/       lock, admin socket, enclave socket, process ids
@@ -95,6 +95,9 @@ impl NodeFolder {
         check_mode(&self.0, 0o700)?;
         check_mode(&self.bus(), 0o700)?;
         check_mode(&self.enclave(), 0o700)?;
+        if self.host_key().exists() {
+            check_mode(&self.host_key(), 0o600)?;
+        }
         for entry in fs::read_dir(self.bus()).map_err(blame(&self.bus()))? {
             let path = entry.map_err(blame(&self.bus()))?.path();
             if path.is_file() {
@@ -137,6 +140,12 @@ impl NodeFolder {
     #[must_use]
     pub fn network(&self) -> PathBuf {
         self.0.join("network.toml")
+    }
+
+    /// Key of this host on the network of nodes.
+    #[must_use]
+    pub fn host_key(&self) -> PathBuf {
+        self.0.join("host.key")
     }
 
     /// Host database.

@@ -4,6 +4,7 @@
 //! parts together; each part stands alone and is tested alone.
 
 pub mod admin;
+mod attachment;
 pub mod audit;
 pub mod bus;
 pub mod child;
@@ -13,15 +14,18 @@ pub mod config;
 pub mod database;
 pub mod enclave_link;
 pub mod entropy;
+pub mod federation;
 pub mod folder;
 pub mod health;
 pub mod http;
 pub mod invitation;
+mod mailbox;
 pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod object_store;
 pub mod shutdown;
 pub mod space;
+mod spool;
 mod upkeep;
 pub mod vault_log;

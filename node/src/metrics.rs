@@ -16,10 +16,13 @@ macro_rules! metrics {
         }
 
         impl Metrics {
-            /// All values in the Prometheus text format.
+            /// All values in the Prometheus text format, with those of the network of nodes.
             #[must_use]
-            pub fn to_text(&self) -> String {
+            pub fn to_text(&self, network: Option<&vettid_federation::metrics::Metrics>) -> String {
                 let mut registry = Registry::default();
+                if let Some(network) = network {
+                    network.register(&mut registry);
+                }
                 $(registry.register($name, concat!($($doc),+).trim(), self.$field.clone());)+
                 let mut text = String::new();
                 // Writing to memory does not fail.
@@ -70,6 +73,40 @@ metrics! {
     log_appends_refused: Counter = "vettid_node_log_appends_refused",
     /// Links to the enclave that broke or were closed for misbehavior
     enclave_links_lost: Counter = "vettid_node_enclave_links_lost",
+    /// Deliveries for other vaults that were stored until they are settled
+    spool_stored: Counter = "vettid_node_spool_stored",
+    /// Deliveries that were not stored: their record was not, or their space has too many
+    spool_refused: Counter = "vettid_node_spool_refused",
+    /// Deliveries offered to the enclave, repeats included
+    spool_offered: Counter = "vettid_node_spool_offered",
+    /// Deliveries that are delivered or never will be
+    spool_settled: Counter = "vettid_node_spool_settled",
+    /// Deliveries that wait for other nodes
+    spool_waiting: Level = "vettid_node_spool_waiting",
+    /// Bytes of them
+    spool_waiting_bytes: Level = "vettid_node_spool_waiting_bytes",
+    /// Pairs of vaults that have deliveries waiting
+    spool_lanes: Level = "vettid_node_spool_lanes",
+    /// Deliveries stored for closed vaults
+    mail_stored: Counter = "vettid_node_mail_stored",
+    /// Deliveries for closed vaults that were not stored: full, unknown or no disk
+    mail_refused: Counter = "vettid_node_mail_refused",
+    /// Deliveries that wait for their vault to be unlocked
+    mail_waiting: Level = "vettid_node_mail_waiting",
+    /// Bytes of them
+    mail_waiting_bytes: Level = "vettid_node_mail_waiting_bytes",
+    /// Deliveries removed because they had expired
+    deliveries_expired: Counter = "vettid_node_deliveries_expired",
+    /// Peers that the enclave has admitted, repeats included
+    peers_admitted: Counter = "vettid_node_peers_admitted",
+    /// Peers that the enclave has refused
+    peers_refused: Counter = "vettid_node_peers_refused",
+    /// Chunks of attachments stored by devices
+    attachments_stored: Counter = "vettid_node_attachments_stored",
+    /// Chunks of attachments fetched from other nodes
+    attachments_fetched: Counter = "vettid_node_attachments_fetched",
+    /// Chunks of attachments served to devices and to other nodes
+    attachments_served: Counter = "vettid_node_attachments_served",
     /// Vaults open in the enclave
     vaults_open: Level = "vettid_node_vaults_open",
     /// Memory of all vault processes
@@ -105,7 +142,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.frames_inbound.inc_by(3);
 
-        let text = metrics.to_text();
+        let text = metrics.to_text(None);
 
         for (name, kind, _) in metric_table() {
             let family = name.trim_end_matches("_total");

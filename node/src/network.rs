@@ -1,11 +1,16 @@
 //! The network file: checked here only so that a mistake shows early; apps check it themselves.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use data_encoding::BASE64;
-use serde::Deserialize;
+use data_encoding::{BASE64, HEXLOWER};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, watch};
 use vettid_wire::id::NetworkId;
 use vettid_wire::network::{NetworkError, SignedNetwork};
+use vettid_wire::network_file::{NetworkText, NetworkTextError};
+
+use crate::folder::write_private;
 
 /// A network file whose signatures were checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,34 +21,52 @@ pub struct NetworkFile {
     pub signed: Vec<u8>,
     /// PCR0 of every accepted image.
     pub images: Vec<[u8; 48]>,
+    /// Releases below this are refused.
+    pub release_floor: u32,
+    /// Grows with every file of the network.
+    pub epoch: u64,
+    /// Multiaddrs of bootstrap nodes.
+    pub bootstrap: Vec<String>,
+    /// Multiaddrs of relays.
+    pub relays: Vec<String>,
+}
+
+/// What a network file says.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Shown {
+    /// Id of the network.
+    pub id: String,
+    /// Grows with every file of the network.
+    pub epoch: u64,
+    /// Releases below this are refused.
+    pub release_floor: u32,
+    /// PCR0 of every accepted image, hexadecimal.
+    pub images: Vec<String>,
+    /// Multiaddrs of bootstrap nodes.
+    pub bootstrap: Vec<String>,
+    /// Multiaddrs of relays.
+    pub relays: Vec<String>,
 }
 
 /// Why a network file is not usable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkFileError {
-    /// The readable id is not that of the signed content.
-    #[error("network.toml: its id is not that of what is signed")]
-    Id,
+    /// It is of another network than this node's.
+    #[error("network.toml: it is of another network than this node's")]
+    Foreign,
     /// It cannot be read.
-    #[error("network.toml cannot be read: {0}")]
+    #[error("network.toml cannot be read or written: {0}")]
     Io(#[from] std::io::Error),
     /// Its signed part is not acceptable.
     #[error("network.toml: {0}")]
     Network(#[from] NetworkError),
-    /// Its signed part is not base64.
-    #[error("network.toml: `signed` is not base64")]
-    Signed,
-    /// Not TOML.
+    /// A newer file is here already.
+    #[error("network.toml: this node has a newer one, of epoch {0}")]
+    Older(u64),
+    /// Its text is not that of a network file.
     #[error("network.toml: {0}")]
-    Syntax(#[from] toml::de::Error),
-}
-
-/// What counts in the file; the rest is for people.
-#[derive(Deserialize)]
-struct Text {
-    id: String,
-    signed: String,
+    Text(#[from] NetworkTextError),
 }
 
 impl NetworkFile {
@@ -54,21 +77,45 @@ impl NetworkFile {
 
     /// Reads and checks the text of a file.
     pub fn parse(text: &str) -> Result<Self, NetworkFileError> {
-        let text: Text = toml::from_str(text)?;
-        let signed = BASE64
-            .decode(text.signed.as_bytes())
-            .map_err(|_| NetworkFileError::Signed)?;
+        Self::verified(NetworkText::parse(text)?.verified()?)
+    }
+
+    /// Checks the encoding of a signed file.
+    pub fn verified(signed: Vec<u8>) -> Result<Self, NetworkFileError> {
         let network = SignedNetwork::verify(&signed)?;
-        let id = network.id();
-        if text.id.parse() != Ok(id) {
-            return Err(NetworkFileError::Id);
+        Ok(Self {
+            id: network.id(),
+            images: network.reference_values.iter().map(|v| v.pcr0).collect(),
+            release_floor: network.release_floor,
+            epoch: network.epoch,
+            bootstrap: network.bootstrap,
+            relays: network.relays,
+            signed,
+        })
+    }
+
+    /// Whether it names anybody to meet.
+    #[must_use]
+    pub fn names_others(&self) -> bool {
+        !self.bootstrap.is_empty() || !self.relays.is_empty()
+    }
+
+    /// As an operator sees it.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        Shown {
+            id: self.id.to_string(),
+            epoch: self.epoch,
+            release_floor: self.release_floor,
+            images: self.images.iter().map(|pcr| HEXLOWER.encode(pcr)).collect(),
+            bootstrap: self.bootstrap.clone(),
+            relays: self.relays.clone(),
         }
-        let images = network
-            .reference_values
-            .iter()
-            .map(|value| value.pcr0)
-            .collect();
-        Ok(Self { id, signed, images })
+    }
+
+    /// As it lies in a node folder.
+    pub fn to_toml(&self) -> Result<String, NetworkFileError> {
+        Ok(NetworkText::from_signed(&self.signed)?.to_toml())
     }
 
     /// As it travels in JSON.
@@ -76,4 +123,72 @@ impl NetworkFile {
     pub fn to_base64(&self) -> String {
         BASE64.encode(&self.signed)
     }
+}
+
+/// The network file of a running node, which a newer one can take the place of. Cheap to clone.
+#[derive(Clone)]
+pub struct NetworkPlace {
+    path: PathBuf,
+    current: Arc<watch::Sender<NetworkFile>>,
+    writing: Arc<Mutex<()>>,
+}
+
+impl NetworkPlace {
+    /// The file at `path`, which was read as `current`.
+    #[must_use]
+    pub fn new(path: PathBuf, current: NetworkFile) -> Self {
+        Self {
+            path,
+            current: Arc::new(watch::channel(current).0),
+            writing: Arc::default(),
+        }
+    }
+
+    /// The file that is here now.
+    #[must_use]
+    pub fn current(&self) -> NetworkFile {
+        self.current.borrow().clone()
+    }
+
+    /// The file, and every newer one.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<NetworkFile> {
+        self.current.subscribe()
+    }
+
+    /// Takes a file of the same network if its epoch is higher; false if it is the one that is
+    /// here.
+    pub async fn take_newer(&self, newer: NetworkFile) -> Result<bool, NetworkFileError> {
+        let _writing = self.writing.lock().await;
+        {
+            let current = self.current.borrow();
+            if newer.id != current.id {
+                return Err(NetworkFileError::Foreign);
+            }
+            if newer.signed == current.signed {
+                return Ok(false);
+            }
+            if newer.epoch <= current.epoch {
+                return Err(NetworkFileError::Older(current.epoch));
+            }
+        }
+        write(&self.path, &newer)?;
+        tracing::info!(epoch = newer.epoch, "a newer network file is in use");
+        self.current.send_replace(newer);
+        Ok(true)
+    }
+
+    /// Takes the file of another network; the caller knows that nothing binds this node to its own.
+    pub(crate) async fn take_other(&self, other: NetworkFile) -> Result<(), NetworkFileError> {
+        let _writing = self.writing.lock().await;
+        write(&self.path, &other)?;
+        self.current.send_replace(other);
+        Ok(())
+    }
+}
+
+/// Writes a network file in place of the one at `path`, through a link to it.
+fn write(path: &Path, file: &NetworkFile) -> Result<(), NetworkFileError> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    Ok(write_private(&target, file.to_toml()?.as_bytes())?)
 }

@@ -13,16 +13,18 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use vettid_crypto::SecretBytes;
 use vettid_wire::Secret;
-use vettid_wire::id::{NetworkId, NodeId, SpaceId};
+use vettid_wire::id::{NetworkKind, NodeId, SpaceId};
 use vettid_wire::invitation::Invitation;
 use vettid_wire::time::{SECOND, UnixMillis};
 
-use crate::audit;
+use crate::audit::{self, Action};
 use crate::bus::revocation::Revocations;
 use crate::clock::unix_seconds;
 use crate::database::Database;
 use crate::enclave_link::SpaceCommand;
+use crate::federation::{self, PeerRows};
 use crate::health::{Health, Readiness};
+use crate::network::{self, NetworkFile, NetworkPlace};
 use crate::space::{self, Directory};
 use crate::{invitation, metrics::Metrics};
 
@@ -47,6 +49,15 @@ pub enum Request {
         /// Its number.
         id: u64,
     },
+    /// Join the network of a file, or take a newer file of the same network.
+    NetworkJoin {
+        /// Text of the file.
+        file: String,
+    },
+    /// What the network file says.
+    NetworkShow,
+    /// List peers.
+    PeerList,
     /// List spaces.
     SpaceList,
     /// Remove a space with everything in it.
@@ -95,6 +106,13 @@ pub enum Reply {
         /// All of them.
         invitations: Vec<invitation::Listed>,
     },
+    /// What the network file says.
+    Network(network::Shown),
+    /// Peers, admitted ones first.
+    Peers {
+        /// All that are remembered.
+        peers: Vec<federation::Listed>,
+    },
     /// Spaces, oldest first.
     Spaces {
         /// All of them.
@@ -132,7 +150,7 @@ pub struct Operator {
     database: Database,
     directory: Directory,
     public_url: String,
-    network: NetworkId,
+    network: NetworkPlace,
     running: Option<Running>,
 }
 
@@ -154,7 +172,7 @@ impl Operator {
     pub fn new(
         database: Database,
         public_url: String,
-        network: NetworkId,
+        network: NetworkPlace,
         running: Option<Running>,
     ) -> Self {
         let directory = Directory::new(database.clone());
@@ -181,6 +199,13 @@ impl Operator {
                     .map(|()| Reply::Done)
                     .map_err(|error| error.to_string())
             }
+            Request::NetworkJoin { file } => self.join(&file).await,
+            Request::NetworkShow => Ok(Reply::Network(self.network.current().shown())),
+            Request::PeerList => PeerRows::new(self.database.clone())
+                .list()
+                .await
+                .map(|peers| Reply::Peers { peers })
+                .map_err(|error| error.to_string()),
             Request::SpaceList => self
                 .directory
                 .list()
@@ -205,7 +230,7 @@ impl Operator {
         let expires = now.saturating_add(lifetime);
         let invitation = Invitation {
             address: self.public_url.clone(),
-            network: self.network,
+            network: self.network.current().id,
             secret: secret.expose(|bytes| Secret::new(bytes.to_vec())),
             node,
             expires: UnixMillis(expires.saturating_mul(SECOND)),
@@ -217,6 +242,34 @@ impl Operator {
             web_link,
             expires,
         })
+    }
+
+    /// A newer file of the same network is taken at any time; another network only before there
+    /// are spaces and while no node runs.
+    async fn join(&self, text: &str) -> Result<Reply, String> {
+        let file = NetworkFile::parse(text).map_err(|error| error.to_string())?;
+        let subject = format!("{} epoch {}", file.id, file.epoch);
+        let taken = if file.id == self.network.current().id {
+            self.network.take_newer(file).await
+        } else {
+            let [pending, active, suspended] = space::counts(&self.database)
+                .await
+                .map_err(|error| error.to_string())?;
+            let bound = self.running.is_some() || pending + active + suspended > 0;
+            // An emulated enclave holds the root of its network and serves no other.
+            if bound || file.id.kind == NetworkKind::Emulated {
+                return Err(OTHER_NETWORK.to_owned());
+            }
+            self.network.take_other(file).await.map(|()| true)
+        };
+        if taken.map_err(|error| error.to_string())? {
+            let now = unix_seconds();
+            let noted = self.database.transact(move |connection| {
+                audit::record_in(connection, now, Action::NetworkJoined, &subject)
+            });
+            noted.await.map_err(|error| error.to_string())?;
+        }
+        Ok(Reply::Done)
     }
 
     async fn change(&self, space: &str, change: Change) -> Result<Reply, String> {
@@ -256,7 +309,7 @@ impl Operator {
             readiness: running.map(|running| running.health.readiness()),
             node: self.node_id().await.map(|node| node.to_string()),
             release: link.filter(|link| link.serving).map(|link| link.release),
-            network: self.network.to_string(),
+            network: self.network.current().id.to_string(),
             spaces_active: active,
             spaces_pending: pending,
             spaces_suspended: suspended,
@@ -277,6 +330,9 @@ impl Operator {
         bytes.try_into().ok().map(NodeId)
     }
 }
+
+const OTHER_NETWORK: &str = "this is another network than this node's: its vaults stay in theirs. \
+    Make a new node for it with `vettid-node init --network`";
 
 #[derive(Clone, Copy)]
 enum Change {

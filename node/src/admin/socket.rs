@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use super::{Operator, Reply, Request};
 use crate::shutdown::Stop;
 
-/// Longest request, bytes.
-const REQUEST: u64 = 4 * 1024;
+/// Longest request, bytes: a network file in JSON.
+const REQUEST: u64 = 256 * 1024;
 
 /// Longest reply, bytes: ten thousand invitations.
 const REPLY: u64 = 8 * 1024 * 1024;

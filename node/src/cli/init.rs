@@ -1,5 +1,6 @@
 //! `vettid-node init`: a folder that `run` can use.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,15 @@ pub(super) struct Init {
     /// Port of the metrics, on this machine only; 0 takes a free one
     #[arg(long, default_value_t = 9440)]
     metrics_port: u16,
+    /// Port of the network of nodes, TCP and QUIC; 0 takes a free one
+    #[arg(long, default_value_t = 4440)]
+    federation_port: u16,
+    /// Meet other nodes even if the network file names nobody to begin with
+    #[arg(long)]
+    federation: bool,
+    /// Multiaddr at which other nodes reach this one for certain; repeatable
+    #[arg(long)]
+    external: Vec<String>,
     /// Address of the HTTP API as apps reach it, for invitations
     #[arg(long)]
     public_url: Option<String>,
@@ -45,25 +55,47 @@ pub(super) struct Init {
     /// An enclave that runs by itself, `vsock:CID:PORT`; needs --network
     #[arg(long, requires = "network")]
     enclave: Option<String>,
-    /// Signed network file to join, instead of a new emulated network
-    #[arg(long, requires = "enclave")]
+    /// Signed network file to join, instead of a new emulated network; needs --enclave or
+    /// --development-root
+    #[arg(long)]
     network: Option<PathBuf>,
+    /// Folder `enclave` of a node of the emulated network to join: its development root is copied
+    #[arg(long, requires = "network", conflicts_with = "enclave")]
+    development_root: Option<PathBuf>,
 }
 
 impl Init {
     pub(super) async fn make(self, path: &Path, json: bool) -> Result<(), Failure> {
+        if let Some(file) = &self.network {
+            // Before anything is made.
+            NetworkFile::read(file)?;
+            if self.enclave.is_none() && self.development_root.is_none() {
+                return Err(Failure::new(
+                    "--network needs --enclave, or --development-root for an emulated network",
+                ));
+            }
+        }
         let folder = NodeFolder::create(path)?;
         let config = self.config()?;
-        match &self.network {
-            Some(file) => {
-                NetworkFile::read(file)?;
+        match (&self.network, &self.development_root) {
+            (Some(file), None) => {
                 std::fs::copy(file, folder.network())?;
             }
-            None => {
-                create_network(&config, &folder).await?;
-                // One file, so that the two never differ.
-                symlink("enclave/network.toml", folder.network())?;
+            (Some(file), Some(root)) => {
+                let given = [
+                    OsStr::new("join-network"),
+                    OsStr::new("--network"),
+                    file.as_os_str(),
+                    OsStr::new("--development-root"),
+                    root.as_os_str(),
+                ];
+                have_enclave(&config, &folder, &given).await?;
             }
+            (None, _) => have_enclave(&config, &folder, &[OsStr::new("create-network")]).await?,
+        }
+        if self.enclave.is_none() {
+            // One file, so that the two never differ.
+            symlink("enclave/network.toml", folder.network())?;
         }
         let network = NetworkFile::read(&folder.network())?;
         Credentials::create(&folder.bus(), unix_seconds())?;
@@ -85,6 +117,12 @@ impl Init {
         config.bus.tcp = address(self.listen, self.bus_port)?;
         config.bus.websocket = address(self.listen, self.websocket_port)?;
         config.metrics.listen = address(IpAddr::V4(Ipv4Addr::LOCALHOST), self.metrics_port)?;
+        config.federation.tcp = address(self.listen, self.federation_port)?;
+        config.federation.quic = config.federation.tcp;
+        config.federation.enabled = self.federation.then_some(true);
+        config.federation.external.clone_from(&self.external);
+        // A node that listens on this machine only meets nobody otherwise.
+        config.federation.private_addresses = self.listen.is_loopback();
         config.bus.program = self.nats_server.clone().unwrap_or_default();
         config.enclave.program = self.enclave_program.clone().unwrap_or_default();
         config.enclave.address = self.enclave.clone().unwrap_or_default();
@@ -104,11 +142,11 @@ fn address(ip: IpAddr, port: u16) -> Result<SocketAddr, Failure> {
     Ok(TcpListener::bind((ip, 0))?.local_addr()?)
 }
 
-/// Has the emulated enclave make a network of its own; the host never sees its keys.
-async fn create_network(config: &Config, folder: &NodeFolder) -> Result<(), Failure> {
+/// Has the emulated enclave fill its folder; the host never sees its keys.
+async fn have_enclave(config: &Config, folder: &NodeFolder, given: &[&OsStr]) -> Result<(), Failure> {
     let program = config.enclave_program();
     let made = Command::new(&program)
-        .arg("create-network")
+        .args(given)
         .arg("--folder")
         .arg(folder.enclave())
         .output()
@@ -124,7 +162,7 @@ async fn create_network(config: &Config, folder: &NodeFolder) -> Result<(), Fail
     }
     let said = String::from_utf8_lossy(&made.stderr);
     Err(Failure::new(format!(
-        "the emulated enclave made no network: {}",
+        "the emulated enclave has not filled its folder: {}",
         said.trim()
     )))
 }

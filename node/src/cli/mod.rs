@@ -1,11 +1,12 @@
-//! The operator's commands: `vettid-node init | run | check | status | invitation | space`.
+//! The operator's commands: `vettid-node init | run | check | status | invitation | space | network |
+//! peer`.
 
 mod check;
 mod init;
 mod output;
 mod run;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -14,7 +15,7 @@ use crate::admin::{AskError, Operator, Reply, Request, ask};
 use crate::config::Config;
 use crate::database::{Database, Options};
 use crate::folder::NodeFolder;
-use crate::network::NetworkFile;
+use crate::network::{NetworkFile, NetworkPlace};
 use output::{Failure, print_reply};
 
 /// Names the node folder when `--folder` does not.
@@ -41,11 +42,17 @@ pub struct Arguments {
 enum Command {
     /// Check folder, configuration, programs and network file
     Check,
-    /// Make a node folder with a one-node emulated network
+    /// Make a node folder, with a new emulated network or for one that is there
     Init(init::Init),
     /// Make, list and withdraw invitations
     #[command(subcommand)]
     Invitation(Invitation),
+    /// Join a network, take a newer file of one, show the file
+    #[command(subcommand)]
+    Network(Network),
+    /// List the nodes that this one has met
+    #[command(subcommand)]
+    Peer(Peer),
     /// Serve until SIGTERM or Ctrl-C
     Run(run::Run),
     /// List, suspend, resume and remove spaces
@@ -73,6 +80,23 @@ enum Invitation {
         /// Its number, from the list
         id: u64,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Network {
+    /// Join the network of a signed file, or take a newer file of this node's network
+    Join {
+        /// The network file
+        file: PathBuf,
+    },
+    /// What this node's network file says
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+enum Peer {
+    /// List peers: admitted, away, refused and why
+    List,
 }
 
 #[derive(Debug, Subcommand)]
@@ -106,6 +130,9 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
     let outcome = match command {
         Command::Check => check::check(&folder, json).await,
         Command::Init(init) => init.make(&folder, json).await,
+        Command::Network(Network::Join { file }) => join(&folder, json, &file).await,
+        Command::Network(Network::Show) => command_to(&folder, json, Request::NetworkShow).await,
+        Command::Peer(Peer::List) => command_to(&folder, json, Request::PeerList).await,
         Command::Run(run) => run.serve(&folder, json).await,
         Command::Invitation(Invitation::Create { label, lifetime }) => {
             command_to(&folder, json, Request::InvitationCreate { label, lifetime }).await
@@ -137,8 +164,16 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
     }
 }
 
+async fn join(folder: &Path, json: bool, file: &Path) -> Result<(), Failure> {
+    let file = std::fs::read_to_string(file)
+        .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    // Before it is sent anywhere: a wrong file is the commonest mistake.
+    NetworkFile::parse(&file)?;
+    command_to(folder, json, Request::NetworkJoin { file }).await
+}
+
 /// Asks the running node, or works on its database when none runs.
-async fn command_to(folder: &std::path::Path, json: bool, request: Request) -> Result<(), Failure> {
+async fn command_to(folder: &Path, json: bool, request: Request) -> Result<(), Failure> {
     let folder = NodeFolder::open(folder)?;
     let reply = match ask(&folder.admin_socket(), &request).await {
         Err(AskError::NotRunning) => alone(&folder, request).await?,
@@ -157,7 +192,8 @@ async fn alone(folder: &NodeFolder, request: Request) -> Result<Reply, Failure> 
     let config = Config::read(folder)?;
     let network = NetworkFile::read(&folder.network())?;
     let database = Database::open(&folder.database(), Options::default())?;
-    Ok(Operator::new(database, config.public_url, network.id, None)
+    let network = NetworkPlace::new(folder.network(), network);
+    Ok(Operator::new(database, config.public_url, network, None)
         .answer(request)
         .await)
 }

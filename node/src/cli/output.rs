@@ -7,7 +7,8 @@ use qrcode::render::unicode::Dense1x2;
 use serde_json::{Value, json};
 
 use crate::admin::{Reply, Status};
-use crate::{invitation, space};
+use crate::federation::{self, PeerState};
+use crate::{invitation, network, space};
 
 /// Why a command failed: one sentence that says what to do.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub(super) fn print_reply(reply: &Reply, json: bool) {
             print_invitation(*id, link, web_link, *expires);
         }
         Reply::Invitations { invitations } => invitations.iter().for_each(print_listed),
+        Reply::Network(shown) => print_network(shown),
+        Reply::Peers { peers } => peers.iter().for_each(print_peer),
         Reply::Spaces { spaces } => spaces.iter().for_each(print_space),
         Reply::Status(status) => print_status(status),
     }
@@ -96,6 +99,41 @@ fn print_listed(listed: &invitation::Listed) {
     say(format!("{:>5}  {state:<8}  {}", listed.id, listed.label));
 }
 
+fn print_network(shown: &network::Shown) {
+    say(format!("network    {}", shown.id));
+    say(format!("epoch      {}", shown.epoch));
+    say(format!("release    {} or later", shown.release_floor));
+    for (what, lines) in [
+        ("image    ", &shown.images),
+        ("bootstrap", &shown.bootstrap),
+        ("relay    ", &shown.relays),
+    ] {
+        for line in lines {
+            say(format!("{what}  {line}"));
+        }
+    }
+}
+
+fn print_peer(listed: &federation::Listed) {
+    let since = age(listed.since);
+    let state = match (listed.state, listed.path.as_str()) {
+        (PeerState::Admitted, path) => {
+            let path = if path.is_empty() { "connected" } else { path };
+            let left = span(listed.expires);
+            format!("for {since}, {path}, until {left} from now; release {}", listed.release)
+        }
+        (PeerState::Away, _) => format!("for {since}"),
+        (PeerState::Refused, _) if listed.expires > 0 => {
+            let left = span(listed.expires);
+            format!("{since} ago, kept out for {left}: {}", listed.why)
+        }
+        (PeerState::Refused, _) => format!("{since} ago: {}", listed.why),
+    };
+    let node = listed.node.as_deref().unwrap_or("unknown node");
+    let (peer, word) = (&listed.peer, listed.state.as_str());
+    say(format!("{word:<8}  {node}\n          {peer}  {state}"));
+}
+
 fn print_space(listed: &space::Listed) {
     let space::Listed {
         space,
@@ -138,7 +176,15 @@ fn print_status(status: &Status) {
 
 /// Time from now until `expires`, roughly.
 fn span(expires: u64) -> String {
-    let seconds = expires.saturating_sub(crate::clock::unix_seconds());
+    length(expires.saturating_sub(crate::clock::unix_seconds()))
+}
+
+/// Time from `since` until now, roughly.
+fn age(since: u64) -> String {
+    length(crate::clock::unix_seconds().saturating_sub(since))
+}
+
+fn length(seconds: u64) -> String {
     match seconds {
         0..=120 => format!("{seconds} seconds"),
         121..=7_200 => format!("{} minutes", seconds / 60),

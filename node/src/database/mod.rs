@@ -14,6 +14,7 @@
 //! | a batch that fails leaves nothing of itself | a queue without end: senders wait or are told *busy* |
 
 mod failure;
+mod queued;
 mod reader;
 mod writer;
 
@@ -38,7 +39,10 @@ const BUSY: Duration = Duration::from_secs(5);
 const CACHE_KIB: i64 = 8 * 1024;
 
 /// Every schema step, in order; `user_version` counts those applied.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_node.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_node.sql"),
+    include_str!("schema/0002_federation.sql"),
+];
 
 /// The opened database. Cheap to clone; the last clone to go stops the writer.
 #[derive(Clone)]

@@ -13,10 +13,15 @@ use super::transport::Address;
 use crate::bus::inbound::InboundFrames;
 use crate::bus::outbound::OutboundFrames;
 use crate::child::{Backoff, Life};
+use crate::database::Database;
+use crate::federation::LinkReport;
+use crate::mailbox::Mailboxes;
 use crate::metrics::Metrics;
+use crate::network::NetworkFile;
 use crate::object_store::ObjectStore;
 use crate::shutdown::Stop;
 use crate::space::Directory;
+use crate::spool::SpoolRows;
 use crate::vault_log::VaultLog;
 
 /// What the operator wants of an open space.
@@ -47,19 +52,25 @@ pub struct LinkParts {
     pub(super) directory: Directory,
     pub(super) metrics: Arc<Metrics>,
     pub(super) commands: mpsc::Receiver<SpaceCommand>,
+    pub(super) exchange: mpsc::Sender<LinkReport>,
+    pub(super) spool: SpoolRows,
+    pub(super) mailboxes: Mailboxes,
 }
 
 impl LinkParts {
-    /// Bus on one side, log, objects and directory on the other.
+    /// Bus on one side, log, objects and directory on the other; beside them the exchange with
+    /// peers, and the database for what waits for them.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         (inbound, outbound): (InboundFrames, OutboundFrames),
         (log, objects): (Arc<dyn VaultLog>, Arc<dyn ObjectStore>),
         directory: Directory,
         metrics: Arc<Metrics>,
         commands: mpsc::Receiver<SpaceCommand>,
+        (exchange, database): (mpsc::Sender<LinkReport>, Database),
     ) -> Self {
         let stores = Stores { log, objects };
+        let spool = SpoolRows::new(database.clone());
         Self {
             inbound,
             outbound,
@@ -67,6 +78,9 @@ impl LinkParts {
             directory,
             metrics,
             commands,
+            exchange,
+            spool,
+            mailboxes: Mailboxes::new(database),
         }
     }
 }
@@ -75,8 +89,10 @@ impl LinkParts {
 pub struct EnclaveLink {
     /// Where it listens.
     pub address: Address,
-    /// First frame of every link.
+    /// First frame of every link, without the network file.
     pub hello: Hello,
+    /// The network file, and every newer one.
+    pub network: watch::Receiver<NetworkFile>,
     /// The child that runs it, if the node starts it: its life, and how to start it anew.
     pub child: Option<(watch::Receiver<Life>, watch::Sender<u64>)>,
 }
@@ -124,7 +140,12 @@ impl EnclaveLink {
             halves = self.connect() => halves,
             () = refuse_meanwhile(parts) => return Ended::Lost,
         };
-        let (session, ready) = match Session::greet(parts, halves, self.hello.clone()).await {
+        let network = self.network.borrow().signed.clone();
+        let hello = Hello {
+            network,
+            ..self.hello.clone()
+        };
+        let (session, ready) = match Session::greet(parts, halves, hello).await {
             Ok(greeted) => greeted,
             Err(ended) => return ended,
         };

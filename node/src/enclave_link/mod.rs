@@ -19,6 +19,7 @@
 
 mod frames;
 mod keeper;
+mod pass_on;
 mod questions;
 mod router;
 mod session;
@@ -47,6 +48,9 @@ pub enum EnclaveMisbehaved {
     /// A frame depends on a record that was never sent.
     #[error("a frame depends on a record that was never sent")]
     Future,
+    /// Something for or about another node that is larger than such things may be.
+    #[error("a frame about other nodes is too large")]
+    Oversized,
     /// A record larger than records may be.
     #[error("a record is too large")]
     Record,

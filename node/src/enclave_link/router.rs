@@ -1,5 +1,11 @@
 //! Which frame goes where, and when. No I/O: inputs come as calls, outputs lie in [`Actions`].
 
+mod actions;
+mod peers;
+
+pub(super) use actions::Actions;
+pub(super) use peers::Behind;
+
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
@@ -9,7 +15,6 @@ use vettid_wire::limits;
 use vettid_wire::link::{AppendRefusal, Closed, Entry, FromEnclave, FromHost, LogLine, Pong};
 
 use super::EnclaveMisbehaved;
-use super::frames::Unsent;
 use super::questions::Question;
 use super::sessions::{Sessions, reset_for};
 use crate::bus::inbound::Inbound;
@@ -21,29 +26,6 @@ const OPENING_FRAMES: usize = 64;
 
 /// Spaces followed at once; frames for more are answered with a reset.
 const SPACES: usize = 65_536;
-
-/// Everything the driver must do next.
-#[derive(Default)]
-pub(super) struct Actions {
-    /// Bytes for the enclave.
-    pub(super) to_enclave: Unsent,
-    /// Envelopes for apps.
-    pub(super) to_bus: Vec<(SpaceId, DeviceRoute, Bytes)>,
-    /// Records for the log, in order.
-    pub(super) appends: VecDeque<Append>,
-    /// Spaces whose state must be looked up.
-    pub(super) lookups: Vec<SpaceId>,
-    /// What the enclave wants to know or have done.
-    pub(super) questions: Vec<Question>,
-    /// Spaces whose first record is durable.
-    pub(super) begun: Vec<SpaceId>,
-    /// Answers to pings.
-    pub(super) pongs: Vec<Pong>,
-    /// Lines for the log.
-    pub(super) lines: Vec<LogLine>,
-    /// Frames that had to be dropped.
-    pub(super) dropped: u64,
-}
 
 /// The state of every space that has frames under way.
 #[derive(Default)]
@@ -214,6 +196,7 @@ impl Router {
             FromEnclave::Closed { space, why } => self.closed(space, why),
             FromEnclave::Pong(pong) => self.actions.pongs.push(pong),
             FromEnclave::Log(line) => self.actions.lines.push(line),
+            FromEnclave::Federation(frame) => self.hear_about_peers(frame)?,
             // The log says when a vault begins, and cannot be mistaken.
             FromEnclave::Enrolled { .. } => {}
             question => self.actions.questions.extend(Question::of(question)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use vettid_wire::id::SpaceId;
+use vettid_wire::link::federation::ToEnclave;
 use vettid_wire::link::{Entry, FromEnclave, FromHost, Hello, Level, LogLine, Ready};
 use vettid_wire::version;
 
@@ -14,8 +15,9 @@ use super::keeper::{LinkParts, SpaceCommand};
 use super::router::Router;
 use super::transport::{Reading, Writing};
 use crate::bus::inbound::Inbound;
+use crate::federation::LinkReport;
 use crate::shutdown::Stop;
-use crate::vault_log::{Appender, NoRoom, Outcome, Outcomes};
+use crate::vault_log::{Appender, Outcome, Outcomes};
 
 /// Time the enclave has from connecting to its first frame: it makes its keys and documents.
 const GREETING: Duration = Duration::from_secs(60);
@@ -34,6 +36,12 @@ const SATURATED: usize = 4 * 1024 * 1024;
 
 /// Messages and outcomes taken in one turn.
 const BATCH: usize = 256;
+
+/// Frames of peers that wait for the link.
+const FROM_PEERS: usize = 64;
+
+/// Pause before a busy database or exchange is tried again.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 /// Questions of the enclave that may be open.
 const QUESTIONS: usize = 512;
@@ -59,11 +67,12 @@ enum Report {
 }
 
 pub(super) struct Session<'a> {
-    parts: &'a mut LinkParts,
+    pub(super) parts: &'a mut LinkParts,
     received: Received,
     writing: Writing,
-    router: Router,
-    appender: Appender,
+    pub(super) router: Router,
+    pub(super) appender: Appender,
+    peers: mpsc::Receiver<ToEnclave>,
     outcomes: Outcomes,
     reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     open_questions: usize,
@@ -101,12 +110,16 @@ impl<'a> Session<'a> {
             return Err(Ended::Misbehaved(EnclaveMisbehaved::Version(ready.version)));
         }
         let (appender, outcomes) = parts.stores.log.appender();
+        let (to_session, peers) = mpsc::channel(FROM_PEERS);
+        // Without an exchange the node has no peers.
+        let _ = parts.exchange.send(LinkReport::Up(ready.node, to_session)).await;
         let session = Self {
             parts,
             received,
             writing,
             router: Router::default(),
             appender,
+            peers,
             outcomes,
             reports: mpsc::channel(QUESTIONS * 2),
             open_questions: 0,
@@ -127,6 +140,7 @@ impl<'a> Session<'a> {
             self.take_outcomes(&mut vec![outcome]);
             self.publish();
         }
+        let _ = self.parts.exchange.send(LinkReport::Down).await;
         if stop.is_asked() && !matches!(ended, Ended::Misbehaved(_)) {
             // The bus ends next, which tells everybody.
             return Ended::Asked;
@@ -142,7 +156,7 @@ impl<'a> Session<'a> {
         let mut leave_by = None;
         let (mut messages, mut outcomes) = (Vec::new(), Vec::new());
         loop {
-            let has_room = self.router.actions.appends.is_empty();
+            let (has_room, stuck) = (self.has_room(), self.is_stuck());
             let listens = leave_by.is_none() && self.router.actions.to_enclave.len() < SATURATED;
             let mut malformed = 0;
             let inbound = &mut self.parts.inbound;
@@ -171,6 +185,8 @@ impl<'a> Session<'a> {
                     }
                 }
                 Some(report) = self.reports.1.recv() => self.take_report(report),
+                frame = self.peers.recv(), if listens => self.take_peers(frame)?,
+                () = tokio::time::sleep(PATIENCE), if stuck => {}
                 Some(command) = self.parts.commands.recv() => self.obey(command),
                 _ = ticks.tick() => self.tick(leave_by)?,
                 () = stop.asked(), if leave_by.is_none() => {
@@ -185,9 +201,9 @@ impl<'a> Session<'a> {
     /// Understands what was received and does what follows from it.
     fn pump(&mut self) -> Result<(), Ended> {
         loop {
-            self.queue_appends();
-            if !self.router.actions.appends.is_empty() {
-                // The log has no room: the enclave waits until outcomes make some.
+            self.pass_on();
+            if !self.has_room() {
+                // Log or exchange are busy: the enclave waits.
                 break;
             }
             let misbehaved = |error| Ended::Misbehaved(error);
@@ -199,16 +215,6 @@ impl<'a> Session<'a> {
         self.ask_around()?;
         self.publish();
         Ok(())
-    }
-
-    fn queue_appends(&mut self) {
-        while let Some(append) = self.router.actions.appends.pop_front() {
-            if let Err(NoRoom(append)) = self.appender.append(append) {
-                self.router.actions.appends.push_front(append);
-                return;
-            }
-            self.parts.metrics.log_records_appended.inc();
-        }
     }
 
     fn publish(&mut self) {
@@ -257,6 +263,14 @@ impl<'a> Session<'a> {
             }
             Report::Lookup(space, found) => self.router.looked_up(space, found),
         }
+    }
+
+    /// What the exchange with peers has for the enclave; it hangs up on one that floods it.
+    fn take_peers(&mut self, frame: Option<ToEnclave>) -> Result<(), Ended> {
+        let frame = frame.ok_or(Ended::Misbehaved(EnclaveMisbehaved::Flood))?;
+        let frame = FromHost::Federation(frame);
+        self.router.actions.to_enclave.push(&frame);
+        Ok(())
     }
 
     fn obey(&mut self, command: SpaceCommand) {

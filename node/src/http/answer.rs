@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use vettid_wire::http::{Failure, Reason};
 
+use crate::attachment::{AttachmentError, FetchError};
 use crate::bus::SignError;
 use crate::database::{ReadError, WriteError};
 use crate::space::{EnrollRefusal, RenewRefusal};
@@ -41,7 +42,7 @@ impl Refused {
         }
     }
 
-    fn unavailable() -> Self {
+    pub(super) fn unavailable() -> Self {
         let message = "the node cannot store anything now: try again later, nothing was changed";
         let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
         Self {
@@ -94,6 +95,32 @@ impl From<RenewRefusal> for Refused {
             RenewRefusal::Unknown => "unknown-device",
         };
         Self::new(StatusCode::FORBIDDEN, code, refusal.to_string())
+    }
+}
+
+impl From<AttachmentError> for Refused {
+    fn from(_: AttachmentError) -> Self {
+        Self::unavailable()
+    }
+}
+
+impl From<FetchError> for Refused {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Unknown => Self::new(
+                StatusCode::NOT_FOUND,
+                "attachment-unknown",
+                "the node that stores it has no such chunk",
+            ),
+            FetchError::Unreachable => Self {
+                retry_after: Some(30),
+                ..Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "node-unreachable",
+                    "the node that stores it cannot be reached now: try again later",
+                )
+            },
+        }
     }
 }
 

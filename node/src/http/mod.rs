@@ -1,9 +1,11 @@
-//! The HTTP API: enrollment, renewal, the network file, health. Everything else is on the bus.
+//! The HTTP API: enrollment, renewal, the network file, attachments, health. Everything else is on the bus.
 //!
 //! ```text
 //! POST /v1/enroll       {token, user}             -> {jwt, expires, space, device, bus, network}
 //! POST /v1/credentials  {user, time, signature}   -> the same
 //! GET  /v1/network      the signed network file
+//! PUT  /v1/attachments/{id}/{index}           one sealed chunk, signed by a device
+//! GET  /v1/attachments/{id}/{index}?node=…    the same chunk, from here or from that node
 //! GET  /healthz /readyz
 //! ```
 //!
@@ -11,7 +13,9 @@
 //! request, body, requests per address.
 
 mod answer;
+mod attachments;
 mod listener;
+mod origin;
 mod rate;
 mod routes;
 mod tls;

@@ -9,10 +9,11 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Extension, Json, Router};
 use data_encoding::BASE64URL_NOPAD;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use vettid_crypto::{InvitationSecret, SecretBytes};
@@ -22,7 +23,9 @@ use vettid_wire::limits;
 use vettid_wire::time::SECOND;
 
 use super::answer::Refused;
+use super::attachments;
 use super::rate::RateLimit;
+use crate::attachment::Attachments;
 use crate::bus::credentials::{Credentials, is_user_key, user_signed};
 use crate::clock::unix_seconds;
 use crate::health::Health;
@@ -43,15 +46,21 @@ pub struct Front {
     /// Signs device tokens.
     pub credentials: Arc<Credentials>,
     /// Handed to every app.
-    pub network: NetworkFile,
+    pub network: watch::Receiver<NetworkFile>,
     /// Where the bus is, best first.
     pub bus: Vec<String>,
     /// Answers the health paths.
     pub health: Health,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Counts of the network of nodes, if this one is in it.
+    pub network_metrics: Option<vettid_federation::metrics::Metrics>,
     /// Bounds each address.
     pub rate: RateLimit,
+    /// Bounds each address in chunks of attachments.
+    pub chunk_rate: RateLimit,
+    /// Chunks of attachments.
+    pub(crate) attachments: Attachments,
 }
 
 /// The API.
@@ -61,14 +70,22 @@ pub fn api(front: Arc<Front>) -> Router {
         .route("/v1/credentials", post(renew))
         .route("/v1/network", get(network))
         .layer(from_fn_with_state(Arc::clone(&front), limit));
+    let chunks = Router::new()
+        .route(
+            "/v1/attachments/{id}/{index}",
+            put(attachments::put).get(attachments::get),
+        )
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Arc::clone(&front), limit_chunks));
     let router = Router::new()
         .merge(limited)
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .fallback(|| async { unknown_path() })
-        .method_not_allowed_fallback(|| async { wrong_method() })
-        .with_state(front);
-    bounded(router)
+        .method_not_allowed_fallback(|| async { wrong_method() });
+    let chunks = chunks.method_not_allowed_fallback(|| async { wrong_method() });
+    // Bodies of chunks are bounded and watched where they are read.
+    headed(bounded(router).merge(chunks).with_state(front))
 }
 
 /// The metrics listener's only path.
@@ -77,23 +94,25 @@ pub fn metrics_api(front: Arc<Front>) -> Router {
         let ready = front.health.readiness().is_ready();
         front.metrics.ready.set(i64::from(ready));
         let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0");
-        ([(header::CONTENT_TYPE, kind)], front.metrics.to_text())
+        ([(header::CONTENT_TYPE, kind)], front.metrics.to_text(front.network_metrics.as_ref()))
     };
     let router = Router::new()
         .route("/metrics", get(shown))
         .fallback(|| async { unknown_path() })
         .with_state(front);
-    bounded(router)
+    headed(bounded(router))
 }
 
-fn bounded(router: Router) -> Router {
-    let mut router =
-        router
-            .layer(DefaultBodyLimit::max(BODY))
-            .layer(TimeoutLayer::with_status_code(
-                StatusCode::REQUEST_TIMEOUT,
-                REQUEST,
-            ));
+fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            REQUEST,
+        ))
+}
+
+fn headed(mut router: Router) -> Router {
     for (name, value) in HEADERS {
         let (name, value) = (
             HeaderName::from_static(name),
@@ -142,10 +161,7 @@ async fn renew(State(front): State<Arc<Front>>, body: Bytes) -> Result<Response,
         signature,
     } = read(&body)?;
     let now = unix_seconds();
-    if (time / SECOND).abs_diff(now) > limits::CLOCK_SKEW / SECOND {
-        let message = "the device's clock is wrong by more than 5 minutes: set it";
-        return Err(Refused::new(StatusCode::FORBIDDEN, "clock-wrong", message));
-    }
+    check_time(time, now)?;
     let signature = BASE64URL_NOPAD
         .decode(signature.as_bytes())
         .map_err(|_| Refused::malformed("`signature` must be base64url"))?;
@@ -159,6 +175,15 @@ async fn renew(State(front): State<Arc<Front>>, body: Bytes) -> Result<Response,
     }
     let enrolled = front.directory.renew(user.clone(), now).await??;
     front.issue(&user, enrolled)
+}
+
+/// Refuses what was signed too long ago, or too early.
+pub(super) fn check_time(time: u64, now: u64) -> Result<(), Refused> {
+    if (time / SECOND).abs_diff(now) > limits::CLOCK_SKEW / SECOND {
+        let message = "the device's clock is wrong by more than 5 minutes: set it";
+        return Err(Refused::new(StatusCode::FORBIDDEN, "clock-wrong", message));
+    }
+    Ok(())
 }
 
 impl Front {
@@ -179,7 +204,7 @@ impl Front {
             space: space.to_string(),
             device: device.to_string(),
             bus: self.bus.clone(),
-            network: self.network.to_base64(),
+            network: self.network.borrow().to_base64(),
         };
         Ok(Json(body).into_response())
     }
@@ -187,7 +212,8 @@ impl Front {
 
 async fn network(State(front): State<Arc<Front>>) -> Response {
     let kind = HeaderValue::from_static("application/cbor");
-    ([(header::CONTENT_TYPE, kind)], front.network.signed.clone()).into_response()
+    let signed = front.network.borrow().signed.clone();
+    ([(header::CONTENT_TYPE, kind)], signed).into_response()
 }
 
 async fn ready(State(front): State<Arc<Front>>) -> Response {
@@ -207,8 +233,28 @@ async fn limit(
     request: Request,
     next: Next,
 ) -> Response {
+    limited(&front, &front.rate, peer, request, next).await
+}
+
+/// The same for chunks, of which an attachment has many.
+async fn limit_chunks(
+    State(front): State<Arc<Front>>,
+    Extension(ConnectInfo(peer)): Extension<ConnectInfo<SocketAddr>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    limited(&front, &front.chunk_rate, peer, request, next).await
+}
+
+async fn limited(
+    front: &Front,
+    rate: &RateLimit,
+    peer: SocketAddr,
+    request: Request,
+    next: Next,
+) -> Response {
     front.metrics.http_requests_answered.inc();
-    match front.rate.take(peer.ip(), Instant::now()) {
+    match rate.take(peer.ip(), Instant::now()) {
         Ok(()) => next.run(request).await,
         Err(seconds) => {
             front.metrics.http_requests_limited.inc();

@@ -2,6 +2,7 @@
 
 mod failure;
 mod parts;
+mod peering;
 
 pub use failure::StartError;
 
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, Operator, Running};
+use crate::attachment::Attachments;
 use crate::bus::connect;
 use crate::bus::credentials::Credentials;
 use crate::bus::inbound::InboundFrames;
@@ -23,11 +25,12 @@ use crate::clock::unix_seconds;
 use crate::config::Config;
 use crate::database::{Database, Options};
 use crate::enclave_link::{LinkParts, LinkStatus};
+use crate::federation::LinkReport;
 use crate::folder::{FolderLock, NodeFolder};
 use crate::health::Health;
 use crate::http::{Front, RateLimit};
 use crate::metrics::Metrics;
-use crate::network::NetworkFile;
+use crate::network::{NetworkFile, NetworkPlace};
 use crate::object_store::ObjectStore;
 use crate::shutdown::{Stop, Stopper};
 use crate::space::Directory;
@@ -59,6 +62,7 @@ pub struct Node {
     pub operator: Arc<Operator>,
     client: Client,
     intake: (Stopper, Vec<JoinHandle<()>>),
+    exchange: (Stopper, JoinHandle<()>),
     children: (Stopper, Vec<JoinHandle<()>>),
     _lock: FolderLock,
 }
@@ -66,7 +70,7 @@ pub struct Node {
 /// What is on the disk, opened.
 struct Ground {
     lock: FolderLock,
-    network: NetworkFile,
+    network: NetworkPlace,
     database: Database,
     credentials: Arc<Credentials>,
     objects: Arc<dyn ObjectStore>,
@@ -99,10 +103,12 @@ impl Node {
         )
         .await?;
 
-        let enclave = start_enclave(&folder, &config, &ground.network, children_stop)?;
+        let peering = ground.start_peering(&folder, &config).await?;
+        let known_as = (&ground.network, peering.peer);
+        let enclave = start_enclave(&folder, &config, known_as, children_stop)?;
         let (commands, queue) = mpsc::channel(COMMANDS);
         let (status, link_status) = watch::channel(LinkStatus::default());
-        let link = ground.link_parts(&client, queue).await?;
+        let link = ground.link_parts(&client, queue, peering.reports).await?;
         let link = tokio::spawn(enclave.link.keep(link, status, stop.clone()));
 
         let health = Health::new(connected, server.life(), link_status, database.clone());
@@ -121,7 +127,8 @@ impl Node {
         let operator = ground
             .operator(&folder, &config, running, stop.clone())
             .await?;
-        let front = ground.front(&config, health.clone());
+        let shown = (peering.attachments, peering.metrics);
+        let front = ground.front(&config, health.clone(), shown);
         let (http, metrics_address, [api, counts]) = start_http(&config, front, &stop).await?;
         Ok(Self {
             health,
@@ -131,6 +138,7 @@ impl Node {
             operator,
             client,
             intake: (intake, vec![api, counts, link, upkeep]),
+            exchange: peering.task,
             children: (children, std::iter::once(bus).chain(enclave.task).collect()),
             _lock: ground.lock,
         })
@@ -144,11 +152,14 @@ impl Node {
         let _ = self.client.flush().await;
     }
 
-    /// Stops intake, closes vaults, lets the log settle, then ends the children.
+    /// Stops intake, closes vaults, lets the log settle, leaves the network, then ends the children.
     pub async fn stop(self) {
         let (intake, parts) = self.intake;
         intake.stop();
         join(parts).await;
+        let (exchange, driver) = self.exchange;
+        exchange.stop();
+        join(vec![driver]).await;
         // Replies released last still have to leave; without a bus there is nobody to reach.
         let _ = tokio::time::timeout(FLUSH, self.client.flush()).await;
         let (children, parts) = self.children;
@@ -161,7 +172,8 @@ impl Ground {
     async fn open(folder: &NodeFolder, config: &Config) -> Result<Self, StartError> {
         let lock = folder.lock()?;
         folder.check_permissions()?;
-        let network = NetworkFile::read(&folder.network())?;
+        let file = NetworkFile::read(&folder.network())?;
+        let network = NetworkPlace::new(folder.network(), file);
         let max_bytes = config
             .database
             .max_mib
@@ -185,6 +197,7 @@ impl Ground {
         &self,
         client: &Client,
         commands: mpsc::Receiver<crate::enclave_link::SpaceCommand>,
+        reports: mpsc::Sender<LinkReport>,
     ) -> Result<LinkParts, StartError> {
         let frames = (
             InboundFrames::subscribe(client).await?,
@@ -199,6 +212,7 @@ impl Ground {
             self.directory.clone(),
             metrics,
             commands,
+            (reports, self.database.clone()),
         ))
     }
 
@@ -222,21 +236,30 @@ impl Ground {
         stop: Stop,
     ) -> Result<Arc<Operator>, StartError> {
         let (database, url) = (self.database.clone(), config.public_url.clone());
-        let operator = Arc::new(Operator::new(database, url, self.network.id, Some(running)));
+        let network = self.network.clone();
+        let operator = Arc::new(Operator::new(database, url, network, Some(running)));
         let served = admin::serve(&folder.admin_socket(), Arc::clone(&operator), stop).await;
         served.map_err(blame("the admin socket"))?;
         Ok(operator)
     }
 
-    fn front(&self, config: &Config, health: Health) -> Arc<Front> {
+    fn front(
+        &self,
+        config: &Config,
+        health: Health,
+        (attachments, network_metrics): (Attachments, Option<vettid_federation::metrics::Metrics>),
+    ) -> Arc<Front> {
         Arc::new(Front {
             directory: self.directory.clone(),
             credentials: Arc::clone(&self.credentials),
-            network: self.network.clone(),
+            network: self.network.changes(),
             bus: config.bus_urls(),
             health,
             metrics: Arc::clone(&self.metrics),
+            network_metrics,
             rate: RateLimit::new(config.http.requests_per_minute),
+            chunk_rate: RateLimit::new(config.http.chunks_per_minute),
+            attachments,
         })
     }
 }

@@ -21,7 +21,7 @@ use crate::database::Database;
 use crate::enclave_link::EnclaveLink;
 use crate::folder::NodeFolder;
 use crate::http::{self, Front, Listener, ListenerLimits};
-use crate::network::NetworkFile;
+use crate::network::NetworkPlace;
 use crate::object_store::{FolderStore, ObjectStore, S3Store};
 use crate::shutdown::Stop;
 
@@ -88,23 +88,25 @@ pub(super) struct RunningEnclave {
 pub(super) fn start_enclave(
     folder: &NodeFolder,
     config: &Config,
-    network: &NetworkFile,
+    (network, peer): (&NetworkPlace, Option<Vec<u8>>),
     stop: Stop,
 ) -> Result<RunningEnclave, StartError> {
     let socket = folder.enclave_socket();
     let address = config.enclave_address(&socket)?;
     let hello = Hello {
         version: version::LINK,
-        network: network.signed.clone(),
+        // As it is when the link begins.
+        network: Vec::new(),
         max_open: config.enclave.max_open,
         idle: config.enclave.idle_seconds.saturating_mul(1_000),
         memory: config.enclave.memory_mib.saturating_mul(1_024),
-        peers: Vec::new(),
+        peers: peer.into_iter().map(Into::into).collect(),
     };
     if !config.starts_enclave() {
         let link = EnclaveLink {
             address,
             hello,
+            network: network.changes(),
             child: None,
         };
         return Ok(RunningEnclave { link, task: None });
@@ -129,6 +131,7 @@ pub(super) fn start_enclave(
     let link = EnclaveLink {
         address,
         hello,
+        network: network.changes(),
         child: Some((life, restart)),
     };
     Ok(RunningEnclave {

@@ -1,6 +1,8 @@
 //! Spaces: the routing ids behind which vaults lie on this node, and the devices that reach them.
 
 mod enroll;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod sweep;
 
 pub use enroll::{EnrollRefusal, Enrolled, RenewRefusal};

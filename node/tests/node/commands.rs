@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use vettid_node::folder::NodeFolder;
 
 use crate::enclave::{Enclave, Listening};
-use crate::fixture::{Place, soon};
+use crate::fixture::{Place, network_file, soon};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vettid-node"));
@@ -236,6 +236,46 @@ async fn init_makes_a_folder_for_an_enclave_elsewhere_once() {
             .expect("text")
             .contains("already holds a node")
     );
+}
+
+#[tokio::test]
+async fn network_file_is_shown_and_a_newer_one_taken() {
+    let (place, _listening) = ours();
+    let folder = place.folder.path();
+    let file = folder.join("given.toml");
+    let given = file.to_str().expect("text");
+    let join = async |text: String| {
+        std::fs::write(&file, text).expect("written");
+        run(folder, &["network", "join", given]).await
+    };
+    assert_eq!(run(folder, &["network", "show"]).await.1["epoch"], 1);
+
+    assert!(join(network_file(1, 5)).await.0);
+    assert_eq!(run(folder, &["network", "show"]).await.1["epoch"], 5);
+    // The same again is nothing new.
+    assert!(join(network_file(1, 5)).await.0);
+    for (text, wanted) in [
+        (network_file(1, 4), "a newer one, of epoch 5"),
+        (network_file(2, 9), "another network"),
+        ("id = \"x\"\nsigned = \"AAAA\"\n".to_owned(), "network.toml"),
+    ] {
+        let (ok, shown) = join(text).await;
+        let message = shown["error"]["message"].as_str().expect("text");
+        assert!(!ok && message.contains(wanted), "{message}");
+    }
+    assert_eq!(run(folder, &["network", "show"]).await.1["epoch"], 5);
+    let (_, status) = run(folder, &["status"]).await;
+    assert_eq!(status["audit_rows"], 1);
+}
+
+#[tokio::test]
+async fn peers_are_listed_also_when_no_node_runs() {
+    let (place, _listening) = ours();
+
+    let (ok, shown) = run(place.folder.path(), &["peer", "list"]).await;
+
+    assert!(ok, "{shown}");
+    assert_eq!(shown["peers"], serde_json::json!([]));
 }
 
 #[tokio::test]

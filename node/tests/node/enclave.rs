@@ -5,7 +5,7 @@ use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use vettid_wire::id::{NodeId, SpaceId};
-use vettid_wire::link::{self, Entry, FromEnclave, FromHost, Pong, Ready};
+use vettid_wire::link::{self, Entry, FromEnclave, FromHost, Hello, Pong, Ready};
 use vettid_wire::version;
 
 /// Where the node will look for it.
@@ -19,9 +19,16 @@ impl Listening {
 
     /// Takes the node's next connection and greets.
     pub(crate) async fn accept(&self) -> Enclave {
+        self.accept_as(NodeId([5; 32])).await.0
+    }
+
+    /// Takes the node's next connection and greets as `node`; what the node said first.
+    pub(crate) async fn accept_as(&self, node: NodeId) -> (Enclave, Hello) {
         let mut enclave = self.accept_raw().await;
-        assert!(matches!(enclave.any().await, Some(FromHost::Hello(_))));
-        let (version, node) = (version::LINK, NodeId([5; 32]));
+        let Some(FromHost::Hello(hello)) = enclave.any().await else {
+            panic!("no greeting");
+        };
+        let version = version::LINK;
         let ready = Ready {
             version,
             node,
@@ -29,7 +36,7 @@ impl Listening {
             measurement: [1; 144],
         };
         enclave.send(&FromEnclave::Ready(ready)).await;
-        enclave
+        (enclave, hello)
     }
 
     /// Takes the node's next connection and says nothing.
@@ -158,6 +165,11 @@ impl Enclave {
                 return;
             }
         }
+    }
+
+    /// Closes the connection.
+    pub(crate) async fn hang_up(&mut self) {
+        let _ = self.stream.shutdown().await;
     }
 
     pub(crate) async fn until_closed(&mut self) {

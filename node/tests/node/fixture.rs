@@ -18,8 +18,9 @@ use vettid_node::folder::{NodeFolder, write_private};
 use vettid_node::node::Node;
 use vettid_wire::cbor;
 use vettid_wire::http::{Credentials as Issued, Enroll};
-use vettid_wire::id::{DeviceRoute, SpaceId};
+use vettid_wire::id::{DeviceRoute, NodeId, SpaceId};
 use vettid_wire::invitation::{Halves, Invitation};
+use vettid_wire::link::Hello;
 use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, SignedNetwork, TrustRoot};
 use vettid_wire::subject;
 
@@ -105,6 +106,21 @@ impl Running {
             listening,
             place,
         }
+    }
+
+    /// A node whose enclave greets as `node`; what it was told first.
+    pub(crate) async fn start_as(place: Place, node: NodeId) -> (Self, Hello) {
+        let listening = place.listen();
+        let running = place.start().await;
+        let (enclave, hello) = soon(listening.accept_as(node)).await;
+        soon(running.health.until_ready()).await;
+        let running = Self {
+            node: running,
+            enclave,
+            listening,
+            place,
+        };
+        (running, hello)
     }
 
     pub(crate) async fn invite(&self) -> Invitation {
@@ -252,7 +268,12 @@ fn config(socket: &std::path::Path) -> Config {
 }
 
 fn network() -> String {
-    let key = SigningKey::from_seed(&[1; 32]);
+    network_file(1, 1)
+}
+
+/// Text of a network file, signed by the governance key of `seed`.
+pub(crate) fn network_file(seed: u8, epoch: u64) -> String {
+    let key = SigningKey::from_seed(&[seed; 32]);
     let image = ReferenceValue {
         release: 1,
         pcr0: [1; 48],
@@ -265,7 +286,7 @@ fn network() -> String {
         threshold: 1,
         reference_values: vec![image],
         release_floor: 1,
-        epoch: 1,
+        epoch,
         bootstrap: Vec::new(),
         relays: Vec::new(),
     };

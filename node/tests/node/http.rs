@@ -27,7 +27,7 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String, Vec<u8
 }
 
 /// Status, headers and body of the answer.
-async fn exchange(address: SocketAddr, request: &[u8]) -> (u16, String, Vec<u8>) {
+pub(crate) async fn exchange(address: SocketAddr, request: &[u8]) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).await.expect("connected");
     // The node may answer and close before it has read everything.
     let _ = stream.write_all(request).await;
@@ -48,7 +48,7 @@ async fn exchange(address: SocketAddr, request: &[u8]) -> (u16, String, Vec<u8>)
     (status, head, answer[end + 4..].to_vec())
 }
 
-fn code(answer: &str) -> String {
+pub(crate) fn code(answer: &str) -> String {
     serde_json::from_str::<Failure>(answer)
         .expect("a failure")
         .error

@@ -14,7 +14,7 @@ use crate::bus::{envelope, next};
 use crate::fixture::{Device, Place, Running, soon};
 
 /// A device whose space is open in the played enclave, and its subscription.
-async fn opened(running: &mut Running) -> (Device, async_nats::Client, async_nats::Subscriber) {
+pub(crate) async fn opened(running: &mut Running) -> (Device, async_nats::Client, async_nats::Subscriber) {
     let device = running.enroll().await;
     let client = device.connect().await;
     let subject = subject::for_app(device.space, device.route);
@@ -34,7 +34,7 @@ async fn ask(client: &async_nats::Client, device: &Device, body: &[u8]) {
     client.flush().await.expect("flushed");
 }
 
-fn append(device: &Device, number: u64, record: &[u8]) -> FromEnclave {
+pub(crate) fn append(device: &Device, number: u64, record: &[u8]) -> FromEnclave {
     let record = record.to_vec();
     FromEnclave::Append {
         space: device.space,

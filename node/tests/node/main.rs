@@ -7,10 +7,13 @@
     reason = "all of this is test code"
 )]
 
+mod attachments;
 mod bus;
 mod commands;
 mod enclave;
+mod federation;
 mod fixture;
 mod http;
 mod link;
 mod noise;
+mod peers;

@@ -32,6 +32,8 @@ pub mod invitation;
 pub mod limits;
 pub mod link;
 pub mod network;
+#[cfg(feature = "toml")]
+pub mod network_file;
 pub mod operation;
 pub mod padding;
 pub mod peer;
@@ -41,6 +43,7 @@ mod secret;
 pub mod signed;
 pub mod subject;
 pub mod time;
+pub mod topic;
 pub mod version;
 
 pub use secret::Secret;

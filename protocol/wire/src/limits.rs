@@ -172,6 +172,9 @@ pub const HOME_TIME: u64 = 30 * DAY;
 /// Home records that a host may offer for one vault.
 pub const HOME_ANSWERS: usize = 8;
 
+/// Gossiped object, bytes: it announces, bodies are fetched.
+pub const GOSSIP: usize = 1024;
+
 /// Invitation to connect, in person: at most this long, ms.
 pub const CONNECT_IN_PERSON: u64 = 10 * MINUTE;
 /// Invitation to connect, from afar: at most this long, ms.

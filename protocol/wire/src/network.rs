@@ -128,7 +128,9 @@ impl Network {
         SignedBytes(signed::sign(Label::NetworkFile, &cbor::encode(self), key))
     }
 
-    fn is_usable(&self) -> bool {
+    /// Whether somebody can sign it and somebody is accepted by it.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
         let signers = u32::try_from(self.governance.len()).unwrap_or(0);
         (1..=signers).contains(&self.threshold) && !self.reference_values.is_empty()
     }
@@ -137,6 +139,16 @@ impl Network {
 impl SignedNetwork {
     /// Checks encoding, signatures and content of a file.
     pub fn verify(bytes: &[u8]) -> Result<Network, NetworkError> {
+        let (network, signers) = Self::signed(bytes)?;
+        if u32::try_from(signers.len()).unwrap_or(0) < network.threshold {
+            return Err(NetworkError::Signatures);
+        }
+        Ok(network)
+    }
+
+    /// Checks all but the number of signatures: for a file that is still to be signed by others. Its
+    /// content, and those of its governance keys that have signed it.
+    pub fn signed(bytes: &[u8]) -> Result<(Network, Vec<GovernanceKey>), NetworkError> {
         if bytes.len() > limits::NETWORK_FILE {
             return Err(NetworkError::Large);
         }
@@ -162,13 +174,10 @@ impl SignedNetwork {
         }
         signers.sort_unstable();
         signers.dedup();
-        let valid = signers
-            .iter()
-            .filter(|signer| network.governance.contains(&GovernanceKey(signer.0)));
-        if u32::try_from(valid.count()).unwrap_or(0) < network.threshold {
-            return Err(NetworkError::Signatures);
-        }
-        Ok(network)
+        let signers = signers.iter().map(|signer| GovernanceKey(signer.0));
+        let valid = signers.filter(|signer| network.governance.contains(signer));
+        let valid = valid.collect();
+        Ok((network, valid))
     }
 
     /// Checks a file and that it is the one that `id` names: how an app that holds an invitation

@@ -79,7 +79,11 @@ pub(crate) const ROWS: &[Row] = &[
             "vettid-crypto",
         ],
     ),
-    row("vettid-node", Part::Host, &["vettid-wire", "vettid-crypto"]),
+    row(
+        "vettid-node",
+        Part::Host,
+        &["vettid-federation", "vettid-wire", "vettid-crypto"],
+    ),
     row(
         "vettid-sdk",
         Part::Edge,
@@ -188,6 +192,11 @@ pub(crate) const RESERVED: &[Reserved] = &[
             "tokio-vsock",
             "tower-http",
         ],
+    },
+    Reserved {
+        why: "the network between nodes is spoken in vettid-federation",
+        owners: &["vettid-federation"],
+        crates: &["libp2p"],
     },
     Reserved {
         why: "the bus has two ends",

@@ -5,27 +5,29 @@ use std::process::ExitCode;
 use vettid_runtime::launch::launch;
 use vettid_runtime::owner_vault::{OwnerVault, template};
 use vettid_runtime::platform::emulated::EmulatedPlatform;
-use vettid_runtime::platform::emulated::command::{Command, USAGE, create_network};
+use vettid_runtime::platform::emulated::command::{Command, USAGE, create_network, join_network};
 use vettid_runtime::vault_process::live;
 
 fn main() -> ExitCode {
-    match Command::parse(std::env::args_os().skip(1)) {
-        Some(Command::Run { socket, folder }) => launch(template, live::<OwnerVault>, || {
-            EmulatedPlatform::open(&folder, &socket)
-        }),
-        Some(Command::CreateNetwork { folder, update }) => match create_network(&folder, update) {
-            Ok(network) => {
-                println!("{network}");
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        },
+    let made = match Command::parse(std::env::args_os().skip(1)) {
+        Some(Command::Run { socket, folder }) => {
+            return launch(template, live::<OwnerVault>, || {
+                EmulatedPlatform::open(&folder, &socket)
+            });
+        }
+        Some(Command::CreateNetwork { folder, update }) => create_network(&folder, update),
+        Some(Command::JoinNetwork { folder, network, root }) => join_network(&folder, &network, &root),
         None => {
             eprintln!("{USAGE}");
-            ExitCode::from(2)
+            return ExitCode::from(2);
+        }
+    };
+    match made {
+        Ok(network) => println!("{network}"),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
         }
     }
+    ExitCode::SUCCESS
 }

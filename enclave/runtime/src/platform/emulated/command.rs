@@ -2,16 +2,21 @@
 //!
 //! ```text
 //! vettid-enclave-emulated create-network --folder F [--update]
+//! vettid-enclave-emulated join-network --folder F --network N --development-root R
 //! vettid-enclave-emulated run --socket S --folder F
 //! ```
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use vettid_wire::network::TrustRoot;
+
 use super::{Folder, FolderError, PlatformError, measure_program, network, wall_clock};
 
 /// How it is used.
 pub const USAGE: &str = "usage: vettid-enclave-emulated create-network --folder F [--update]\n       \
+                         vettid-enclave-emulated join-network --folder F --network N \
+                         --development-root R\n       \
                          vettid-enclave-emulated run --socket S --folder F";
 
 /// What to do.
@@ -23,6 +28,15 @@ pub enum Command {
         folder: PathBuf,
         /// Whether it is there already and only its network file changes.
         update: bool,
+    },
+    /// Make a folder for one more node of a network that is there.
+    JoinNetwork {
+        /// The folder.
+        folder: PathBuf,
+        /// Signed network file.
+        network: PathBuf,
+        /// Folder of an enclave of the network, whose root is copied.
+        root: PathBuf,
     },
     /// Run the enclave.
     Run {
@@ -39,10 +53,13 @@ impl Command {
         let mut arguments = arguments.into_iter();
         let verb = arguments.next()?;
         let (mut folder, mut socket, mut update) = (None, None, false);
+        let (mut network, mut root) = (None, None);
         while let Some(argument) = arguments.next() {
             let place = match argument.to_str()? {
                 "--folder" => &mut folder,
                 "--socket" => &mut socket,
+                "--network" => &mut network,
+                "--development-root" => &mut root,
                 "--update" if !update => {
                     update = true;
                     continue;
@@ -53,11 +70,17 @@ impl Command {
                 return None;
             }
         }
-        match (verb.to_str()?, folder, socket, update) {
-            ("create-network", Some(folder), None, update) => {
+        let folder = folder?;
+        match (verb.to_str()?, socket, network, root, update) {
+            ("create-network", None, None, None, update) => {
                 Some(Self::CreateNetwork { folder, update })
             }
-            ("run", Some(folder), Some(socket), false) => Some(Self::Run { socket, folder }),
+            ("join-network", None, Some(network), Some(root), false) => Some(Self::JoinNetwork {
+                folder,
+                network,
+                root,
+            }),
+            ("run", Some(socket), None, None, false) => Some(Self::Run { socket, folder }),
             _ => None,
         }
     }
@@ -86,6 +109,26 @@ pub fn create_network(path: &Path, update: bool) -> Result<String, PlatformError
     })
     .map_err(|error: FolderError| error.into())
     .map(|_| id)
+}
+
+/// Makes a folder for one more node of a network: its root, its file, a sealing root of its own. Who
+/// signs the network's file stays where it was. The network's id.
+///
+/// # Errors
+/// When the folder exists already, the root is of another network, or the network does not accept
+/// this program.
+pub fn join_network(path: &Path, file: &Path, root: &Path) -> Result<String, PlatformError> {
+    let text = std::fs::read_to_string(file).map_err(FolderError::from)?;
+    let network = network::from_toml(&text)?;
+    let root = Folder::open(root)?.development_root()?;
+    if network.trust_root != TrustRoot::Emulated(root.certificate().to_vec()) {
+        return Err(FolderError::OtherRoot.into());
+    }
+    if !network::accepts(&network, &measure_program()?) {
+        return Err(FolderError::NotAccepted.into());
+    }
+    Folder::join(path, &root, &text)?;
+    Ok(network.id().to_string())
 }
 
 #[cfg(test)]
@@ -125,10 +168,61 @@ mod tests {
             "run --socket s --folder f --folder g",
             "create-network --folder f --socket s",
             "create-network --folder f --force",
+            "create-network --folder f --network n",
+            "join-network --folder f --network n",
+            "join-network --folder f --development-root r",
+            "join-network --folder f --network n --development-root r --update",
+            "run --socket s --folder f --network n",
             "help",
         ] {
             assert_eq!(parse(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn joining_is_read() {
+        assert_eq!(
+            parse("join-network --folder f --network n --development-root r"),
+            Some(Command::JoinNetwork {
+                folder: "f".into(),
+                network: "n".into(),
+                root: "r".into()
+            })
+        );
+    }
+
+    #[test]
+    fn one_more_node_has_the_networks_root_and_file_and_a_sealing_root_of_its_own() {
+        let place = tempfile::tempdir().expect("place");
+        let (first, second) = (place.path().join("first"), place.path().join("second"));
+        let id = create_network(&first, false).expect("creates");
+        let file = first.join("network.toml");
+
+        assert_eq!(join_network(&second, &file, &first), Ok(id));
+
+        let read = |folder: &Path, name: &str| std::fs::read(folder.join(name)).ok();
+        for same in ["development-root.key", "development-root.der", "network.toml"] {
+            assert_eq!(read(&second, same), read(&first, same), "{same}");
+        }
+        assert_ne!(read(&second, "sealing-root.key"), read(&first, "sealing-root.key"));
+        assert_eq!(read(&second, "governance.key"), None);
+        assert_eq!(
+            join_network(&second, &file, &first),
+            Err(PlatformError::Folder(FolderError::Exists))
+        );
+    }
+
+    #[test]
+    fn root_of_another_network_does_not_join() {
+        let place = tempfile::tempdir().expect("place");
+        let (first, other) = (place.path().join("first"), place.path().join("other"));
+        create_network(&first, false).expect("creates");
+        create_network(&other, false).expect("creates");
+
+        assert_eq!(
+            join_network(&place.path().join("n"), &first.join("network.toml"), &other),
+            Err(PlatformError::Folder(FolderError::OtherRoot))
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `development-root.key`, `.der` | root that this network's documents chain to |
 //! | `sealing-root.key` | what vaults' sealing keys are derived from |
-//! | `governance.key` | signs `network.toml` |
+//! | `governance.key` | signs `network.toml`; only with the enclave that made the network |
 //! | `network.toml` | the network file, public |
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -37,6 +37,12 @@ pub enum FolderError {
     /// A file is missing or cannot be read or written.
     #[error("{0}")]
     Io(io::ErrorKind),
+    /// The network's file accepts other programs.
+    #[error("the network file does not accept this program")]
+    NotAccepted,
+    /// The development root is not the one of the network's file.
+    #[error("the development root is of another network")]
+    OtherRoot,
     /// A file does not hold what it should.
     #[error("a file of it is damaged")]
     Damaged,
@@ -69,8 +75,28 @@ impl Folder {
         now: UnixMillis,
         network: impl FnOnce(&DevelopmentRoot, &SigningKey) -> String,
     ) -> Result<Self, FolderError> {
+        Self::appear(path, |draft| {
+            let root = DevelopmentRoot::generate(now, &mut KernelEntropy);
+            let governance = SigningKey::generate(&mut KernelEntropy);
+            governance.expose_seed(|seed| draft.write(GOVERNANCE_KEY, seed))?;
+            draft.fill(&root, &network(&root, &governance))
+        })
+    }
+
+    /// Makes a folder for one more enclave of a network. It appears complete or not at all.
+    ///
+    /// # Errors
+    /// When there is something already, or the disk refuses.
+    pub fn join(path: &Path, root: &DevelopmentRoot, network: &str) -> Result<Self, FolderError> {
+        Self::appear(path, |draft| draft.fill(root, network))
+    }
+
+    fn appear(
+        path: &Path,
+        fill: impl FnOnce(&Self) -> Result<(), FolderError>,
+    ) -> Result<Self, FolderError> {
         let draft = Self(draft_of(path)?);
-        let made = draft.fill(now, network).and_then(|()| {
+        let made = fill(&draft).and_then(|()| {
             // Onto nothing or an empty folder; a folder with anything in it stays as it is.
             fs::rename(&draft.0, path)?;
             sync_folder(parent_of(path))
@@ -140,19 +166,12 @@ impl Folder {
         sync_folder(&self.0)
     }
 
-    fn fill(
-        &self,
-        now: UnixMillis,
-        network: impl FnOnce(&DevelopmentRoot, &SigningKey) -> String,
-    ) -> Result<(), FolderError> {
-        let root = DevelopmentRoot::generate(now, &mut KernelEntropy);
+    fn fill(&self, root: &DevelopmentRoot, network: &str) -> Result<(), FolderError> {
         let sealing = SealingRoot::generate(&mut KernelEntropy);
-        let governance = SigningKey::generate(&mut KernelEntropy);
         root.expose_key(|key| self.write(ROOT_KEY, key))?;
         self.write(ROOT_CERTIFICATE, root.certificate())?;
         sealing.expose(|key| self.write(SEALING_ROOT, key))?;
-        governance.expose_seed(|seed| self.write(GOVERNANCE_KEY, seed))?;
-        self.write(NETWORK, network(&root, &governance).as_bytes())?;
+        self.write(NETWORK, network.as_bytes())?;
         sync_folder(&self.0)
     }
 

@@ -29,13 +29,19 @@ pub fn found(root: &[u8], governance: &SigningKey, measurement: &Measurement) ->
     }
 }
 
+/// Whether a network accepts `measurement` as this release.
+#[must_use]
+pub fn accepts(network: &Network, measurement: &Measurement) -> bool {
+    network.reference_values.contains(&reference_value(measurement))
+}
+
 /// The same network, accepting `measurement` instead; nothing when it does so already.
 #[must_use]
 pub fn accepting(network: Network, measurement: &Measurement) -> Option<Network> {
-    let reference_values = vec![reference_value(measurement)];
-    if network.reference_values == reference_values {
+    if accepts(&network, measurement) {
         return None;
     }
+    let reference_values = vec![reference_value(measurement)];
     Some(Network {
         reference_values,
         epoch: network.epoch.saturating_add(1),

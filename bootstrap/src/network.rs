@@ -1,0 +1,276 @@
+//! `vettid-bootstrap network`: makes, signs and shows a network file.
+//!
+//! ```text
+//!  each holder     network key --out my.key                   shows the public half
+//!  one of them     network create --governance A --governance B --threshold 2 … --out network.toml
+//!  each holder     network sign network.toml --key-file my.key     until enough have signed
+//!  anybody         network show network.toml
+//! ```
+//! A later file is made from the one before: `network create --from network.toml …`; its epoch is one
+//! higher, and its anchors stay as they are.
+
+use std::error::Error;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use data_encoding::HEXLOWER_PERMISSIVE as HEX;
+use serde_json::{Value, json};
+use vettid_federation::address;
+use vettid_wire::limits;
+use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, TrustRoot};
+use vettid_wire::network_file::NetworkText;
+
+use crate::governance::{self, Source};
+
+type Failed = Box<dyn Error>;
+
+/// Works on network files and governance keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkCommand {
+    /// Make a network file for the holders of its governance keys to sign
+    Create(Create),
+    /// Make a governance key and show its public half
+    Key {
+        /// File to write it to; only you can read it
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Show what a network file says and who has signed it
+    Show {
+        /// The file
+        file: PathBuf,
+    },
+    /// Sign a network file, in place
+    Sign(Sign),
+}
+
+/// What a new network file says.
+#[derive(Args, Debug)]
+pub(crate) struct Create {
+    /// Earlier file of the network: what is not given stays as it is there
+    #[arg(long)]
+    from: Option<PathBuf>,
+    /// A governance key, 64 hexadecimal digits; repeat for each
+    #[arg(long, conflicts_with = "from")]
+    governance: Vec<String>,
+    /// How many of them must sign
+    #[arg(long, conflicts_with = "from")]
+    threshold: Option<u32>,
+    /// `nitro`, or the file of a development root's certificate (DER)
+    #[arg(long, conflicts_with = "from")]
+    trust_root: Option<String>,
+    /// An accepted image, `RELEASE:PCR0:PCR1:PCR2`; repeat for each
+    #[arg(long)]
+    image: Vec<String>,
+    /// Releases below this are refused
+    #[arg(long)]
+    release_floor: Option<u32>,
+    /// Multiaddr of a bootstrap node, ending in /p2p/PEER; repeat for each
+    #[arg(long)]
+    bootstrap: Vec<String>,
+    /// Multiaddr of a relay, ending in /p2p/PEER; repeat for each
+    #[arg(long)]
+    relay: Vec<String>,
+    /// File to write
+    #[arg(long, default_value = "network.toml")]
+    out: PathBuf,
+}
+
+/// Which file is signed, and with what.
+#[derive(Args, Debug)]
+pub(crate) struct Sign {
+    /// The file
+    file: PathBuf,
+    /// File of the governance key; without, it is asked for, or read from standard input
+    #[arg(long)]
+    key_file: Option<PathBuf>,
+}
+
+impl NetworkCommand {
+    /// Carries it out; what to show.
+    pub(crate) fn execute(self) -> Result<Value, Failed> {
+        match self {
+            Self::Create(create) => create.execute(),
+            Self::Key { out } => {
+                let key = governance::create(&out)?;
+                Ok(json!({ "governance": HEX.encode(&key.verifying_key().0) }))
+            }
+            Self::Show { file } => Ok(shown(&read(&file)?)),
+            Self::Sign(sign) => {
+                let mut text = read(&sign.file)?;
+                let source = sign.key_file.as_deref();
+                let key = governance::read(source.map_or(Source::Prompt, Source::File))?;
+                text.sign(&key)?;
+                replace(&sign.file, &text.to_toml())?;
+                Ok(shown(&text))
+            }
+        }
+    }
+}
+
+impl Create {
+    fn execute(self) -> Result<Value, Failed> {
+        let network = match &self.from {
+            Some(path) => self.next(read(path)?.network().clone())?,
+            None => self.first()?,
+        };
+        let text = NetworkText::draft(network)?;
+        if self.from.as_ref() == Some(&self.out) {
+            replace(&self.out, &text.to_toml())?;
+        } else {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&self.out)
+                .map_err(|error| format!("{}: {error}", self.out.display()))?;
+            file.write_all(text.to_toml().as_bytes())?;
+        }
+        Ok(shown(&text))
+    }
+
+    fn first(&self) -> Result<Network, Failed> {
+        let keys: Result<Vec<_>, _> = self.governance.iter().map(|key| parse_key(key)).collect();
+        let mut governance = keys?;
+        governance.sort_unstable_by_key(|key| key.0);
+        governance.dedup();
+        let trust_root = self.trust_root.as_deref();
+        let trust_root = match trust_root.ok_or("--trust-root is missing")? {
+            "nitro" => TrustRoot::Nitro,
+            path => TrustRoot::Emulated(
+                fs::read(path).map_err(|error| format!("--trust-root {path}: {error}"))?,
+            ),
+        };
+        let images = self.images()?;
+        let lowest = images.iter().map(|image| image.release).min();
+        Ok(Network {
+            trust_root,
+            threshold: self.threshold.ok_or("--threshold is missing")?,
+            governance,
+            reference_values: images,
+            release_floor: self.release_floor.or(lowest).unwrap_or(0),
+            epoch: 1,
+            bootstrap: checked(&self.bootstrap)?,
+            relays: checked(&self.relay)?,
+        })
+    }
+
+    /// The file after `earlier`.
+    fn next(&self, earlier: Network) -> Result<Network, Failed> {
+        let or = |given: &[String], before: Vec<String>| {
+            if given.is_empty() {
+                Ok(before)
+            } else {
+                checked(given)
+            }
+        };
+        let images = self.images()?;
+        Ok(Network {
+            reference_values: if images.is_empty() {
+                earlier.reference_values
+            } else {
+                images
+            },
+            release_floor: self.release_floor.unwrap_or(earlier.release_floor),
+            epoch: earlier.epoch.saturating_add(1),
+            bootstrap: or(&self.bootstrap, earlier.bootstrap)?,
+            relays: or(&self.relay, earlier.relays)?,
+            ..earlier
+        })
+    }
+
+    fn images(&self) -> Result<Vec<ReferenceValue>, Failed> {
+        self.image.iter().map(|text| parse_image(text)).collect()
+    }
+}
+
+fn parse_key(text: &str) -> Result<GovernanceKey, Failed> {
+    Ok(GovernanceKey(parse_hex(text)?))
+}
+
+fn parse_image(text: &str) -> Result<ReferenceValue, Failed> {
+    let mut parts = text.split(':');
+    let mut next = || parts.next().ok_or("--image is RELEASE:PCR0:PCR1:PCR2");
+    let (release, pcr0, pcr1, pcr2) = (next()?, next()?, next()?, next()?);
+    if parts.next().is_some() {
+        return Err("--image is RELEASE:PCR0:PCR1:PCR2".into());
+    }
+    Ok(ReferenceValue {
+        release: release.parse()?,
+        pcr0: parse_hex(pcr0)?,
+        pcr1: parse_hex(pcr1)?,
+        pcr2: parse_hex(pcr2)?,
+    })
+}
+
+fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], Failed> {
+    let bytes = HEX.decode(text.trim().as_bytes())?;
+    <[u8; N]>::try_from(bytes).map_err(|_| format!("expected {} hexadecimal digits", N * 2).into())
+}
+
+fn checked(addresses: &[String]) -> Result<Vec<String>, Failed> {
+    if addresses.len() > MOST_ADDRESSES {
+        return Err(format!("more than {MOST_ADDRESSES} addresses").into());
+    }
+    for text in addresses {
+        address::check_peer(text).map_err(|error| format!("{text}: {error}"))?;
+    }
+    Ok(addresses.to_vec())
+}
+
+fn read(path: &Path) -> Result<NetworkText, Failed> {
+    let length = fs::metadata(path).map(|metadata| metadata.len());
+    let length = length.map_err(|error| format!("{}: {error}", path.display()))?;
+    if length > 4 * u64::try_from(limits::NETWORK_FILE)? {
+        return Err(format!("{}: too large for a network file", path.display()).into());
+    }
+    let text = fs::read_to_string(path)?;
+    Ok(NetworkText::parse(&text)?)
+}
+
+/// Writes a file whole or not at all.
+fn replace(path: &Path, text: &str) -> Result<(), Failed> {
+    let draft = path.with_extension("new");
+    let mut file = fs::File::create(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    Ok(())
+}
+
+/// What a file says, as JSON.
+fn shown(text: &NetworkText) -> Value {
+    let network = text.network();
+    let keys = |keys: &[GovernanceKey]| -> Vec<String> {
+        keys.iter().map(|key| HEX.encode(&key.0)).collect()
+    };
+    let images: Vec<Value> = network
+        .reference_values
+        .iter()
+        .map(|value| {
+            json!({
+                "release": value.release, "pcr0": HEX.encode(&value.pcr0),
+                "pcr1": HEX.encode(&value.pcr1), "pcr2": HEX.encode(&value.pcr2),
+            })
+        })
+        .collect();
+    json!({
+        "id": text.id().to_string(),
+        "epoch": network.epoch,
+        "release_floor": network.release_floor,
+        "governance": keys(&network.governance),
+        "threshold": network.threshold,
+        "signed_by": keys(text.signers()),
+        "complete": text.verified().is_ok(),
+        "images": images,
+        "bootstrap": network.bootstrap,
+        "relays": network.relays,
+    })
+}
+
+/// Bootstrap nodes, or relays, of one network.
+const MOST_ADDRESSES: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+use super::*;
+
+const PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn key(&self, name: &str) -> String {
+        let out = self.path(name);
+        let made = NetworkCommand::Key { out }.execute().expect("made");
+        made["governance"].as_str().expect("key").to_owned()
+    }
+
+    fn create(&self, keys: &[String], threshold: u32) -> Create {
+        let root = self.path("root.der");
+        fs::write(&root, b"certificate").expect("written");
+        Create {
+            from: None,
+            governance: keys.to_vec(),
+            threshold: Some(threshold),
+            trust_root: Some(root.display().to_string()),
+            image: vec![image(1)],
+            release_floor: None,
+            bootstrap: vec![format!("/ip4/192.0.2.1/tcp/4001/p2p/{PEER}")],
+            relay: vec![],
+            out: self.path("network.toml"),
+        }
+    }
+
+    fn sign(&self, key: &str) -> Result<Value, Failed> {
+        let file = self.path("network.toml");
+        let key_file = Some(self.path(key));
+        NetworkCommand::Sign(Sign { file, key_file }).execute()
+    }
+}
+
+fn image(release: u32) -> String {
+    let pcr = "01".repeat(48);
+    format!("{release}:{pcr}:{pcr}:{pcr}")
+}
+
+#[test]
+fn file_counts_once_as_many_have_signed_as_must() {
+    let place = Place::new();
+    let keys = [place.key("a"), place.key("b"), place.key("c")];
+    let made = place.create(&keys, 2).execute().expect("made");
+    assert_eq!(made["complete"], json!(false));
+
+    assert_eq!(place.sign("a").expect("signed")["complete"], json!(false));
+    assert_eq!(place.sign("a").expect("signed")["complete"], json!(false));
+    let signed = place.sign("c").expect("signed");
+
+    assert_eq!(signed["complete"], json!(true));
+    assert_eq!(signed["signed_by"].as_array().map(Vec::len), Some(2));
+    let file = place.path("network.toml");
+    let shown = NetworkCommand::Show { file }.execute().expect("shown");
+    assert_eq!(shown, signed);
+}
+
+#[test]
+fn later_file_keeps_the_anchors_and_must_be_signed_anew() {
+    let place = Place::new();
+    let keys = [place.key("a")];
+    place.create(&keys, 1).execute().expect("made");
+    let first = place.sign("a").expect("signed");
+
+    let later = Create {
+        from: Some(place.path("network.toml")),
+        governance: vec![],
+        threshold: None,
+        trust_root: None,
+        image: vec![image(2)],
+        release_floor: Some(2),
+        bootstrap: vec![],
+        relay: vec![],
+        out: place.path("network.toml"),
+    };
+    let made = later.execute().expect("made");
+
+    assert_eq!(made["id"], first["id"]);
+    assert_eq!(made["epoch"], json!(2));
+    assert_eq!(made["complete"], json!(false));
+    assert_eq!(made["bootstrap"], first["bootstrap"]);
+    assert_eq!(place.sign("a").expect("signed")["complete"], json!(true));
+}
+
+#[test]
+fn key_of_nobody_signs_nothing() {
+    let place = Place::new();
+    let keys = [place.key("a")];
+    place.key("stranger");
+    place.create(&keys, 1).execute().expect("made");
+    let before = fs::read(place.path("network.toml")).expect("file");
+
+    assert!(place.sign("stranger").is_err());
+    assert_eq!(fs::read(place.path("network.toml")).expect("file"), before);
+}
+
+#[test]
+fn file_is_not_overwritten_and_nonsense_is_refused() {
+    let place = Place::new();
+    let keys = [place.key("a")];
+    place.create(&keys, 1).execute().expect("made");
+    assert!(place.create(&keys, 1).execute().is_err());
+
+    let refused = |change: fn(&mut Create)| {
+        let place = Place::new();
+        let mut create = place.create(&keys, 1);
+        change(&mut create);
+        create.execute().is_err() && !place.path("network.toml").exists()
+    };
+    assert!(refused(|create| create.threshold = Some(2)));
+    assert!(refused(|create| create.threshold = None));
+    assert!(refused(|create| create.image.clear()));
+    assert!(refused(|create| create.image = vec!["1:00:00:00".into()]));
+    assert!(refused(|create| create.trust_root = None));
+    assert!(refused(|create| create.governance = vec!["00".into()]));
+    assert!(refused(
+        |create| create.bootstrap = vec!["/ip4/192.0.2.1/tcp/1".into()]
+    ));
+}

@@ -1,0 +1,217 @@
+//! Connections: which of several with one peer stays, and how long one may stay without admission.
+
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId, ping};
+use std::time::Duration;
+use tokio::time::Instant;
+
+use super::state::{Connection, Driver};
+use crate::address;
+use crate::event::{Event, Path, Standing};
+
+impl Driver {
+    pub(super) fn on_established(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
+        let introduces = !self.is_node() || self.introducers.contains_key(&peer);
+        let address = endpoint.get_remote_address().clone();
+        let connection = Connection {
+            peer,
+            relayed: endpoint.is_relayed() || address::is_relayed(&address),
+            address: address::without_peer(address, &peer),
+            dialed: endpoint.is_dialer(),
+            since: Instant::now(),
+            introduces,
+            closing: false,
+            admitted: None,
+            named: Vec::new(),
+            opening: false,
+            early: None,
+        };
+        let dialed = connection.dialed;
+        self.connections.insert(id, connection);
+        self.metrics.connections_open.inc();
+        if introduces {
+            self.on_introducer(peer);
+            return;
+        }
+        if let Some(surplus) = self.surplus(peer, id) {
+            self.close(surplus);
+            if surplus == id {
+                return;
+            }
+        }
+        if dialed {
+            self.open_link(id);
+        }
+        self.tell_standing(peer);
+    }
+
+    pub(super) fn on_closed(&mut self, peer: PeerId, id: ConnectionId) {
+        if self.connections.remove(&id).is_none() {
+            return;
+        }
+        self.metrics.connections_open.dec();
+        for link in self.live.values().filter(|link| link.connection == id) {
+            link.steering.cancel.notify_one();
+        }
+        self.tell_standing(peer);
+        self.dial_again(peer);
+    }
+
+    /// A peer that does not answer is gone, whatever its transport says.
+    pub(super) fn on_ping(&mut self, event: ping::Event) {
+        if matches!(event.result, Err(ping::Failure::Timeout)) {
+            self.close(event.connection);
+        }
+    }
+
+    pub(super) fn check_connections(&mut self, now: Instant) {
+        let patience = self.config.limits.admission;
+        let late = |c: &Connection| match c.admitted {
+            Some(admission) => admission.expires <= now,
+            None => !c.introduces && c.since + patience <= now,
+        };
+        let late: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| !connection.closing && late(connection))
+            .map(|(id, connection)| (*id, connection.admitted.is_some()))
+            .collect();
+        for (id, was_admitted) in late {
+            // While this host does not know its node, nobody can be blamed.
+            if !was_admitted && self.node.is_some() {
+                self.keep_out(id);
+            }
+            self.close(id);
+        }
+    }
+
+    /// Which connection with a peer is one too many, now that `newer` is up. Both sides come to
+    /// the same answer.
+    fn surplus(&self, peer: PeerId, newer: ConnectionId) -> Option<ConnectionId> {
+        let new = self.connections.get(&newer)?;
+        if new.relayed {
+            // Direct ones are better; a second relayed one is for nothing.
+            let mut others = self.connections_of(peer);
+            return others.any(|(id, _)| id != newer).then_some(newer);
+        }
+        let (older, old) = self
+            .connections_of(peer)
+            .find(|(id, connection)| *id != newer && !connection.relayed)?;
+        let crossed = new.dialed != old.dialed && old.since.elapsed() < CROSSING;
+        let newer_stays = if crossed {
+            // Both have dialed: the dial of the smaller PeerId stays.
+            let own_is_smaller = *self.swarm.local_peer_id() < peer;
+            new.dialed == own_is_smaller
+        } else {
+            // A peer that dials anew has lost the older one.
+            !new.dialed
+        };
+        Some(if newer_stays { older } else { newer })
+    }
+
+    /// Counts a failure of the peer of a connection; it is not spoken to for a while.
+    pub(super) fn keep_out(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let peer = connection.peer;
+        if self.connections_of(peer).any(|(_, c)| c.admitted.is_some()) {
+            return;
+        }
+        let from = source(connection);
+        let wait = self.shared.kept_out.refuse(peer, from, Instant::now());
+        self.metrics.peers_refused.inc();
+        if self.is_node() {
+            self.standings.insert(peer, Standing::Refused { wait });
+            self.tell(Event::PeerChange {
+                peer: peer.to_bytes(),
+                standing: Standing::Refused { wait },
+            });
+        }
+        self.give_up(peer, wait);
+    }
+
+    /// Tells how a peer stands, if that has changed.
+    pub(super) fn tell_standing(&mut self, peer: PeerId) {
+        if !self.is_node() || self.introducers.contains_key(&peer) {
+            return;
+        }
+        let standing = self.standing(peer);
+        let before = self.standings.get(&peer).copied();
+        let was_refused = matches!(before, Some(Standing::Refused { .. }));
+        match standing {
+            // What it was refused for is the last word about it.
+            Standing::Gone | Standing::Connected { .. } if was_refused => {
+                if standing == Standing::Gone {
+                    self.standings.remove(&peer);
+                }
+            }
+            standing if before.unwrap_or(Standing::Gone) == standing => {}
+            standing => {
+                if standing == Standing::Gone {
+                    self.standings.remove(&peer);
+                } else {
+                    self.standings.insert(peer, standing);
+                }
+                let peer = peer.to_bytes();
+                self.tell(Event::PeerChange { peer, standing });
+            }
+        }
+        self.count_standings();
+    }
+
+    fn standing(&self, peer: PeerId) -> Standing {
+        let path = |relayed: bool| if relayed { Path::Relayed } else { Path::Direct };
+        let mut best = Standing::Gone;
+        for (_, connection) in self.connections_of(peer) {
+            let path = path(connection.relayed);
+            best = match (connection.admitted, best) {
+                (Some(_), Standing::Admitted { .. }) if path == Path::Relayed => best,
+                (Some(admission), _) => Standing::Admitted {
+                    node: admission.node,
+                    path,
+                },
+                (None, Standing::Admitted { .. }) => best,
+                (None, Standing::Connected { .. }) if path == Path::Relayed => best,
+                (None, _) => Standing::Connected { path },
+            };
+        }
+        best
+    }
+
+    fn count_standings(&self) {
+        let count = |is: fn(&Standing) -> bool| {
+            let count = self.standings.values().filter(|s| is(s)).count();
+            i64::try_from(count).unwrap_or(i64::MAX)
+        };
+        let admitted = count(|s| matches!(s, Standing::Admitted { .. }));
+        let relayed = count(|s| {
+            matches!(
+                s,
+                Standing::Admitted {
+                    path: Path::Relayed,
+                    ..
+                }
+            )
+        });
+        self.metrics.peers_admitted.set(admitted);
+        self.metrics.peers_relayed.set(relayed);
+    }
+}
+
+/// Address that a peer came from; a relay's is not its own.
+pub(super) fn source(connection: &Connection) -> Option<std::net::IpAddr> {
+    let of = |address: &Multiaddr| address::ip(address);
+    (!connection.relayed)
+        .then(|| of(&connection.address))
+        .flatten()
+}
+
+/// Two dials that cross are this close together.
+const CROSSING: Duration = Duration::from_secs(5);

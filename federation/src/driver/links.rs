@@ -1,0 +1,308 @@
+//! Links: opened when a connection is up, admitted or refused by the enclave, renewed in time.
+
+use std::time::Duration;
+
+use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
+use tokio::time::Instant;
+use vettid_wire::id::NodeId;
+use vettid_wire::link::federation::{NotAdmitted, Side};
+use vettid_wire::time::UnixMillis;
+
+use super::connections::source;
+use super::state::{Admission, Done, Driver, Link};
+use crate::gate::Access;
+use crate::link::{End, LinkNews, Task, Timing};
+use crate::streams::{Opened, Protocol};
+
+impl Driver {
+    /// Names the node of this host, and goes on with what waited for it.
+    pub(super) fn name_node(&mut self, node: NodeId) {
+        if self.node.replace(node) == Some(node) {
+            return;
+        }
+        let waiting: Vec<_> = self
+            .connections
+            .iter_mut()
+            .filter(|(_, connection)| !connection.introduces)
+            .map(|(id, connection)| (*id, connection.dialed, connection.early.take()))
+            .collect();
+        for (id, dialed, early) in waiting {
+            match early {
+                Some(stream) => self.start_link(id, stream, Side::Responder),
+                None if dialed => self.open_link(id),
+                None => {}
+            }
+        }
+    }
+
+    /// Opens a new link on a connection.
+    pub(super) fn open_link(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if self.node.is_none() || connection.opening {
+            return;
+        }
+        connection.opening = true;
+        let peer = connection.peer;
+        let stream = self
+            .swarm
+            .behaviour_mut()
+            .streams
+            .open(peer, id, Protocol::Attest);
+        self.wait_for(async move {
+            Done::First {
+                connection: id,
+                stream: stream.await.ok(),
+            }
+        });
+    }
+
+    /// The first stream of a link is open, or its peer does not want it.
+    pub(super) fn on_first(&mut self, id: ConnectionId, stream: Option<Opened>) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.opening = false;
+        match stream {
+            Some(stream) => self.start_link(id, stream, Side::Initiator),
+            None if connection.admitted.is_none() => {
+                self.keep_out(id);
+                self.close(id);
+            }
+            None => {}
+        }
+    }
+
+    /// Runs a link over a stream.
+    pub(super) fn start_link(&mut self, id: ConnectionId, stream: Opened, side: Side) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Some(own) = self.node else {
+            connection.early = Some(stream);
+            return;
+        };
+        let peer = connection.peer;
+        let known = connection.admitted.map(|admission| admission.node);
+        let wanted = match side {
+            Side::Initiator => known.or_else(|| self.wanted.get(&peer).map(|w| w.home.node)),
+            Side::Responder => None,
+        };
+        self.last_link = self.last_link.saturating_add(1);
+        let task = Task {
+            link: self.last_link,
+            peer: peer.to_bytes(),
+            side,
+            own,
+            wanted,
+            timing: Timing {
+                hello: self.config.limits.admission,
+                stalled: self.config.limits.stalled,
+            },
+            events: self.events.clone(),
+            news: self.news_sender.clone(),
+            links: self.links.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let link = Link {
+            connection: id,
+            side,
+            admitted: false,
+            mutual: false,
+            deadline: Some(Instant::now() + self.config.limits.admission),
+            steering: task.start(stream),
+        };
+        self.live.insert(self.last_link, link);
+        self.metrics.links_open.inc();
+    }
+
+    /// The enclave has admitted the peer of a link.
+    pub(super) fn admit(&mut self, number: u64, node: NodeId, expires: UnixMillis) {
+        let Some(link) = self.live.get_mut(&number) else {
+            return;
+        };
+        let id = link.connection;
+        link.admitted = true;
+        link.deadline = None;
+        let initiates = link.side == Side::Initiator;
+        // A task that is gone has told so.
+        let _ = link.steering.admitted.send(true);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let left = Duration::from_millis(expires.0.saturating_sub(unix_millis()));
+        let now = Instant::now();
+        let renew = left.mul_f64(if connection.dialed { 0.8 } else { 0.9 });
+        // A renewal takes nothing away.
+        let mutual = connection.admitted.is_some_and(|before| before.mutual);
+        connection.admitted = Some(Admission {
+            node,
+            mutual,
+            expires: now + left,
+            renew: now + renew,
+        });
+        let (peer, from) = (connection.peer, source(connection));
+        if !mutual {
+            self.shared.gates.set(id, Access::PEER);
+        }
+        self.shared.kept_out.forgive(&peer, from);
+        self.wanted.remove(&peer);
+        if initiates {
+            let streams = &mut self.swarm.behaviour_mut().streams;
+            let stream = streams.open(peer, id, Protocol::MessageSpace);
+            self.wait_for(async move {
+                Done::Second {
+                    link: number,
+                    stream: stream.await.ok(),
+                }
+            });
+        }
+        self.replace_links(peer, number, now);
+        self.route(id);
+        self.tell_standing(peer);
+        if self.live.get(&number).is_some_and(|link| link.mutual) {
+            self.on_mutual(number);
+        }
+    }
+
+    /// Both sides have admitted each other: what waits for that can go on.
+    fn on_mutual(&mut self, number: u64) {
+        let Some(link) = self.live.get_mut(&number) else {
+            return;
+        };
+        link.mutual = true;
+        let id = link.connection;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        // This side may be a moment behind; it goes on once it has admitted the peer.
+        let Some(admission) = connection.admitted.as_mut().filter(|_| link.admitted) else {
+            return;
+        };
+        admission.mutual = true;
+        let node = admission.node;
+        self.shared.gates.set(id, Access::PEER.or(Access::MUTUAL));
+        self.start_fetches(node);
+    }
+
+    /// The second stream of a link is open.
+    pub(super) fn on_second(&mut self, number: u64, stream: Option<Opened>) {
+        let Some(link) = self.live.get_mut(&number) else {
+            return;
+        };
+        match (stream, link.steering.second.take()) {
+            // A task that is gone has told so.
+            (Some(stream), Some(second)) => drop(second.send(stream)),
+            // The peer has not admitted us after all.
+            _ => link.steering.cancel.notify_one(),
+        }
+    }
+
+    /// A peer has opened the second stream of the link on its connection.
+    pub(super) fn on_message_space(&mut self, id: ConnectionId, stream: Opened) {
+        let waiting = self
+            .live
+            .iter_mut()
+            .filter(|(_, link)| link.connection == id && link.side == Side::Responder)
+            .filter(|(_, link)| link.steering.second.is_some())
+            .min_by_key(|(number, _)| **number);
+        if let Some(second) = waiting.and_then(|(_, link)| link.steering.second.take()) {
+            // A task that is gone has told so.
+            let _ = second.send(stream);
+        }
+    }
+
+    /// The enclave wants nothing of a link, or no more.
+    pub(super) fn refuse(&mut self, number: u64, why: NotAdmitted) {
+        let Some(link) = self.live.get(&number) else {
+            return;
+        };
+        let id = link.connection;
+        link.steering.cancel.notify_one();
+        if why == NotAdmitted::Replaced {
+            return;
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.admitted = None;
+        }
+        self.shared.gates.set(id, Access::NONE);
+        self.keep_out(id);
+        self.close(id);
+    }
+
+    pub(super) fn on_link(&mut self, news: LinkNews) {
+        match news {
+            LinkNews::Ended { link, end } => self.on_link_ended(link, end),
+            LinkNews::Mutual { link } => self.on_mutual(link),
+        }
+    }
+
+    fn on_link_ended(&mut self, number: u64, end: End) {
+        let Some(link) = self.live.remove(&number) else {
+            return;
+        };
+        self.metrics.links_open.dec();
+        if end == End::Stalled {
+            self.metrics.links_stalled.inc();
+        }
+        let id = link.connection;
+        let is_last = !self.live.values().any(|other| other.connection == id);
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let peer = connection.peer;
+        let has_other = self.connections_of(peer).any(|(other, _)| other != id);
+        if !link.admitted && end != End::Canceled && !has_other {
+            self.keep_out(id);
+        }
+        if is_last {
+            self.close(id);
+        }
+    }
+
+    pub(super) fn check_links(&mut self, now: Instant) {
+        for link in self.live.values() {
+            if link.deadline.is_some_and(|deadline| deadline <= now) {
+                link.steering.cancel.notify_one();
+            }
+        }
+        let mut due = Vec::new();
+        for (id, connection) in &mut self.connections {
+            if let Some(admission) = &mut connection.admitted
+                && admission.renew <= now
+            {
+                admission.renew = now + RENEW_AGAIN;
+                due.push(*id);
+            }
+        }
+        for id in due {
+            self.open_link(id);
+        }
+    }
+
+    /// Links of a peer that are older than a new one end, after what is under way on them.
+    fn replace_links(&mut self, peer: PeerId, newest: u64, now: Instant) {
+        for (number, link) in &mut self.live {
+            let connection = self.connections.get(&link.connection);
+            let is_of_peer = connection.is_some_and(|connection| connection.peer == peer);
+            if is_of_peer && *number < newest && link.admitted {
+                link.deadline.get_or_insert(now + REPLACED);
+            }
+        }
+    }
+}
+
+pub(super) fn unix_millis() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |elapsed| {
+            u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+        })
+}
+
+/// A link that another has replaced may finish for this long.
+const REPLACED: Duration = Duration::from_secs(10);
+/// Pause before a renewal that has come to nothing is tried again.
+const RENEW_AGAIN: Duration = Duration::from_secs(30);

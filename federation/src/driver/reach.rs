@@ -1,0 +1,212 @@
+//! Where this host can be reached: its own addresses, and reservations at relays, which are kept and
+//! made again.
+
+use std::time::Duration;
+
+use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol as Part;
+use libp2p::{Multiaddr, relay};
+use tokio::time::Instant;
+use vettid_wire::limits;
+
+use super::discovery::pause;
+use super::state::{Driver, Reservation};
+use crate::address;
+use crate::event::{Event, Path};
+use crate::key::peer_text;
+use crate::status::{PeerStatus, Status};
+
+impl Driver {
+    pub(super) fn on_listening(&mut self, listener: ListenerId, listening: Multiaddr) {
+        let is_own = !self.circuits.contains_key(&listener);
+        let announces_all = self.config.private_addresses && self.config.external.is_empty();
+        if is_own && announces_all && address::is_usable(&listening, true) {
+            // In a lab there is nobody outside who could tell.
+            self.swarm.add_external_address(listening);
+        }
+        self.tell_reachable();
+    }
+
+    /// A listener is gone; when it was a reservation, it is made again.
+    pub(super) fn on_not_listening(&mut self, listener: ListenerId) {
+        if let Some(peer) = self.circuits.remove(&listener)
+            && let Some(introducer) = self.introducers.get_mut(&peer)
+        {
+            introducer.reservation = Reservation::None;
+            introducer.retry = Some(Instant::now() + pause(introducer.failures));
+            introducer.failures = introducer.failures.saturating_add(1);
+        }
+        self.tell_reachable();
+        self.count_reservations();
+    }
+
+    pub(super) fn on_circuit(&mut self, event: &relay::client::Event) {
+        let relay::client::Event::ReservationReqAccepted { relay_peer_id, .. } = event else {
+            return;
+        };
+        if let Some(introducer) = self.introducers.get_mut(relay_peer_id) {
+            introducer.failures = 0;
+            if let Reservation::Asked { listener, .. } = introducer.reservation {
+                introducer.reservation = Reservation::Held { listener };
+            }
+        }
+        self.tell_reachable();
+        self.count_reservations();
+    }
+
+    /// Keeps as many reservations as are wanted, while nothing better is configured.
+    pub(super) fn check_relays(&mut self, now: Instant) {
+        if !self.is_node() || !self.config.external.is_empty() {
+            return;
+        }
+        let mut late = Vec::new();
+        let mut asked = 0;
+        for introducer in self.introducers.values() {
+            match introducer.reservation {
+                Reservation::None => {}
+                Reservation::Asked { listener, deadline } if deadline <= now => late.push(listener),
+                Reservation::Asked { .. } | Reservation::Held { .. } => asked += 1,
+            }
+        }
+        for listener in late {
+            // Its end is told as that of every listener.
+            if !self.swarm.remove_listener(listener) {
+                self.on_not_listening(listener);
+            }
+        }
+        let wanted = self.config.limits.reservations.saturating_sub(asked);
+        let own = *self.swarm.local_peer_id();
+        let mut free: Vec<_> = self
+            .introducers
+            .iter_mut()
+            .filter(|(_, i)| i.relays && i.reservation == Reservation::None)
+            .filter(|(_, i)| i.retry.is_none_or(|retry| retry <= now))
+            .collect();
+        // Each host prefers other relays, so that all share the load.
+        free.sort_by_key(|(peer, i)| (i.failures, distance(&peer.to_bytes(), &own.to_bytes())));
+        for (peer, introducer) in free.into_iter().take(wanted) {
+            let Some(address) = introducer.addresses.first().cloned() else {
+                continue;
+            };
+            let address = address.with(Part::P2p(*peer)).with(Part::P2pCircuit);
+            introducer.retry = Some(now + pause(introducer.failures));
+            if let Ok(listener) = self.swarm.listen_on(address) {
+                let deadline = now + RESERVING;
+                introducer.reservation = Reservation::Asked { listener, deadline };
+                self.circuits.insert(listener, *peer);
+            } else {
+                introducer.failures = introducer.failures.saturating_add(1);
+            }
+        }
+    }
+
+    /// Tells the host where it can be reached, if that has changed.
+    pub(super) fn tell_reachable(&mut self) {
+        let own = *self.swarm.local_peer_id();
+        let with_private = self.config.private_addresses;
+        let mut addresses: Vec<Multiaddr> = self
+            .swarm
+            .external_addresses()
+            .map(|address| address::without_peer(address.clone(), &own))
+            .filter(|address| address::is_usable(address, with_private))
+            .collect();
+        addresses.sort_by_key(|a| (address::is_relayed(a), a.to_string()));
+        addresses.dedup();
+        let reachable: Vec<String> = addresses
+            .iter()
+            .take(limits::HOME_ADDRESSES)
+            .map(ToString::to_string)
+            .collect();
+        if reachable != self.reachable {
+            self.reachable.clone_from(&reachable);
+            self.tell(Event::Reachable {
+                addresses: reachable,
+            });
+        }
+    }
+
+    /// Counts what this host gives as a relay; who uses it is not kept.
+    pub(super) fn on_relay(&self, event: &relay::Event) {
+        let metrics = &self.metrics;
+        match event {
+            relay::Event::ReservationReqAccepted { renewed: false, .. } => {
+                metrics.relay_reservations.inc();
+            }
+            relay::Event::ReservationReqDenied { .. } => {
+                metrics.relay_reservations_refused.inc();
+            }
+            relay::Event::ReservationClosed { .. } | relay::Event::ReservationTimedOut { .. } => {
+                metrics.relay_reservations.dec();
+            }
+            relay::Event::CircuitReqAccepted { .. } => {
+                metrics.relay_circuits.inc();
+                metrics.relay_circuits_opened.inc();
+            }
+            relay::Event::CircuitReqDenied { .. } => {
+                metrics.relay_circuits_refused.inc();
+            }
+            relay::Event::CircuitClosed { .. } => {
+                metrics.relay_circuits.dec();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn status(&mut self) -> Status {
+        let known = self.known();
+        let now = Instant::now();
+        let peers = self.connections.values().map(|connection| PeerStatus {
+            peer: connection.peer.to_bytes(),
+            node: connection.admitted.map(|admission| admission.node),
+            path: if connection.relayed {
+                Path::Relayed
+            } else {
+                Path::Direct
+            },
+            address: connection.address.to_string(),
+            seconds: now.duration_since(connection.since).as_secs(),
+            expires: connection
+                .admitted
+                .map(|a| a.expires.saturating_duration_since(now).as_secs()),
+            introduces: self.introducers.contains_key(&connection.peer),
+        });
+        let mut peers: Vec<_> = peers.collect();
+        peers.sort_by(|a, b| a.peer.cmp(&b.peer));
+        let held = |reservation| matches!(reservation, Reservation::Held { .. });
+        let relays = self.introducers.iter().filter(|(_, i)| held(i.reservation));
+        let relays = relays
+            .map(|(peer, _)| peer_text(&peer.to_bytes()))
+            .collect();
+        let listening = self.swarm.listeners().map(ToString::to_string).collect();
+        let kad = self.swarm.behaviour_mut().kad.inner();
+        let routed = kad.kbuckets().map(|bucket| bucket.num_entries()).sum();
+        let records = kad.store_mut().len();
+        Status {
+            listening,
+            reachable: self.reachable.clone(),
+            peers,
+            relays,
+            known,
+            records,
+            own_records: self.published.len(),
+            routed,
+            refused: self.shared.kept_out.count(now),
+        }
+    }
+
+    fn count_reservations(&self) {
+        let held =
+            |i: &&super::state::Introducer| matches!(i.reservation, Reservation::Held { .. });
+        let count = self.introducers.values().filter(held).count();
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.reservations_held.set(count);
+    }
+}
+
+/// How far two PeerIds are apart, bit by bit.
+fn distance(a: &[u8], b: &[u8]) -> Vec<u8> {
+    a.iter().zip(b).map(|(a, b)| a ^ b).collect()
+}
+
+/// A relay must have answered by then.
+const RESERVING: Duration = Duration::from_secs(20);

@@ -1,0 +1,267 @@
+//! The task of one link. Each waits for its own peer only.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::io::{BufReader, ReadHalf, WriteHalf};
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::timeout;
+use vettid_wire::id::NodeId;
+use vettid_wire::link::federation::Side;
+
+use super::{End, LinkNews, Links, Queue, Steering, VERSION};
+use crate::event::Event;
+use crate::frame;
+use crate::metrics::Metrics;
+use crate::streams::Opened;
+
+/// One link, before it runs.
+pub(crate) struct Task {
+    pub(crate) link: u64,
+    pub(crate) peer: Vec<u8>,
+    pub(crate) side: Side,
+    /// Node of this host.
+    pub(crate) own: NodeId,
+    /// Node that was dialed for.
+    pub(crate) wanted: Option<NodeId>,
+    pub(crate) timing: Timing,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) news: mpsc::Sender<LinkNews>,
+    pub(crate) links: Links,
+    pub(crate) metrics: Metrics,
+}
+
+/// How long a link waits for its peer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// For the first word.
+    pub(crate) hello: Duration,
+    /// While it takes no byte of what waits for it.
+    pub(crate) stalled: Duration,
+}
+
+/// What the task is steered by.
+struct Steered {
+    admitted: watch::Receiver<bool>,
+    second: oneshot::Receiver<Opened>,
+    cancel: Arc<Notify>,
+}
+
+impl Task {
+    /// Starts the link over a stream of `/vettid/attest/1`.
+    pub(crate) fn start(self, stream: Opened) -> Steering {
+        let (admitted, is_admitted) = watch::channel(false);
+        let (second, second_stream) = oneshot::channel();
+        let cancel = Arc::new(Notify::new());
+        let steered = Steered {
+            admitted: is_admitted,
+            second: second_stream,
+            cancel: cancel.clone(),
+        };
+        let queue = self.links.open(self.link);
+        tokio::spawn(self.run(stream, queue, steered));
+        Steering {
+            admitted,
+            second: Some(second),
+            cancel,
+        }
+    }
+
+    async fn run(self, mut stream: Opened, queue: Queue, steered: Steered) {
+        let (cancel, overflow) = (steered.cancel.clone(), queue.overflow());
+        let mut opened = false;
+        let end = tokio::select! {
+            end = self.live(&mut opened, &mut stream, queue, steered) => end,
+            () = cancel.notified() => End::Canceled,
+            () = overflow.notified() => End::Stalled,
+        };
+        drop(stream);
+        self.links.close(self.link);
+        if opened {
+            // A host that is gone needs no word.
+            let _ = self.events.send(Event::Closed { link: self.link }).await;
+        }
+        let link = self.link;
+        let _ = self.news.send(LinkNews::Ended { link, end }).await;
+    }
+
+    async fn live(
+        &self,
+        opened: &mut bool,
+        stream: &mut Opened,
+        queue: Queue,
+        steered: Steered,
+    ) -> End {
+        let named = match timeout(self.timing.hello, self.greet(stream)).await {
+            Ok(Ok(named)) => named,
+            Ok(Err(error)) => return blame(&error),
+            Err(_) => return End::Stalled,
+        };
+        if self.wanted.is_some_and(|wanted| wanted != named) {
+            // The enclaves would find out; they need not be asked.
+            return End::Misbehaved;
+        }
+        let open = Event::LinkOpen {
+            link: self.link,
+            peer: self.peer.clone(),
+            node: named,
+            side: self.side,
+        };
+        if self.events.send(open).await.is_err() {
+            return End::Canceled;
+        }
+        // Nothing is awaited between the two: whoever is told of a link is told of its end.
+        *opened = true;
+        self.carry(stream, queue, steered)
+            .await
+            .map_or_else(|error| blame(&error), |()| End::Closed)
+    }
+
+    /// Exchanges version and node.
+    async fn greet(&self, stream: &mut Opened) -> io::Result<NodeId> {
+        let mut hello = vec![VERSION];
+        hello.extend(self.own.0);
+        frame::write(stream, &hello).await?;
+        stream.flush().await?;
+        let answer = frame::read(stream, HELLO).await?;
+        let answer = answer.ok_or(ErrorKind::UnexpectedEof)?;
+        match answer.split_first() {
+            // A later version may say more behind the node.
+            Some((version, rest)) if *version >= VERSION => rest
+                .first_chunk()
+                .map(|node| NodeId(*node))
+                .ok_or_else(|| ErrorKind::InvalidData.into()),
+            _ => Err(ErrorKind::InvalidData.into()),
+        }
+    }
+
+    /// Carries frames both ways until either way ends.
+    async fn carry(&self, first: &mut Opened, queue: Queue, steered: Steered) -> io::Result<()> {
+        let (reader, writer) = first.split();
+        let (to_reader, second_reader) = oneshot::channel();
+        let (to_writer, second_writer) = oneshot::channel();
+        let switch = async {
+            if let Some(second) = steered.second().await {
+                let (reader, writer) = second.split();
+                // A direction that has ended needs no second stream.
+                let _ = to_reader.send(reader);
+                let _ = to_writer.send(writer);
+            }
+        };
+        let pump = async {
+            tokio::select! {
+                end = self.read(reader, second_reader) => end,
+                end = self.write(writer, second_writer, queue) => end,
+            }
+        };
+        tokio::pin!(switch, pump);
+        tokio::select! {
+            end = &mut pump => end,
+            () = &mut switch => pump.await,
+        }
+    }
+
+    /// Reads the first stream to its end, then the second.
+    async fn read(
+        &self,
+        first: impl AsyncRead + Unpin,
+        second: oneshot::Receiver<ReadHalf<Opened>>,
+    ) -> io::Result<()> {
+        self.read_all(first).await?;
+        let link = self.link;
+        let _ = self.news.send(LinkNews::Mutual { link }).await;
+        let second = timeout(self.timing.hello, second).await?;
+        self.read_all(second.map_err(|_| ErrorKind::BrokenPipe)?)
+            .await
+    }
+
+    /// Hands frames to the host until the stream ends.
+    async fn read_all(&self, stream: impl AsyncRead + Unpin) -> io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        while let Some(bytes) = frame::read(&mut stream, frame::LARGEST).await? {
+            self.metrics.frames_inbound.inc();
+            let link = self.link;
+            if self
+                .events
+                .send(Event::Frame { link, bytes })
+                .await
+                .is_err()
+            {
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes to the first stream until there is a second, then to that.
+    async fn write(
+        &self,
+        mut first: impl AsyncWrite + Unpin,
+        second: oneshot::Receiver<WriteHalf<Opened>>,
+        mut queue: Queue,
+    ) -> io::Result<()> {
+        let mut second = std::pin::pin!(async {
+            match second.await {
+                Ok(second) => second,
+                Err(_) => std::future::pending().await,
+            }
+        });
+        let mut second = loop {
+            tokio::select! {
+                second = &mut second => break second,
+                bytes = queue.next() => {
+                    let Some(bytes) = bytes else { return Ok(()) };
+                    self.write_one(&mut first, &bytes, queue.is_empty()).await?;
+                }
+            }
+        };
+        timeout(self.timing.stalled, first.close()).await??;
+        while let Some(bytes) = queue.next().await {
+            self.write_one(&mut second, &bytes, queue.is_empty())
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn write_one(
+        &self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        bytes: &[u8],
+        is_last: bool,
+    ) -> io::Result<()> {
+        let write = async {
+            frame::write(stream, bytes).await?;
+            if is_last {
+                stream.flush().await
+            } else {
+                Ok(())
+            }
+        };
+        timeout(self.timing.stalled, write).await??;
+        self.metrics.frames_outbound.inc();
+        Ok(())
+    }
+}
+
+impl Steered {
+    /// The second stream, once this side has admitted the peer.
+    async fn second(mut self) -> Option<Opened> {
+        let second = self.second.await.ok()?;
+        self.admitted.wait_for(|admitted| *admitted).await.ok()?;
+        Some(second)
+    }
+}
+
+fn blame(error: &io::Error) -> End {
+    match error.kind() {
+        ErrorKind::InvalidData => End::Misbehaved,
+        ErrorKind::TimedOut => End::Stalled,
+        ErrorKind::ConnectionAborted => End::Canceled,
+        _ => End::Closed,
+    }
+}
+
+/// Longest first word: a later version may say more.
+const HELLO: usize = 256;

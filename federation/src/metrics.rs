@@ -1,0 +1,116 @@
+//! Everything a host counts about the network. No label names a peer or a node.
+
+use std::sync::atomic::AtomicI64;
+
+pub use prometheus_client::encoding::text::encode;
+pub use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+pub use prometheus_client::registry::Registry;
+
+/// A value that goes up and down.
+pub type Level = Gauge<i64, AtomicI64>;
+
+/// Makes a struct of counters and levels, each with its doc line as its help text.
+#[macro_export]
+macro_rules! metrics {
+    ($(#[doc = $about:literal])+ $name:ident, $($(#[doc = $doc:literal])+ $field:ident: $kind:ident = $metric:literal,)+) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, Default)]
+        pub struct $name {
+            $($(#[doc = $doc])+ pub $field: $crate::metrics::$kind,)+
+        }
+
+        impl $name {
+            /// Adds all of them to what is exposed.
+            pub fn register(&self, registry: &mut $crate::metrics::Registry) {
+                $(registry.register($metric, concat!($($doc),+).trim(), self.$field.clone());)+
+            }
+
+            /// Name, kind and help of each, for the documentation.
+            #[must_use]
+            pub fn table() -> Vec<(&'static str, &'static str, &'static str)> {
+                vec![$(($metric, stringify!($kind), concat!($($doc),+).trim()),)+]
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Counters and levels of one host in the network. Cheap to clone.
+    Metrics,
+    /// Connections that are up
+    connections_open: Level = "vettid_federation_connections_open",
+    /// Connections that a limit or an earlier refusal kept out
+    connections_denied: Counter = "vettid_federation_connections_denied",
+    /// Peers that are admitted
+    peers_admitted: Level = "vettid_federation_peers_admitted",
+    /// Peers that are connected through a relay only
+    peers_relayed: Level = "vettid_federation_peers_relayed",
+    /// Peers that were refused
+    peers_refused: Counter = "vettid_federation_peers_refused",
+    /// Links between enclaves that are up
+    links_open: Level = "vettid_federation_links_open",
+    /// Links that were closed because their peer did not keep up
+    links_stalled: Counter = "vettid_federation_links_stalled",
+    /// Messages of sessions received
+    frames_inbound: Counter = "vettid_federation_frames_inbound",
+    /// Messages of sessions sent
+    frames_outbound: Counter = "vettid_federation_frames_outbound",
+    /// Home records of others that are kept
+    records_held: Level = "vettid_federation_records_held",
+    /// Home records of others that were not kept
+    records_refused: Counter = "vettid_federation_records_refused",
+    /// Gossiped objects received, each once
+    gossip_received: Counter = "vettid_federation_gossip_received",
+    /// Gossiped objects received, repeats included
+    gossip_copies: Counter = "vettid_federation_gossip_copies",
+    /// Gossiped objects that were no such thing or were judged invalid
+    gossip_rejected: Counter = "vettid_federation_gossip_rejected",
+    /// Reservations that this host has at relays
+    reservations_held: Level = "vettid_federation_reservations_held",
+    /// Reservations that this relay has given
+    relay_reservations: Level = "vettid_relay_reservations",
+    /// Reservations that this relay has refused
+    relay_reservations_refused: Counter = "vettid_relay_reservations_refused",
+    /// Circuits that this relay carries
+    relay_circuits: Level = "vettid_relay_circuits",
+    /// Circuits that this relay has carried or carries
+    relay_circuits_opened: Counter = "vettid_relay_circuits_opened",
+    /// Circuits that this relay has refused
+    relay_circuits_refused: Counter = "vettid_relay_circuits_refused",
+}
+
+impl Metrics {
+    /// All values in the Prometheus text format.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut registry = Registry::default();
+        self.register(&mut registry);
+        let mut text = String::new();
+        // Writing to memory does not fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_the_table_is_exposed_once() {
+        let metrics = Metrics::default();
+        metrics.frames_inbound.inc_by(3);
+
+        let text = metrics.to_text();
+
+        for (name, ..) in Metrics::table() {
+            assert_eq!(
+                text.matches(&format!("# TYPE {name} ")).count(),
+                1,
+                "{name}"
+            );
+        }
+        assert!(text.contains("vettid_federation_frames_inbound_total 3\n"));
+    }
+}

@@ -1,0 +1,306 @@
+//! Home records: those of others that are kept here, and those of this node that are put out.
+//!
+//! A host cannot read a record, so it cannot tell the true one from a forged one. It keeps several
+//! of one location, one from each peer that put one, and hands out all of them: whoever knows the
+//! vault picks the valid one with the highest sequence. Only admitted peers can put, each so many in a
+//! minute, and none can push out what another has put.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::iter::{Empty, empty};
+use std::time::Duration;
+
+use libp2p::PeerId;
+use libp2p::kad::store::{Error, RecordStore};
+use libp2p::kad::{ProviderRecord, Record, RecordKey};
+use tokio::time::Instant;
+use vettid_wire::limits;
+
+/// Home records that are kept for the network.
+#[derive(Debug)]
+pub(crate) struct Homes {
+    own: PeerId,
+    held: HashMap<RecordKey, Vec<Held>>,
+    count: usize,
+    most: usize,
+    rate: u32,
+    rates: HashMap<PeerId, Rate>,
+}
+
+#[derive(Debug)]
+struct Held {
+    source: PeerId,
+    value: Vec<u8>,
+    expires: std::time::Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    since: Instant,
+    count: u32,
+}
+
+/// Why a record is not kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum NotKept {
+    /// Empty, too large, or expired.
+    Malformed,
+    /// No room for it.
+    Full,
+    /// Its peer puts too many.
+    TooMany,
+}
+
+impl Homes {
+    pub(crate) fn new(own: PeerId, most: usize, rate: u32) -> Self {
+        Self {
+            own,
+            held: HashMap::new(),
+            count: 0,
+            most,
+            rate,
+            rates: HashMap::new(),
+        }
+    }
+
+    /// Keeps a record that a peer has put, in place of its earlier one of the location.
+    pub(crate) fn keep(&mut self, source: PeerId, record: Record) -> Result<(), NotKept> {
+        if !self.is_within_rate(source, Instant::now()) {
+            return Err(NotKept::TooMany);
+        }
+        self.insert(source, record)
+    }
+
+    /// How many are kept.
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Forgets what has expired.
+    pub(crate) fn sweep(&mut self) {
+        let now = std::time::Instant::now();
+        for held in self.held.values_mut() {
+            held.retain(|held| held.expires > now);
+        }
+        self.held.retain(|_, held| !held.is_empty());
+        self.count = self.held.values().map(Vec::len).sum();
+        let now = Instant::now();
+        self.rates.retain(|_, rate| rate.since + MINUTE > now);
+    }
+
+    fn insert(&mut self, source: PeerId, record: Record) -> Result<(), NotKept> {
+        let longest = Duration::from_millis(limits::HOME_TIME);
+        let now = std::time::Instant::now();
+        let expires = record.expires.unwrap_or(now + longest).min(now + longest);
+        let fits = (1..=limits::HOME_RECORD).contains(&record.value.len());
+        if !fits || record.key.as_ref().len() != LOCATION || expires <= now {
+            return Err(NotKept::Malformed);
+        }
+        let slots = self.held.get(&record.key).map_or(&[][..], Vec::as_slice);
+        let is_new = slots.iter().all(|held| held.source != source);
+        if is_new && (slots.len() >= limits::HOME_ANSWERS || self.count >= self.most) {
+            return Err(NotKept::Full);
+        }
+        let slots = self.held.entry(record.key).or_default();
+        slots.retain(|held| held.source != source);
+        slots.push(Held {
+            source,
+            value: record.value,
+            expires,
+        });
+        self.count += usize::from(is_new);
+        Ok(())
+    }
+
+    fn is_within_rate(&mut self, source: PeerId, now: Instant) -> bool {
+        let rate = self.rates.entry(source).or_insert(Rate {
+            since: now,
+            count: 0,
+        });
+        if rate.since + MINUTE <= now {
+            *rate = Rate {
+                since: now,
+                count: 0,
+            };
+        }
+        rate.count = rate.count.saturating_add(1);
+        rate.count <= self.rate
+    }
+}
+
+impl RecordStore for Homes {
+    type RecordsIter<'a> = Empty<Cow<'a, Record>>;
+    type ProvidedIter<'a> = Empty<Cow<'a, ProviderRecord>>;
+
+    /// All records of a location as one value.
+    fn get(&self, key: &RecordKey) -> Option<Cow<'_, Record>> {
+        let now = std::time::Instant::now();
+        let slots = self.held.get(key)?.iter().filter(|held| held.expires > now);
+        let value = bundle(slots.map(|held| held.value.as_slice()));
+        (!value.is_empty()).then(|| Cow::Owned(Record::new(key.clone(), value)))
+    }
+
+    /// Keeps a record of this node.
+    fn put(&mut self, record: Record) -> Result<(), Error> {
+        self.insert(self.own, record).map_err(|_| Error::MaxRecords)
+    }
+
+    fn remove(&mut self, key: &RecordKey) {
+        let own = self.own;
+        if let Some(slots) = self.held.get_mut(key) {
+            let before = slots.len();
+            slots.retain(|held| held.source != own);
+            self.count -= before - slots.len();
+        }
+    }
+
+    /// None: whoever put a record puts it again.
+    fn records(&self) -> Self::RecordsIter<'_> {
+        empty()
+    }
+
+    fn add_provider(&mut self, _: ProviderRecord) -> Result<(), Error> {
+        Err(Error::MaxProvidedKeys)
+    }
+
+    fn providers(&self, _: &RecordKey) -> Vec<ProviderRecord> {
+        Vec::new()
+    }
+
+    fn provided(&self) -> Self::ProvidedIter<'_> {
+        empty()
+    }
+
+    fn remove_provider(&mut self, _: &RecordKey, _: &PeerId) {}
+}
+
+/// Records one after the other, each behind its length in four bytes.
+fn bundle<'a>(records: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut value = Vec::new();
+    for record in records {
+        if let Ok(length) = u32::try_from(record.len()) {
+            value.extend(length.to_be_bytes());
+            value.extend(record);
+        }
+    }
+    value
+}
+
+/// Takes a bundle apart; what is malformed or too much ends it.
+pub(crate) fn unbundle(mut value: &[u8]) -> Vec<Vec<u8>> {
+    let mut records = Vec::new();
+    while let Some((length, rest)) = value.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let fits = (1..=limits::HOME_RECORD).contains(&length);
+        let Some((record, rest)) = rest.split_at_checked(length).filter(|_| fits) else {
+            break;
+        };
+        records.push(record.to_vec());
+        value = rest;
+        if records.len() == limits::HOME_ANSWERS {
+            break;
+        }
+    }
+    records
+}
+
+/// What peers answered in one search: as many of each as fit, so that none of them fills all.
+pub(crate) fn merge(answers: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
+    let mut merged: Vec<Vec<u8>> = Vec::new();
+    for turn in 0..limits::HOME_ANSWERS {
+        for record in answers.iter().filter_map(|answer| answer.get(turn)) {
+            if merged.len() < limits::HOME_ANSWERS && !merged.contains(record) {
+                merged.push(record.clone());
+            }
+        }
+    }
+    merged
+}
+
+/// Records of this node's vaults, each with the time at which it is put again.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    records: HashMap<[u8; LOCATION], Own>,
+    due: BTreeSet<(Instant, [u8; LOCATION])>,
+}
+
+#[derive(Debug)]
+struct Own {
+    value: Vec<u8>,
+    expires: Instant,
+    due: Instant,
+}
+
+impl Published {
+    /// Takes a record that is due at once, in place of an earlier one of the location.
+    pub(crate) fn put(
+        &mut self,
+        location: [u8; LOCATION],
+        value: Vec<u8>,
+        expires: Instant,
+        now: Instant,
+        most: usize,
+    ) -> bool {
+        self.remove(&location);
+        if self.records.len() >= most || value.len() > limits::HOME_RECORD {
+            return false;
+        }
+        self.due.insert((now, location));
+        let own = Own {
+            value,
+            expires,
+            due: now,
+        };
+        self.records.insert(location, own);
+        true
+    }
+
+    pub(crate) fn remove(&mut self, location: &[u8; LOCATION]) {
+        if let Some(own) = self.records.remove(location) {
+            self.due.remove(&(own.due, *location));
+        }
+    }
+
+    /// The next record that is due, which is due again after `pause`; expired ones are forgotten.
+    pub(crate) fn next_due(
+        &mut self,
+        now: Instant,
+        pause: Duration,
+    ) -> Option<([u8; LOCATION], Vec<u8>, Duration)> {
+        loop {
+            let (due, location) = *self.due.first()?;
+            if due > now {
+                return None;
+            }
+            self.due.remove(&(due, location));
+            let own = self.records.get_mut(&location)?;
+            let Some(left) = own.expires.checked_duration_since(now) else {
+                self.records.remove(&location);
+                continue;
+            };
+            own.due = now + pause;
+            self.due.insert((own.due, location));
+            return Some((location, own.value.clone(), left));
+        }
+    }
+
+    /// Has a record put again soon: the network did not take it.
+    pub(crate) fn retry(&mut self, location: [u8; LOCATION], at: Instant) {
+        if let Some(own) = self.records.get_mut(&location) {
+            self.due.remove(&(own.due, location));
+            own.due = at;
+            self.due.insert((at, location));
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+}
+
+/// Bytes of a location.
+pub(crate) const LOCATION: usize = 32;
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+use super::*;
+
+fn homes(most: usize, rate: u32) -> Homes {
+    Homes::new(PeerId::random(), most, rate)
+}
+
+fn record(location: u8, value: u8) -> Record {
+    Record::new([location; LOCATION].to_vec(), vec![value; 10])
+}
+
+fn found(homes: &Homes, location: u8) -> Vec<Vec<u8>> {
+    let key = RecordKey::from([location; LOCATION].to_vec());
+    homes
+        .get(&key)
+        .map_or_else(Vec::new, |found| unbundle(&found.value))
+}
+
+#[test]
+fn record_of_each_peer_is_kept_and_replaced_by_its_own_next_only() {
+    let mut homes = homes(10, 10);
+    let (honest, hostile) = (PeerId::random(), PeerId::random());
+    assert_eq!(homes.keep(honest, record(1, 1)), Ok(()));
+    assert_eq!(homes.keep(hostile, record(1, 2)), Ok(()));
+    assert_eq!(homes.keep(hostile, record(1, 3)), Ok(()));
+
+    assert_eq!(found(&homes, 1), [vec![1; 10], vec![3; 10]]);
+    assert_eq!(homes.len(), 2);
+    assert!(found(&homes, 2).is_empty());
+}
+
+#[test]
+fn flood_of_records_is_bounded_per_location_in_all_and_per_peer() {
+    let mut crowded = homes(10, 10);
+    let first = PeerId::random();
+    assert_eq!(crowded.keep(first, record(1, 1)), Ok(()));
+    for _ in 1..limits::HOME_ANSWERS {
+        assert_eq!(crowded.keep(PeerId::random(), record(1, 2)), Ok(()));
+    }
+    assert_eq!(
+        crowded.keep(PeerId::random(), record(1, 2)),
+        Err(NotKept::Full)
+    );
+    assert_eq!(found(&crowded, 1)[0], vec![1; 10]);
+
+    let mut full = homes(2, 100);
+    assert_eq!(full.keep(first, record(1, 1)), Ok(()));
+    assert_eq!(full.keep(first, record(2, 1)), Ok(()));
+    assert_eq!(full.keep(first, record(3, 1)), Err(NotKept::Full));
+    assert_eq!(full.keep(first, record(2, 2)), Ok(()));
+
+    let mut limited = homes(100, 2);
+    assert_eq!(limited.keep(first, record(1, 1)), Ok(()));
+    assert_eq!(limited.keep(first, record(2, 1)), Ok(()));
+    assert_eq!(limited.keep(first, record(3, 1)), Err(NotKept::TooMany));
+    assert_eq!(limited.keep(PeerId::random(), record(3, 1)), Ok(()));
+}
+
+#[test]
+fn giant_empty_misplaced_and_expired_records_are_refused() {
+    let mut homes = homes(10, 10);
+    let peer = PeerId::random();
+    let giant = Record::new([1; LOCATION].to_vec(), vec![0; limits::HOME_RECORD + 1]);
+    let empty = Record::new([1; LOCATION].to_vec(), vec![]);
+    let misplaced = Record::new(vec![1; 31], vec![1]);
+    let mut expired = record(1, 1);
+    expired.expires = Some(std::time::Instant::now());
+
+    for bad in [giant, empty, misplaced, expired] {
+        assert_eq!(homes.keep(peer, bad), Err(NotKept::Malformed));
+    }
+}
+
+#[test]
+fn expired_records_are_neither_handed_out_nor_kept() {
+    let mut homes = homes(10, 10);
+    let mut brief = record(1, 1);
+    brief.expires = Some(std::time::Instant::now() + Duration::from_millis(1));
+    assert_eq!(homes.keep(PeerId::random(), brief), Ok(()));
+    let end = std::time::Instant::now() + Duration::from_millis(2);
+    while std::time::Instant::now() < end {
+        std::hint::spin_loop();
+    }
+
+    assert!(found(&homes, 1).is_empty());
+    homes.sweep();
+    assert_eq!(homes.len(), 0);
+}
+
+#[test]
+fn no_answer_fills_all_the_room_of_a_search() {
+    let honest = vec![vec![0; 5]];
+    let hostile: Vec<_> = (1..=8).map(|value| vec![value; 5]).collect();
+
+    let merged = merge(&[hostile.clone(), hostile, honest.clone()]);
+
+    assert_eq!(merged.len(), limits::HOME_ANSWERS);
+    assert!(merged.contains(&honest[0]));
+}
+
+#[test]
+fn malformed_bundle_ends_where_it_breaks() {
+    let good = bundle([&[1; 5][..], &[2; 6]].into_iter());
+    assert_eq!(unbundle(&good), [vec![1; 5], vec![2; 6]]);
+    assert_eq!(unbundle(&good[..good.len() - 1]), [vec![1; 5]]);
+    assert!(unbundle(&[255; 8]).is_empty());
+    let many = bundle([&[1; 5][..]; 20].into_iter());
+    assert_eq!(unbundle(&many).len(), limits::HOME_ANSWERS);
+}
+
+#[test]
+fn own_records_are_due_at_once_and_again_until_they_expire() {
+    let mut published = Published::default();
+    let (now, pause) = (Instant::now(), Duration::from_secs(60));
+    let expires = now + Duration::from_secs(100);
+    assert!(published.put([1; 32], vec![1], expires, now, 2));
+
+    let due = |published: &mut Published, after| {
+        let next = published.next_due(now + Duration::from_secs(after), pause);
+        next.map(|(location, value, _)| (location, value))
+    };
+    assert_eq!(due(&mut published, 0), Some(([1; 32], vec![1])));
+    assert_eq!(due(&mut published, 59), None);
+    assert_eq!(due(&mut published, 60), Some(([1; 32], vec![1])));
+    assert_eq!(due(&mut published, 121), None);
+    assert_eq!(published.len(), 0);
+}
+
+#[test]
+fn later_record_takes_the_place_of_the_earlier_and_too_many_are_refused() {
+    let mut published = Published::default();
+    let (now, pause) = (Instant::now(), Duration::from_secs(60));
+    let expires = now + Duration::from_secs(1_000);
+    assert!(published.put([1; 32], vec![1], expires, now, 1));
+    assert!(published.put([1; 32], vec![2], expires, now, 1));
+    assert!(!published.put([2; 32], vec![2], expires, now, 1));
+
+    let next = published.next_due(now, pause).map(|(_, value, _)| value);
+    assert_eq!(next, Some(vec![2]));
+    published.retry([1; 32], now);
+    assert!(published.next_due(now, pause).is_some());
+    published.remove(&[1; 32]);
+    assert!(published.next_due(now + pause, pause).is_none());
+}

@@ -1,0 +1,179 @@
+use futures::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::raw::Raw;
+use super::*;
+use crate::frame;
+use crate::streams::{Opened, Protocol};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn hasty() -> Config {
+    let mut config = node();
+    config.limits.admission = SECOND;
+    config
+}
+
+fn hello() -> Vec<u8> {
+    let mut frame = vec![0, 0, 0, 33, 1];
+    frame.extend([9; 32]);
+    frame
+}
+
+/// Has a raw peer send `bytes` as the first thing of a link; whether it is cut off.
+async fn cut_off_after(bytes: &[u8], enclave: Enclave) -> bool {
+    let a = Host::start(node(), 1, enclave).await;
+    let mut raw = Raw::start(&a.listening[0]).await;
+    let mut stream = raw.open(Protocol::Attest).await.expect("opened");
+    stream.write_all(bytes).await.expect("written");
+    stream.flush().await.expect("flushed");
+    // The host says its own part, then nothing more comes.
+    let mut rest = Vec::new();
+    let read = stream.read_to_end(&mut rest);
+    let cut = timeout(PATIENCE, read).await.is_ok();
+    let kept_out = async { a.status().await.refused == 1 };
+    cut && kept_out.await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn malformed_first_word_cuts_the_peer_off() {
+    let giant = [255; 8].to_vec();
+    let empty = vec![0; 4];
+    let old_version = [&[0, 0, 0, 33, 0][..], &[9; 32]].concat();
+    let short = vec![0, 0, 0, 2, 1, 1];
+    for bytes in [giant, empty, old_version, short] {
+        assert!(cut_off_after(&bytes, ADMITS).await, "{bytes:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn giant_and_empty_frames_cut_the_peer_off() {
+    let too_large = u32::try_from(frame::LARGEST + 1).expect("fits");
+    for length in [too_large, u32::MAX, 0] {
+        let bytes = [&hello()[..], &length.to_be_bytes(), &[0; 100]].concat();
+        assert!(cut_off_after(&bytes, Enclave::Listens).await, "{length}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frame_that_never_ends_is_given_up_with_its_peer() {
+    let a = Host::start(hasty(), 1, Enclave::Listens).await;
+    let mut raw = Raw::start(&a.listening[0]).await;
+    let mut stream = raw.open(Protocol::Attest).await.expect("opened");
+    let cut = [&hello()[..], &[0, 0, 1, 0], &[0; 10]].concat();
+    stream.write_all(&cut).await.expect("written");
+    stream.flush().await.expect("flushed");
+
+    timeout(PATIENCE, raw.closed)
+        .await
+        .expect("in time")
+        .expect("closed");
+    a.until(|status| status.peers.is_empty() && status.refused == 1)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flood_of_half_open_streams_is_bounded_and_ends_with_the_connection() {
+    let a = Host::start(hasty(), 1, ADMITS).await;
+    let mut raw = Raw::start(&a.listening[0]).await;
+    let mut held: Vec<Opened> = Vec::new();
+    for _ in 0..40 {
+        match raw.open(Protocol::Attest).await {
+            Some(stream) => held.push(stream),
+            None => break,
+        }
+    }
+    // Two are served; the others were dropped at once.
+    let mut alive = 0;
+    for stream in &mut held {
+        let mut first = [0; 1];
+        let read = timeout(PATIENCE, stream.read(&mut first))
+            .await
+            .expect("in time");
+        alive += usize::from(read.is_ok_and(|read| read == 1));
+    }
+    assert!(alive <= 2, "{alive}");
+
+    timeout(PATIENCE, raw.closed)
+        .await
+        .expect("in time")
+        .expect("closed");
+    a.until(|status| status.peers.is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flood_of_connections_leaves_room_for_those_who_are_known() {
+    let mut config = node();
+    config.limits.connections_inbound = 8;
+    config.limits.connections = 16;
+    let mut a = Host::start(config, 1, ADMITS).await;
+    let mut floods = Vec::new();
+    for _ in 0..30 {
+        let address = a.listening[0].clone();
+        floods.push(tokio::spawn(async move {
+            // Some are let in, the others are closed.
+            timeout(SECOND, Raw::start(&address)).await.ok()
+        }));
+    }
+    let mut raws = Vec::new();
+    for flood in floods {
+        raws.push(flood.await.ok().flatten());
+    }
+    assert!(a.status().await.peers.len() <= 8);
+
+    let mut b = Host::start(node(), 2, ADMITS).await;
+    a.dial(&b).await;
+    a.admitted(&b).await;
+    b.admitted(&a).await;
+    drop(raws);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flood_of_frames_from_one_peer_does_not_delay_another() {
+    let mut a = Host::start(node(), 1, ADMITS).await;
+    let mut b = Host::start(node(), 2, ADMITS).await;
+    let mut raw = Raw::start(&a.listening[0]).await;
+    let mut stream = raw.open(Protocol::Attest).await.expect("opened");
+    stream.write_all(&hello()).await.expect("written");
+    let flood = tokio::spawn(async move {
+        let frame = [&[0, 0, 4, 0][..], &[1; 1024]].concat();
+        while stream.write_all(&frame).await.is_ok() {}
+    });
+    a.dial(&b).await;
+    let (link, _) = a
+        .wait(|event| match event {
+            Event::LinkOpen { link, side, .. } if side == Side::Initiator => Some((link, side)),
+            _ => None,
+        })
+        .await;
+    let is_b = |standing| matches!(standing, Standing::Admitted { .. });
+    a.standing(&b, is_b).await;
+    let (back, _) = b.link().await;
+
+    for number in 0..100_u8 {
+        b.handle.frame(back, vec![2, number]).expect("queued");
+    }
+    for number in 0..100_u8 {
+        a.wait(|event| match event {
+            Event::Frame { link: on, bytes } if on == link => {
+                assert_eq!(bytes, [2, number]);
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
+    }
+    flood.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn host_of_another_network_is_not_talked_to() {
+    let mut foreign = node();
+    foreign.network.anchors = [8; 32];
+    let a = Host::start(node(), 1, ADMITS).await;
+    let b = Host::start(foreign, 2, Enclave::Listens).await;
+
+    a.dial(&b).await;
+
+    a.until(|status| status.refused == 1 && status.peers.is_empty())
+        .await;
+}

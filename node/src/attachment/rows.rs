@@ -1,0 +1,273 @@
+//! The table of chunks.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use vettid_wire::id::{AttachmentId, NodeId, SpaceId};
+
+use crate::database::{Database, ReadError, WriteError};
+use crate::invitation::integer;
+use crate::object_store::ObjectName;
+
+/// A copy from another node that nobody asked for in this time is removed, seconds.
+const UNUSED: u64 = vettid_wire::limits::DELIVERY_TIME / 1_000;
+
+/// Uses are noted once in this time, seconds.
+const NOTED: u64 = 3_600;
+
+/// An object without a row is removed after this time, seconds: it is not being written any more.
+const ABANDONED: u64 = 3_600;
+
+/// Objects removed in one sweep.
+const REMOVALS: i64 = 500;
+
+/// Which chunk, and where it comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Chunk {
+    pub(crate) id: AttachmentId,
+    pub(crate) index: u32,
+    /// Node that a copy was fetched from; none for what was stored here by its owner.
+    pub(crate) source: Option<NodeId>,
+}
+
+/// Where a chunk lies.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) object: ObjectName,
+    pub(crate) size: u64,
+}
+
+/// What became of a chunk that was written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Entered {
+    /// It can be fetched.
+    New,
+    /// Its space has stored it before.
+    Known,
+    /// It belongs to another space.
+    Foreign,
+    /// The space has no room for it.
+    Full,
+}
+
+/// The chunks of a node. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct ChunkRows {
+    database: Database,
+    /// Bytes that one space may store.
+    quota: u64,
+}
+
+impl ChunkRows {
+    pub(crate) fn new(database: Database, quota: u64) -> Self {
+        Self { database, quota }
+    }
+
+    /// Where a chunk lies, if it is here; that it was used is noted.
+    pub(crate) async fn find(&self, chunk: Chunk, now: u64) -> Result<Option<Stored>, ReadError> {
+        let found = self
+            .database
+            .read(move |connection| find_in(connection, chunk))
+            .await?;
+        let Some((stored, used)) = found else {
+            return Ok(None);
+        };
+        if chunk.source.is_some() && used.saturating_add(NOTED) < now {
+            let note = move |connection: &Connection| note_in(connection, chunk, now);
+            // A use that is not noted makes the copy go earlier, no more.
+            let _ = self.database.queue(0, note, |_| {});
+        }
+        Ok(Some(stored))
+    }
+
+    /// Notes an object that is about to be written, so that a crash does not leave it behind; says
+    /// whether the chunk may be written at all.
+    pub(crate) async fn begin(
+        &self,
+        space: SpaceId,
+        chunk: Chunk,
+        stored: Stored,
+        now: u64,
+    ) -> Result<Entered, WriteError> {
+        let quota = self.quota;
+        self.database
+            .transact(move |connection| {
+                let may = may_enter(connection, space, chunk, stored.size, quota)?;
+                if may == Entered::New {
+                    connection.execute(
+                        "INSERT OR REPLACE INTO stale_object VALUES (?1, ?2)",
+                        params![stored.object.as_str(), integer(now)],
+                    )?;
+                }
+                Ok(may)
+            })
+            .await
+    }
+
+    /// Enters a chunk whose object is durable.
+    pub(crate) async fn enter(
+        &self,
+        space: SpaceId,
+        chunk: Chunk,
+        stored: Stored,
+        now: u64,
+    ) -> Result<Entered, WriteError> {
+        let quota = self.quota;
+        self.database
+            .transact(move |connection| {
+                let may = may_enter(connection, space, chunk, stored.size, quota)?;
+                if may == Entered::New {
+                    enter_in(connection, space, chunk, &stored, now)?;
+                }
+                Ok(may)
+            })
+            .await
+    }
+
+    /// Forgets a chunk whose object is gone.
+    pub(crate) async fn forget(&self, chunk: Chunk) -> Result<(), WriteError> {
+        self.database
+            .transact(move |connection| {
+                connection
+                    .execute(
+                        "DELETE FROM attachment WHERE id = ?1 AND part = ?2 AND source = ?3",
+                        params![chunk.id.0, chunk.index, chunk.source()],
+                    )
+                    .map(drop)
+            })
+            .await
+    }
+
+    /// Forgets copies that nobody uses; the objects that are to be removed.
+    pub(crate) async fn sweep(&self, now: u64) -> Result<Vec<ObjectName>, WriteError> {
+        self.database
+            .transact(move |connection| {
+                connection.execute(
+                    "DELETE FROM attachment WHERE source <> x'' AND used <= ?1",
+                    [integer(now.saturating_sub(UNUSED))],
+                )?;
+                let before = integer(now.saturating_sub(ABANDONED));
+                let names: Vec<String> = connection
+                    .prepare_cached("SELECT name FROM stale_object WHERE since <= ?1 LIMIT ?2")?
+                    .query_map([before, REMOVALS], |row| row.get(0))?
+                    .collect::<rusqlite::Result<_>>()?;
+                Ok(names)
+            })
+            .await
+            .map(|names| {
+                let parsed = names.iter().filter_map(|name| ObjectName::parse(name).ok());
+                parsed.collect()
+            })
+    }
+
+    /// An object is removed.
+    pub(crate) async fn removed(&self, object: ObjectName) -> Result<(), WriteError> {
+        self.database
+            .transact(move |connection| {
+                connection
+                    .execute("DELETE FROM stale_object WHERE name = ?1", [object.as_str()])
+                    .map(drop)
+            })
+            .await
+    }
+}
+
+impl Chunk {
+    /// As the table has it.
+    fn source(&self) -> &[u8] {
+        self.source.as_ref().map_or(&[], |node| &node.0)
+    }
+}
+
+fn find_in(connection: &Connection, chunk: Chunk) -> rusqlite::Result<Option<(Stored, u64)>> {
+    let found = connection
+        .prepare_cached(
+            "SELECT a.object, a.size, a.used FROM attachment a JOIN space s ON s.id = a.space
+             WHERE a.id = ?1 AND a.part = ?2 AND a.source = ?3 AND s.state <> 'suspended'",
+        )?
+        .query_row(params![chunk.id.0, chunk.index, chunk.source()], |row| {
+            let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+            Ok((row.get::<_, String>(0)?, number(1)?, number(2)?))
+        })
+        .optional()?;
+    Ok(found.and_then(|(object, size, used)| {
+        let object = ObjectName::parse(&object).ok()?;
+        Some((Stored { object, size }, used))
+    }))
+}
+
+fn note_in(connection: &Connection, chunk: Chunk, now: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE attachment SET used = ?4 WHERE id = ?1 AND part = ?2 AND source = ?3",
+        )?
+        .execute(params![chunk.id.0, chunk.index, chunk.source(), integer(now)])
+        .map(drop)
+}
+
+/// Whether a chunk may be entered. Copies make room for one another, owners' own chunks do not go.
+fn may_enter(
+    connection: &Connection,
+    space: SpaceId,
+    chunk: Chunk,
+    size: u64,
+    quota: u64,
+) -> rusqlite::Result<Entered> {
+    let owner: Option<[u8; 16]> = connection
+        .prepare_cached(
+            "SELECT space FROM attachment WHERE id = ?1 AND part = ?2 AND source = ?3",
+        )?
+        .query_row(params![chunk.id.0, chunk.index, chunk.source()], |row| row.get(0))
+        .optional()?;
+    match owner {
+        Some(owner) if owner == space.0 || chunk.source.is_some() => return Ok(Entered::Known),
+        Some(_) => return Ok(Entered::Foreign),
+        None => {}
+    }
+    loop {
+        let used: Option<i64> = connection
+            .prepare_cached("SELECT attachment_bytes FROM space_use WHERE space = ?1")?
+            .query_row([space.0], |row| row.get(0))
+            .optional()?;
+        let Some(used) = used else {
+            return Ok(Entered::Foreign);
+        };
+        if used.unsigned_abs().saturating_add(size) <= quota {
+            return Ok(Entered::New);
+        }
+        let made_room = connection
+            .prepare_cached(
+                "DELETE FROM attachment WHERE (id, part, source) IN (
+                     SELECT id, part, source FROM attachment
+                     WHERE space = ?1 AND source <> x'' ORDER BY used LIMIT 8)",
+            )?
+            .execute([space.0])?;
+        if made_room == 0 {
+            return Ok(Entered::Full);
+        }
+    }
+}
+
+fn enter_in(
+    connection: &Connection,
+    space: SpaceId,
+    chunk: Chunk,
+    stored: &Stored,
+    now: u64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO attachment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![
+            chunk.id.0,
+            chunk.index,
+            chunk.source(),
+            space.0,
+            stored.object.as_str(),
+            integer(stored.size),
+            integer(now)
+        ])?;
+    connection
+        .execute("DELETE FROM stale_object WHERE name = ?1", [stored.object.as_str()])
+        .map(drop)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use super::*;
+use crate::database::Options;
+use crate::object_store::FolderStore;
+use crate::space::fixture::space;
+
+struct Fixture {
+    attachments: Attachments,
+    space: SpaceId,
+    folder: tempfile::TempDir,
+}
+
+async fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("node.db");
+    let database = Database::open(&path, Options::default()).expect("opened");
+    let space = space(&database, 1).await;
+    let objects = FolderStore::open(&folder.path().join("objects")).expect("store");
+    Fixture {
+        attachments: Attachments::new(database, Arc::new(objects), Arc::default(), 10 * CHUNK),
+        space,
+        folder,
+    }
+}
+
+const CHUNK_0: Chunk = Chunk {
+    id: AttachmentId([1; 16]),
+    index: 0,
+    source: None,
+};
+
+async fn read(mut reading: Reading) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = reading.next().await.expect("read") {
+        bytes.extend_from_slice(&piece);
+    }
+    bytes
+}
+
+impl Fixture {
+    async fn store(&self, bytes: &[u8]) {
+        let size = bytes.len() as u64;
+        let place = self.attachments.begin(self.space, CHUNK_0, size).await;
+        let Ok(Ok(place)) = place else {
+            panic!("no place");
+        };
+        let stored = self.attachments.store(place, Bytes::copy_from_slice(bytes)).await;
+        assert_eq!(stored, Ok(Entered::New));
+    }
+}
+
+#[tokio::test]
+async fn chunk_is_read_from_any_byte_on() {
+    let fixture = fixture().await;
+    let bytes: Vec<u8> = (0..600_000_u32).map(|n| n as u8).collect();
+    fixture.store(&bytes).await;
+
+    for offset in [0, 1, 262_144, 599_999, 600_000, 700_000] {
+        let reading = fixture.attachments.open(CHUNK_0, offset).await;
+        let reading = reading.expect("read").expect("there");
+        let from = usize::try_from(offset).expect("small").min(bytes.len());
+        assert_eq!(reading.left(), (bytes.len() - from) as u64);
+        assert!(read(reading).await == bytes[from..], "{offset}");
+    }
+}
+
+#[tokio::test]
+async fn chunk_whose_object_is_lost_is_not_there_and_can_be_stored_again() {
+    let fixture = fixture().await;
+    fixture.store(b"sealed").await;
+    let objects = fixture.folder.path().join("objects/attachments");
+    std::fs::remove_dir_all(objects).expect("lost");
+
+    assert!(fixture.attachments.open(CHUNK_0, 0).await.expect("read").is_none());
+    fixture.store(b"sealed").await;
+}
+
+#[tokio::test]
+async fn memory_for_bodies_is_shared() {
+    let fixture = fixture().await;
+    let all: Vec<_> = (0..7).filter_map(|_| fixture.attachments.spare_memory(CHUNK)).collect();
+
+    assert_eq!(all.len(), 7);
+    assert!(fixture.attachments.spare_memory(CHUNK).is_none());
+    assert!(fixture.attachments.spare_memory(UNIT).is_some());
+}

@@ -1,0 +1,392 @@
+//! Which frame about other nodes goes where. No I/O: inputs come as calls, outputs lie in
+//! [`Outputs`].
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use vettid_federation::Event;
+use vettid_wire::home::HomeNode;
+use vettid_wire::id::{MailboxId, NodeId, SpaceId};
+use vettid_wire::limits;
+use vettid_wire::link::federation::{
+    Admitted, FromEnclave, NotAdmitted, Side, ToEnclave,
+};
+use vettid_wire::time::UnixMillis;
+
+use super::peers::Note;
+use crate::mailbox::Post;
+use crate::spool::Lanes;
+
+/// Mailbox questions of the enclave that may be open.
+const QUESTIONS: usize = 512;
+
+/// Searches for homes that may be open.
+const SEARCHES: usize = 256;
+
+/// Refusals noted a second; more are only counted.
+const REFUSALS: u32 = 16;
+
+/// Everything the driver must do next.
+#[derive(Default)]
+pub(super) struct Outputs {
+    /// Frames for the enclave.
+    pub(super) to_enclave: VecDeque<ToEnclave>,
+    /// Commands for the network.
+    pub(super) to_network: VecDeque<ToNetwork>,
+    /// What must be written or read.
+    pub(super) writes: Vec<Write>,
+    /// Peers that the enclave has admitted.
+    pub(super) admitted: u64,
+    /// Peers that it has refused.
+    pub(super) refused: u64,
+}
+
+/// A command for the network.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum ToNetwork {
+    /// The enclaves have accepted each other.
+    Admitted { link: u64, peer: Admitted },
+    /// Close a link without blame: our enclave has ended.
+    Close { link: u64 },
+    /// Have a connection to this node.
+    Dial(HomeNode),
+    /// Look a home record up.
+    Find { search: u64, location: [u8; 32] },
+    /// Carry a message.
+    Frame { link: u64, bytes: Vec<u8> },
+    /// Put a home record into the network, again and again until it expires.
+    Publish {
+        location: [u8; 32],
+        expires: UnixMillis,
+        record: Vec<u8>,
+    },
+    /// The peer is not, or no longer, admitted.
+    Refuse { link: u64, why: NotAdmitted },
+}
+
+/// Something for the database.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Write {
+    /// Note whose mailbox this is.
+    Bind { space: SpaceId, mailbox: MailboxId },
+    /// Store something in a mailbox.
+    Post { request: u64, post: Post },
+    /// Read a page of a mailbox.
+    Page {
+        request: u64,
+        space: SpaceId,
+        behind: u64,
+    },
+    /// Keep a home record.
+    Home {
+        space: SpaceId,
+        location: [u8; 32],
+        expires: UnixMillis,
+        record: Vec<u8>,
+    },
+    /// Note how a peer stands.
+    Peer(Note),
+}
+
+/// The enclave asks more at once than it may.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Flood;
+
+/// Links, searches and questions that are open.
+pub(super) struct Exchange {
+    /// Whether there is a network.
+    has_network: bool,
+    /// Whether there is an enclave.
+    has_enclave: bool,
+    link: u64,
+    links: HashMap<u64, Link>,
+    /// Number of the enclave's question for each search.
+    searches: HashMap<u64, u64>,
+    searched: u64,
+    questions: usize,
+    reachable: Vec<String>,
+    refusals: (Option<Instant>, u32),
+    pub(super) lanes: Lanes,
+    pub(super) outputs: Outputs,
+}
+
+struct Link {
+    peer: Vec<u8>,
+    node: NodeId,
+    side: Side,
+    /// The enclave knows it.
+    is_open: bool,
+}
+
+impl Exchange {
+    pub(super) fn new(has_network: bool, lanes: Lanes) -> Self {
+        Self {
+            has_network,
+            has_enclave: false,
+            link: 0,
+            links: HashMap::new(),
+            searches: HashMap::new(),
+            searched: 0,
+            questions: 0,
+            reachable: Vec::new(),
+            refusals: (None, 0),
+            lanes,
+            outputs: Outputs::default(),
+        }
+    }
+
+    /// A link to the enclave begins.
+    pub(super) fn enclave_up(&mut self) {
+        self.enclave_down();
+        self.has_enclave = true;
+        self.link = self.link.wrapping_add(1);
+        self.lanes.link_up();
+        let addresses = self.reachable.clone();
+        if !addresses.is_empty() {
+            self.outputs.to_enclave.push_back(ToEnclave::Reachable { addresses });
+        }
+        let mut waiting: Vec<u64> = self.links.keys().copied().collect();
+        waiting.sort_unstable();
+        waiting.into_iter().for_each(|link| self.open(link));
+    }
+
+    /// The link to the enclave is gone: so are its sessions and its questions.
+    pub(super) fn enclave_down(&mut self) {
+        self.has_enclave = false;
+        self.lanes.link_down();
+        self.outputs.to_enclave.clear();
+        self.searches.clear();
+        self.questions = 0;
+        let to_network = &mut self.outputs.to_network;
+        self.links.retain(|link, known| {
+            if known.is_open {
+                to_network.push_back(ToNetwork::Close { link: *link });
+            }
+            !known.is_open
+        });
+    }
+
+    /// Takes what the enclave says.
+    pub(super) fn hear_enclave(&mut self, now: Instant, frame: FromEnclave) -> Result<(), Flood> {
+        match frame {
+            FromEnclave::Frame { link, bytes } => {
+                if self.links.contains_key(&link) {
+                    self.outputs.to_network.push_back(ToNetwork::Frame { link, bytes });
+                }
+            }
+            FromEnclave::Admitted { link, peer } => self.admitted(link, peer),
+            FromEnclave::Refused { link, why } => self.refused(now, link, why),
+            FromEnclave::Dial(node) => self.outputs.to_network.push_back(ToNetwork::Dial(node)),
+            FromEnclave::Settled { delivery, outcome } => {
+                self.lanes.settled(now, delivery, outcome);
+            }
+            FromEnclave::Mailbox { space, mailbox } => {
+                self.outputs.writes.push(Write::Bind { space, mailbox });
+            }
+            FromEnclave::MailPut {
+                request,
+                mailbox,
+                delivery,
+                expires,
+                bytes,
+            } => {
+                let post = Post {
+                    mailbox,
+                    delivery,
+                    expires,
+                    bytes,
+                };
+                self.ask(Write::Post { request, post })?;
+            }
+            FromEnclave::MailRead {
+                request,
+                space,
+                behind,
+            } => self.ask(Write::Page {
+                request,
+                space,
+                behind,
+            })?,
+            FromEnclave::PublishHome {
+                space,
+                location,
+                expires,
+                record,
+            } => self.publish(space, location, expires, record),
+            FromEnclave::FindHome { request, location } => self.find(request, location)?,
+            // The link writes these behind their records.
+            FromEnclave::Spool { .. } | FromEnclave::MailDrop { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Takes what happened in the network; gives back what is not about links, searches or peers.
+    pub(super) fn hear_network(&mut self, event: Event) -> Option<Event> {
+        match event {
+            Event::LinkOpen {
+                link,
+                peer,
+                node,
+                side,
+            } => {
+                let known = Link {
+                    peer,
+                    node,
+                    side,
+                    is_open: false,
+                };
+                self.links.insert(link, known);
+                self.open(link);
+            }
+            Event::Frame { link, bytes } => {
+                if self.links.get(&link).is_some_and(|known| known.is_open) {
+                    self.outputs.to_enclave.push_back(ToEnclave::Frame { link, bytes });
+                }
+            }
+            Event::Closed { link } => {
+                if self.links.remove(&link).is_some_and(|known| known.is_open) {
+                    self.outputs.to_enclave.push_back(ToEnclave::Closed { link });
+                }
+            }
+            Event::Homes { request, records } => {
+                if let Some(request) = self.searches.remove(&request) {
+                    let found = records.into_iter().filter(|r| r.len() <= limits::HOME_RECORD);
+                    let records = found.take(limits::HOME_ANSWERS).map(Into::into).collect();
+                    self.outputs
+                        .to_enclave
+                        .push_back(ToEnclave::Homes { request, records });
+                }
+            }
+            Event::Reachable { addresses } => self.reachable(addresses),
+            Event::PeerChange { peer, standing } => {
+                self.outputs
+                    .writes
+                    .push(Write::Peer(Note::changed(peer, standing)));
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Number of the link to the enclave; what is asked over one is not answered over another.
+    pub(super) const fn link(&self) -> u64 {
+        self.link
+    }
+
+    /// Answers a question that the enclave asked over `link`.
+    pub(super) fn answer(&mut self, link: u64, answer: ToEnclave) {
+        if self.has_enclave && self.link == link {
+            self.questions = self.questions.saturating_sub(1);
+            self.outputs.to_enclave.push_back(answer);
+        }
+    }
+
+    /// Tells the enclave of a newer network file.
+    pub(super) fn network_changed(&mut self, signed: Vec<u8>) {
+        if self.has_enclave {
+            self.outputs.to_enclave.push_back(ToEnclave::Network(signed));
+        }
+    }
+
+    fn open(&mut self, link: u64) {
+        let Some(known) = self.links.get_mut(&link).filter(|_| self.has_enclave) else {
+            return;
+        };
+        known.is_open = true;
+        self.outputs.to_enclave.push_back(ToEnclave::Open {
+            link,
+            peer: known.peer.clone(),
+            node: known.node,
+            side: known.side,
+        });
+    }
+
+    fn admitted(&mut self, link: u64, peer: Admitted) {
+        let Some(known) = self.links.get(&link) else {
+            return;
+        };
+        self.outputs.admitted = self.outputs.admitted.saturating_add(1);
+        self.lanes.admitted(peer.node);
+        let note = Note::admitted(known.peer.clone(), peer.clone());
+        self.outputs.writes.push(Write::Peer(note));
+        self.outputs.to_network.push_back(ToNetwork::Admitted { link, peer });
+    }
+
+    fn refused(&mut self, now: Instant, link: u64, why: NotAdmitted) {
+        let Some(known) = self.links.remove(&link) else {
+            return;
+        };
+        self.outputs.to_network.push_back(ToNetwork::Refuse { link, why });
+        if why == NotAdmitted::Replaced {
+            return;
+        }
+        self.outputs.refused = self.outputs.refused.saturating_add(1);
+        let (since, count) = &mut self.refusals;
+        if since.is_none_or(|since| now.saturating_duration_since(since) >= SECOND) {
+            (*since, *count) = (Some(now), 0);
+        }
+        *count = count.saturating_add(1);
+        if *count <= REFUSALS {
+            let note = Note::refused(known.peer, known.node, why);
+            self.outputs.writes.push(Write::Peer(note));
+        }
+    }
+
+    fn publish(&mut self, space: SpaceId, location: [u8; 32], expires: UnixMillis, record: Vec<u8>) {
+        if self.has_network {
+            self.outputs.to_network.push_back(ToNetwork::Publish {
+                location,
+                expires,
+                record: record.clone(),
+            });
+        }
+        self.outputs.writes.push(Write::Home {
+            space,
+            location,
+            expires,
+            record,
+        });
+    }
+
+    fn find(&mut self, request: u64, location: [u8; 32]) -> Result<(), Flood> {
+        if !self.has_network {
+            let records = Vec::new();
+            self.outputs
+                .to_enclave
+                .push_back(ToEnclave::Homes { request, records });
+            return Ok(());
+        }
+        if self.searches.len() >= SEARCHES {
+            return Err(Flood);
+        }
+        self.searched = self.searched.wrapping_add(1);
+        self.searches.insert(self.searched, request);
+        let search = self.searched;
+        self.outputs.to_network.push_back(ToNetwork::Find { search, location });
+        Ok(())
+    }
+
+    fn ask(&mut self, write: Write) -> Result<(), Flood> {
+        if self.questions >= QUESTIONS {
+            return Err(Flood);
+        }
+        self.questions = self.questions.saturating_add(1);
+        self.outputs.writes.push(write);
+        Ok(())
+    }
+
+    fn reachable(&mut self, mut addresses: Vec<String>) {
+        addresses.retain(|address| address.len() <= limits::ADDRESS);
+        addresses.truncate(limits::HOME_ADDRESSES);
+        if self.has_enclave {
+            let addresses = addresses.clone();
+            self.outputs.to_enclave.push_back(ToEnclave::Reachable { addresses });
+        }
+        self.reachable = addresses;
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

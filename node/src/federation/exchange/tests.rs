@@ -1,0 +1,351 @@
+use vettid_federation::event::{Path, Standing};
+use vettid_wire::id::{DeliveryId, LaneId};
+use vettid_wire::link::federation::SpoolOutcome;
+
+use super::*;
+use crate::spool::{Spooled, Step};
+
+const NODE: NodeId = NodeId([1; 32]);
+const PEER: &[u8] = &[2; 38];
+
+struct Fixture {
+    exchange: Exchange,
+    now: Instant,
+}
+
+fn fixture() -> Fixture {
+    let mut exchange = Exchange::new(true, Lanes::new(1));
+    exchange.enclave_up();
+    let now = Instant::now();
+    Fixture { exchange, now }
+}
+
+impl Fixture {
+    fn hear(&mut self, frame: FromEnclave) {
+        let heard = self.exchange.hear_enclave(self.now, frame);
+        assert_eq!(heard, Ok(()));
+    }
+
+    fn event(&mut self, event: Event) {
+        assert!(self.exchange.hear_network(event).is_none());
+    }
+
+    fn open(&mut self, link: u64) {
+        self.event(Event::LinkOpen {
+            link,
+            peer: PEER.to_vec(),
+            node: NODE,
+            side: Side::Initiator,
+        });
+    }
+
+    fn to_enclave(&mut self) -> Vec<ToEnclave> {
+        self.exchange.outputs.to_enclave.drain(..).collect()
+    }
+
+    fn to_network(&mut self) -> Vec<ToNetwork> {
+        self.exchange.outputs.to_network.drain(..).collect()
+    }
+}
+
+fn opened(link: u64) -> ToEnclave {
+    ToEnclave::Open {
+        link,
+        peer: PEER.to_vec(),
+        node: NODE,
+        side: Side::Initiator,
+    }
+}
+
+fn admitted() -> Admitted {
+    Admitted {
+        node: NODE,
+        release: 3,
+        measurement: [4; 144],
+        expires: UnixMillis(5_000),
+    }
+}
+
+#[test]
+fn messages_of_a_link_go_both_ways_until_it_is_closed() {
+    let mut fixture = fixture();
+    fixture.open(1);
+    fixture.event(Event::Frame {
+        link: 1,
+        bytes: vec![1],
+    });
+    fixture.hear(FromEnclave::Frame {
+        link: 1,
+        bytes: vec![2],
+    });
+    fixture.event(Event::Closed { link: 1 });
+    fixture.hear(FromEnclave::Frame {
+        link: 1,
+        bytes: vec![3],
+    });
+
+    let bytes = vec![1];
+    let heard = [
+        opened(1),
+        ToEnclave::Frame { link: 1, bytes },
+        ToEnclave::Closed { link: 1 },
+    ];
+    assert_eq!(fixture.to_enclave(), heard);
+    let bytes = vec![2];
+    assert_eq!(fixture.to_network(), [ToNetwork::Frame { link: 1, bytes }]);
+}
+
+#[test]
+fn messages_for_links_that_were_never_open_go_nowhere() {
+    let mut fixture = fixture();
+    fixture.hear(FromEnclave::Frame {
+        link: 9,
+        bytes: vec![1],
+    });
+    fixture.hear(FromEnclave::Admitted {
+        link: 9,
+        peer: admitted(),
+    });
+    fixture.hear(FromEnclave::Refused {
+        link: 9,
+        why: NotAdmitted::Slow,
+    });
+    fixture.event(Event::Frame {
+        link: 9,
+        bytes: vec![1],
+    });
+
+    assert!(fixture.to_network().is_empty());
+    assert!(fixture.to_enclave().is_empty());
+    assert!(fixture.exchange.outputs.writes.is_empty());
+}
+
+#[test]
+fn admission_is_told_to_the_network_written_down_and_wakes_lanes() {
+    let mut fixture = fixture();
+    let (lane, delivery) = (LaneId([1; 16]), DeliveryId([2; 16]));
+    let spooled = Spooled {
+        number: 1,
+        delivery,
+        bytes: bytes::Bytes::new(),
+    };
+    let lanes = &mut fixture.exchange.lanes;
+    lanes.stored(fixture.now, lane, spooled.clone());
+    assert_eq!(lanes.step(), Some(Step::Offer(lane, spooled)));
+    fixture.hear(FromEnclave::Settled {
+        delivery,
+        outcome: SpoolOutcome::Later { node: Some(NODE) },
+    });
+    assert_eq!(fixture.exchange.lanes.step(), None);
+    fixture.open(1);
+
+    fixture.hear(FromEnclave::Admitted {
+        link: 1,
+        peer: admitted(),
+    });
+
+    let (link, peer) = (1, admitted());
+    assert_eq!(fixture.to_network(), [ToNetwork::Admitted { link, peer }]);
+    let note = Note::admitted(PEER.to_vec(), admitted());
+    assert_eq!(fixture.exchange.outputs.writes, [Write::Peer(note)]);
+    assert!(matches!(fixture.exchange.lanes.step(), Some(Step::Load(_))));
+}
+
+#[test]
+fn refused_link_is_closed_and_its_reason_written_down_unless_it_was_replaced() {
+    let mut fixture = fixture();
+    fixture.open(1);
+    fixture.open(2);
+    let refuse = |link, why| FromEnclave::Refused { link, why };
+    fixture.hear(refuse(1, NotAdmitted::Measurement));
+    fixture.hear(refuse(2, NotAdmitted::Replaced));
+    // Twice is once.
+    fixture.hear(refuse(1, NotAdmitted::Measurement));
+
+    let refused = |link, why| ToNetwork::Refuse { link, why };
+    assert_eq!(
+        fixture.to_network(),
+        [
+            refused(1, NotAdmitted::Measurement),
+            refused(2, NotAdmitted::Replaced)
+        ]
+    );
+    let note = Note::refused(PEER.to_vec(), NODE, NotAdmitted::Measurement);
+    assert_eq!(fixture.exchange.outputs.writes, [Write::Peer(note)]);
+}
+
+#[test]
+fn flood_of_refused_peers_is_counted_and_not_written() {
+    let mut fixture = fixture();
+    for link in 1..=1_000 {
+        fixture.open(link);
+        fixture.hear(FromEnclave::Refused {
+            link,
+            why: NotAdmitted::Evidence,
+        });
+    }
+
+    assert_eq!(fixture.exchange.outputs.writes.len(), 16);
+    assert_eq!(fixture.exchange.outputs.refused, 1_000);
+}
+
+#[test]
+fn new_enclave_hears_of_links_that_wait_and_of_its_addresses_and_old_links_are_closed() {
+    let mut fixture = fixture();
+    fixture.open(1);
+    let addresses = vec!["/ip4/192.0.2.1/tcp/1".to_owned()];
+    fixture.event(Event::Reachable {
+        addresses: addresses.clone(),
+    });
+    fixture.exchange.enclave_down();
+    fixture.open(2);
+    assert!(fixture.to_enclave().is_empty());
+    assert_eq!(fixture.to_network(), [ToNetwork::Close { link: 1 }]);
+
+    fixture.exchange.enclave_up();
+
+    assert_eq!(
+        fixture.to_enclave(),
+        [ToEnclave::Reachable { addresses }, opened(2)]
+    );
+}
+
+#[test]
+fn searches_are_answered_by_their_own_numbers_and_never_twice() {
+    let mut fixture = fixture();
+    let find = |request| FromEnclave::FindHome {
+        request,
+        location: [1; 32],
+    };
+    fixture.hear(find(70));
+    fixture.hear(find(70));
+    let searches: Vec<u64> = fixture
+        .to_network()
+        .iter()
+        .map(|command| match command {
+            ToNetwork::Find { search, .. } => *search,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let found = |request| Event::Homes {
+        request,
+        records: vec![vec![1], vec![0; limits::HOME_RECORD + 1]],
+    };
+    fixture.event(found(searches[1]));
+    fixture.event(found(searches[1]));
+
+    let records = vec![vec![1].into()];
+    let homes = ToEnclave::Homes {
+        request: 70,
+        records,
+    };
+    assert_eq!(fixture.to_enclave(), [homes]);
+}
+
+#[test]
+fn without_a_network_a_search_finds_nothing_at_once() {
+    let mut exchange = Exchange::new(false, Lanes::new(1));
+    exchange.enclave_up();
+    let find = FromEnclave::FindHome {
+        request: 3,
+        location: [1; 32],
+    };
+    assert_eq!(exchange.hear_enclave(Instant::now(), find), Ok(()));
+
+    let homes = ToEnclave::Homes {
+        request: 3,
+        records: vec![],
+    };
+    assert_eq!(exchange.outputs.to_enclave, [homes]);
+}
+
+#[test]
+fn enclave_that_asks_without_end_is_a_flood() {
+    let mut fixture = fixture();
+    let read = |request| FromEnclave::MailRead {
+        request,
+        space: SpaceId([1; 16]),
+        behind: 0,
+    };
+    for request in 0..QUESTIONS as u64 {
+        fixture.hear(read(request));
+    }
+    let exchange = &mut fixture.exchange;
+    assert_eq!(exchange.hear_enclave(fixture.now, read(0)), Err(Flood));
+
+    let items = vec![];
+    exchange.answer(exchange.link(), ToEnclave::MailPage { request: 0, items });
+    assert_eq!(exchange.hear_enclave(fixture.now, read(0)), Ok(()));
+    for request in 0..SEARCHES as u64 {
+        let location = [0; 32];
+        let find = FromEnclave::FindHome { request, location };
+        assert_eq!(exchange.hear_enclave(fixture.now, find), Ok(()));
+    }
+    let find = FromEnclave::FindHome {
+        request: 0,
+        location: [0; 32],
+    };
+    assert_eq!(exchange.hear_enclave(fixture.now, find), Err(Flood));
+}
+
+#[test]
+fn answer_to_an_ended_enclave_is_not_given_to_the_next() {
+    let mut fixture = fixture();
+    let link = fixture.exchange.link();
+    fixture.exchange.enclave_up();
+
+    let items = vec![];
+    fixture
+        .exchange
+        .answer(link, ToEnclave::MailPage { request: 1, items });
+
+    assert!(fixture.to_enclave().is_empty());
+}
+
+#[test]
+fn addresses_are_bounded_before_the_enclave_hears_them() {
+    let mut fixture = fixture();
+    let mut addresses = vec!["/a".repeat(limits::ADDRESS)];
+    addresses.extend((0..20).map(|number| format!("/dns/h/tcp/{number}")));
+    fixture.event(Event::Reachable { addresses });
+
+    let heard = fixture.to_enclave();
+    let [ToEnclave::Reachable { addresses }] = &heard[..] else {
+        panic!("{heard:?}");
+    };
+    assert_eq!(addresses.len(), limits::HOME_ADDRESSES);
+    assert_eq!(addresses[0], "/dns/h/tcp/0");
+}
+
+#[test]
+fn home_is_published_and_kept_and_only_kept_without_a_network() {
+    for has_network in [true, false] {
+        let mut exchange = Exchange::new(has_network, Lanes::new(1));
+        exchange.enclave_up();
+        let publish = FromEnclave::PublishHome {
+            space: SpaceId([1; 16]),
+            location: [2; 32],
+            expires: UnixMillis(3),
+            record: vec![4],
+        };
+        assert_eq!(exchange.hear_enclave(Instant::now(), publish), Ok(()));
+
+        assert_eq!(exchange.outputs.to_network.len(), usize::from(has_network));
+        assert!(matches!(exchange.outputs.writes[..], [Write::Home { .. }]));
+    }
+}
+
+#[test]
+fn changes_of_peers_are_written_down() {
+    let mut fixture = fixture();
+    let standing = Standing::Connected {
+        path: Path::Relayed,
+    };
+    fixture.event(Event::PeerChange {
+        peer: PEER.to_vec(),
+        standing,
+    });
+
+    let note = Note::changed(PEER.to_vec(), standing);
+    assert_eq!(fixture.exchange.outputs.writes, [Write::Peer(note)]);
+}

@@ -1,0 +1,80 @@
+//! Starting the part that meets other nodes.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use vettid_federation::metrics::Metrics;
+
+use super::failure::blame;
+use super::{Ground, StartError};
+use crate::attachment::Attachments;
+use crate::config::Config;
+use crate::federation::{
+    Driver, DriverParts, LINK_REPORTS, LinkReport, Network, is_wanted, known_peers,
+};
+use crate::folder::NodeFolder;
+use crate::shutdown::Stopper;
+
+/// The part that meets other nodes, running; also without others it keeps mail.
+pub(super) struct Peering {
+    /// PeerId of this host, if it is in a network.
+    pub(super) peer: Option<Vec<u8>>,
+    /// Chunks of attachments, here and at other nodes.
+    pub(super) attachments: Attachments,
+    /// What the network counts.
+    pub(super) metrics: Option<Metrics>,
+    /// Takes what the link to the enclave tells.
+    pub(super) reports: mpsc::Sender<LinkReport>,
+    /// Ends after the link.
+    pub(super) task: (Stopper, JoinHandle<()>),
+}
+
+impl Ground {
+    /// Joins the network, if there is one to join, and carries frames from then on.
+    pub(super) async fn start_peering(
+        &self,
+        folder: &NodeFolder,
+        config: &Config,
+    ) -> Result<Peering, StartError> {
+        let network = self.join_network(folder, config).await?;
+        let handle = network.as_ref().map(|network| network.handle().clone());
+        let quota = config.objects.attachments_mib.saturating_mul(1024 * 1024);
+        let (database, objects) = (self.database.clone(), Arc::clone(&self.objects));
+        let attachments = Attachments::new(database, objects, Arc::clone(&self.metrics), quota)
+            .with_remote(handle.clone());
+        let parts = DriverParts {
+            database: self.database.clone(),
+            metrics: Arc::clone(&self.metrics),
+            network,
+            file: self.network.clone(),
+            attachments: attachments.clone(),
+        };
+        let (reports, heard) = mpsc::channel(LINK_REPORTS);
+        let (stopper, stop) = Stopper::new();
+        let driver = tokio::spawn(Driver::new(parts, heard).run(stop));
+        Ok(Peering {
+            peer: handle.as_ref().map(|handle| handle.peer().to_vec()),
+            metrics: handle.map(|handle| handle.metrics().clone()),
+            attachments,
+            reports,
+            task: (stopper, driver),
+        })
+    }
+
+    async fn join_network(
+        &self,
+        folder: &NodeFolder,
+        config: &Config,
+    ) -> Result<Option<Network>, StartError> {
+        let file = self.network.current();
+        if !is_wanted(&config.federation, &file) {
+            return Ok(None);
+        }
+        let known = known_peers(&self.database).await;
+        Network::join(&config.federation, &file, &folder.host_key(), known)
+            .await
+            .map(Some)
+            .map_err(blame("the network of nodes"))
+    }
+}

@@ -1,0 +1,69 @@
+//! One lane: how far it is and whether it rests.
+
+use std::time::Instant;
+
+use vettid_wire::id::NodeId;
+
+/// Deliveries under way of a lane that begins: a peer that takes none holds no more than these.
+const FIRST_WINDOW: usize = 4;
+
+/// What is known of a lane; its deliveries lie in the table.
+pub(super) struct Lane {
+    /// Newest delivery that is stored.
+    pub(super) newest: u64,
+    /// Everything up to this was offered in this round.
+    pub(super) offered: u64,
+    pub(super) under_way: usize,
+    pub(super) window: usize,
+    pub(super) failures: u32,
+    /// One came back for later: the round ends when all have.
+    pub(super) put_off: bool,
+    /// The node that is missing was admitted before the round ended.
+    pub(super) woken: bool,
+    /// Missing node.
+    pub(super) node: Option<NodeId>,
+    pub(super) state: State,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum State {
+    /// Nothing to offer, or no room for more.
+    Idle,
+    /// In `turn`.
+    Queued,
+    /// Being read.
+    Loading,
+    /// Until then, or until its node is admitted.
+    Resting(Instant),
+}
+
+impl Lane {
+    pub(super) const fn new() -> Self {
+        Self {
+            newest: 0,
+            offered: 0,
+            under_way: 0,
+            window: FIRST_WINDOW,
+            failures: 0,
+            put_off: false,
+            woken: false,
+            node: None,
+            state: State::Idle,
+        }
+    }
+
+    /// Forgets the round; how often it failed is kept.
+    pub(super) const fn begin_anew(&mut self) {
+        self.offered = 0;
+        self.under_way = 0;
+        self.window = FIRST_WINDOW;
+        self.put_off = false;
+        self.woken = false;
+        self.state = State::Idle;
+        // `node` stays for a lane that rests; a link that ends clears what waits for it.
+    }
+
+    pub(super) const fn room(&self) -> usize {
+        self.window.saturating_sub(self.under_way)
+    }
+}

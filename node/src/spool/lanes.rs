@@ -1,0 +1,363 @@
+//! What is offered to the enclave when. No I/O: inputs come as calls, outputs are [`Step`]s.
+//!
+//! Each lane offers its deliveries in their order, a few at first and up to
+//! [`limits::LANE_WINDOW`] at a time once the peer takes them. After one comes back for later the
+//! lane offers nothing more, waits until the rest has come back too, rests, and begins anew with
+//! its oldest. Lanes take turns, so that none waits for another's peer.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use vettid_wire::id::{DeliveryId, LaneId, NodeId};
+use vettid_wire::limits;
+use vettid_wire::link::federation::SpoolOutcome;
+
+use super::jitter::Jitter;
+use super::lane::{Lane, State};
+use super::rows::Spooled;
+
+/// Lanes followed at once; others wait in the table until there is room.
+pub(crate) const LANES: usize = 65_536;
+
+/// Deliveries of all lanes under way at once.
+const UNDER_WAY: usize = 8_192;
+
+/// Reads of the table at once.
+const LOADS: usize = 4;
+
+/// A delivery that was offered and is not settled by then counts as put off.
+const UNSETTLED: Duration = Duration::from_secs(90);
+
+/// What must be done next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    /// Offer this to the enclave.
+    Offer(LaneId, Spooled),
+    /// Read deliveries of a lane and give them to [`Lanes::loaded`].
+    Load(Load),
+    /// Remove this from the table.
+    Forget(DeliveryId),
+}
+
+/// A read of the table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Load {
+    pub(crate) lane: LaneId,
+    /// Deliveries behind this number.
+    pub(crate) behind: u64,
+    /// At most so many.
+    pub(crate) count: usize,
+    /// Newest of the lane when it was asked.
+    newest: u64,
+    /// Link to the enclave that it is for.
+    link: u64,
+}
+
+/// Every lane with something waiting.
+pub(crate) struct Lanes {
+    lanes: HashMap<LaneId, Lane>,
+    /// Lanes with something to offer.
+    turn: VecDeque<LaneId>,
+    /// Deliveries under way, and when they are put off.
+    under_way: HashMap<DeliveryId, (LaneId, Instant)>,
+    /// When deliveries under way are put off, in the order of their offers.
+    overdue: VecDeque<(Instant, DeliveryId)>,
+    /// When lanes have rested.
+    rested: BTreeSet<(Instant, LaneId)>,
+    /// Lanes that a node's admission wakes.
+    wanting: HashMap<NodeId, BTreeSet<LaneId>>,
+    jitter: Jitter,
+    loads: usize,
+    link: Option<u64>,
+    links: u64,
+    steps: VecDeque<Step>,
+}
+
+impl Lanes {
+    /// No lanes yet; `seed` makes this node's pauses differ from others'.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            lanes: HashMap::new(),
+            turn: VecDeque::new(),
+            under_way: HashMap::new(),
+            overdue: VecDeque::new(),
+            rested: BTreeSet::new(),
+            wanting: HashMap::new(),
+            jitter: Jitter::new(seed),
+            loads: 0,
+            link: None,
+            links: 0,
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// A link to the enclave begins: everything is offered anew.
+    pub(crate) fn link_up(&mut self) {
+        self.link_down();
+        self.links = self.links.wrapping_add(1);
+        self.link = Some(self.links);
+        let mut ids: Vec<_> = self.lanes.keys().copied().collect();
+        ids.sort_unstable();
+        self.turn.extend(ids);
+        self.lanes.values_mut().for_each(|lane| lane.state = State::Queued);
+    }
+
+    /// The link is gone, and with it everything that was under way.
+    pub(crate) fn link_down(&mut self) {
+        self.link = None;
+        self.loads = 0;
+        self.turn.clear();
+        self.under_way.clear();
+        self.overdue.clear();
+        self.rested.clear();
+        self.wanting.clear();
+        self.steps.retain(|step| matches!(step, Step::Forget(_)));
+        self.lanes.values_mut().for_each(Lane::begin_anew);
+    }
+
+    /// The table has deliveries of this lane, up to `newest`. False when there is no room for it.
+    pub(crate) fn know(&mut self, id: LaneId, newest: u64) -> bool {
+        if self.lanes.len() >= LANES && !self.lanes.contains_key(&id) {
+            return false;
+        }
+        let lane = self.lanes.entry(id).or_insert_with(Lane::new);
+        lane.newest = lane.newest.max(newest);
+        self.queue_if_due(id);
+        true
+    }
+
+    /// A delivery became durable.
+    pub(crate) fn stored(&mut self, now: Instant, id: LaneId, spooled: Spooled) {
+        if self.lanes.len() >= LANES && !self.lanes.contains_key(&id) {
+            return;
+        }
+        let number = spooled.number;
+        let has_link = self.link.is_some();
+        let busy = self.under_way.len() >= UNDER_WAY;
+        let lane = self.lanes.entry(id).or_insert_with(Lane::new);
+        let is_next = lane.offered >= lane.newest && lane.state == State::Idle && !lane.put_off;
+        lane.newest = lane.newest.max(number);
+        if has_link && is_next && !busy && lane.room() > 0 {
+            self.offer(now, id, spooled);
+        } else {
+            self.queue_if_due(id);
+        }
+    }
+
+    /// What was read for a [`Step::Load`], and whether the lane has no more; nothing if it failed.
+    pub(crate) fn loaded(&mut self, now: Instant, load: Load, read: Option<(Vec<Spooled>, bool)>) {
+        if self.link != Some(load.link) {
+            return;
+        }
+        self.loads = self.loads.saturating_sub(1);
+        let Some(lane) = self.lanes.get_mut(&load.lane) else {
+            return;
+        };
+        lane.state = State::Idle;
+        let Some((rows, all)) = read.filter(|_| !lane.put_off) else {
+            lane.put_off = true;
+            return self.end_round(now, load.lane);
+        };
+        for spooled in rows {
+            self.offer(now, load.lane, spooled);
+        }
+        if let Some(lane) = self.lanes.get_mut(&load.lane).filter(|_| all) {
+            lane.offered = lane.offered.max(load.newest);
+        }
+        self.queue_if_due(load.lane);
+        self.leave_if_done(load.lane);
+    }
+
+    /// What the enclave says of a delivery.
+    pub(crate) fn settled(&mut self, now: Instant, delivery: DeliveryId, outcome: SpoolOutcome) {
+        if outcome == SpoolOutcome::Done {
+            self.steps.push_back(Step::Forget(delivery));
+        }
+        let Some((id, _)) = self.under_way.remove(&delivery) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        lane.under_way = lane.under_way.saturating_sub(1);
+        match outcome {
+            SpoolOutcome::Done => {
+                lane.failures = 0;
+                lane.window = lane.window.saturating_mul(2).min(limits::LANE_WINDOW);
+            }
+            SpoolOutcome::Later { node } => {
+                lane.put_off = true;
+                if let Some(node) = node {
+                    self.want(id, node);
+                }
+            }
+        }
+        self.end_round(now, id);
+        self.queue_if_due(id);
+        self.leave_if_done(id);
+    }
+
+    /// A node was admitted: what waits for it need not rest.
+    pub(crate) fn admitted(&mut self, node: NodeId) {
+        for id in self.wanting.remove(&node).unwrap_or_default() {
+            let Some(lane) = self.lanes.get_mut(&id) else {
+                continue;
+            };
+            lane.node = None;
+            if let State::Resting(until) = lane.state {
+                self.rested.remove(&(until, id));
+                lane.state = State::Idle;
+                self.queue_if_due(id);
+            } else {
+                lane.woken = lane.put_off;
+            }
+        }
+    }
+
+    /// Ends rests and puts off what was not settled in time.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        while let Some(&(deadline, delivery)) = self.overdue.front() {
+            let waits = |(_, until): &(LaneId, Instant)| *until == deadline;
+            let settled = !self.under_way.get(&delivery).is_some_and(waits);
+            if !settled && deadline > now {
+                break;
+            }
+            self.overdue.pop_front();
+            if !settled {
+                self.settled(now, delivery, SpoolOutcome::Later { node: None });
+            }
+        }
+        while let Some(&(until, id)) = self.rested.first().filter(|(until, _)| *until <= now) {
+            self.rested.remove(&(until, id));
+            self.unwant(id);
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.state = State::Idle;
+            }
+            self.queue_if_due(id);
+        }
+    }
+
+    /// The next thing to do, if there is one now.
+    pub(crate) fn step(&mut self) -> Option<Step> {
+        if let Some(step) = self.steps.pop_front() {
+            return Some(step);
+        }
+        let link = self.link?;
+        while self.loads < LOADS && self.under_way.len() < UNDER_WAY {
+            let id = self.turn.pop_front()?;
+            let Some(lane) = self.lanes.get_mut(&id).filter(|l| l.state == State::Queued) else {
+                continue;
+            };
+            lane.state = State::Loading;
+            self.loads = self.loads.saturating_add(1);
+            return Some(Step::Load(Load {
+                lane: id,
+                behind: lane.offered,
+                count: lane.room().max(1),
+                newest: lane.newest,
+                link,
+            }));
+        }
+        None
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub(crate) fn next_tick(&self) -> Option<Instant> {
+        let rested = self.rested.first().map(|(until, _)| *until);
+        let overdue = self.overdue.front().map(|(deadline, _)| *deadline);
+        rested.into_iter().chain(overdue).min()
+    }
+
+    /// Lanes with something waiting.
+    pub(crate) fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    fn offer(&mut self, now: Instant, id: LaneId, spooled: Spooled) {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        lane.offered = lane.offered.max(spooled.number);
+        let deadline = now.checked_add(UNSETTLED).unwrap_or(now);
+        // One that is under way already stays so: its id was used twice.
+        if let Entry::Vacant(place) = self.under_way.entry(spooled.delivery) {
+            place.insert((id, deadline));
+            lane.under_way = lane.under_way.saturating_add(1);
+            self.overdue.push_back((deadline, spooled.delivery));
+            self.steps.push_back(Step::Offer(id, spooled));
+        }
+    }
+
+    /// Queues a lane that has something to offer and enough room for it.
+    fn queue_if_due(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id).filter(|_| self.link.is_some()) else {
+            return;
+        };
+        let half_free = lane.under_way <= lane.window / 2;
+        if lane.state == State::Idle && !lane.put_off && lane.offered < lane.newest && half_free {
+            lane.state = State::Queued;
+            self.turn.push_back(id);
+        }
+    }
+
+    /// Lets a lane rest once everything of a round that was put off has come back.
+    fn end_round(&mut self, now: Instant, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        let comes_back = lane.under_way > 0 || lane.state == State::Loading;
+        if !lane.put_off || comes_back {
+            return;
+        }
+        let failures = lane.failures.saturating_add(1);
+        let woken = lane.woken;
+        let pause = self.jitter.pause(failures);
+        lane.begin_anew();
+        lane.failures = failures;
+        if woken {
+            self.queue_if_due(id);
+            return;
+        }
+        let until = now.checked_add(pause).unwrap_or(now);
+        lane.state = State::Resting(until);
+        self.rested.insert((until, id));
+    }
+
+    /// Drops a lane that has nothing left.
+    fn leave_if_done(&mut self, id: LaneId) {
+        let done = |lane: &Lane| {
+            lane.under_way == 0
+                && lane.state == State::Idle
+                && !lane.put_off
+                && lane.offered >= lane.newest
+        };
+        if self.lanes.get(&id).is_some_and(done) {
+            self.unwant(id);
+            self.lanes.remove(&id);
+        }
+    }
+
+    fn want(&mut self, id: LaneId, node: NodeId) {
+        self.unwant(id);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.node = Some(node);
+            self.wanting.entry(node).or_default().insert(id);
+        }
+    }
+
+    fn unwant(&mut self, id: LaneId) {
+        let Some(node) = self.lanes.get_mut(&id).and_then(|lane| lane.node.take()) else {
+            return;
+        };
+        if let Some(lanes) = self.wanting.get_mut(&node) {
+            lanes.remove(&id);
+            if lanes.is_empty() {
+                self.wanting.remove(&node);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+use bytes::Bytes;
+
+use super::*;
+
+const NODE: NodeId = NodeId([1; 32]);
+const OTHER: NodeId = NodeId([2; 32]);
+const LATER: SpoolOutcome = SpoolOutcome::Later { node: None };
+const NO_SESSION: SpoolOutcome = SpoolOutcome::Later { node: Some(NODE) };
+
+fn lane(number: u64) -> LaneId {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&number.to_be_bytes());
+    LaneId(id)
+}
+
+fn delivery(number: u64) -> DeliveryId {
+    DeliveryId(lane(number).0)
+}
+
+/// The table, the enclave and the time that lanes work with.
+struct World {
+    lanes: Lanes,
+    now: Instant,
+    rows: BTreeSet<(LaneId, u64)>,
+    stored: u64,
+    offered: Vec<u64>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut lanes = Lanes::new(seed);
+        lanes.link_up();
+        Self {
+            lanes,
+            now: Instant::now(),
+            rows: BTreeSet::new(),
+            stored: 0,
+            offered: Vec::new(),
+        }
+    }
+
+    fn spooled(number: u64) -> Spooled {
+        Spooled {
+            number,
+            delivery: delivery(number),
+            bytes: Bytes::from_static(b"sealed"),
+        }
+    }
+
+    /// Stores the next delivery of a lane; its number.
+    fn store(&mut self, lane: LaneId) -> u64 {
+        self.stored += 1;
+        self.rows.insert((lane, self.stored));
+        self.lanes.stored(self.now, lane, Self::spooled(self.stored));
+        self.stored
+    }
+
+    /// Does all that can be done now; what was offered.
+    fn run(&mut self) -> Vec<u64> {
+        let before = self.offered.len();
+        while let Some(step) = self.lanes.step() {
+            match step {
+                Step::Offer(_, spooled) => self.offered.push(spooled.number),
+                Step::Forget(id) => self.rows.retain(|(_, number)| delivery(*number) != id),
+                Step::Load(load) => {
+                    let rows = self.rows.iter();
+                    let rows: Vec<_> = rows
+                        .filter(|(lane, number)| *lane == load.lane && *number > load.behind)
+                        .take(load.count)
+                        .map(|(_, number)| Self::spooled(*number))
+                        .collect();
+                    let all = rows.len() < load.count;
+                    self.lanes.loaded(self.now, load, Some((rows, all)));
+                }
+            }
+        }
+        self.offered[before..].to_vec()
+    }
+
+    fn settle(&mut self, number: u64, outcome: SpoolOutcome) {
+        self.lanes.settled(self.now, delivery(number), outcome);
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.lanes.tick(self.now);
+    }
+}
+
+#[test]
+fn delivery_is_offered_at_once_and_forgotten_when_done() {
+    let mut world = World::new(1);
+    let first = world.store(lane(1));
+    assert_eq!(world.run(), [first]);
+
+    world.settle(first, SpoolOutcome::Done);
+
+    world.run();
+    assert!(world.rows.is_empty());
+    assert_eq!(world.lanes.len(), 0);
+}
+
+#[test]
+fn window_opens_as_a_peer_takes_deliveries_and_order_is_kept() {
+    let mut world = World::new(1);
+    let all: Vec<u64> = (0..100).map(|_| world.store(lane(1))).collect();
+    let mut widest = 0;
+    let mut under_way = world.run();
+    assert_eq!(under_way.len(), 4);
+    while let Some(number) = under_way.first().copied() {
+        widest = widest.max(under_way.len());
+        under_way.remove(0);
+        world.settle(number, SpoolOutcome::Done);
+        under_way.extend(world.run());
+    }
+
+    assert_eq!(world.offered, all);
+    assert!(widest > 16 && widest <= limits::LANE_WINDOW, "{widest}");
+}
+
+#[test]
+fn lane_that_is_put_off_waits_for_the_rest_then_rests_and_begins_with_its_oldest() {
+    let mut world = World::new(1);
+    for _ in 0..8 {
+        world.store(lane(1));
+    }
+    assert_eq!(world.run(), [1, 2, 3, 4]);
+
+    world.settle(2, LATER);
+    world.settle(1, SpoolOutcome::Done);
+    world.settle(4, SpoolOutcome::Done);
+    assert!(world.run().is_empty(), "one is still under way");
+    world.settle(3, LATER);
+    assert!(world.run().is_empty(), "the lane rests");
+    world.pass(Duration::from_millis(250));
+
+    assert_eq!(world.run(), [2, 3, 5, 6]);
+}
+
+#[test]
+fn admission_of_the_missing_node_wakes_its_lanes_and_no_others() {
+    let mut world = World::new(1);
+    for number in 1..=3 {
+        world.store(lane(number));
+    }
+    world.run();
+    world.settle(1, NO_SESSION);
+    world.settle(2, SpoolOutcome::Later { node: Some(OTHER) });
+    world.settle(3, LATER);
+
+    world.lanes.admitted(NODE);
+
+    assert_eq!(world.run(), [1]);
+}
+
+#[test]
+fn admission_while_the_rest_of_a_round_is_under_way_is_not_missed() {
+    let mut world = World::new(1);
+    let (first, second) = (world.store(lane(1)), world.store(lane(1)));
+    world.run();
+    world.settle(first, NO_SESSION);
+
+    world.lanes.admitted(NODE);
+    world.settle(second, NO_SESSION);
+
+    assert_eq!(world.run(), [first, second]);
+}
+
+#[test]
+fn pauses_grow_and_a_success_makes_them_short_again() {
+    let mut world = World::new(7);
+    let first = world.store(lane(1));
+    world.run();
+    for _ in 0..30 {
+        world.settle(first, LATER);
+        world.pass(Duration::from_millis(limits::RETRY_LATER));
+        assert_eq!(world.run(), [first]);
+    }
+    world.settle(first, SpoolOutcome::Done);
+    let second = world.store(lane(1));
+    world.run();
+    world.settle(second, LATER);
+    world.pass(Duration::from_millis(limits::RETRY_FIRST));
+
+    assert_eq!(world.run(), [second]);
+}
+
+#[test]
+fn thousand_lanes_of_a_silent_peer_delay_no_other() {
+    let mut world = World::new(1);
+    for number in 0..1_000 {
+        for _ in 0..10 {
+            world.store(lane(number));
+        }
+    }
+    world.run();
+    let other = world.store(lane(5_000));
+
+    assert_eq!(world.run(), [other]);
+}
+
+#[test]
+fn what_is_never_settled_is_put_off_and_offered_again() {
+    let mut world = World::new(1);
+    let first = world.store(lane(1));
+    world.run();
+    world.pass(UNSETTLED);
+    world.pass(Duration::from_millis(250));
+    assert_eq!(world.run(), [first]);
+
+    // An answer that comes late still counts.
+    world.settle(first, SpoolOutcome::Done);
+    world.run();
+    assert!(world.rows.is_empty());
+}
+
+#[test]
+fn everything_is_offered_anew_over_a_new_link() {
+    let mut world = World::new(1);
+    let (first, second) = (world.store(lane(1)), world.store(lane(2)));
+    world.run();
+    world.settle(second, LATER);
+
+    world.lanes.link_down();
+    assert!(world.run().is_empty());
+    world.lanes.link_up();
+
+    assert_eq!(world.run(), [first, second]);
+    // What the old link had asked for is not mistaken.
+    world.settle(first, SpoolOutcome::Done);
+    world.settle(second, SpoolOutcome::Done);
+    world.run();
+    assert_eq!(world.lanes.len(), 0);
+}
+
+#[test]
+fn lanes_of_an_earlier_run_are_offered_from_the_table() {
+    let mut world = World::new(1);
+    for number in 1..=6 {
+        world.rows.insert((lane(1), number));
+    }
+    world.stored = 6;
+    assert!(world.lanes.know(lane(1), 6));
+
+    assert_eq!(world.run(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn table_that_cannot_be_read_is_asked_again_after_a_pause() {
+    let mut world = World::new(1);
+    world.rows.insert((lane(1), 1));
+    world.lanes.know(lane(1), 1);
+    let Some(Step::Load(load)) = world.lanes.step() else {
+        panic!("not asked for");
+    };
+    world.lanes.loaded(world.now, load, None);
+    assert!(world.run().is_empty());
+    world.pass(Duration::from_millis(250));
+
+    assert_eq!(world.run(), [1]);
+}
+
+#[test]
+fn expired_or_removed_deliveries_leave_no_lane_behind() {
+    let mut world = World::new(1);
+    world.lanes.know(lane(1), 9);
+
+    assert!(world.run().is_empty());
+    assert_eq!(world.lanes.len(), 0);
+}
+
+#[test]
+fn lanes_beyond_the_bound_wait_in_the_table() {
+    let mut lanes = Lanes::new(1);
+    for number in 0..LANES as u64 {
+        assert!(lanes.know(lane(number), 1));
+    }
+
+    assert!(!lanes.know(lane(u64::MAX), 1));
+    assert!(lanes.know(lane(0), 2));
+    assert_eq!(lanes.len(), LANES);
+}
+
+/// Whatever happens, every delivery is done exactly once in the end and each lane keeps its order
+/// among those that are done at their first offer of a round.
+#[test]
+fn every_delivery_is_done_in_the_end_whatever_peers_answer() {
+    for seed in 0..200 {
+        let mut world = World::new(seed);
+        let mut dice = seed;
+        let mut roll = |sides: u64| {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+            (dice >> 33) % sides
+        };
+        let mut under_way: Vec<u64> = Vec::new();
+        for round in 0..400 {
+            if round < 200 {
+                world.store(lane(roll(5)));
+            }
+            under_way.extend(world.run());
+            match roll(12) {
+                0 => world.lanes.admitted(NODE),
+                1 if round < 300 => {
+                    world.lanes.link_down();
+                    world.lanes.link_up();
+                    under_way.clear();
+                }
+                2 => world.pass(Duration::from_millis(roll(400_000))),
+                _ => {}
+            }
+            if under_way.is_empty() {
+                continue;
+            }
+            let at = usize::try_from(roll(under_way.len() as u64)).expect("small");
+            let number = under_way.remove(at);
+            let outcome = match roll(6) {
+                0 if round < 300 => LATER,
+                1 if round < 300 => NO_SESSION,
+                _ => SpoolOutcome::Done,
+            };
+            world.settle(number, outcome);
+        }
+        for _ in 0..400 {
+            under_way.extend(world.run());
+            for number in under_way.drain(..) {
+                world.settle(number, SpoolOutcome::Done);
+            }
+            world.pass(Duration::from_millis(limits::RETRY_LATER));
+        }
+
+        assert!(world.rows.is_empty(), "seed {seed}: {:?}", world.rows);
+        assert_eq!(world.lanes.len(), 0, "seed {seed}");
+    }
+}

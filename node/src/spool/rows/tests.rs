@@ -1,0 +1,159 @@
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::database::Options;
+use crate::space::fixture::{append, space};
+
+const LANE: LaneId = LaneId([1; 16]);
+const NOW: UnixMillis = UnixMillis(1_000);
+
+struct Fixture {
+    database: Database,
+    spool: SpoolRows,
+    space: SpaceId,
+    folder: tempfile::TempDir,
+}
+
+async fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("node.db");
+    let database = Database::open(&path, Options::default()).expect("opened");
+    let space = space(&database, 1).await;
+    Fixture {
+        spool: SpoolRows::new(database.clone()),
+        database,
+        space,
+        folder,
+    }
+}
+
+impl Fixture {
+    fn delivery(&self, number: u8) -> Keep {
+        Keep {
+            space: self.space,
+            after: 0,
+            lane: LANE,
+            delivery: DeliveryId([number; 16]),
+            expires: UnixMillis(2_000),
+            bytes: Bytes::from(vec![number; 10]),
+        }
+    }
+
+    async fn keep(&self, keep: Keep) -> Kept {
+        let (told, kept) = oneshot::channel();
+        let queued = self.spool.keep(keep, |kept| told.send(kept).expect("heard"));
+        assert!(queued.is_ok());
+        kept.await.expect("told")
+    }
+
+    async fn load(&self, behind: u64, count: usize) -> (Vec<u8>, bool) {
+        let loaded = self.spool.load(LANE, behind, count, NOW).await;
+        let (rows, all) = loaded.expect("read");
+        (rows.iter().map(|row| row.delivery.0[0]).collect(), all)
+    }
+}
+
+#[tokio::test]
+async fn delivery_is_stored_behind_its_record_and_not_without_it() {
+    let fixture = fixture().await;
+    append(&fixture.database, fixture.space, 1, 2).await;
+    let behind = |after: u64, number: u8| Keep {
+        after,
+        ..fixture.delivery(number)
+    };
+
+    assert!(matches!(fixture.keep(behind(2, 1)).await, Kept::Stored(..)));
+    assert_eq!(fixture.keep(behind(3, 2)).await, Kept::NotStored);
+    assert_eq!(fixture.load(0, 9).await, (vec![1], true));
+}
+
+#[tokio::test]
+async fn repeat_stays_where_it_is() {
+    let fixture = fixture().await;
+    let Kept::Stored(LANE, first) = fixture.keep(fixture.delivery(1)).await else {
+        panic!("not stored");
+    };
+    let repeat = Keep {
+        lane: LaneId([9; 16]),
+        bytes: Bytes::from_static(b"other"),
+        ..fixture.delivery(1)
+    };
+
+    assert_eq!(fixture.keep(repeat).await, Kept::Known(LANE, first.number));
+    assert_eq!(fixture.spool.count().await, Ok((1, 10)));
+}
+
+#[tokio::test]
+async fn lane_is_read_in_order_and_in_parts_and_without_what_has_expired() {
+    let fixture = fixture().await;
+    for number in 1..=5 {
+        let expires = UnixMillis(if number == 3 { 1_000 } else { 2_000 });
+        let keep = Keep {
+            expires,
+            ..fixture.delivery(number)
+        };
+        fixture.keep(keep).await;
+    }
+
+    assert_eq!(fixture.load(0, 2).await, (vec![1, 2], false));
+    assert_eq!(fixture.load(2, 9).await, (vec![4, 5], true));
+    assert_eq!(fixture.spool.sweep(NOW).await, Ok(1));
+    assert_eq!(fixture.spool.lanes(9).await, Ok(vec![(LANE, 5)]));
+}
+
+#[tokio::test]
+async fn settled_deliveries_are_gone_after_the_database_is_opened_again() {
+    let fixture = fixture().await;
+    for number in 1..=3 {
+        fixture.keep(fixture.delivery(number)).await;
+    }
+    let settled = vec![DeliveryId([1; 16]), DeliveryId([3; 16]), DeliveryId([7; 16])];
+    fixture.spool.forget(settled).await.expect("forgotten");
+    let path = fixture.folder.path().join("node.db");
+
+    let again = SpoolRows::new(Database::open(&path, Options::default()).expect("opened"));
+
+    assert_eq!(again.lanes(9).await, Ok(vec![(LANE, 2)]));
+    assert_eq!(again.count().await, Ok((1, 10)));
+}
+
+#[tokio::test]
+async fn space_that_has_too_many_waiting_gets_no_more_and_others_do() {
+    let fixture = fixture().await;
+    let other = space(&fixture.database, 2).await;
+    let full = fixture.space;
+    fixture
+        .database
+        .transact(move |connection| {
+            connection.execute(
+                "UPDATE space_use SET spooled = ?2 WHERE space = ?1",
+                params![full.0, integer(SPACE_DELIVERIES)],
+            )
+        })
+        .await
+        .expect("full");
+
+    assert_eq!(fixture.keep(fixture.delivery(1)).await, Kept::NotStored);
+    let elsewhere = Keep {
+        space: other,
+        ..fixture.delivery(1)
+    };
+    assert!(matches!(fixture.keep(elsewhere).await, Kept::Stored(..)));
+}
+
+#[tokio::test]
+async fn unknown_or_removed_spaces_keep_nothing() {
+    let fixture = fixture().await;
+    let unknown = Keep {
+        space: SpaceId([9; 16]),
+        ..fixture.delivery(1)
+    };
+    assert_eq!(fixture.keep(unknown).await, Kept::NotStored);
+    fixture.keep(fixture.delivery(2)).await;
+
+    let directory = crate::space::Directory::new(fixture.database.clone());
+    directory.remove(fixture.space, 1).await.expect("removed");
+
+    assert_eq!(fixture.spool.lanes(9).await, Ok(vec![]));
+    assert_eq!(fixture.keep(fixture.delivery(3)).await, Kept::NotStored);
+}

@@ -1,0 +1,99 @@
+//! The relay as a program: started, asked, stopped.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use vettid_crypto::sign::SigningKey;
+use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, TrustRoot};
+use vettid_wire::network_file::NetworkText;
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already, in a test that went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn network() -> String {
+    let key = SigningKey::from_seed(&[1; 32]);
+    let mut file = NetworkText::draft(Network {
+        trust_root: TrustRoot::Emulated(vec![1]),
+        governance: vec![GovernanceKey(key.verifying_key().0)],
+        threshold: 1,
+        reference_values: vec![ReferenceValue {
+            release: 1,
+            pcr0: [1; 48],
+            pcr1: [1; 48],
+            pcr2: [1; 48],
+        }],
+        release_floor: 1,
+        epoch: 1,
+        bootstrap: vec![],
+        relays: vec![],
+    })
+    .expect("usable");
+    file.sign(&key).expect("signed");
+    file.to_toml()
+}
+
+fn relay(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vettid-relay"));
+    command.arg("--json").arg("--config");
+    command.arg(folder.join("relay.toml")).args(arguments);
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn relay_runs_tells_how_it_is_and_stops_when_asked() {
+    let place = tempfile::tempdir().expect("folder");
+    let free = TcpListener::bind("127.0.0.1:0").expect("port");
+    let metrics = free.local_addr().expect("address");
+    drop(free);
+    std::fs::write(place.path().join("network.toml"), network()).expect("written");
+    let config = format!(
+        "[host]\nkey = \"relay.key\"\nnetwork = \"network.toml\"\n\
+         listen = [\"/ip4/127.0.0.1/tcp/0\", \"/ip4/127.0.0.1/udp/0/quic-v1\"]\n\
+         metrics = \"{metrics}\"\nprivate_addresses = true\n"
+    );
+    std::fs::write(place.path().join("relay.toml"), config).expect("written");
+
+    let mut run = relay(place.path(), &["run"]);
+    let mut running = Running(run.stdout(Stdio::piped()).spawn().expect("starts"));
+    let mut lines = BufReader::new(running.0.stdout.take().expect("output")).lines();
+    let ready = lines.next().expect("a line").expect("text");
+    let ready: Value = serde_json::from_str(&ready).expect("JSON");
+    assert_eq!(ready["ready"], true);
+    assert_eq!(ready["listening"].as_array().map(Vec::len), Some(2));
+
+    let status = relay(place.path(), &["status"]).output().expect("runs");
+    let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    assert_eq!(status["peer"], ready["peer"]);
+    assert_eq!(status["reservations"], 0);
+
+    let pid = Pid::from_raw(i32::try_from(running.0.id()).expect("pid"));
+    kill(pid, Signal::SIGTERM).expect("signaled");
+    assert!(running.0.wait().expect("ended").success());
+    let status = relay(place.path(), &["status"]).status().expect("runs");
+    assert!(!status.success());
+}
+
+#[test]
+fn relay_without_a_network_file_does_not_start() {
+    let place = tempfile::tempdir().expect("folder");
+    let config = "[host]\nkey = \"relay.key\"\nnetwork = \"network.toml\"\nlisten = []\n";
+    std::fs::write(place.path().join("relay.toml"), config).expect("written");
+
+    for arguments in [&["run", "--check"][..], &["run"]] {
+        let status = relay(place.path(), arguments).status().expect("runs");
+        assert!(!status.success());
+    }
+}
