@@ -137,8 +137,8 @@ fn life(template: Template, socket: OwnedFd) -> u8 {
             &append,
         ]
         .concat();
-        say(&framed);
-        say(&framed);
+        // In one piece: the host must not have answered the first before the second is read.
+        say(&framed.repeat(2));
     } else if !asks(b'n') {
         return live::<Scripted>(template, socket);
     }
