@@ -35,21 +35,7 @@ pub(crate) fn read_throughput() -> Result<Figure> {
     let items = first_items(&system)?;
     let raw = system.runtime.block_on(RawBus::start(&system))?;
     let (ours, reference) = side_by_side(
-        || {
-            system
-                .runtime
-                .block_on(flood(&system.owners, |owner, index| {
-                    let id = items.get(index).copied();
-                    async move {
-                        owner
-                            .call(&Get {
-                                id: id.context("item")?,
-                            })
-                            .await?;
-                        Ok(())
-                    }
-                }))
-        },
+        || system.runtime.block_on(flood_gets(&system.owners, &items)),
         || system.runtime.block_on(raw.flood()),
     )?;
     Ok(Figure::new("read_throughput", ours, reference, "1/s"))
@@ -147,35 +133,27 @@ fn first_items(system: &System) -> Result<Vec<ItemId>> {
 }
 
 /// Keeps [`IN_FLIGHT`] requests under way for [`SPAN`]; how many were answered a second.
-async fn flood<F>(owners: &[Owner], once: impl Fn(Owner, usize) -> F) -> Result<f64>
-where
-    F: Future<Output = Result<()>> + Send + 'static,
-{
-    // Futures are made here and spawned, since `once` borrows what tasks may not.
-    let answered = AtomicU64::new(0);
-    let start = Instant::now();
+async fn flood_gets(owners: &[Owner], items: &[ItemId]) -> Result<f64> {
+    let answered = Arc::new(AtomicU64::new(0));
     let mut under_way = JoinSet::new();
+    let start = Instant::now();
     for turn in 0..IN_FLIGHT {
         let index = turn % owners.len();
-        under_way.spawn(attempt(
-            index,
-            once(owners.get(index).context("owner")?.clone(), index),
-        ));
+        let owner = owners.get(index).context("owner")?.clone();
+        let id = *items.get(index).context("item")?;
+        let answered = Arc::clone(&answered);
+        under_way.spawn(async move {
+            while start.elapsed() < SPAN {
+                owner.call(&Get { id }).await?;
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<_, anyhow::Error>(())
+        });
     }
     while let Some(done) = under_way.join_next().await {
-        let index = done??;
-        answered.fetch_add(1, Ordering::Relaxed);
-        if start.elapsed() < SPAN {
-            let owner = owners.get(index).context("owner")?.clone();
-            under_way.spawn(attempt(index, once(owner, index)));
-        }
+        done??;
     }
-    per_second(answered.into_inner(), start)
-}
-
-async fn attempt(index: usize, once: impl Future<Output = Result<()>>) -> Result<usize> {
-    once.await?;
-    Ok(index)
+    per_second(answered.load(Ordering::Relaxed), start)
 }
 
 async fn flood_puts(owners: &[Owner]) -> Result<f64> {

@@ -1,7 +1,7 @@
 //! One call: a request type becomes bytes, and the answer becomes its reply type.
 
 use vettid_crypto::sealed_box::BoxPublic;
-use vettid_crypto::{Label, ReplyKey, SecretBytes, Zeroizing, seal};
+use vettid_crypto::{Label, ReplyKey, SecretBytes, WipedVec, seal};
 use vettid_wire::id::RequestId;
 use vettid_wire::request::{
     Operation, Outcome, OwnerProof, OwnerSecret, Proof, Request, TransactionKey, proof_context,
@@ -14,7 +14,7 @@ use crate::error::{Error, Fault};
 /// A request that is ready to be sent, any number of times.
 pub(crate) struct Prepared {
     pub(crate) id: RequestId,
-    pub(crate) message: Zeroizing<Vec<u8>>,
+    pub(crate) message: WipedVec,
 }
 
 /// What the owner adds to a request.
@@ -62,7 +62,7 @@ pub(crate) fn prepare_with_owner<O: Operation>(
         input: presence.input,
     };
     let context = proof_context(id, O::NAME, &body);
-    let secret = Zeroizing::new(cbor::encode(&secret));
+    let secret = WipedVec::new(cbor::encode(&secret));
     let sealed = BoxPublic(presence.key.public.clone())
         .seal(Label::OwnerProof, &[&context], &secret, &mut OsEntropy)
         .map_err(|_| Fault::Key)?;
@@ -107,7 +107,7 @@ fn prepared(
         body,
         proof,
     };
-    let message = Zeroizing::new(cbor::encode(&request));
+    let message = WipedVec::new(cbor::encode(&request));
     if message.len() > limits::REQUEST {
         return Err(Fault::RequestTooLarge);
     }

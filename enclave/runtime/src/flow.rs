@@ -59,12 +59,25 @@ impl Inflow {
     /// # Errors
     /// [`FlowError::Closed`] at the end of the stream.
     pub fn fill(&mut self, socket: &impl AsFd) -> Result<usize, FlowError> {
+        self.read(socket, MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// The same, but waits for bytes as long as the socket's receive timeout says: one system call
+    /// where looking, waiting and looking again would be three. Zero when nothing came.
+    ///
+    /// # Errors
+    /// [`FlowError::Closed`] at the end of the stream.
+    pub fn fill_patiently(&mut self, socket: &impl AsFd) -> Result<usize, FlowError> {
+        self.read(socket, MsgFlags::empty())
+    }
+
+    fn read(&mut self, socket: &impl AsFd, flags: MsgFlags) -> Result<usize, FlowError> {
         self.make_room();
         let Some(room) = self.buffer.get_mut(self.end..) else {
             return Err(FlowError::Closed);
         };
         loop {
-            match recv(system::raw(&socket.as_fd()), room, MsgFlags::MSG_DONTWAIT) {
+            match recv(system::raw(&socket.as_fd()), room, flags) {
                 Ok(0) => return Err(FlowError::Closed),
                 Ok(count) => {
                     self.end = self.end.saturating_add(count);
@@ -280,6 +293,20 @@ mod tests {
         inflow.fill(&ours).expect("fill");
 
         assert_eq!(inflow.next_frame(), Ok(Some(&b"slow"[..])));
+    }
+
+    #[test]
+    fn patience_ends_with_the_timeout_of_the_socket_or_with_bytes() {
+        let (ours, mut theirs) = pair();
+        ours.set_read_timeout(Some(std::time::Duration::from_millis(1)))
+            .expect("timeout");
+        let mut inflow = Inflow::new(LIMIT);
+
+        assert_eq!(inflow.fill_patiently(&ours), Ok(0));
+        theirs.write_all(&framed(b"late")).expect("write");
+        assert_eq!(inflow.fill_patiently(&ours), Ok(8));
+        drop(theirs);
+        assert_eq!(inflow.fill_patiently(&ours), Err(FlowError::Closed));
     }
 
     #[test]

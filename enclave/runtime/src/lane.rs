@@ -3,6 +3,8 @@
 //! A frame never names a space: the socket it travels on does. So a vault process can ask about its
 //! own log, its own chunks and its own evidence only, whatever it sends.
 
+use std::time::Duration;
+
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::{NetworkId, SpaceId};
 use vettid_wire::limits;
@@ -11,6 +13,10 @@ use vettid_wire::request::Head;
 
 /// Most bytes of a frame on a lane: a link frame and what surrounds it.
 pub(crate) const LANE_FRAME: usize = limits::LINK_FRAME + 1024;
+
+/// How long a vault process waits in one read of its socket. After that long without anything to do
+/// it gives memory back.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// First frame to a vault process: all it will ever be told about itself.
 #[derive(Clone, Debug, Decode, Encode)]
@@ -92,7 +98,14 @@ pub(crate) enum Down<'a> {
     LogPage(#[n(0)] Option<LogPage>),
     /// Answers [`Up::GetChunk`].
     #[n(5)]
-    Chunk(#[cbor(b(0), with = "minicbor::bytes")] Option<&'a [u8]>),
+    Chunk {
+        #[n(0)]
+        snapshot: u64,
+        #[n(1)]
+        index: u32,
+        #[cbor(b(2), with = "minicbor::bytes")]
+        bytes: Option<&'a [u8]>,
+    },
     /// Answers [`Up::PutChunk`].
     #[n(6)]
     Stored(#[n(0)] bool),
@@ -193,7 +206,11 @@ mod tests {
             after: 7,
             envelope: b"bytes",
         });
-        let down = cbor::encode(&Down::Chunk(Some(b"chunk")));
+        let down = cbor::encode(&Down::Chunk {
+            snapshot: 7,
+            index: 1,
+            bytes: Some(b"chunk"),
+        });
 
         assert!(matches!(
             cbor::decode_exact(&up),
@@ -204,7 +221,11 @@ mod tests {
         ));
         assert!(matches!(
             cbor::decode_exact(&down),
-            Ok(Down::Chunk(Some(b"chunk")))
+            Ok(Down::Chunk {
+                snapshot: 7,
+                index: 1,
+                bytes: Some(b"chunk")
+            })
         ));
     }
 

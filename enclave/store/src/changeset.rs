@@ -7,7 +7,7 @@
 //! not written down once more.
 
 use rusqlite::session::Session;
-use vettid_crypto::{Zeroizing, seal};
+use vettid_crypto::{WipedVec, seal};
 use vettid_wire::limits;
 
 use crate::StoreError;
@@ -16,7 +16,7 @@ use crate::StoreError;
 const MAX: usize = limits::RECORD - seal::OVERHEAD;
 
 /// What one transaction changed. Plaintext: wiped on drop, never printed.
-pub struct Changeset(Zeroizing<Vec<u8>>);
+pub struct Changeset(WipedVec);
 
 impl Changeset {
     /// What a session recorded, if it recorded anything.
@@ -24,7 +24,7 @@ impl Changeset {
         if session.is_empty() {
             return Ok(None);
         }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+        let mut bytes = WipedVec::new(Vec::with_capacity(4096));
         session.patchset_strm(&mut *bytes)?;
         match bytes.len() {
             0 => Ok(None),
@@ -34,7 +34,7 @@ impl Changeset {
     }
 
     /// Takes over what a record was opened to.
-    pub(crate) fn from_plaintext(bytes: Zeroizing<Vec<u8>>) -> Self {
+    pub(crate) fn from_plaintext(bytes: WipedVec) -> Self {
         Self(bytes)
     }
 

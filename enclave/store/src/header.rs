@@ -7,7 +7,7 @@ use vettid_crypto::password::Cost;
 use vettid_crypto::seal::{self, NotOpened};
 use vettid_crypto::sign::VerifyingKey;
 use vettid_crypto::{
-    Entropy, Label, Pepper, PinKey, SecretBytes, VaultKey, WrappingKey, Zeroize, Zeroizing, derive,
+    Entropy, Label, Pepper, PinKey, SecretBytes, VaultKey, WipedVec, WrappingKey, Zeroize, derive,
 };
 use vettid_wire::cbor::{self, minicbor};
 use vettid_wire::id::{DeviceId, DeviceRoute, VaultId};
@@ -134,14 +134,14 @@ impl Header {
     }
 
     /// Encodes it, to be sealed.
-    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn encode(&self) -> WipedVec {
         let Lock {
             salt,
             cost,
             pepper,
             wrapped,
         } = &self.lock;
-        Zeroizing::new(cbor::encode(&Plain {
+        WipedVec::new(cbor::encode(&Plain {
             format: FORMAT,
             vault: self.vault,
             salt: *salt,

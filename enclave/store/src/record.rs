@@ -13,7 +13,7 @@
 //! only. A record's hash covers all of it; `previous` is the hash of the record before.
 
 use vettid_crypto::seal::{self, NotOpened};
-use vettid_crypto::{Entropy, Label, SealingKey, VaultKey, Zeroizing, digest};
+use vettid_crypto::{Entropy, Label, SealingKey, VaultKey, WipedVec, digest};
 use vettid_wire::cbor;
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
@@ -242,7 +242,7 @@ impl Record {
         key: &impl vettid_crypto::SymmetricKey,
         label: Label,
         sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, RecordError> {
+    ) -> Result<WipedVec, RecordError> {
         self.place(space)
             .with_context(self.kind, |context| seal::open(key, label, context, sealed))
             .map_err(|NotOpened| RecordError::NotOpened(self.number))

@@ -5,6 +5,7 @@
 //!
 //! | what | algorithm | nonce rule | source |
 //! |---|---|---|---|
+//! | [`mod@aead`] | ChaCha20-Poly1305 | number of a frame; never twice under one key | RFC 8439 |
 //! | [`seal`] | XChaCha20-Poly1305 | 24 random bytes a message, in front of it | RFC 8439, draft-irtf-cfrg-xchacha |
 //! | [`sealed_box`] | X-Wing, HKDF-SHA-256, ChaCha20-Poly1305 | zero: every key seals once | draft-connolly-cfrg-xwing-kem |
 //! | [`ml_kem`] | ML-KEM-768 | - | FIPS 203 |
@@ -19,6 +20,7 @@
 //! Every key has a type of its own for its role; every use carries a [`Label`], so that bytes made
 //! for one purpose mean nothing for another.
 
+pub mod aead;
 pub mod derive;
 pub mod digest;
 mod entropy;
@@ -32,6 +34,7 @@ pub mod seal;
 pub mod sealed_box;
 mod secret;
 pub mod sign;
+mod wiped;
 pub mod x25519;
 
 pub use entropy::{Entropy, SeededEntropy};
@@ -40,4 +43,5 @@ pub use secret::{
     BindingSeed, CriticalRoot, InvitationSecret, MacKey, Pepper, PinKey, ReplyKey, SealingKey,
     SealingRoot, SecretBytes, SymmetricKey, VaultKey, WrappingKey,
 };
+pub use wiped::WipedVec;
 pub use zeroize::{Zeroize, Zeroizing};

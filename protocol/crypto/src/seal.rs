@@ -1,17 +1,14 @@
 //! Sealing under a symmetric key. XChaCha20-Poly1305 with a random nonce in front.
 
-use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
-use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
-use zeroize::Zeroizing;
-
+use crate::aead::{self, Cipher};
 use crate::entropy::{Entropy, draw};
-use crate::{Label, SymmetricKey};
+use crate::{Label, SymmetricKey, WipedVec};
 
 /// Bytes that sealing adds: nonce 24, tag 16.
 pub const OVERHEAD: usize = NONCE + TAG;
 
 const NONCE: usize = 24;
-const TAG: usize = 16;
+const TAG: usize = aead::TAG;
 
 /// Sealed bytes do not open: wrong key, wrong context, or altered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -29,21 +26,16 @@ pub fn seal(
     entropy: &mut (impl Entropy + ?Sized),
 ) -> Vec<u8> {
     let nonce: [u8; NONCE] = draw(entropy);
-    let mut out = Vec::with_capacity(plaintext.len().saturating_add(OVERHEAD));
-    out.extend_from_slice(&nonce);
-    out.extend_from_slice(plaintext);
-    let tag = key.expose(|key| {
-        let (_, body) = out.split_at_mut(NONCE);
-        XChaCha20Poly1305::new(&Key::from(*key)).encrypt_inout_detached(
-            &XNonce::from(nonce),
-            &label.frame(context),
-            body.into(),
-        )
-    });
-    // The cipher's only limit is 256 GiB a message; what is over it must not leave as plaintext.
-    match tag {
-        Ok(tag) => out.extend_from_slice(&tag),
-        Err(_) => out.clear(),
+    let mut out = vec![0; plaintext.len().saturating_add(OVERHEAD)];
+    let (front, body) = out.split_at_mut(NONCE);
+    front.copy_from_slice(&nonce);
+    let (cipher, nonce) = key.expose(|key| Cipher::extended(key, &nonce));
+    // The cipher's only limit is 256 GiB a message; what is over it leaves as nothing.
+    if cipher
+        .seal(&nonce, &label.frame(context), plaintext, body)
+        .is_err()
+    {
+        out.clear();
     }
     out
 }
@@ -54,20 +46,27 @@ pub fn open(
     label: Label,
     context: &[&[u8]],
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
-    let (nonce, rest) = sealed.split_first_chunk::<NONCE>().ok_or(NotOpened)?;
-    let (body, tag) = rest.split_last_chunk::<TAG>().ok_or(NotOpened)?;
-    let mut plaintext = Zeroizing::new(body.to_vec());
-    key.expose(|key| {
-        XChaCha20Poly1305::new(&Key::from(*key)).decrypt_inout_detached(
-            &XNonce::from(*nonce),
-            &label.frame(context),
-            plaintext.as_mut_slice().into(),
-            &Tag::from(*tag),
-        )
-    })
-    .map_err(|_| NotOpened)?;
-    Ok(plaintext)
+) -> Result<WipedVec, NotOpened> {
+    let (nonce, body) = sealed.split_first_chunk::<NONCE>().ok_or(NotOpened)?;
+    let (cipher, nonce) = key.expose(|key| Cipher::extended(key, nonce));
+    open_all(&cipher, &nonce, &label.frame(context), body)
+}
+
+/// Opens what [`seal`] made into the beginning of `out`; how many bytes it took. Fails if there is
+/// no room. After an error, `out` holds nothing of the plaintext.
+pub fn open_into(
+    key: &impl SymmetricKey,
+    label: Label,
+    context: &[&[u8]],
+    sealed: &[u8],
+    out: &mut [u8],
+) -> Result<usize, NotOpened> {
+    let (nonce, body) = sealed.split_first_chunk::<NONCE>().ok_or(NotOpened)?;
+    let length = body.len().checked_sub(TAG).ok_or(NotOpened)?;
+    let out = out.get_mut(..length).ok_or(NotOpened)?;
+    let (cipher, nonce) = key.expose(|key| Cipher::extended(key, nonce));
+    cipher.open(&nonce, &label.frame(context), body, out)?;
+    Ok(length)
 }
 
 /// Seals with a zero nonce under a key that is used for this one message and never again.
@@ -76,30 +75,28 @@ pub(crate) fn seal_once(
     aad: &[u8],
     plaintext: &[u8],
 ) -> Result<Vec<u8>, NotOpened> {
-    chacha20poly1305::ChaCha20Poly1305::new(&Key::from(*key))
-        .encrypt(
-            &chacha20poly1305::Nonce::default(),
-            Payload {
-                msg: plaintext,
-                aad,
-            },
-        )
-        .map_err(|_| NotOpened)
+    let mut out = vec![0; plaintext.len().saturating_add(TAG)];
+    Cipher::new(key)
+        .seal(&[0; aead::NONCE], aad, plaintext, &mut out)
+        .map_err(|_| NotOpened)?;
+    Ok(out)
 }
 
 /// Opens what [`seal_once`] made.
-pub(crate) fn open_once(
-    key: &[u8; 32],
+pub(crate) fn open_once(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Result<WipedVec, NotOpened> {
+    open_all(&Cipher::new(key), &[0; aead::NONCE], aad, sealed)
+}
+
+fn open_all(
+    cipher: &Cipher,
+    nonce: &[u8; aead::NONCE],
     aad: &[u8],
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
-    chacha20poly1305::ChaCha20Poly1305::new(&Key::from(*key))
-        .decrypt(
-            &chacha20poly1305::Nonce::default(),
-            Payload { msg: sealed, aad },
-        )
-        .map(Zeroizing::new)
-        .map_err(|_| NotOpened)
+) -> Result<WipedVec, NotOpened> {
+    let length = sealed.len().checked_sub(TAG).ok_or(NotOpened)?;
+    let mut plaintext = WipedVec::new(vec![0; length]);
+    cipher.open(nonce, aad, sealed, &mut plaintext)?;
+    Ok(plaintext)
 }
 
 #[cfg(test)]
@@ -131,6 +128,12 @@ mod tests {
 
             prop_assert_eq!(&*opened, &plaintext);
             prop_assert_eq!(sealed(&plaintext).len(), plaintext.len() + OVERHEAD);
+
+            let mut place = vec![9; plaintext.len() + 1];
+            let length = open_into(&key(1), LABEL, &[b"a"], &sealed(&plaintext), &mut place);
+            prop_assert_eq!(length, Ok(plaintext.len()));
+            prop_assert_eq!(place.pop(), Some(9));
+            prop_assert_eq!(place, plaintext);
         }
     }
 
@@ -142,6 +145,25 @@ mod tests {
             bad[index] ^= 1;
             assert_eq!(open(&key(1), LABEL, &[b"a"], &bad), Err(NotOpened));
         }
+    }
+
+    #[test]
+    fn what_does_not_open_or_fit_leaves_nothing() {
+        let mut bad = sealed(b"secret");
+        let mut small = [9; 5];
+        assert_eq!(
+            open_into(&key(1), LABEL, &[b"a"], &bad, &mut small),
+            Err(NotOpened)
+        );
+        assert_eq!(small, [9; 5]);
+
+        bad[30] ^= 1;
+        let mut out = [9; 6];
+        assert_eq!(
+            open_into(&key(1), LABEL, &[b"a"], &bad, &mut out),
+            Err(NotOpened)
+        );
+        assert_eq!(out, [0; 6]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, Rng, draw};
 use crate::seal::{NotOpened, open_once, seal_once};
-use crate::{Label, SecretBytes, WrappingKey, derive};
+use crate::{Label, SecretBytes, WipedVec, WrappingKey, derive};
 
 /// Bytes of a public key.
 pub const PUBLIC_KEY: usize = 1216;
@@ -51,7 +51,7 @@ impl BoxSecret {
         label: Label,
         context: &[&[u8]],
         sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+    ) -> Result<WipedVec, NotOpened> {
         let (ciphertext, body) = sealed.split_first_chunk::<CIPHERTEXT>().ok_or(NotOpened)?;
         let secret = Zeroizing::new(<[u8; 32]>::from(self.0.decapsulate(&(*ciphertext).into())));
         let key = message_key(&secret, label, ciphertext);

@@ -5,12 +5,13 @@
 //!  plaintext  padded: count 1 B | index 1 B | piece of a message          (count at least 1)
 //!                     0 | 1 | evidence
 //!                     0 | 2                     the key of this direction changes after this frame
+//!                     0 | 3 | several messages
 //! ```
 //!
 //! The number is the nonce; it is there to tell a lost frame from a repeated and an altered one.
 //! Changed, it only changes which error ends the session.
 
-use vettid_crypto::Zeroizing;
+use vettid_crypto::WipedVec;
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{limits, padding};
 
@@ -30,6 +31,9 @@ pub(crate) const EVIDENCE: [u8; 2] = [0, 1];
 /// Header of the last frame under a key.
 pub(crate) const REKEY: [u8; 2] = [0, 2];
 
+/// Header of several messages.
+pub(crate) const BATCH: [u8; 2] = [0, 3];
+
 /// Both directions of a session after its handshake.
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -41,10 +45,12 @@ pub(crate) struct Channel {
 /// What an opened frame holds.
 #[derive(Debug)]
 pub(crate) enum Content {
+    /// Several messages, without their header.
+    Batch(WipedVec),
     /// Evidence, without its header.
-    Evidence(Zeroizing<Vec<u8>>),
+    Evidence(WipedVec),
     /// A piece of a message, with its header.
-    Piece(Zeroizing<Vec<u8>>),
+    Piece(WipedVec),
     /// Nothing: the peer changed its key.
     Rekey,
 }
@@ -73,7 +79,7 @@ impl Channel {
         let length = header.len().saturating_add(body.len());
         let size = padding::bucket(length).ok_or(Internal::Noise)?;
         // The whole bucket at once: growing would leave copies of the plaintext behind.
-        let mut plaintext = Zeroizing::new(Vec::with_capacity(size));
+        let mut plaintext = WipedVec::new(Vec::with_capacity(size));
         plaintext.extend_from_slice(&header);
         plaintext.extend_from_slice(body);
         padding::pad(&mut plaintext).map_err(|_| Internal::Noise)?;
@@ -138,8 +144,12 @@ impl Channel {
 }
 
 impl Content {
-    fn of(mut plaintext: Zeroizing<Vec<u8>>) -> Result<Self, Error> {
+    fn of(mut plaintext: WipedVec) -> Result<Self, Error> {
         match plaintext.first_chunk() {
+            Some(&BATCH) => {
+                plaintext.drain(..BATCH.len());
+                Ok(Self::Batch(plaintext))
+            }
             Some(&EVIDENCE) => {
                 plaintext.drain(..EVIDENCE.len());
                 Ok(Self::Evidence(plaintext))

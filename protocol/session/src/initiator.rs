@@ -1,7 +1,7 @@
 //! Opening side of a session: frames and time in; frames, a claim or a session out.
 
 use vettid_crypto::ml_kem::DecapsulationKey;
-use vettid_crypto::{Entropy, Zeroizing};
+use vettid_crypto::{Entropy, WipedVec};
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{cbor, limits};
 
@@ -202,7 +202,7 @@ pub(crate) fn open_evidence(
     channel: &mut Channel,
     frame: &[u8],
     now: UnixMillis,
-) -> Result<Zeroizing<Vec<u8>>, Error> {
+) -> Result<WipedVec, Error> {
     match channel.open(frame, LARGEST_EVIDENCE_FRAME, now)? {
         Content::Evidence(body) => Ok(body),
         Content::Piece(_) => Err(PeerMisbehaved::ApplicationTooEarly.into()),

@@ -1,7 +1,8 @@
 //! The sole wrapper of `snow`: `Noise_XXpsk3_25519_ChaChaPoly_SHA256`, Noise revision 34.
 //!
 //! Adds two rules to it. Randomness is what the caller drew: the bytes of one ephemeral key, given
-//! out once. And a key exchange that gives zero, as only points of low order do, fails.
+//! out once. And a key exchange that gives zero, as only points of low order do, fails. Curve and
+//! cipher are those of `vettid-crypto`, which takes the fastest there is.
 
 use core::cell::Cell;
 use core::fmt;
@@ -10,15 +11,16 @@ use snow::params::{CipherChoice, DHChoice, HashChoice};
 use snow::resolvers::{CryptoResolver, DefaultResolver};
 use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState, TransportState};
+use vettid_crypto::aead::{self, Cipher as Aead};
 use vettid_crypto::x25519::X25519Secret;
-use vettid_crypto::{Entropy, Label, SecretBytes, Zeroizing, derive};
+use vettid_crypto::{Entropy, Label, SecretBytes, WipedVec, Zeroizing, derive};
 
 use crate::error::{Error, Internal, PeerMisbehaved};
 use crate::identity::Role;
 use crate::statement::Transcript;
 
 /// Bytes that sealing adds to a frame.
-pub(crate) const TAG: usize = 16;
+pub(crate) const TAG: usize = aead::TAG;
 
 /// A Noise handshake under way.
 pub(crate) struct Handshake(Box<HandshakeState>);
@@ -56,8 +58,8 @@ impl Handshake {
     }
 
     /// The payload of the peer's next message.
-    pub(crate) fn read(&mut self, message: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut out = Zeroizing::new(vec![0; message.len()]);
+    pub(crate) fn read(&mut self, message: &[u8]) -> Result<WipedVec, Error> {
+        let mut out = WipedVec::new(vec![0; message.len()]);
         let length = self
             .0
             .read_message(message, &mut out)
@@ -113,12 +115,12 @@ impl Transport {
     }
 
     /// Opens the next frame.
-    pub(crate) fn open(&mut self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn open(&mut self, sealed: &[u8]) -> Result<WipedVec, Error> {
         let length = sealed
             .len()
             .checked_sub(TAG)
             .ok_or(PeerMisbehaved::FrameSize(sealed.len()))?;
-        let mut out = Zeroizing::new(vec![0; length]);
+        let mut out = WipedVec::new(vec![0; length]);
         match self.0.read_message(sealed, &mut out) {
             Ok(read) if read == length => Ok(out),
             Err(snow::Error::Decrypt) => Err(PeerMisbehaved::FrameAltered.into()),
@@ -169,7 +171,7 @@ impl fmt::Debug for Psk {
     }
 }
 
-/// Gives snow its primitives: the RustCrypto ones, with the two rules of this module.
+/// Gives snow its primitives, with the two rules of this module.
 struct Resolver {
     ephemeral: Cell<Option<Ephemeral>>,
 }
@@ -190,7 +192,10 @@ impl CryptoResolver for Resolver {
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        Some(Box::new(Contributory(DefaultResolver.resolve_dh(choice)?)))
+        match choice {
+            DHChoice::Curve25519 => Some(Box::new(Contributory::default())),
+            _ => None,
+        }
     }
 
     fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
@@ -198,7 +203,10 @@ impl CryptoResolver for Resolver {
     }
 
     fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        DefaultResolver.resolve_cipher(choice)
+        match choice {
+            CipherChoice::ChaChaPoly => Some(Box::new(Frames(None))),
+            _ => None,
+        }
     }
 }
 
@@ -217,46 +225,115 @@ impl Random for Ephemeral {
 }
 
 /// A key exchange to which both sides contribute. RFC 7748, section 6.1.
-struct Contributory(Box<dyn Dh>);
+#[derive(Default)]
+struct Contributory {
+    /// None until a key is set or made.
+    secret: Option<X25519Secret>,
+    bytes: Zeroizing<[u8; KEY]>,
+    public: [u8; KEY],
+}
+
+impl Contributory {
+    fn of(bytes: &[u8; KEY]) -> Self {
+        let secret = X25519Secret::from_bytes(bytes);
+        let public = secret.public();
+        Self {
+            secret: Some(secret),
+            bytes: Zeroizing::new(*bytes),
+            public,
+        }
+    }
+}
 
 impl Dh for Contributory {
     fn name(&self) -> &'static str {
-        self.0.name()
+        "25519"
     }
 
     fn pub_len(&self) -> usize {
-        self.0.pub_len()
+        KEY
     }
 
     fn priv_len(&self) -> usize {
-        self.0.priv_len()
+        KEY
     }
 
     fn set(&mut self, privkey: &[u8]) {
-        self.0.set(privkey);
+        // Snow has compared the length with `priv_len`.
+        if let Ok(bytes) = privkey.try_into() {
+            *self = Self::of(bytes);
+        }
     }
 
     fn generate(&mut self, rng: &mut dyn Random) -> Result<(), snow::Error> {
-        self.0.generate(rng)
+        let mut bytes = Zeroizing::new([0; KEY]);
+        rng.try_fill_bytes(bytes.as_mut_slice())?;
+        *self = Self::of(&bytes);
+        Ok(())
     }
 
     fn pubkey(&self) -> &[u8] {
-        self.0.pubkey()
+        &self.public
     }
 
     fn privkey(&self) -> &[u8] {
-        self.0.privkey()
+        self.bytes.as_slice()
     }
 
     fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
-        self.0.dh(pubkey, out)?;
-        let length = self.0.dh_len();
-        // A fold without an early end, so that the time tells nothing about the secret.
-        if out.iter().take(length).fold(0, |all, byte| all | byte) == 0 {
-            return Err(snow::Error::Dh);
-        }
+        // Snow's buffers are as long as the longest key of any curve.
+        let peer = pubkey.first_chunk().ok_or(snow::Error::Dh)?;
+        let out = out.first_chunk_mut().ok_or(snow::Error::Dh)?;
+        let secret = self.secret.as_ref().ok_or(snow::Error::Dh)?;
+        *out = *secret.agree(peer).ok_or(snow::Error::Dh)?;
         Ok(())
     }
+}
+
+/// ChaCha20-Poly1305 under the nonces of Noise, section 12.3.
+struct Frames(Option<Aead>);
+
+impl Cipher for Frames {
+    fn name(&self) -> &'static str {
+        "ChaChaPoly"
+    }
+
+    fn set(&mut self, key: &[u8; KEY]) {
+        self.0 = Some(Aead::new(key));
+    }
+
+    /// Zero for what cannot be sealed; a frame of another length than it should have opens nowhere.
+    fn encrypt(&self, nonce: u64, authtext: &[u8], plaintext: &[u8], out: &mut [u8]) -> usize {
+        let length = plaintext.len().saturating_add(TAG);
+        let sealed = self.0.as_ref().zip(out.get_mut(..length));
+        let sealed = sealed
+            .is_some_and(|(key, out)| key.seal(&of_frame(nonce), authtext, plaintext, out).is_ok());
+        if sealed { length } else { 0 }
+    }
+
+    fn decrypt(
+        &self,
+        nonce: u64,
+        authtext: &[u8],
+        ciphertext: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, snow::Error> {
+        let length = ciphertext.len().checked_sub(TAG);
+        let length = length.ok_or(snow::Error::Decrypt)?;
+        let key = self.0.as_ref().ok_or(snow::Error::Decrypt)?;
+        let out = out.get_mut(..length).ok_or(snow::Error::Decrypt)?;
+        key.open(&of_frame(nonce), authtext, ciphertext, out)
+            .map_err(|_| snow::Error::Decrypt)?;
+        Ok(length)
+    }
+}
+
+/// Four zero bytes, then the number of the frame, little-endian.
+fn of_frame(number: u64) -> [u8; aead::NONCE] {
+    let mut nonce = [0; aead::NONCE];
+    let (_, rest) = nonce.split_at_mut(aead::NONCE - 8);
+    rest.copy_from_slice(&number.to_le_bytes());
+    nonce
 }
 
 fn handshake_error(error: snow::Error) -> Error {
@@ -267,6 +344,9 @@ fn handshake_error(error: snow::Error) -> Error {
         _ => Internal::Noise.into(),
     }
 }
+
+/// Bytes of a key, of the curve as of the cipher.
+const KEY: usize = 32;
 
 const PATTERN: &str = "Noise_XXpsk3_25519_ChaChaPoly_SHA256";
 
@@ -321,6 +401,68 @@ mod tests {
 
         assert_eq!(format!("{handshake:?}"), "Handshake(..)");
         assert_eq!(format!("{:?}", Psk::derive(&[1; 32])), "Psk(..)");
+    }
+
+    #[test]
+    fn frames_are_sealed_as_by_stock_snow() {
+        let resolver = Resolver::draw(&mut SeededEntropy::dangerous_new(1));
+        let mut ours = resolver
+            .resolve_cipher(&CipherChoice::ChaChaPoly)
+            .expect("ours");
+        let mut stock = DefaultResolver
+            .resolve_cipher(&CipherChoice::ChaChaPoly)
+            .expect("stock");
+        for cipher in [&mut ours, &mut stock] {
+            cipher.set(&[3; KEY]);
+        }
+        for number in [0, 1, 7, u64::MAX - 1] {
+            let (mut left, mut right) = ([0; 100 + TAG], [0; 100 + TAG]);
+            assert_eq!(ours.encrypt(number, b"a", &[5; 100], &mut left), left.len());
+            stock.encrypt(number, b"a", &[5; 100], &mut right);
+            assert_eq!(left, right);
+
+            let mut opened = [0; 100];
+            assert_eq!(stock.decrypt(number, b"a", &left, &mut opened), Ok(100));
+            assert_eq!(ours.decrypt(number, b"a", &right, &mut opened), Ok(100));
+            assert_eq!(opened, [5; 100]);
+            right[3] ^= 1;
+            let refused = ours.decrypt(number, b"a", &right, &mut opened);
+            assert_eq!(refused, Err(snow::Error::Decrypt));
+        }
+        ours.rekey();
+        stock.rekey();
+        let (mut left, mut right) = ([0; TAG], [0; TAG]);
+        ours.encrypt(0, &[], &[], &mut left);
+        stock.encrypt(0, &[], &[], &mut right);
+        assert_eq!(left, right);
+    }
+
+    #[test]
+    fn cipher_without_a_key_does_nothing() {
+        assert_eq!(Frames(None).encrypt(0, &[], b"x", &mut [0; 1 + TAG]), 0);
+        assert_eq!(
+            Frames(None).decrypt(0, &[], &[0; 1 + TAG], &mut [0]),
+            Err(snow::Error::Decrypt)
+        );
+    }
+
+    #[test]
+    fn keys_are_exchanged_as_by_stock_snow() {
+        let resolver = Resolver::draw(&mut SeededEntropy::dangerous_new(1));
+        let mut ours = resolver.resolve_dh(&DHChoice::Curve25519).expect("ours");
+        let mut stock = DefaultResolver
+            .resolve_dh(&DHChoice::Curve25519)
+            .expect("stock");
+        for dh in [&mut ours, &mut stock] {
+            dh.set(&[9; KEY]);
+        }
+        let (mut left, mut right) = ([0; KEY], [0; KEY]);
+
+        assert_eq!(ours.pubkey(), stock.pubkey());
+        assert_eq!(ours.privkey(), [9; KEY]);
+        assert_eq!(ours.dh(&[2; KEY], &mut left), Ok(()));
+        assert_eq!(stock.dh(&[2; KEY], &mut right), Ok(()));
+        assert_eq!(left, right);
     }
 
     // The list of https://cr.yp.to/ecdh.html, "validate".

@@ -4,6 +4,9 @@
 //! every value: [`decode`] encodes what it read once more and compares, so that duplicate keys,
 //! unknown keys, longer forms of integers, other key orders and indefinite lengths are all refused.
 
+use core::convert::Infallible;
+
+use minicbor::encode::Write;
 use minicbor::{Decode, Encode};
 
 pub use minicbor;
@@ -31,7 +34,14 @@ pub fn encode(value: &impl Encode<()>) -> Vec<u8> {
 }
 
 /// Appends the encoding of a value to `out`.
+///
+/// Room is made for all of it at once: a vector that grows copies, and leaves what may be secret
+/// behind in each place that it had.
 pub fn encode_into(value: &impl Encode<()>, out: &mut Vec<u8>) {
+    let mut length = Length(0);
+    let counted = minicbor::encode(value, &mut length);
+    debug_assert!(counted.is_ok());
+    out.reserve(length.0);
     let written = minicbor::encode(value, &mut *out);
     debug_assert!(written.is_ok());
 }
@@ -39,10 +49,10 @@ pub fn encode_into(value: &impl Encode<()>, out: &mut Vec<u8>) {
 /// Decodes a value from exactly its deterministic encoding.
 pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8]) -> Result<T, Malformed> {
     let value: T = decode_exact(bytes)?;
-    if encode(&value) == bytes {
-        Ok(value)
-    } else {
-        Err(Malformed::NotDeterministic)
+    let mut expected = Expected(bytes);
+    match minicbor::encode(&value, &mut expected) {
+        Ok(()) if expected.0.is_empty() => Ok(value),
+        _ => Err(Malformed::NotDeterministic),
     }
 }
 
@@ -62,6 +72,33 @@ pub fn decode_exact<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, Malform
 pub trait Wire: Encode<()> + for<'b> Decode<'b, ()> {}
 
 impl<T: Encode<()> + for<'b> Decode<'b, ()>> Wire for T {}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl Write for Length {
+    type Error = Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        self.0 = self.0.saturating_add(bytes.len());
+        Ok(())
+    }
+}
+
+/// Compares what is written with bytes that are there, up to the first difference.
+struct Expected<'b>(&'b [u8]);
+
+/// What was written is not what was expected.
+struct Different;
+
+impl Write for Expected<'_> {
+    type Error = Different;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Different> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(Different)?;
+        Ok(())
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -84,6 +121,18 @@ mod tests {
         };
 
         assert_eq!(decode::<Sample>(&encode(&sample)), Ok(sample));
+    }
+
+    #[test]
+    fn encoding_takes_no_more_room_than_it_needs() {
+        let sample = Sample {
+            number: 70_000,
+            text: Some("x".repeat(1_000)),
+        };
+
+        let bytes = encode(&sample);
+
+        assert_eq!(bytes.capacity(), bytes.len());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32m, Hrp};
 use minicbor::{Decode, Encode};
-use vettid_crypto::{InvitationSecret, Label, SecretBytes, Zeroizing, derive, digest};
+use vettid_crypto::{InvitationSecret, Label, SecretBytes, WipedVec, derive, digest};
 
 use crate::Secret;
 use crate::cbor;
@@ -91,7 +91,7 @@ impl Invitation {
         if parsed.hrp().as_str() != PREFIX {
             return Err(NotAnInvitation);
         }
-        let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(parsed.byte_iter().collect());
+        let bytes = WipedVec::new(parsed.byte_iter().collect());
         let invitation: Self = cbor::decode(&bytes).map_err(|_| NotAnInvitation)?;
         if invitation.secret.len() == 32 {
             Ok(invitation)

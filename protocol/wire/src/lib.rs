@@ -13,6 +13,7 @@
 //! | how big may it be? | [`limits`] |
 //! | what network is this? | [`network`], [`signed`] |
 
+pub mod batch;
 pub mod cbor;
 pub mod envelope;
 pub mod fragment;

@@ -4,17 +4,17 @@ use core::fmt;
 
 use minicbor::bytes::ByteSlice;
 use minicbor::{Decode, Decoder, Encode, Encoder};
-use vettid_crypto::Zeroizing;
+use vettid_crypto::WipedVec;
 
 /// Secret bytes of any length inside a structure: wiped on drop, never printed.
 #[derive(Clone, Default)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(WipedVec);
 
 impl Secret {
     /// Takes the bytes over.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(WipedVec::new(bytes))
     }
 
     /// Lends the bytes for one computation.

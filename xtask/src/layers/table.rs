@@ -113,6 +113,7 @@ pub(crate) const RESERVED: &[Reserved] = &[
             "argon2",
             "aws-lc-rs",
             "blake2",
+            "chacha20",
             "chacha20poly1305",
             "crypto_box",
             "curve25519-dalek",

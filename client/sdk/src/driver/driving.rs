@@ -1,6 +1,7 @@
 //! The loop, and what it does when.
 
 use std::future::pending;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -86,24 +87,32 @@ impl<D: Dial> Driver<D> {
 
     /// Runs until every caller is gone.
     pub(crate) async fn run(mut self) {
+        // One timer for all turns. It may go off early, since most messages only move its end away.
+        let mut alarm = pin!(sleep_until(self.wake_at()));
         loop {
             self.advance().await;
             let wake = self.wake_at();
+            if alarm.is_elapsed() || wake < alarm.deadline() {
+                alarm.as_mut().reset(wake);
+            }
             let room = self.outstanding.len() < MOST_OUTSTANDING;
             tokio::select! {
                 command = self.parts.commands.recv(), if room => match command {
-                    Some(command) => self.take(command),
+                    Some(command) => self.take(command).await,
                     None => return,
                 },
                 arrival = receive(&mut self.transport) => self.arrived(arrival).await,
                 renewed = finished(&mut self.renewal) => self.renewed(renewed).await,
                 answer = answered(&mut self.news) => self.heard(answer),
-                () = sleep_until(wake) => {}
+                () = &mut alarm => {}
             }
         }
     }
 
-    fn take(&mut self, first: Command) {
+    /// Takes what callers want. Those who are about to ask as well, since replies to them came
+    /// together, get a turn first: their requests share a frame.
+    async fn take(&mut self, first: Command) {
+        tokio::task::yield_now().await;
         if self.outstanding.is_empty() && self.session.is_none() {
             self.failures = 0;
             self.retry_at = Instant::now();
@@ -182,14 +191,16 @@ impl<D: Dial> Driver<D> {
         if !self.outstanding.any_sent() {
             self.quiet_since = Instant::now();
         }
-        while let Some(session) = &mut self.session {
-            let Some(message) = self.outstanding.next_message() else {
-                return;
-            };
-            match session.seal(now, message) {
-                Ok(envelopes) => self.publish(envelopes).await,
-                Err(ended) => return self.ended(ended).await,
+        let messages = self.outstanding.unsent();
+        let Some(session) = self.session.as_mut().filter(|_| !messages.is_empty()) else {
+            return;
+        };
+        match session.seal(now, &messages) {
+            Ok(envelopes) => {
+                self.outstanding.sent();
+                self.publish(envelopes).await;
             }
+            Err(ended) => self.ended(ended).await,
         }
     }
 
@@ -246,7 +257,11 @@ impl<D: Dial> Driver<D> {
             Ok(Arrived::Nothing) => {}
             Ok(Arrived::Send(envelopes)) => self.publish(envelopes).await,
             Ok(Arrived::Opened) => self.opened(),
-            Ok(Arrived::Message(message)) => self.message(*message, release),
+            Ok(Arrived::Messages(messages)) => {
+                for message in messages {
+                    self.message(message, release);
+                }
+            }
             Err(ended) => self.ended(ended).await,
         }
     }

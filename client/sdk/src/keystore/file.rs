@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vettid_crypto::Zeroizing;
+use vettid_crypto::WipedVec;
 use vettid_wire::cbor::Wire;
 use vettid_wire::request::Head;
 
@@ -68,7 +68,7 @@ impl FileKeystore {
             Err(error) => return Err(io(&path, &error)),
         };
         check_private(&path, &file)?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+        let mut bytes = WipedVec::new(Vec::with_capacity(64 * 1024));
         let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX);
         file.take(limit)
             .read_to_end(&mut bytes)

@@ -2,7 +2,7 @@
 //!
 //! The digest finds damage; it is no protection against whoever can write the file.
 
-use vettid_crypto::{Zeroizing, digest};
+use vettid_crypto::{WipedVec, digest};
 use vettid_wire::cbor::{self, Wire};
 
 /// Largest file that is read, bytes: state with a full pool, a pending request and a network file.
@@ -21,9 +21,9 @@ pub(super) enum Unreadable {
 }
 
 /// Bytes of a file that holds `value`.
-pub(super) fn to_bytes(value: &impl Wire) -> Zeroizing<Vec<u8>> {
-    let body = Zeroizing::new(cbor::encode(value));
-    let mut out = Zeroizing::new(Vec::with_capacity(body.len().saturating_add(64)));
+pub(super) fn to_bytes(value: &impl Wire) -> WipedVec {
+    let body = WipedVec::new(cbor::encode(value));
+    let mut out = WipedVec::new(Vec::with_capacity(body.len().saturating_add(64)));
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&VERSION.to_be_bytes());
     out.extend_from_slice(&digest::sha256(&body));

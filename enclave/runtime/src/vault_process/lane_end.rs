@@ -13,6 +13,7 @@ use vettid_wire::request::Head;
 use crate::flow::{FlowError, Inflow, Outflow};
 use crate::lane::{Down, EvidenceAnswer, LANE_FRAME, Opening, Up};
 use crate::vault_exit::VaultExit;
+use crate::vault_process::read_ahead::ReadAhead;
 
 /// Unsent bytes above which they are sent before the batch is done.
 const BATCH: usize = 256 * 1024;
@@ -33,7 +34,6 @@ pub(crate) enum Arrival {
 /// The answer that is awaited.
 #[derive(Debug)]
 enum Awaited {
-    Chunk(Option<Vec<u8>>),
     Kdf,
     LogPage(Option<LogPage>),
     Stored(bool),
@@ -49,6 +49,7 @@ pub(crate) struct LaneEnd {
     arrivals: VecDeque<Arrival>,
     waiting: usize,
     awaited: Option<Awaited>,
+    ahead: ReadAhead,
     appended: u64,
     durable: u64,
     told_to_close: bool,
@@ -65,6 +66,7 @@ impl LaneEnd {
             arrivals: VecDeque::new(),
             waiting: 0,
             awaited: None,
+            ahead: ReadAhead::new(),
             appended: 0,
             durable: 0,
             told_to_close: false,
@@ -78,7 +80,7 @@ impl LaneEnd {
             if let Some(opening) = self.opening.take() {
                 return Ok(opening);
             }
-            self.wait(None)?;
+            self.wait()?;
         }
     }
 
@@ -91,16 +93,22 @@ impl LaneEnd {
         Some(arrival)
     }
 
-    /// Sends all that is queued, then waits until something comes. False when the time is over.
-    pub(crate) fn wait(&mut self, time: Option<Duration>) -> Result<bool, VaultExit> {
+    /// Sends all that is queued, then waits until something comes. False when nothing came within
+    /// [`crate::lane::PATIENCE`], which is that of the socket.
+    pub(crate) fn wait(&mut self) -> Result<bool, VaultExit> {
         self.flush()?;
-        if self.receive()? {
-            return Ok(true);
-        }
-        if !self.poll(PollFlags::POLLIN, time)? {
+        let filled = self.inflow.fill_patiently(&self.socket).map_err(exit)?;
+        self.take(filled)
+    }
+
+    /// The same for a longer or shorter time.
+    pub(crate) fn wait_for(&mut self, time: Duration) -> Result<bool, VaultExit> {
+        self.flush()?;
+        if !self.poll(PollFlags::POLLIN, Some(time))? {
             return Ok(false);
         }
-        self.receive()
+        let filled = self.inflow.fill(&self.socket).map_err(exit)?;
+        self.take(filled)
     }
 
     /// Queues a frame; sends when there is a batch.
@@ -133,7 +141,7 @@ impl LaneEnd {
     /// Waits until every record that was handed on is durable.
     pub(crate) fn settle(&mut self) -> Result<(), VaultExit> {
         while self.durable < self.appended {
-            self.wait(None)?;
+            self.wait()?;
         }
         Ok(())
     }
@@ -146,15 +154,29 @@ impl LaneEnd {
         }
     }
 
-    /// Reads a chunk of the own snapshot; none when it is not there.
+    /// Reads a chunk of the own snapshot, of `count` chunks; none when it is not there. The next
+    /// ones are asked for before they are needed, so that they come while this one is opened.
     pub(crate) fn fetch_chunk(
         &mut self,
         snapshot: u64,
         index: u32,
+        count: u32,
     ) -> Result<Option<Vec<u8>>, VaultExit> {
-        match self.ask(&Up::GetChunk { snapshot, index })? {
-            Awaited::Chunk(chunk) => Ok(chunk),
-            _ => Err(VaultExit::NoFrame),
+        if !self.ahead.continues(snapshot, index) {
+            // Answers that are still due would be more questions than one process may have open.
+            while self.ahead.is_due() {
+                self.wait()?;
+            }
+            self.ahead.begin(snapshot, index);
+        }
+        while let Some(index) = self.ahead.next_to_ask(index, count) {
+            self.send(&Up::GetChunk { snapshot, index })?;
+        }
+        loop {
+            if let Some(chunk) = self.ahead.take(index) {
+                return Ok(chunk);
+            }
+            self.wait()?;
         }
     }
 
@@ -214,7 +236,7 @@ impl LaneEnd {
             if let Some(answer) = self.awaited.take() {
                 return Ok(answer);
             }
-            self.wait(None)?;
+            self.wait()?;
         }
     }
 
@@ -231,8 +253,8 @@ impl LaneEnd {
     }
 
     /// Takes what has come. False when nothing has.
-    fn receive(&mut self) -> Result<bool, VaultExit> {
-        if self.inflow.fill(&self.socket).map_err(exit)? == 0 {
+    fn take(&mut self, filled: usize) -> Result<bool, VaultExit> {
+        if filled == 0 {
             return Ok(false);
         }
         let mut inflow = std::mem::replace(&mut self.inflow, Inflow::new(LANE_FRAME));
@@ -258,9 +280,11 @@ impl LaneEnd {
                 Down::Appended(through) => self.durable = self.durable.max(through),
                 Down::AppendRefused => self.refused = true,
                 Down::LogPage(page) => self.awaited = Some(Awaited::LogPage(page)),
-                Down::Chunk(chunk) => {
-                    self.awaited = Some(Awaited::Chunk(chunk.map(<[u8]>::to_vec)));
-                }
+                Down::Chunk {
+                    snapshot,
+                    index,
+                    bytes,
+                } => self.ahead.arrived(snapshot, index, bytes),
                 Down::Stored(durable) => self.awaited = Some(Awaited::Stored(durable)),
                 Down::KdfGranted => self.awaited = Some(Awaited::Kdf),
                 Down::Open(opening) => self.opening = Some(opening),
@@ -317,6 +341,8 @@ mod tests {
 
     fn lane() -> (LaneEnd, Supervisor) {
         let (ours, socket) = UnixStream::pair().expect("pair");
+        ours.set_read_timeout(Some(Duration::from_millis(20)))
+            .expect("timeout");
         (
             LaneEnd::new(ours.into()),
             Supervisor {
@@ -338,15 +364,52 @@ mod tests {
         let (mut lane, mut supervisor) = lane();
         supervisor.say(&Down::Frame(b"one"));
         supervisor.say(&Down::Frame(b"two"));
-        supervisor.say(&Down::Chunk(Some(b"chunk")));
+        supervisor.say(&Down::Stored(true));
 
-        assert_eq!(lane.fetch_chunk(3, 0), Ok(Some(b"chunk".to_vec())));
+        assert_eq!(lane.put_chunk(3, 0, &[]), Ok(true));
 
-        assert_eq!(supervisor.hears(), ["GetChunk { snapshot: 3, index: 0 }"]);
+        assert_eq!(
+            supervisor.hears(),
+            ["PutChunk { snapshot: 3, index: 0, bytes: [] }"]
+        );
         for expected in [b"one", b"two"] {
             assert!(matches!(lane.next_arrival(), Some(Arrival::Envelope(e)) if e == expected));
         }
         assert!(lane.next_arrival().is_none());
+    }
+
+    #[test]
+    fn chunks_are_read_in_order_whatever_order_they_come_in() {
+        let (mut lane, mut supervisor) = lane();
+        let host = std::thread::spawn(move || {
+            let mut asked = Vec::new();
+            while asked.len() < 4 {
+                asked.extend(supervisor.hears());
+            }
+            for index in (0..4_u8).rev() {
+                supervisor.say(&Down::Chunk {
+                    snapshot: 3,
+                    index: index.into(),
+                    bytes: (index != 2).then_some(&[index]),
+                });
+            }
+            (asked, supervisor)
+        });
+
+        let read: Vec<_> = (0..4).map(|index| lane.fetch_chunk(3, index, 4)).collect();
+
+        assert_eq!(
+            read,
+            [
+                Ok(Some(vec![0])),
+                Ok(Some(vec![1])),
+                Ok(None),
+                Ok(Some(vec![3]))
+            ]
+        );
+        let (asked, _supervisor) = host.join().expect("asked");
+        let expected = (0..4).map(|index| format!("GetChunk {{ snapshot: 3, index: {index} }}"));
+        assert_eq!(asked, expected.collect::<Vec<_>>());
     }
 
     #[test]
@@ -356,7 +419,7 @@ mod tests {
         lane.append(head(8), false, b"b").expect("append");
         supervisor.say(&Down::Appended(7));
         supervisor.say(&Down::Frame(b"x"));
-        lane.wait(None).expect("wait");
+        lane.wait().expect("wait");
         assert_eq!((lane.appended, lane.durable), (8, 7));
 
         supervisor.say(&Down::Appended(8));
@@ -386,7 +449,7 @@ mod tests {
         let (mut lane, supervisor) = lane();
         for _ in 0..100 {
             supervisor.say(&Down::Frame(&[1; 60_000]));
-            lane.wait(None).expect("wait");
+            lane.wait().expect("wait");
         }
 
         assert!(lane.waiting <= WAITING);
@@ -396,10 +459,11 @@ mod tests {
     #[test]
     fn waiting_ends_with_its_time_and_with_the_supervisor() {
         let (mut lane, supervisor) = lane();
-        assert_eq!(lane.wait(Some(Duration::from_millis(1))), Ok(false));
+        assert_eq!(lane.wait_for(Duration::from_millis(1)), Ok(false));
+        assert_eq!(lane.wait(), Ok(false));
 
         drop(supervisor);
 
-        assert_eq!(lane.wait(None), Err(VaultExit::Told));
+        assert_eq!(lane.wait(), Err(VaultExit::Told));
     }
 }

@@ -18,15 +18,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::socket::sockopt::ReceiveTimeout;
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, setsockopt,
+    socketpair,
 };
+use nix::sys::time::TimeVal;
 use nix::unistd::{ForkResult, Pid, getpid};
 
 pub use control::{Ending, Report};
 use control::{MESSAGE_LEN, Order};
 use nursery::{BROKEN, Nursery};
 
+use crate::lane::PATIENCE;
 use crate::sandbox::{Sandbox, die_with};
 use crate::slot::Slot;
 use crate::system;
@@ -93,6 +97,9 @@ impl Zygote {
             None,
             SockFlag::SOCK_CLOEXEC,
         )?;
+        // Here, since a vault process may set nothing.
+        let patience = i64::try_from(PATIENCE.as_secs()).unwrap_or(1);
+        setsockopt(&theirs, ReceiveTimeout, &TimeVal::new(patience, 0))?;
         self.send(Order::Fork(slot), Some(&theirs))?;
         Ok(ours)
     }

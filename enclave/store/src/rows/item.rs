@@ -56,23 +56,41 @@ pub struct Count {
     pub removed: u32,
 }
 
-const SUMMARY: &str = "SELECT id, items.version, items.name, category, sensitivity, favorite,
-    written, removed, created
-    FROM items JOIN item_versions AS current ON item = id AND current.version = items.version";
+/// Reads one item with these further columns of its current version. Whether there are tags is read
+/// along, since most items have none and another statement costs as much as this one.
+macro_rules! select {
+    ($columns:literal) => {
+        concat!(
+            "SELECT id, items.version, items.name, category, sensitivity, favorite, written,
+             removed, created, EXISTS (SELECT 1 FROM item_tags WHERE item_tags.item = id)",
+            $columns,
+            " FROM items JOIN item_versions AS current
+               ON current.item = id AND current.version = items.version
+             WHERE id = ?1"
+        )
+    };
+}
 
 impl View<'_> {
     /// One item without its content, and when it was first put.
     pub fn item(&self, id: &ItemId) -> Result<Option<(Summary, UnixMillis)>, StoreError> {
-        let found = self
-            .connection
-            .prepare_cached(&format!("{SUMMARY} WHERE id = ?1"))?
-            .query_row([id.0], |row| Ok((read(row)?, column::read_time(row, 8)?)))
-            .optional()?;
-        let Some((mut summary, created)) = found else {
-            return Ok(None);
-        };
-        summary.tags = self.item_tags(id)?;
-        Ok(Some((summary, created)))
+        let found = self.select(select!(""), id, |_| Ok(()))?;
+        Ok(found.map(|(summary, created, ())| (summary, created)))
+    }
+
+    /// One item with its current content, and when it was first put.
+    pub fn current(
+        &self,
+        id: &ItemId,
+    ) -> Result<Option<(Summary, UnixMillis, Content)>, StoreError> {
+        self.select(select!(", current.name, body"), id, |row| {
+            Ok(Content {
+                version: column::unsigned(row, 1)?,
+                name: row.get(10)?,
+                written: column::read_time(row, 6)?,
+                body: column::read_secret(row, 11)?,
+            })
+        })
     }
 
     /// Content of one version of an item.
@@ -173,6 +191,36 @@ impl View<'_> {
                     removed: column::unsigned32(row, 1)?,
                 })
             })?)
+    }
+}
+
+impl View<'_> {
+    fn select<T>(
+        &self,
+        sql: &str,
+        id: &ItemId,
+        read_more: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<(Summary, UnixMillis, T)>, StoreError> {
+        let found = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([id.0], |row| {
+                let tagged: bool = row.get(9)?;
+                Ok((
+                    read(row)?,
+                    column::read_time(row, 8)?,
+                    tagged,
+                    read_more(row)?,
+                ))
+            })
+            .optional()?;
+        let Some((mut summary, created, tagged, more)) = found else {
+            return Ok(None);
+        };
+        if tagged {
+            summary.tags = self.item_tags(id)?;
+        }
+        Ok(Some((summary, created, more)))
     }
 }
 

@@ -800,3 +800,27 @@ fn audit_hash_is_what_an_app_computes() {
         assert_eq!(event.hash, previous);
     }
 }
+
+#[test]
+fn current_item_comes_with_its_content_and_tags() {
+    let mut vault = Vault::enrolled();
+    vault.commit(|change| change.write_item(&next(1, 1, "plain", &[], &body("one"))));
+    vault.commit(|change| change.write_item(&next(2, 1, "old", &[], &body("old"))));
+    let tags = ["b".to_owned(), "a".to_owned()];
+    vault.commit(|change| change.write_item(&next(2, 2, "tagged", &tags, &body("two"))));
+    let view = vault.database.view();
+
+    for (id, version, text, tags) in [(1, 1, "one", &[][..]), (2, 2, "two", &["a", "b"])] {
+        let (summary, created, content) =
+            view.current(&item_id(id)).expect("reads").expect("there");
+        assert_eq!(summary.tags, tags);
+        assert_eq!(content.body, body(text));
+        let alone = view.content(&item_id(id), version).expect("reads");
+        assert_eq!(Some(content), alone);
+        assert_eq!(
+            view.item(&item_id(id)).expect("reads"),
+            Some((summary, created))
+        );
+    }
+    assert_eq!(view.current(&item_id(3)), Ok(None));
+}

@@ -34,9 +34,14 @@ pub(crate) enum Shown {
 
 /// Finds the current version of an item, or another one.
 pub(crate) fn find(view: &View<'_>, id: &ItemId, version: Option<u64>) -> Result<Found, Stop> {
-    let (summary, created) = view.item(id)?.ok_or(Code::NotFound)?;
-    let version = version.unwrap_or(summary.version);
-    let content = view.content(id, version)?.ok_or(Code::NotFound)?;
+    let (summary, created, current) = view.current(id)?.ok_or(Code::NotFound)?;
+    let content = match version {
+        Some(version) if version != current.version => {
+            view.content(id, version)?.ok_or(Code::NotFound)?
+        }
+        _ => current,
+    };
+    let version = content.version;
     let body = content
         .body
         .expose(|body| cbor::decode_exact(body))
