@@ -1,8 +1,9 @@
 //! What fuzz targets share.
 
-use vettid_crypto::SeededEntropy;
 use vettid_crypto::x25519::X25519Secret;
+use vettid_crypto::{SealingKey, SecretBytes, SeededEntropy, VaultKey};
 use vettid_session::ResponderTerms;
+use vettid_store::{Chain, Record};
 use vettid_wire::id::{NetworkId, NetworkKind, SpaceId};
 use vettid_wire::time::UnixMillis;
 
@@ -19,4 +20,17 @@ pub fn with_vault_terms(run: impl FnOnce(&ResponderTerms<'_>, UnixMillis, Seeded
         UnixMillis(1_000_000),
         SeededEntropy::dangerous_new(1),
     );
+}
+
+/// Whether a record begins a log and its header or snapshot reference opens, which no invented one's
+/// does.
+pub fn opens(record: Record) -> bool {
+    let Ok(linked) = Chain::new(SpaceId([1; 16])).accept(record) else {
+        return false;
+    };
+    let (sealing, vault) = (
+        SealingKey::from_bytes([2; 32]),
+        VaultKey::from_bytes([3; 32]),
+    );
+    linked.open_header(&sealing).is_ok() || linked.open_snapshot(&vault).is_ok()
 }

@@ -318,7 +318,8 @@ impl Owner {
             .collect())
     }
 
-    /// Number of audit events, once the whole chain was found unbroken.
+    /// Number of audit events, once the whole chain was found unbroken and its head traced to the
+    /// vault's id.
     ///
     /// # Errors
     /// When the vault refuses.
@@ -328,7 +329,24 @@ impl Owner {
     pub fn verified_audit(&mut self) -> Result<u64, Fault> {
         let verdict = self.call(&audit::Verify {})?;
         assert_eq!(verdict.broken_at, None, "audit chain");
+        let vault = self.status()?.open.expect("an open vault").vault;
+        let key = verdict.head.identity.verify(&vault);
+        assert_eq!(key.map(|key| key.0), Ok(verdict.head.identity.newest()));
         Ok(verdict.events)
+    }
+
+    /// What the audit chain says of an operation: whether each was done.
+    ///
+    /// # Errors
+    /// When the vault refuses.
+    pub fn audited(&mut self, operation: &str) -> Result<Vec<bool>, Fault> {
+        let query = audit::Query {
+            after: 0,
+            operation: Some(operation.to_owned()),
+            limit: None,
+        };
+        let events = self.call(&query)?.events;
+        Ok(events.iter().map(|event| event.body.done).collect())
     }
 
     /// Takes what the session learned; a session that broke is forgotten.

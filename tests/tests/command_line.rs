@@ -192,6 +192,25 @@ fn pin_and_password_are_changed_and_the_vault_is_locked_from_the_command_line() 
 }
 
 #[test]
+fn export_of_a_rotated_identity_leads_from_the_vault_to_the_key_that_signed() {
+    let (node, place) = (Node::started(), tempfile::tempdir().expect("a folder"));
+    let owner = enrolled(&node, &place.path().join("ada"));
+    let rotated = owner.expect(&["credential", "rotate-identity"], &[PASSWORD]);
+
+    owner.expect(&["audit", "verify"], &[PIN]);
+    let exported = owner.expect(&["audit", "export"], &[PIN]);
+
+    let head = &exported["head"];
+    assert_eq!(text(head, "identity_key"), text(&rotated, "identity_key"));
+    let rotations = head["succession"]["rotations"].as_array().expect("a list");
+    let [rotation] = rotations.as_slice() else {
+        panic!("one rotation: {head}");
+    };
+    assert_eq!(text(rotation, "from"), text(&head["succession"], "first"));
+    assert_eq!(text(rotation, "to"), text(head, "identity_key"));
+}
+
+#[test]
 fn every_failure_has_its_exit_code_and_says_what_to_do() {
     let (mut node, place) = (Node::started(), tempfile::tempdir().expect("a folder"));
     let stranger = CommandLine::at(&place.path().join("stranger"));

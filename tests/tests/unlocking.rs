@@ -74,8 +74,12 @@ fn one_wrong_pin_is_counted_and_forgotten_after_the_right_one() {
 
     assert_eq!(code(attempt(&mut owner, WRONG)), Some(Code::WrongPin));
     assert_eq!(owner.status().expect("told").failed_attempts, 1);
-    let unlocked = owner.unlock().expect("the right PIN");
+    // Whoever tried it could not keep it from the owner by killing what knew of it.
+    node.vaults().into_iter().for_each(kill_now);
+    owner.hang_up();
+    let unlocked = attempt(&mut owner, PIN).expect("the right PIN");
     assert_eq!(unlocked.failed_attempts, 1);
+    assert_eq!(owner.audited("vault.unlock").expect("told"), [false, true]);
     lock(&mut owner);
     assert_eq!(
         attempt(&mut owner, PIN)

@@ -8,11 +8,12 @@
 use serde::de::DeserializeOwned;
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{PinKey, SealingKey, SecretBytes, VaultKey};
-use vettid_store::{Chain, Database, Kind, Record, Replay};
-use vettid_tests::vectors::{self, bytes, envelope, ids, network, padding, record};
+use vettid_store::{Chain, Database, Kind, Linked, Record, Replay};
+use vettid_tests::vectors::{self, bytes, envelope, identity, ids, network, padding, record};
 use vettid_wire::cbor;
 use vettid_wire::envelope::Envelope;
 use vettid_wire::id::{DeviceId, SpaceId, VaultId};
+use vettid_wire::identity::IdentityChain;
 use vettid_wire::network::{Network, SignedNetwork};
 use vettid_wire::padding::{bucket, pad, unpad};
 
@@ -120,18 +121,69 @@ fn network_files_are_accepted_and_refused_as_the_vectors_say() {
 }
 
 #[test]
+fn identity_chains_lead_where_the_vectors_say() {
+    let file: identity::Identities = file("identity.json");
+    let vault: VaultId = file.vault.parse().expect("a vault");
+    let first = SigningKey::from_seed(&key(&file.seeds[0])).verifying_key();
+    assert_eq!(VaultId::of(&first), vault);
+    for entry in &file.accepted {
+        let chain: IdentityChain = cbor::decode(&bytes(&entry.chain)).expect("a chain");
+        assert_eq!(chain.rotations.len(), entry.rotations);
+        let current = chain.verify(&vault).expect("a key");
+        assert_eq!(current.0.to_vec(), bytes(&entry.current));
+        if let Some(seed) = file.seeds.get(entry.rotations) {
+            assert_eq!(SigningKey::from_seed(&key(seed)).verifying_key(), current);
+        }
+    }
+    for (why, refused) in &file.refused {
+        let chain: IdentityChain = cbor::decode(&bytes(refused)).expect("a chain");
+        assert!(chain.verify(&vault).is_err(), "{why}");
+    }
+}
+
+/// The log of the vectors, with the keys that open it.
+struct Log {
+    file: record::Log,
+    space: SpaceId,
+    sealing: SealingKey,
+    vault_key: VaultKey,
+}
+
+impl Log {
+    fn read() -> Self {
+        let file: record::Log = file("record.json");
+        Self {
+            space: file.space.parse().expect("a space"),
+            sealing: SealingKey::from_bytes(key(&file.sealing_key)),
+            vault_key: VaultKey::from_bytes(key(&file.vault_key)),
+            file,
+        }
+    }
+
+    fn restore(&self, records: &[Linked]) -> Option<Database> {
+        let vessel = Database::template().expect("a database");
+        let (first, rest) = records.split_first().expect("a record");
+        let mut replay = Replay::begin(vessel, first, &self.vault_key, &mut |_, _| None).ok()?;
+        for record in rest {
+            replay.apply(record).ok()?;
+        }
+        replay.finish().ok().map(|restored| restored.database)
+    }
+}
+
+#[test]
 fn records_link_open_and_replay_as_the_vectors_say() {
-    let file: record::Log = file("record.json");
-    let space: SpaceId = file.space.parse().expect("a space");
-    let sealing = SealingKey::from_bytes(key(&file.sealing_key));
-    let vault_key = VaultKey::from_bytes(key(&file.vault_key));
-    let mut chain = Chain::new(space);
+    let log = Log::read();
+    let mut chain = Chain::new(log.space);
     let mut linked = Vec::new();
-    for entry in &file.records {
+    for entry in &log.file.records {
         let record = Record::parse(&bytes(&entry.bytes)).expect("a record");
         assert_eq!(record.number(), entry.number);
         let record = chain.accept(record).expect("a link");
         assert_eq!(record.head().hash.to_vec(), bytes(&entry.hash));
+        let header = record.open_header(&log.sealing).ok();
+        let counts = header.map(|header| (header.attempts.failed, header.unaudited.len()));
+        assert_eq!(counts, entry.failed_attempts.zip(entry.unaudited));
         linked.push(record);
     }
 
@@ -140,48 +192,64 @@ fn records_link_open_and_replay_as_the_vectors_say() {
             .iter()
             .map(|record| record.kind())
             .collect::<Vec<_>>(),
-        [Kind::Checkpoint, Kind::Changeset, Kind::Header]
+        [Kind::Checkpoint, Kind::Changeset, Kind::Header, Kind::Joint]
     );
-    let first = linked[0].open_header(&sealing).expect("a header");
-    assert_eq!(first.vault.to_string(), file.vault);
-    let pin = PinKey::from_bytes(key(&file.pin_key));
+    let first = linked[0].open_header(&log.sealing).expect("a header");
+    assert_eq!(first.vault.to_string(), log.file.vault);
+    let pin = PinKey::from_bytes(key(&log.file.pin_key));
     let opened = first.lock.open(&first.vault, &pin).expect("the right PIN");
-    assert_eq!(opened.expose(|key| key.to_vec()), bytes(&file.vault_key));
-    let newest = linked[2].open_header(&sealing).expect("a header");
-    assert_eq!(newest.attempts.failed, file.failed_attempts);
-
-    let vessel = Database::template().expect("a database");
-    let mut replay =
-        Replay::begin(vessel, &linked[0], &vault_key, &mut |_, _| None).expect("a beginning");
-    for record in &linked[1..] {
-        replay.apply(record).expect("the next record");
-    }
-    let restored = replay.finish().expect("a vault").database;
-    let tags = restored.view().tags().expect("tags");
     assert_eq!(
-        tags.iter().map(|tag| &tag.tag.name).collect::<Vec<_>>(),
-        [&file.tag]
+        opened.expose(|key| key.to_vec()),
+        bytes(&log.file.vault_key)
     );
+    let restored = log.restore(&linked).expect("a vault");
+    let vault = restored.view().vault().expect("a row").expect("a vault");
+    assert_eq!(vault.id, first.vault);
+    let tags = restored.view().tags().expect("tags");
+    let names: Vec<_> = tags.into_iter().map(|tag| tag.tag.name).collect();
+    assert_eq!(names, log.file.tags);
+}
+
+#[test]
+fn what_a_host_makes_of_a_joint_record_links_and_does_not_open() {
+    let log = Log::read();
+    let (_, before) = log.file.records.split_last().expect("records");
+    for (why, refused) in &log.file.refused {
+        let mut chain = Chain::new(log.space);
+        let mut linked = Vec::new();
+        for bytes in before.iter().map(|entry| bytes(&entry.bytes)) {
+            linked.push(
+                chain
+                    .accept(Record::parse(&bytes).expect("a record"))
+                    .expect("a link"),
+            );
+        }
+        let record = Record::parse(&bytes(refused)).expect("a record");
+        linked.push(chain.accept(record).expect("a link"));
+
+        let newest = linked.last().expect("a record");
+        let header = newest.kind() == Kind::Changeset || newest.open_header(&log.sealing).is_ok();
+        assert!(!(header && log.restore(&linked).is_some()), "{why}");
+    }
 }
 
 #[test]
 fn record_vectors_with_one_altered_byte_do_not_link_or_open() {
-    let file: record::Log = file("record.json");
-    let space: SpaceId = file.space.parse().expect("a space");
-    let vault_key = VaultKey::from_bytes(key(&file.vault_key));
-    let sealing = SealingKey::from_bytes(key(&file.sealing_key));
-    let whole = bytes(&file.records[0].bytes);
+    let log = Log::read();
+    let whole = bytes(&log.file.records[0].bytes);
     for index in (0..whole.len()).step_by(7) {
         let mut altered = whole.clone();
         altered[index] ^= 1;
         let Ok(record) = Record::parse(&altered) else {
             continue;
         };
-        let Ok(linked) = Chain::new(space).accept(record) else {
+        let Ok(linked) = Chain::new(log.space).accept(record) else {
             continue;
         };
-        let header = linked.open_header(&sealing).is_ok();
-        let snapshot = linked.open_snapshot(&vault_key).is_ok();
-        assert!(!(header && snapshot), "byte {index}");
+        let header = linked.open_header(&log.sealing).is_ok();
+        assert!(
+            !(header && log.restore(&[linked]).is_some()),
+            "byte {index}"
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use vettid_sdk::Owner;
 use vettid_sdk::keystore::KeystoreError;
+use vettid_sdk::wire::identity::Rotation;
 use vettid_sdk::wire::operation::audit::{AuditHead, Event, Export, Query, Verify};
 
 use crate::failure::Failure;
@@ -195,7 +196,24 @@ fn head(head: &AuditHead) -> Value {
         "sequence": head.sequence,
         "hash": hex(&head.hash),
         "at": head.at.0,
-        "identity_key": hex(&head.identity_key),
+        "identity_key": hex(&head.identity.newest()),
+        "succession": succession(head),
         "signature": hex(&head.signature),
     })
+}
+
+/// What leads from the vault's id to the key that signed: the first key, and each that followed.
+fn succession(head: &AuditHead) -> Value {
+    let statement = |rotation: &Rotation| {
+        json!({
+            "number": rotation.number,
+            "from": hex(&rotation.from),
+            "to": hex(&rotation.to),
+            "at": rotation.at.0,
+            "by_from": hex(&rotation.by_from),
+            "by_to": hex(&rotation.by_to),
+        })
+    };
+    let rotations: Vec<_> = head.identity.rotations.iter().map(statement).collect();
+    json!({ "first": hex(&head.identity.first), "rotations": rotations })
 }

@@ -1,9 +1,10 @@
 //! The exported audit chain, checked outside the vault.
 
-use vettid_crypto::sign::{Signature, VerifyingKey};
+use vettid_crypto::sign::Signature;
 use vettid_crypto::{Label, digest};
 use vettid_wire::cbor;
 use vettid_wire::id::VaultId;
+use vettid_wire::identity::IdentityError;
 use vettid_wire::operation::audit::{AuditHead, Event};
 
 /// Why an export is not a whole and genuine chain.
@@ -16,15 +17,19 @@ pub enum BrokenChain {
     /// The signed head is not that of the last event.
     #[error("the signed head is not that of the last event")]
     Head,
+    /// The key that signed the head is not shown to be the vault's.
+    #[error("the key that signed the head is not shown to be the vault's: {0}")]
+    Identity(#[from] IdentityError),
     /// The head's signature does not verify.
     #[error("the signature of the head does not verify")]
     Signature,
 }
 
-/// Checks that `events` are the whole chain from the first event to the signed head.
+/// Checks that `events` are the whole chain from the first event to the head, and that the head was
+/// signed by the key that the statements in it lead to from the id of `vault`.
 ///
-/// Says nothing about whether the head is the newest there is, nor about who the head's key belongs
-/// to beyond that it signed for `vault`.
+/// Says nothing about whether the head is the newest there is: one that was signed before the last
+/// events, or before the last rotation of the identity, passes too.
 pub fn check(vault: VaultId, events: &[Event], head: &AuditHead) -> Result<(), BrokenChain> {
     let (mut sequence, mut hash) = (0, [0; 32]);
     for event in events {
@@ -39,7 +44,8 @@ pub fn check(vault: VaultId, events: &[Event], head: &AuditHead) -> Result<(), B
         return Err(BrokenChain::Head);
     }
     let (sequence, at) = (head.sequence.to_be_bytes(), head.at.0.to_be_bytes());
-    VerifyingKey(head.identity_key)
+    head.identity
+        .verify(&vault)?
         .verify(
             Label::AuditHead,
             &[&vault.0, &sequence, &head.hash, &at],
@@ -52,10 +58,36 @@ pub fn check(vault: VaultId, events: &[Event], head: &AuditHead) -> Result<(), B
 mod tests {
     use super::*;
     use vettid_crypto::sign::SigningKey;
+    use vettid_wire::identity::{IdentityChain, Rotation};
+    use vettid_wire::limits;
     use vettid_wire::operation::audit::EventBody;
     use vettid_wire::time::UnixMillis;
 
-    const VAULT: VaultId = VaultId([1; 32]);
+    fn key(index: usize) -> SigningKey {
+        SigningKey::from_seed(&[u8::try_from(index).expect("few"); 32])
+    }
+
+    fn vault() -> VaultId {
+        VaultId::of(&key(0).verifying_key())
+    }
+
+    /// Statements of an identity that was rotated this often.
+    fn identity(rotations: usize) -> IdentityChain {
+        let rotation = |index: usize| {
+            let number = u32::try_from(index + 2).expect("few");
+            let keys = (&key(index), &key(index + 1));
+            Rotation::new(vault(), number, keys.0, keys.1, UnixMillis(5))
+        };
+        IdentityChain {
+            rotations: (0..rotations).map(rotation).collect(),
+            ..IdentityChain::of(&key(0).verifying_key())
+        }
+    }
+
+    /// Takes a statement away.
+    fn without(rotations: &mut Vec<Rotation>, index: usize) {
+        rotations.remove(index);
+    }
 
     fn chain(length: u64) -> Vec<Event> {
         let mut hash = [0; 32];
@@ -74,8 +106,8 @@ mod tests {
         (1..=length).map(event).collect()
     }
 
-    fn head(vault: VaultId, events: &[Event]) -> AuditHead {
-        let key = SigningKey::from_seed(&[2; 32]);
+    /// A head that the key after this many rotations signed.
+    fn head(vault: VaultId, events: &[Event], rotations: usize) -> AuditHead {
         let hash = events.last().map_or([0; 32], |event| event.hash);
         let (sequence, at) = (events.len() as u64, UnixMillis(9));
         let parts: [&[u8]; 4] = [
@@ -84,12 +116,12 @@ mod tests {
             &hash,
             &at.0.to_be_bytes(),
         ];
-        let signature = key.sign(Label::AuditHead, &parts).0;
+        let signature = key(rotations).sign(Label::AuditHead, &parts).0;
         AuditHead {
             sequence,
             hash,
             at,
-            identity_key: key.verifying_key().0,
+            identity: identity(rotations),
             signature,
         }
     }
@@ -99,37 +131,71 @@ mod tests {
         for length in [0, 1, 3] {
             let events = chain(length);
 
-            assert_eq!(check(VAULT, &events, &head(VAULT, &events)), Ok(()));
+            assert_eq!(check(vault(), &events, &head(vault(), &events, 0)), Ok(()));
         }
+    }
+
+    #[test]
+    fn head_of_an_identity_that_was_rotated_is_traced_to_the_vault() {
+        let events = chain(2);
+        for rotations in [1, 2, limits::ROTATIONS] {
+            let head = head(vault(), &events, rotations);
+
+            assert_eq!(check(vault(), &events, &head), Ok(()));
+        }
+    }
+
+    #[test]
+    fn key_that_no_statement_leads_to_is_found() {
+        let events = chain(2);
+        let whole = head(vault(), &events, 3);
+        let changed = |change: &dyn Fn(&mut AuditHead)| {
+            let mut changed = whole.clone();
+            change(&mut changed);
+            check(vault(), &events, &changed)
+        };
+
+        let none = changed(&|head| head.identity = IdentityChain::of(&key(3).verifying_key()));
+        let missing = changed(&|head| without(&mut head.identity.rotations, 1));
+        let forged = changed(&|head| head.identity.rotations[2].by_from = [0; 64]);
+        let shorter = changed(&|head| without(&mut head.identity.rotations, 2));
+
+        assert_eq!(none, Err(BrokenChain::Identity(IdentityError::Foreign)));
+        let out_of_place = IdentityError::OutOfPlace(3);
+        assert_eq!(missing, Err(BrokenChain::Identity(out_of_place)));
+        let not_signed = IdentityError::Signature(4);
+        assert_eq!(forged, Err(BrokenChain::Identity(not_signed)));
+        assert_eq!(shorter, Err(BrokenChain::Signature));
     }
 
     #[test]
     fn altered_missing_and_swapped_events_are_found() {
         let events = chain(3);
-        let head = head(VAULT, &events);
+        let head = head(vault(), &events, 0);
         let mut altered = events.clone();
         altered[1].body.done = false;
         let mut swapped = events.clone();
         swapped.swap(0, 1);
+        let check = |events| check(vault(), events, &head);
 
-        assert_eq!(check(VAULT, &altered, &head), Err(BrokenChain::Event(2)));
-        assert_eq!(check(VAULT, &swapped, &head), Err(BrokenChain::Event(1)));
-        assert_eq!(
-            check(VAULT, &events[1..], &head),
-            Err(BrokenChain::Event(1))
-        );
-        assert_eq!(check(VAULT, &events[..2], &head), Err(BrokenChain::Head));
+        assert_eq!(check(&altered), Err(BrokenChain::Event(2)));
+        assert_eq!(check(&swapped), Err(BrokenChain::Event(1)));
+        assert_eq!(check(&events[1..]), Err(BrokenChain::Event(1)));
+        assert_eq!(check(&events[..2]), Err(BrokenChain::Head));
     }
 
     #[test]
     fn head_of_another_vault_or_time_is_found() {
         let events = chain(2);
-        let mut later = head(VAULT, &events);
+        let mut later = head(vault(), &events, 0);
         later.at = UnixMillis(10);
+        let stranger = VaultId([9; 32]);
 
-        let foreign = check(VAULT, &events, &head(VaultId([9; 32]), &events));
+        let foreign = check(stranger, &events, &head(stranger, &events, 0));
+        let for_another = check(vault(), &events, &head(stranger, &events, 0));
 
-        assert_eq!(foreign, Err(BrokenChain::Signature));
-        assert_eq!(check(VAULT, &events, &later), Err(BrokenChain::Signature));
+        assert_eq!(foreign, Err(BrokenChain::Identity(IdentityError::Foreign)));
+        assert_eq!(for_another, Err(BrokenChain::Signature));
+        assert_eq!(check(vault(), &events, &later), Err(BrokenChain::Signature));
     }
 }

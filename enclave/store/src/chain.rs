@@ -137,7 +137,9 @@ impl Chain {
         self.read = read;
         self.since_checkpoint = match record.kind {
             Kind::Checkpoint => 0,
-            Kind::Header | Kind::Changeset => self.since_checkpoint.saturating_add(size),
+            Kind::Header | Kind::Changeset | Kind::Joint => {
+                self.since_checkpoint.saturating_add(size)
+            }
         };
         self.schema = record.schema;
         let head = record.head(&self.space);
@@ -187,7 +189,9 @@ impl Chain {
             return match record.kind {
                 Kind::Checkpoint if begins => Ok(()),
                 Kind::Checkpoint => Err(ChainError::BrokenLink { number }),
-                Kind::Header | Kind::Changeset => Err(ChainError::NotACheckpoint { number }),
+                Kind::Header | Kind::Changeset | Kind::Joint => {
+                    Err(ChainError::NotACheckpoint { number })
+                }
             };
         };
         let expected = head.number.saturating_add(1);
@@ -238,14 +242,19 @@ impl Linked {
         self.head
     }
 
-    /// Opens the header of a checkpoint or header record.
+    /// Opens the header, of any record but a changeset.
     pub fn open_header(&self, key: &SealingKey) -> Result<Header, RecordError> {
         self.record.open_header(self.space, key)
     }
 
-    /// Opens the snapshot reference of a checkpoint record.
-    pub fn open_snapshot(&self, key: &VaultKey) -> Result<Option<Snapshot>, RecordError> {
+    /// Opens the snapshot reference of a checkpoint that is not the first record.
+    pub fn open_snapshot(&self, key: &VaultKey) -> Result<Snapshot, RecordError> {
         self.record.open_snapshot(self.space, key)
+    }
+
+    /// Whether it says what a transaction changed.
+    pub(crate) fn has_changeset(&self) -> bool {
+        self.record.has_changeset()
     }
 
     pub(crate) fn open_changeset(&self, key: &VaultKey) -> Result<Changeset, RecordError> {

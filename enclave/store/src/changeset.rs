@@ -6,17 +6,30 @@
 //! So nothing is lost, records are up to half the size, and what an owner overwrote or destroyed is
 //! not written down once more.
 
+use std::io;
+
 use rusqlite::session::Session;
-use vettid_crypto::{WipedVec, seal};
-use vettid_wire::limits;
+use vettid_crypto::WipedVec;
 
 use crate::StoreError;
-
-/// Most bytes of one changeset: sealed, it fits a record.
-const MAX: usize = limits::RECORD - seal::OVERHEAD;
+use crate::record::CHANGESET as MAX;
 
 /// What one transaction changed. Plaintext: wiped on drop, never printed.
 pub struct Changeset(WipedVec);
+
+/// What a session has written so far.
+struct Recorded(WipedVec);
+
+impl io::Write for Recorded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.append(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 impl Changeset {
     /// What a session recorded, if it recorded anything.
@@ -24,8 +37,9 @@ impl Changeset {
         if session.is_empty() {
             return Ok(None);
         }
-        let mut bytes = WipedVec::new(Vec::with_capacity(4096));
-        session.patchset_strm(&mut *bytes)?;
+        let mut recorded = Recorded(WipedVec::new(Vec::with_capacity(4096)));
+        session.patchset_strm(&mut recorded)?;
+        let Recorded(bytes) = recorded;
         match bytes.len() {
             0 => Ok(None),
             size if size > MAX => Err(StoreError::TooLarge { max: MAX, size }),

@@ -15,9 +15,10 @@ use crate::migrate::Schema;
 use crate::rows::audit::NewEvent;
 use crate::rows::item::NextVersion;
 use crate::rows::request::Answered;
+use crate::rows::vault;
 use crate::{
-    Attempts, Chain, ChainError, Change, Database, Device, Header, Linked, Lock, Record, Replay,
-    RestoreError, Restored, Snapshot, StoreError, Tail,
+    Attempt, Attempts, Chain, ChainError, Change, Database, Device, Header, Linked, Lock, Record,
+    Replay, RestoreError, Restored, Snapshot, StoreError, Tail,
 };
 
 /// A schema that grew once.
@@ -68,6 +69,11 @@ pub(crate) fn header() -> Header {
             failed: 1,
             not_before: UnixMillis(2),
         },
+        unaudited: vec![Attempt {
+            at: UnixMillis(1),
+            device: DEVICE,
+            operation: "vault.unlock".into(),
+        }],
         created: NOW,
         time_floor: NOW,
     }
@@ -126,13 +132,26 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
-    /// A vault whose log holds its first checkpoint.
+    /// A vault whose log holds its first record.
     pub(crate) fn enrolled() -> Self {
         let database = Database::template().expect("template");
-        Self::with(database, Tail::genesis(SPACE))
+        let vault = vault::Vault {
+            id: header().vault,
+            created: NOW,
+        };
+        Self::begun(database, Tail::genesis(SPACE), |change| {
+            change.insert_vault(&vault)
+        })
     }
 
-    pub(crate) fn with(database: Database, tail: Tail) -> Self {
+    /// A vault whose first record holds this transaction.
+    pub(crate) fn begun(
+        mut database: Database,
+        tail: Tail,
+        first: impl FnOnce(&Change<'_>) -> Result<(), StoreError>,
+    ) -> Self {
+        let committed = database.transaction(first).expect("commits");
+        let changeset = committed.changeset.expect("changes");
         let entropy = SeededEntropy::dangerous_new(11);
         let mut vault = Self {
             database,
@@ -144,7 +163,7 @@ impl Vault {
         let keys = (&sealing_key(), &vault_key());
         let record = vault
             .tail
-            .checkpoint(&header(), None, keys, &mut vault.entropy);
+            .begin(&header(), &changeset, keys, &mut vault.entropy);
         vault.log.push(record.expect("first record").to_bytes());
         vault
     }
@@ -172,6 +191,19 @@ impl Vault {
         self.append(record.expect("record"))
     }
 
+    /// Runs a transaction and appends its record, which carries a header too.
+    pub(crate) fn commit_with_header<T>(
+        &mut self,
+        header: &Header,
+        body: impl FnOnce(&Change<'_>) -> Result<T, StoreError>,
+    ) -> usize {
+        let committed = self.database.transaction(body).expect("commits");
+        let changeset = committed.changeset.expect("changes");
+        let keys = (&sealing_key(), &vault_key());
+        let record = self.tail.joint(header, &changeset, keys, &mut self.entropy);
+        self.append(record.expect("record"))
+    }
+
     /// Writes a snapshot without referring to it.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         let name = self.tail.name_snapshot(&mut self.entropy);
@@ -190,7 +222,7 @@ impl Vault {
         let keys = (&sealing_key(), &vault_key());
         let record = self
             .tail
-            .checkpoint(&header(), Some(snapshot), keys, &mut self.entropy);
+            .checkpoint(&header(), &snapshot, keys, &mut self.entropy);
         self.log.clear();
         self.chunks
             .retain(|(number, _), _| *number == snapshot.number);

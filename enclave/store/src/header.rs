@@ -17,10 +17,10 @@ use vettid_wire::{Secret, limits};
 
 use minicbor::{Decode, Encode};
 
-use crate::Attempts;
+use crate::{Attempt, Attempts};
 
 /// Format of the encoding.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Header of a vault.
 #[derive(Debug)]
@@ -33,6 +33,9 @@ pub struct Header {
     pub devices: Vec<Device>,
     /// Wrong PINs.
     pub attempts: Attempts,
+    /// Those of them that are not in the audit chain yet, oldest first; at most
+    /// [`limits::ATTEMPT_CAP`].
+    pub unaudited: Vec<Attempt>,
     /// When the vault was set up.
     pub created: UnixMillis,
     /// The vault's clock never shows an earlier time than this.
@@ -153,13 +156,18 @@ impl Header {
             not_before: self.attempts.not_before,
             created: self.created,
             time_floor: self.time_floor,
+            unaudited: self.unaudited.clone(),
         }))
     }
 
     /// Reads what was sealed. It was authenticated, so its form is only wrong if ours changed.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, MalformedHeader> {
         let plain: Plain = cbor::decode_exact(bytes).map_err(|_| MalformedHeader)?;
-        if plain.format != FORMAT || plain.devices.len() > limits::DEVICES {
+        let attempts = u32::try_from(plain.unaudited.len()).unwrap_or(u32::MAX);
+        if plain.format != FORMAT
+            || plain.devices.len() > limits::DEVICES
+            || attempts > limits::ATTEMPT_CAP
+        {
             return Err(MalformedHeader);
         }
         let pepper = plain
@@ -183,6 +191,7 @@ impl Header {
                 failed: plain.failed,
                 not_before: plain.not_before,
             },
+            unaudited: plain.unaudited,
             created: plain.created,
             time_floor: plain.time_floor,
         })
@@ -219,6 +228,8 @@ struct Plain {
     created: UnixMillis,
     #[n(10)]
     time_floor: UnixMillis,
+    #[n(11)]
+    unaudited: Vec<Attempt>,
 }
 
 /// A verifying key as a byte string.
@@ -257,6 +268,7 @@ mod tests {
         assert_eq!(*decoded.encode(), *header.encode());
         assert_eq!(decoded.devices, header.devices);
         assert_eq!(decoded.attempts, header.attempts);
+        assert_eq!(decoded.unaudited, header.unaudited);
     }
 
     #[test]
@@ -286,29 +298,41 @@ mod tests {
         assert!(header.device(&VerifyingKey([0xee; 32])).is_none());
     }
 
-    #[test]
-    fn foreign_format_or_too_many_devices_are_refused() {
+    /// A header that holds all that one can.
+    fn largest() -> Header {
         let mut header = fixture::header();
-        let mut bytes = header.encode().to_vec();
-        bytes[2] = FORMAT + 1;
-        assert_eq!(Header::decode(&bytes).err(), Some(MalformedHeader));
-        assert_eq!(Header::decode(&bytes[1..]).err(), Some(MalformedHeader));
-
-        header.devices = vec![header.devices[0].clone(); limits::DEVICES + 1];
-
-        assert_eq!(
-            Header::decode(&header.encode()).err(),
-            Some(MalformedHeader)
-        );
+        header.devices[0].name = "x".repeat(limits::DEVICE_NAME);
+        header.devices[0].revoked = Some(UnixMillis(u64::MAX));
+        header.devices = vec![header.devices[0].clone(); limits::DEVICES];
+        header.unaudited[0].at = UnixMillis(u64::MAX);
+        header.unaudited = vec![header.unaudited[0].clone(); limits::ATTEMPT_CAP as usize];
+        header
     }
 
     #[test]
-    fn header_with_every_device_fits_a_record_many_times() {
-        let mut header = fixture::header();
-        header.devices[0].name = "x".repeat(limits::DEVICE_NAME);
-        header.devices = vec![header.devices[0].clone(); limits::DEVICES];
+    fn foreign_format_and_too_many_devices_or_attempts_are_refused() {
+        let mut bytes = fixture::header().encode().to_vec();
+        bytes[2] = FORMAT + 1;
+        assert_eq!(Header::decode(&bytes).err(), Some(MalformedHeader));
+        assert_eq!(Header::decode(&bytes[1..]).err(), Some(MalformedHeader));
+        assert!(Header::decode(&largest().encode()).is_ok());
 
-        assert!(header.encode().len() < limits::RECORD / 100);
+        let mut devices = largest();
+        devices.devices.push(devices.devices[0].clone());
+        let mut attempts = largest();
+        attempts.unaudited.push(attempts.unaudited[0].clone());
+
+        for header in [devices, attempts] {
+            let decoded = Header::decode(&header.encode());
+            assert_eq!(decoded.err(), Some(MalformedHeader));
+        }
+    }
+
+    #[test]
+    fn header_with_every_device_and_attempt_has_its_place_in_a_record() {
+        let size = largest().encode().len();
+
+        assert!(size < limits::HEADER, "{size}");
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod fixture;
 mod freshness;
 mod header;
 mod migrate;
+mod place;
 mod record;
 mod replay;
 pub mod rows;
@@ -40,7 +41,7 @@ mod tail;
 mod tests;
 
 pub use apply::ReplayError;
-pub use attempts::Attempts;
+pub use attempts::{Attempt, Attempts};
 pub use chain::{Chain, ChainError, Linked};
 pub use changeset::Changeset;
 pub use database::{Change, Committed, Database, View};

@@ -1,39 +1,56 @@
 //! One record of a vault's log: numbered, chained and sealed.
 //!
 //! ```text
-//! kind u8 | schema u16 | number u64 | previous 32 | sealed body          (integers big-endian)
+//! kind u8 | schema u16 | number u64 | previous 32 | body                 (integers big-endian)
 //!
-//! 1 checkpoint   length u32 | header, under the sealing key | snapshot reference, under the vault key
-//! 2 header       header, under the sealing key
-//! 3 changeset    patchset of one transaction, under the vault key
+//! 1 checkpoint   length u32 | header | content: snapshot reference, or in record 1 the patchset of
+//!                                               the first transaction
+//! 2 header       header
+//! 3 changeset    patchset of one transaction
+//! 4 joint        length u32 | header | content: patchset of one transaction
 //! ```
 //!
-//! Everything in front of the body is also the context under which the body is sealed, together
+//! Headers are sealed under the sealing key, patchsets and snapshot references under the vault key.
+//! Everything in front of the body is also the context under which each part is sealed, together
 //! with the space: a record opens in its own vault, at its own place and behind its own predecessor
 //! only. A record's hash covers all of it; `previous` is the hash of the record before.
+//!
+//! What an operation changes in header and database is one record, so that no crash tears it. Its
+//! parts are bound to each other. The kind, which is in the context of both, says that there are
+//! two: neither opens as the only one. The digest of the sealed content is in the context of the
+//! header: it opens beside that content only, bit for bit, and not beside what was sealed for the
+//! same place in another history. The newest header of a log is opened before the PIN is tried, and
+//! every record before the newest is held by the chain; so no half of another record is ever used.
 
 use vettid_crypto::seal::{self, NotOpened};
-use vettid_crypto::{Entropy, Label, SealingKey, VaultKey, WipedVec, digest};
+use vettid_crypto::{Label, SealingKey, SymmetricKey, VaultKey, WipedVec, digest};
 use vettid_wire::cbor;
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
 use vettid_wire::request::Head;
 
-use crate::snapshot::{Reference, Snapshot};
-use crate::{Changeset, Header};
+use crate::place::{Place, beside};
+use crate::{Changeset, Header, Snapshot};
 
 /// Bytes in front of a record's body.
 pub const FRONT: usize = 43;
 
+/// Most plaintext bytes of a changeset: whatever header goes with it, they fit one record.
+pub(crate) const CHANGESET: usize =
+    limits::RECORD - FRONT - size_of::<u32>() - limits::HEADER - 2 * seal::OVERHEAD;
+
 /// What a record says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// A header, and the snapshot that holds everything before. A log begins with one.
+    /// A header, and where the database begins: at the first transaction, or at a snapshot that
+    /// holds everything before. A log begins with one.
     Checkpoint,
     /// A header that replaces the one before.
     Header,
     /// What one transaction changed.
     Changeset,
+    /// A header, and what one transaction changed, as one.
+    Joint,
 }
 
 /// A record as it is stored: sealed, and not checked against anything yet.
@@ -52,34 +69,25 @@ pub enum RecordError {
     /// Too short, too long, or of an unknown kind.
     #[error("bytes are no log record")]
     Malformed,
-    /// The body does not open: altered, of another vault or place, or under another key.
+    /// A part does not open: altered, of another vault or place, or under another key.
     #[error("record {0} does not open")]
     NotOpened(u64),
-    /// The body opens to something else than this kind holds.
+    /// A part is not there, or opens to something else than this kind holds.
     #[error("record {0} is not what it should be")]
     Unexpected(u64),
-}
-
-/// Where a record is in its log; the context of its seal.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) space: SpaceId,
-    pub(crate) schema: u32,
-    pub(crate) number: u64,
-    pub(crate) previous: [u8; 32],
 }
 
 impl Record {
     /// Reads a record. Nothing is checked but its form.
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
         let malformed = RecordError::Malformed;
+        if bytes.len() > limits::RECORD {
+            return Err(malformed);
+        }
         let ([kind], rest) = bytes.split_first_chunk().ok_or(malformed)?;
         let (schema, rest) = rest.split_first_chunk().ok_or(malformed)?;
         let (number, rest) = rest.split_first_chunk().ok_or(malformed)?;
         let (previous, body) = rest.split_first_chunk().ok_or(malformed)?;
-        if body.len() > limits::RECORD {
-            return Err(malformed);
-        }
         Ok(Self {
             kind: Kind::from_byte(*kind).ok_or(malformed)?,
             schema: u16::from_be_bytes(*schema).into(),
@@ -122,129 +130,84 @@ impl Record {
     /// Number and hash.
     #[must_use]
     pub fn head(&self, space: &SpaceId) -> Head {
-        let parts = self.place(*space).parts(self.kind);
-        let [space, kind, schema, number, previous] = parts.each_ref().map(Vec::as_slice);
-        let parts = [space, kind, schema, number, previous, &self.body];
+        let place = self.place(*space);
         Head {
             number: self.number,
-            hash: digest::labeled(Label::RecordHash, &parts),
+            hash: place.with_context(self.kind, &self.body, |parts| {
+                digest::labeled(Label::RecordHash, parts)
+            }),
         }
     }
 
-    /// Seals a header record.
-    pub(crate) fn header(
-        place: Place,
-        header: &Header,
-        key: &SealingKey,
-        entropy: &mut (impl Entropy + ?Sized),
-    ) -> Self {
-        let body = place.seal_header(Kind::Header, header, key, entropy);
-        Self::at(place, Kind::Header, body)
+    /// Whether it says what a transaction changed.
+    pub(crate) fn has_changeset(&self) -> bool {
+        match self.kind {
+            Kind::Checkpoint => self.number == 1,
+            Kind::Header => false,
+            Kind::Changeset | Kind::Joint => true,
+        }
     }
 
-    /// Seals a changeset record.
-    pub(crate) fn changeset(
-        place: Place,
-        changeset: &Changeset,
-        key: &VaultKey,
-        entropy: &mut (impl Entropy + ?Sized),
-    ) -> Self {
-        let kind = Kind::Changeset;
-        let body = place.with_context(kind, |context| {
-            changeset
-                .expose(|plain| seal::seal(key, Label::RecordChangeset, context, plain, entropy))
-        });
-        Self::at(place, kind, body)
-    }
-
-    /// Seals a checkpoint record.
-    pub(crate) fn checkpoint(
-        place: Place,
-        header: &Header,
-        snapshot: Option<Snapshot>,
-        (sealing, vault): (&SealingKey, &VaultKey),
-        entropy: &mut (impl Entropy + ?Sized),
-    ) -> Self {
-        let kind = Kind::Checkpoint;
-        let header = place.seal_header(kind, header, sealing, entropy);
-        let reference = cbor::encode(&Reference { snapshot });
-        let reference = place.with_context(kind, |context| {
-            seal::seal(vault, Label::RecordCheckpoint, context, &reference, entropy)
-        });
-        let length = u32::try_from(header.len()).unwrap_or(u32::MAX);
-        Self::at(
-            place,
-            kind,
-            [&length.to_be_bytes(), &header[..], &reference[..]].concat(),
-        )
-    }
-
-    /// Opens the header of a checkpoint or header record.
+    /// Opens the header.
     pub(crate) fn open_header(
         &self,
         space: SpaceId,
         key: &SealingKey,
     ) -> Result<Header, RecordError> {
-        let sealed = match self.kind {
-            Kind::Checkpoint => self.split_checkpoint()?.0,
-            Kind::Header => &self.body,
-            Kind::Changeset => return Err(RecordError::Unexpected(self.number)),
+        let plain = match self.kind {
+            Kind::Checkpoint | Kind::Joint => {
+                let (header, content) = self.split()?;
+                self.open(space, key, Label::RecordHeader, header, &beside(content))
+            }
+            Kind::Header => self.open(space, key, Label::RecordHeader, &self.body, &[]),
+            Kind::Changeset => Err(RecordError::Unexpected(self.number)),
         };
-        let plain = self.open(space, key, Label::RecordHeader, sealed)?;
-        Header::decode(&plain).map_err(|_| RecordError::Unexpected(self.number))
+        Header::decode(&plain?).map_err(|_| RecordError::Unexpected(self.number))
     }
 
-    /// Opens the snapshot reference of a checkpoint record.
+    /// Opens the snapshot reference of a checkpoint that is not the first record.
     pub(crate) fn open_snapshot(
         &self,
         space: SpaceId,
         key: &VaultKey,
-    ) -> Result<Option<Snapshot>, RecordError> {
-        let sealed = self.split_checkpoint()?.1;
-        let plain = self.open(space, key, Label::RecordCheckpoint, sealed)?;
-        cbor::decode::<Reference>(&plain)
-            .map(|reference| reference.snapshot)
-            .map_err(|_| RecordError::Unexpected(self.number))
+    ) -> Result<Snapshot, RecordError> {
+        if self.kind != Kind::Checkpoint || self.number == 1 {
+            return Err(RecordError::Unexpected(self.number));
+        }
+        let (_, reference) = self.split()?;
+        let plain = self.open(space, key, Label::RecordCheckpoint, reference, &[])?;
+        cbor::decode(&plain).map_err(|_| RecordError::Unexpected(self.number))
     }
 
-    /// Opens a changeset record.
+    /// Opens what a transaction changed.
     pub(crate) fn open_changeset(
         &self,
         space: SpaceId,
         key: &VaultKey,
     ) -> Result<Changeset, RecordError> {
-        if self.kind != Kind::Changeset {
+        if !self.has_changeset() {
             return Err(RecordError::Unexpected(self.number));
         }
-        self.open(space, key, Label::RecordChangeset, &self.body)
+        let sealed = match self.kind {
+            Kind::Checkpoint | Kind::Joint => self.split()?.1,
+            Kind::Header | Kind::Changeset => &self.body,
+        };
+        self.open(space, key, Label::RecordChangeset, sealed, &[])
             .map(Changeset::from_plaintext)
-    }
-
-    fn at(place: Place, kind: Kind, body: Vec<u8>) -> Self {
-        let Place {
-            schema,
-            number,
-            previous,
-            ..
-        } = place;
-        Self {
-            kind,
-            schema,
-            number,
-            previous,
-            body,
-        }
     }
 
     fn open(
         &self,
         space: SpaceId,
-        key: &impl vettid_crypto::SymmetricKey,
+        key: &impl SymmetricKey,
         label: Label,
         sealed: &[u8],
+        beside: &[u8],
     ) -> Result<WipedVec, RecordError> {
         self.place(space)
-            .with_context(self.kind, |context| seal::open(key, label, context, sealed))
+            .with_context(self.kind, beside, |context| {
+                seal::open(key, label, context, sealed)
+            })
             .map_err(|NotOpened| RecordError::NotOpened(self.number))
     }
 
@@ -263,53 +226,22 @@ impl Record {
         }
     }
 
-    fn split_checkpoint(&self) -> Result<(&[u8], &[u8]), RecordError> {
+    /// The two parts of the body: header and content.
+    fn split(&self) -> Result<(&[u8], &[u8]), RecordError> {
         let unexpected = RecordError::Unexpected(self.number);
-        if self.kind != Kind::Checkpoint {
-            return Err(unexpected);
-        }
         let (length, rest) = self.body.split_first_chunk().ok_or(unexpected)?;
         let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| unexpected)?;
         rest.split_at_checked(length).ok_or(unexpected)
     }
 }
 
-impl Place {
-    fn parts(&self, kind: Kind) -> [Vec<u8>; 5] {
-        [
-            self.space.0.to_vec(),
-            vec![kind.byte()],
-            schema_bytes(self.schema).to_vec(),
-            self.number.to_be_bytes().to_vec(),
-            self.previous.to_vec(),
-        ]
-    }
-
-    fn with_context<T>(&self, kind: Kind, f: impl FnOnce(&[&[u8]]) -> T) -> T {
-        let parts = self.parts(kind);
-        f(&parts.each_ref().map(Vec::as_slice))
-    }
-
-    fn seal_header(
-        &self,
-        kind: Kind,
-        header: &Header,
-        key: &SealingKey,
-        entropy: &mut (impl Entropy + ?Sized),
-    ) -> Vec<u8> {
-        let plain = header.encode();
-        self.with_context(kind, |context| {
-            seal::seal(key, Label::RecordHeader, context, &plain, entropy)
-        })
-    }
-}
-
 impl Kind {
-    const fn byte(self) -> u8 {
+    pub(crate) const fn byte(self) -> u8 {
         match self {
             Self::Checkpoint => 1,
             Self::Header => 2,
             Self::Changeset => 3,
+            Self::Joint => 4,
         }
     }
 
@@ -318,12 +250,13 @@ impl Kind {
             1 => Some(Self::Checkpoint),
             2 => Some(Self::Header),
             3 => Some(Self::Changeset),
+            4 => Some(Self::Joint),
             _ => None,
         }
     }
 }
 
 /// Versions count scripts in the source; there will not be 65,536.
-fn schema_bytes(schema: u32) -> [u8; 2] {
+pub(crate) fn schema_bytes(schema: u32) -> [u8; 2] {
     u16::try_from(schema).unwrap_or(u16::MAX).to_be_bytes()
 }

@@ -67,8 +67,8 @@ impl<'k> Replay<'k> {
     /// Begins with a checkpoint. `vessel` is a template; whatever it holds is replaced.
     ///
     /// `fetch` brings chunks of a snapshot by its number and their index; none for one that the
-    /// host does not have. The first checkpoint of a vault has no snapshot: replay then begins with
-    /// an empty database of that checkpoint's schema.
+    /// host does not have. The first record of a vault has no snapshot: replay then begins with
+    /// its changes to an empty database of its schema.
     pub fn begin(
         vessel: Database,
         checkpoint: &Linked,
@@ -81,21 +81,23 @@ impl<'k> Replay<'k> {
             checkpoint.head().number,
         );
         let mut database = vessel;
-        match checkpoint.open_snapshot(key)? {
-            Some(snapshot) => {
-                if Some(snapshot.last) != number.checked_sub(1) {
-                    return Err(RecordError::Unexpected(number).into());
-                }
-                let name = SnapshotName {
-                    space,
-                    schema,
-                    number: snapshot.number,
-                    last: snapshot.last,
-                };
-                database.read_snapshot(&name, &snapshot, key, fetch)?;
+        if checkpoint.kind() != Kind::Checkpoint {
+            return Err(RecordError::Unexpected(number).into());
+        }
+        if checkpoint.has_changeset() {
+            database = Database::empty(database.schema(), schema)?;
+        } else {
+            let snapshot = checkpoint.open_snapshot(key)?;
+            if Some(snapshot.last) != number.checked_sub(1) {
+                return Err(RecordError::Unexpected(number).into());
             }
-            None if number == 1 => database = Database::empty(database.schema(), schema)?,
-            None => return Err(RecordError::Unexpected(number).into()),
+            let name = SnapshotName {
+                space,
+                schema,
+                number: snapshot.number,
+                last: snapshot.last,
+            };
+            database.read_snapshot(&name, &snapshot, key, fetch)?;
         }
         let found = database.version()?;
         if found != schema {
@@ -106,13 +108,15 @@ impl<'k> Replay<'k> {
         }
         let tables = Tables::of(&database.connection)?;
         database.begin()?;
-        Ok(Self {
+        let mut replay = Self {
             database,
             key,
             space,
             newest: number,
             tables,
-        })
+        };
+        replay.apply_changes(checkpoint)?;
+        Ok(replay)
     }
 
     /// Takes the next record. After an error the replay is of no further use.
@@ -122,13 +126,7 @@ impl<'k> Replay<'k> {
             return Err(RestoreError::OutOfOrder(number));
         }
         match record.kind() {
-            Kind::Header => {}
-            Kind::Changeset => {
-                let changeset = record.open_changeset(self.key)?;
-                self.tables
-                    .apply(&self.database.connection, &changeset)
-                    .map_err(|why| RestoreError::Changes { number, why })?;
-            }
+            Kind::Header | Kind::Changeset | Kind::Joint => self.apply_changes(record)?,
             // Its snapshot holds what was replayed up to here, migrated if its schema is newer.
             Kind::Checkpoint => {
                 record.open_snapshot(self.key)?;
@@ -149,6 +147,18 @@ impl<'k> Replay<'k> {
             database: self.database,
             migrated,
         })
+    }
+
+    /// Applies the changes of a record, if it has any.
+    fn apply_changes(&mut self, record: &Linked) -> Result<(), RestoreError> {
+        if !record.has_changeset() {
+            return Ok(());
+        }
+        let number = record.head().number;
+        let changeset = record.open_changeset(self.key)?;
+        self.tables
+            .apply(&self.database.connection, &changeset)
+            .map_err(|why| RestoreError::Changes { number, why })
     }
 
     /// Commits what was applied, and brings the database to a schema.

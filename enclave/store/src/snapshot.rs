@@ -67,14 +67,6 @@ pub struct Snapshot {
     pub last: u64,
 }
 
-/// What a checkpoint seals with the vault key.
-#[derive(Decode, Encode)]
-#[cbor(map)]
-pub(crate) struct Reference {
-    #[n(0)]
-    pub(crate) snapshot: Option<Snapshot>,
-}
-
 /// A snapshot cannot be used. It is incomplete, altered or not the one that was referred to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]

@@ -5,9 +5,8 @@ use vettid_wire::id::SpaceId;
 use vettid_wire::request::Head;
 use vettid_wire::version;
 
-use crate::record::{Place, Record};
-use crate::snapshot::{Snapshot, SnapshotName};
-use crate::{Chain, Changeset, Freshness, Header, snapshot_due};
+use crate::place::{Keys, Place};
+use crate::{Chain, Changeset, Freshness, Header, Record, Snapshot, SnapshotName, snapshot_due};
 
 /// Random bits in the number of a snapshot; above them there is room for 2⁴⁰ records.
 const RANDOM_BITS: u32 = 24;
@@ -28,12 +27,12 @@ pub struct Tail {
 /// A record cannot be added now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum TailError {
+    /// The log has its first record.
+    #[error("log has begun")]
+    Begun,
     /// The log is empty, or the database was migrated: a checkpoint must come first.
     #[error("a checkpoint is due first")]
     CheckpointDue,
-    /// A checkpoint of a log that is not empty needs a snapshot.
-    #[error("checkpoint has no snapshot")]
-    SnapshotMissing,
     /// Records were added after the snapshot was named.
     #[error("snapshot holds records up to {holds}; the log ends with {ends}")]
     SnapshotStale {
@@ -72,6 +71,27 @@ impl Tail {
         }
     }
 
+    /// Begins the log, with the vault's first header and first transaction: a crash leaves nothing
+    /// or a whole vault.
+    pub fn begin(
+        &mut self,
+        header: &Header,
+        changeset: &Changeset,
+        keys: Keys<'_>,
+        entropy: &mut (impl Entropy + ?Sized),
+    ) -> Result<Record, TailError> {
+        if self.head.is_some() {
+            return Err(TailError::Begun);
+        }
+        let place = Place {
+            space: self.space,
+            schema: self.newest_schema,
+            number: 1,
+            previous: [0; 32],
+        };
+        Ok(self.restart(place.genesis(header, changeset, keys, entropy)))
+    }
+
     /// Adds a transaction's changes.
     pub fn changeset(
         &mut self,
@@ -79,11 +99,8 @@ impl Tail {
         key: &VaultKey,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Result<Record, TailError> {
-        if self.schema != self.newest_schema {
-            return Err(TailError::CheckpointDue);
-        }
-        let place = self.place().ok_or(TailError::CheckpointDue)?;
-        Ok(self.advance(Record::changeset(place, changeset, key, entropy)))
+        let place = self.place_of_changes()?;
+        Ok(self.advance(place.changeset(changeset, key, entropy)))
     }
 
     /// Adds a header. Allowed while the vault is locked, so also before a migration.
@@ -94,47 +111,45 @@ impl Tail {
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Result<Record, TailError> {
         let place = self.place().ok_or(TailError::CheckpointDue)?;
-        Ok(self.advance(Record::header(place, header, key, entropy)))
+        Ok(self.advance(place.header(header, key, entropy)))
     }
 
-    /// Adds a checkpoint: without a snapshot as the first record, with one behind others.
+    /// Adds a header and a transaction's changes as one: a crash leaves both or neither.
+    pub fn joint(
+        &mut self,
+        header: &Header,
+        changeset: &Changeset,
+        keys: Keys<'_>,
+        entropy: &mut (impl Entropy + ?Sized),
+    ) -> Result<Record, TailError> {
+        let place = self.place_of_changes()?;
+        Ok(self.advance(place.joint(header, changeset, keys, entropy)))
+    }
+
+    /// Adds a checkpoint that refers to a snapshot of everything before.
     ///
-    /// Once it is durable, everything before it and every other snapshot may be cut.
+    /// Once it is durable, everything before it and every snapshot of a lower number may be cut.
     pub fn checkpoint(
         &mut self,
         header: &Header,
-        snapshot: Option<Snapshot>,
-        keys: (&SealingKey, &VaultKey),
+        snapshot: &Snapshot,
+        keys: Keys<'_>,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Result<Record, TailError> {
-        let place = match (self.place(), snapshot) {
-            (None, None) => self.first(),
-            (None, Some(snapshot)) => {
-                return Err(TailError::SnapshotStale {
-                    holds: snapshot.last,
-                    ends: 0,
-                });
-            }
-            (Some(_), None) => return Err(TailError::SnapshotMissing),
-            (Some(place), Some(snapshot)) => {
-                let ends = place.number.saturating_sub(1);
-                if snapshot.last != ends {
-                    return Err(TailError::SnapshotStale {
-                        holds: snapshot.last,
-                        ends,
-                    });
-                }
-                place
-            }
+        let ends = self.head.map_or(0, |head| head.number);
+        let stale = TailError::SnapshotStale {
+            holds: snapshot.last,
+            ends,
         };
+        let place = self
+            .place()
+            .filter(|_| snapshot.last == ends)
+            .ok_or(stale)?;
         let place = Place {
             schema: self.newest_schema,
             ..place
         };
-        self.schema = self.newest_schema;
-        let record = self.advance(Record::checkpoint(place, header, snapshot, keys, entropy));
-        self.since_checkpoint = 0;
-        Ok(record)
+        Ok(self.restart(place.checkpoint(header, snapshot, keys, entropy)))
     }
 
     /// Names a snapshot of the state that the log describes now.
@@ -193,15 +208,6 @@ impl Tail {
         }
     }
 
-    fn first(&self) -> Place {
-        Place {
-            space: self.space,
-            schema: self.newest_schema,
-            number: 1,
-            previous: [0; 32],
-        }
-    }
-
     fn place(&self) -> Option<Place> {
         let Self { space, schema, .. } = *self;
         let head = self.head?;
@@ -211,6 +217,20 @@ impl Tail {
             number: head.number.saturating_add(1),
             previous: head.hash,
         })
+    }
+
+    fn place_of_changes(&self) -> Result<Place, TailError> {
+        self.place()
+            .filter(|_| self.schema == self.newest_schema)
+            .ok_or(TailError::CheckpointDue)
+    }
+
+    /// Takes a record that a log may begin with.
+    fn restart(&mut self, record: Record) -> Record {
+        self.schema = self.newest_schema;
+        let record = self.advance(record);
+        self.since_checkpoint = 0;
+        record
     }
 
     fn advance(&mut self, record: Record) -> Record {

@@ -1,8 +1,8 @@
 //! How often a PIN or password may be tried.
 //!
-//! An attempt is charged, durably, before it is tried, and refunded when it was right. So neither a
-//! crash nor a restart gives one back, and the account alone decides: three attempts are free, then
-//! each costs a longer wait, and after a hundred only recovery helps.
+//! An attempt is charged, durably, before it is tried, and taken back when it was right. So neither
+//! a crash nor a restart gives one back, and the account alone decides: three attempts are free,
+//! then each costs a longer wait, and after a hundred only recovery helps.
 
 use vettid_store::Attempts;
 use vettid_wire::limits;

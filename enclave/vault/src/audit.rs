@@ -2,13 +2,14 @@
 
 use vettid_crypto::Label;
 use vettid_store::rows::audit::NewEvent;
-use vettid_store::{Change, View};
+use vettid_store::{Attempt, Change, View};
 use vettid_wire::id::{DeviceId, VaultId};
 use vettid_wire::operation::audit::AuditHead;
 use vettid_wire::refusal::Code;
 use vettid_wire::time::UnixMillis;
 
 use crate::call::Call;
+use crate::identity;
 use crate::stop::Stop;
 
 /// What an operation leaves in the audit chain.
@@ -65,7 +66,31 @@ pub(crate) fn note_call(
     note(change, now, operation, Some(&call.device), subject, done)
 }
 
-/// The head of the chain, signed by the vault's identity.
+/// Adds the event of an attempt at PIN or password that came to nothing.
+pub(crate) fn note_attempt(change: &Change<'_>, attempt: &Attempt) -> Result<(), Stop> {
+    let Attempt {
+        at,
+        device,
+        operation,
+    } = attempt;
+    note(change, *at, operation, Some(device), None, false)
+}
+
+/// Adds the event of a use of the credential that was charged and whose process ended before its
+/// outcome was on record. Whether its password was right nobody knows; it did nothing.
+pub(crate) fn note_interrupted_use(change: &Change<'_>) -> Result<(), Stop> {
+    let Some(credential) = change.credential()? else {
+        return Ok(());
+    };
+    let Some(attempt) = credential.under_way else {
+        return Ok(());
+    };
+    note_attempt(change, &attempt)?;
+    Ok(change.end_use(credential.attempts)?)
+}
+
+/// The head of the chain, signed by the vault's identity, with what leads from the vault's id to
+/// the key that signed.
 pub(crate) fn signed_head(
     view: View<'_>,
     vault: VaultId,
@@ -79,7 +104,7 @@ pub(crate) fn signed_head(
         sequence: head.sequence,
         hash: head.hash,
         at,
-        identity_key: key.verifying_key().0,
+        identity: identity::chain(view)?,
         signature: signature.0,
     })
 }

@@ -1,7 +1,7 @@
 //! From the bytes of a request to those of its reply.
 
 use vettid_wire::cbor;
-use vettid_wire::id::RequestId;
+use vettid_wire::id::{DeviceId, RequestId};
 use vettid_wire::limits;
 use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::request::{FromVault, Head, Outcome, Proof, Reply, Request};
@@ -11,27 +11,40 @@ use crate::call::Call;
 use crate::effect::Served;
 use crate::lifecycle::State;
 use crate::outside::Outside;
+use crate::pace::Pace;
 use crate::stop::Stop;
 use crate::table;
 
 /// Id of the reply to bytes that have none.
 const NO_REQUEST: RequestId = RequestId([0; 16]);
 
-/// Serves one request. Says for which id; refusals are part of what came of it.
+/// Serves one request. Says for which id; refusals are part of what came of it. Whatever comes, and
+/// be it no request, counts against the pace of its device before it is served.
 pub(crate) fn serve(
     state: &mut State,
+    pace: &mut Pace,
     caller: &Caller,
     bytes: &[u8],
     out: &mut Outside<'_>,
 ) -> (RequestId, Result<Served, Stop>) {
+    let registered = state
+        .header()
+        .is_some_and(|header| header.device(&caller.device_key).is_some());
+    let device = DeviceId::of(&caller.device_key);
+    let allowed = pace.take(&device, registered, bytes.len(), out.now);
     if bytes.len() > limits::REQUEST {
         let refusal = Refusal::limit("request", limits::REQUEST, bytes.len());
-        return (NO_REQUEST, Err(refusal.into()));
+        return (NO_REQUEST, Err(allowed.err().unwrap_or(refusal).into()));
     }
+    // Its id is needed to refuse it, so that it is decoded all the same.
     let Ok(request) = cbor::decode::<Request>(bytes) else {
-        return (NO_REQUEST, Err(Code::Malformed.into()));
+        let refusal = Refusal::from(Code::Malformed);
+        return (NO_REQUEST, Err(allowed.err().unwrap_or(refusal).into()));
     };
-    let served = serve_request(state, &Call::new(caller, &request, bytes), out);
+    let served = match allowed {
+        Ok(()) => serve_request(state, &Call::new(caller, &request, bytes), out),
+        Err(too_fast) => Err(too_fast.into()),
+    };
     (request.id, served)
 }
 

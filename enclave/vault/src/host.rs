@@ -41,7 +41,8 @@ pub trait Host {
         count: u32,
     ) -> Result<Option<Vec<u8>>, Unreadable>;
 
-    /// Says that records below this one, and other snapshots, are no longer needed.
+    /// Says that records below this one, and snapshots of a lower number than this one, are no
+    /// longer needed. A higher one may be under way.
     fn cut(&mut self, below: u64, snapshot: Option<u64>);
 
     /// Says that enrollment is finished.

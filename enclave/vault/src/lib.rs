@@ -17,6 +17,7 @@
 //! | how does a vault come to life and open? | `lifecycle` |
 //! | what happens at a use of the credential? | `credential` |
 //! | how often may a PIN be tried? | `attempts` |
+//! | how fast may a device ask? | `pace` |
 
 mod attempts;
 mod audit;
@@ -29,11 +30,13 @@ mod event;
 mod fixture;
 mod grant;
 mod host;
+mod identity;
 mod kept;
 mod lifecycle;
 mod operation;
 mod operations;
 mod outside;
+mod pace;
 mod stop;
 mod table;
 #[cfg(test)]

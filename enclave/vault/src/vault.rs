@@ -11,6 +11,7 @@ use vettid_wire::time::UnixMillis;
 
 use crate::lifecycle::{Phase, State, checkpoint, upkeep};
 use crate::outside::Outside;
+use crate::pace::Pace;
 use crate::stop::Stop;
 use crate::{Answer, Caller, Clock, Host, Unreadable, dispatch};
 
@@ -22,6 +23,7 @@ use crate::{Answer, Caller, Clock, Host, Unreadable, dispatch};
 #[derive(Debug)]
 pub struct Vault {
     state: State,
+    pace: Pace,
     started: UnixMillis,
     /// The vault's time less the clock's: more than zero after the clock was set back.
     ahead: u64,
@@ -41,6 +43,7 @@ impl Vault {
         let state = State::fresh(space, sealing_key, token_hash, template);
         Self {
             state,
+            pace: Pace::default(),
             started: clock.now(),
             ahead: 0,
             cost: Cost::STANDARD,
@@ -61,6 +64,7 @@ impl Vault {
         let state = State::existing(space, sealing_key, template, host)?;
         let mut vault = Self {
             state,
+            pace: Pace::default(),
             started: clock.now(),
             ahead: 0,
             cost: Cost::STANDARD,
@@ -83,7 +87,8 @@ impl Vault {
         if expired {
             self.state = State::expired();
         }
-        let (id, served) = dispatch::serve(&mut self.state, caller, request, &mut out);
+        let (id, served) =
+            dispatch::serve(&mut self.state, &mut self.pace, caller, request, &mut out);
         let (feed, close) = match &served {
             Ok(served) => (served.feed, served.close),
             Err(_) => (None, expired.then_some(Closed::EnrollmentExpired)),

@@ -43,7 +43,7 @@ pub struct Program {
     pub arguments: Vec<OsString>,
     /// The argument by which a process left behind is recognized: a path in the node folder.
     pub mark: OsString,
-    /// Where its process id is recorded.
+    /// Where its process id is told to who looks on; nothing here reads it.
     pub pid_file: PathBuf,
     /// Takes each line it prints and may log it.
     pub line: fn(&str),

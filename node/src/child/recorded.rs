@@ -1,4 +1,4 @@
-//! Process ids on disk, and ending what a killed node left behind.
+//! Process ids on disk, for who looks on, and ending what a killed node left behind.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -30,8 +30,8 @@ pub(super) fn forget(program: &Program) {
     let _ = fs::remove_file(&program.pid_file);
 }
 
-/// Kills what still runs as the program that was started for this folder. The recorded id alone
-/// would not do: a node that dies right after it started a child has not recorded it.
+/// Kills what still runs as the program that was started for this folder, by its mark. A node that
+/// dies right after it started a child has recorded no id.
 pub(super) async fn end_left_behind(program: &Program) {
     for id in left_behind(program) {
         tracing::warn!(

@@ -20,7 +20,7 @@ pub const NONCE: usize = 12;
 /// Bytes that sealing adds.
 pub const TAG: usize = 16;
 
-/// The cipher refused: only for lengths that do not fit, or for lack of memory.
+/// The cipher refused: for lengths that do not fit only.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("cipher refused to seal")]
 pub struct NotSealed;
@@ -92,21 +92,25 @@ impl fmt::Debug for Cipher {
 pub mod fast {
     use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
-    use super::{NONCE, NotSealed, TAG};
+    use super::{NONCE, NotSealed, TAG, portable};
     use crate::seal::NotOpened;
 
-    /// One key. AWS-LC wipes what it frees. None when there was no memory for it.
-    pub struct Cipher(Option<LessSafeKey>);
+    /// One key. AWS-LC wipes what it frees.
+    pub enum Cipher {
+        /// As usual.
+        Ready(LessSafeKey),
+        /// There was no memory for it in AWS-LC. What is to be sealed must be, all the same.
+        Portable(portable::Cipher),
+    }
 
     impl Cipher {
         /// The cipher under a key.
         #[must_use]
         pub fn new(key: &[u8; 32]) -> Self {
-            Self(
-                UnboundKey::new(&CHACHA20_POLY1305, key)
-                    .ok()
-                    .map(LessSafeKey::new),
-            )
+            match UnboundKey::new(&CHACHA20_POLY1305, key) {
+                Ok(ready) => Self::Ready(LessSafeKey::new(ready)),
+                Err(_) => Self::Portable(portable::Cipher::new(key)),
+            }
         }
 
         /// Seals into ciphertext and tag.
@@ -117,7 +121,10 @@ pub mod fast {
             plaintext: &[u8],
             (body, tag): (&mut [u8], &mut [u8; TAG]),
         ) -> Result<(), NotSealed> {
-            let key = self.0.as_ref().ok_or(NotSealed)?;
+            let key = match self {
+                Self::Ready(key) => key,
+                Self::Portable(cipher) => return cipher.seal(nonce, aad, plaintext, (body, tag)),
+            };
             let nonce = Nonce::assume_unique_for_key(*nonce);
             key.seal_out_of_place_scatter(nonce, Aad::from(aad), plaintext, body, &[], tag)
                 .map_err(|_| NotSealed)
@@ -131,7 +138,10 @@ pub mod fast {
             (body, tag): (&[u8], &[u8; TAG]),
             out: &mut [u8],
         ) -> Result<(), NotOpened> {
-            let key = self.0.as_ref().ok_or(NotOpened)?;
+            let key = match self {
+                Self::Ready(key) => key,
+                Self::Portable(cipher) => return cipher.open(nonce, aad, (body, tag), out),
+            };
             let nonce = Nonce::assume_unique_for_key(*nonce);
             key.open_separate_gather(nonce, Aad::from(aad), body, tag, out)
                 .map_err(|_| NotOpened)
@@ -246,6 +256,20 @@ mod tests {
                 0x06, 0x91
             ]
         );
+    }
+
+    #[test]
+    fn cipher_that_got_no_memory_makes_the_same_bytes() {
+        let lent = fast::Cipher::Portable(portable::Cipher::new(&KEY));
+        let (mut body, mut tag) = ([0; 6], [0; TAG]);
+        lent.seal(&NONCE_1, b"context", b"secret", (&mut body, &mut tag))
+            .expect("seals");
+
+        assert_eq!([&body[..], &tag[..]].concat(), sealed(b"secret"));
+        let mut out = [0; 6];
+        lent.open(&NONCE_1, b"context", (&body, &tag), &mut out)
+            .expect("opens");
+        assert_eq!(&out, b"secret");
     }
 
     proptest! {

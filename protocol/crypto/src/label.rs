@@ -79,10 +79,12 @@ labels! {
     Rotation = "identity-rotation",
     /// Hash of one vault log record.
     RecordHash = "record-hash",
-    /// Body of a changeset record.
+    /// What one transaction changed, in a record.
     RecordChangeset = "record-changeset",
     /// Snapshot reference inside a checkpoint record.
     RecordCheckpoint = "record-checkpoint",
+    /// Digest of the sealed content of a record, for the header beside it.
+    RecordContent = "record-content",
     /// Header of a vault.
     RecordHeader = "record-header",
     /// Secret output of an operation, under the key that its caller enclosed.

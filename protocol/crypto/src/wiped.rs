@@ -8,8 +8,8 @@ use core::ops::{Deref, DerefMut};
 
 use zeroize::optimization_barrier;
 
-/// Bytes that are wiped when they are dropped, never printed. What was moved by growing stays
-/// behind: make room for everything at once.
+/// Bytes that are wiped when they are dropped, never printed. What a vector moves by growing stays
+/// behind: make room for everything at once, or use [`WipedVec::append`].
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct WipedVec(Vec<u8>);
 
@@ -18,6 +18,18 @@ impl WipedVec {
     #[must_use]
     pub const fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
+    }
+
+    /// Appends bytes. When there is no room, all of it moves, and the place that it had is wiped.
+    pub fn append(&mut self, bytes: &[u8]) {
+        let needed = self.0.len().saturating_add(bytes.len());
+        if needed > self.0.capacity() {
+            let room = needed.max(self.0.capacity().saturating_mul(2));
+            let mut larger = Vec::with_capacity(room);
+            larger.extend_from_slice(&self.0);
+            drop(Self(core::mem::replace(&mut self.0, larger)));
+        }
+        self.0.extend_from_slice(bytes);
     }
 
     fn wipe(&mut self) {
@@ -76,6 +88,17 @@ mod tests {
         assert_eq!((bytes.as_ptr(), bytes.capacity()), place);
         assert_eq!(bytes.len(), place.1);
         assert!(bytes.iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn appended_bytes_come_behind_the_others() {
+        let mut bytes = WipedVec::default();
+        for byte in 0..100 {
+            bytes.append(&[byte; 3]);
+        }
+
+        let expected: Vec<u8> = (0..100).flat_map(|byte| [byte; 3]).collect();
+        assert_eq!(*bytes, expected);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | what may a caller be told? | [`refusal`] |
 //! | how big may it be? | [`limits`] |
 //! | what network is this? | [`network`], [`signed`] |
+//! | which key speaks for a vault? | [`identity`] |
 
 pub mod batch;
 pub mod cbor;
@@ -20,6 +21,7 @@ pub mod fragment;
 #[cfg(feature = "json")]
 pub mod http;
 pub mod id;
+pub mod identity;
 pub mod invitation;
 pub mod limits;
 pub mod link;

@@ -35,6 +35,12 @@ pub const REKEY_TIME: u64 = HOUR;
 pub const DOCUMENT_AGE: u64 = HOUR;
 /// Clocks of two honest parties differ by at most this much, ms.
 pub const CLOCK_SKEW: u64 = 5 * MINUTE;
+/// Requests of one device that a vault serves in the long run, a second: an app reads a whole vault
+/// of [`ITEMS`] in less than half of it, and more would only keep other vaults from their core.
+pub const DEVICE_REQUESTS: u64 = 5_000;
+/// Requests of one device that a vault serves at once after a pause: two seconds' worth, for what an
+/// app queued while it had no connection.
+pub const DEVICE_BURST: u64 = 10_000;
 /// Sessions of devices with one vault at once.
 pub const DEVICE_SESSIONS: usize = 8;
 /// Handshakes with one vault that are under way at once.
@@ -59,8 +65,12 @@ pub const PASSWORD: core::ops::RangeInclusive<usize> = 8..=1024;
 pub const FREE_ATTEMPTS: u32 = 3;
 /// Waits after each further wrong PIN or password, ms; the last one repeats.
 pub const ATTEMPT_WAITS: &[u64] = &[30 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE];
-/// Wrong PINs or passwords before only recovery helps.
+/// Wrong PINs or passwords before only recovery helps; so many attempts a vault's header lists.
 pub const ATTEMPT_CAP: u32 = 100;
+
+/// Refusals that the audit chain of an open vault takes in one hour of the clock, those that cost an
+/// attempt or a one-time key aside: about 100 KB. A device that repeats them must not fill the vault.
+pub const REFUSALS: u32 = 1_000;
 
 /// One-time keys that a vault keeps ready for an app.
 pub const TRANSACTION_KEYS: usize = 20;
@@ -116,7 +126,9 @@ pub const SEARCH: usize = 256;
 pub const DATABASE: usize = 256 * 1024 * 1024;
 /// Plaintext of one chunk of a snapshot, bytes: a sealed chunk must fit a link frame.
 pub const SNAPSHOT_CHUNK: usize = 512 * 1024;
-/// Sealed body of one log record, bytes: must fit a link frame.
+/// One log record, bytes: must fit a link frame.
 pub const RECORD: usize = 900 * 1024;
+/// Header of a vault, bytes of its encoding: every device and every attempt, with room to spare.
+pub const HEADER: usize = 16 * 1024;
 /// Log records or bytes in one page that the host reads for the enclave.
 pub const LOG_PAGE: usize = 512 * 1024;

@@ -282,7 +282,7 @@ pub enum FromEnclave {
         #[n(2)]
         snapshot: Option<u64>,
     },
-    /// Enrollment is finished: the first records are on their way.
+    /// Enrollment is finished: the first record is on its way.
     #[n(40)]
     Enrolled {
         /// Which space.

@@ -163,6 +163,15 @@ impl Refusal {
         }
     }
 
+    /// Too many requests; slow down for `seconds`.
+    #[must_use]
+    pub fn too_fast(seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(Code::TooFast)
+        }
+    }
+
     /// The caller's version is not `current`.
     #[must_use]
     pub fn conflict(current: u64) -> Self {

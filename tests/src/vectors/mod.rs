@@ -4,6 +4,7 @@
 //! `tests/vectors.rs`, which decides with the product's own readers.
 
 pub mod envelope;
+pub mod identity;
 pub mod ids;
 pub mod network;
 pub mod padding;
@@ -20,6 +21,7 @@ use serde::Serialize;
 pub fn all() -> Vec<(&'static str, String)> {
     vec![
         ("envelope.json", text(&envelope::make())),
+        ("identity.json", text(&identity::make())),
         ("ids.json", text(&ids::make())),
         ("network.json", text(&network::make())),
         ("padding.json", text(&padding::make())),

@@ -1,11 +1,15 @@
-//! A vault's log: checkpoint, header and changeset, sealed and chained, with the keys that open it.
+//! A vault's log: each kind of record, sealed and chained, with the keys that open it.
 
 use serde::{Deserialize, Serialize};
 use vettid_crypto::password::Cost;
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{PinKey, SealingKey, SecretBytes, SeededEntropy, VaultKey};
-use vettid_store::{Attempts, Database, Device, Header, Lock, Record, StoreError, Tail};
-use vettid_wire::id::{DeviceRoute, SpaceId, VaultId};
+use vettid_store::rows::vault::Vault;
+use vettid_store::{
+    Attempt, Attempts, Change, Changeset, Database, Device, FRONT, Header, Lock, Record,
+    StoreError, Tail,
+};
+use vettid_wire::id::{DeviceId, DeviceRoute, SpaceId, VaultId};
 use vettid_wire::operation::device::Role;
 use vettid_wire::operation::tag::Tag;
 use vettid_wire::time::UnixMillis;
@@ -25,21 +29,26 @@ pub struct Log {
     pub pin_key: String,
     /// The vault, as its header says.
     pub vault: String,
-    /// Wrong PINs, as the newest header says.
-    pub failed_attempts: u32,
-    /// Name of the one tag that the changeset adds.
-    pub tag: String,
+    /// Names of the tags that the changesets add.
+    pub tags: Vec<String>,
     /// The records in order.
     pub records: Vec<Entry>,
+    /// Records that take the place of the last one and link, and do not open: the reason and the
+    /// bytes.
+    pub refused: Vec<(String, String)>,
 }
 
 /// One record.
 #[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Entry {
-    /// `checkpoint`, `header` or `changeset`.
+    /// `checkpoint`, `header`, `changeset` or `joint`.
     pub kind: String,
     /// Its number.
     pub number: u64,
+    /// Wrong PINs, as its header says; absent where it has none.
+    pub failed_attempts: Option<u32>,
+    /// Wrong PINs that its header lists for the audit chain.
+    pub unaudited: Option<usize>,
     /// Its bytes.
     pub bytes: String,
     /// Its hash, which the next one carries.
@@ -52,50 +61,104 @@ pub struct Entry {
 /// When the store cannot make one of its own records.
 #[must_use]
 pub fn make() -> Log {
-    let (sealing, vault_key) = (
-        SealingKey::from_bytes(SEALING),
-        VaultKey::from_bytes(VAULT_KEY),
+    let keys = (
+        &SealingKey::from_bytes(SEALING),
+        &VaultKey::from_bytes(VAULT_KEY),
     );
     let mut entropy = SeededEntropy::dangerous_new(41);
-    let mut header = header(&vault_key, &mut entropy);
-    let mut tail = Tail::genesis(SPACE);
-    let checkpoint = tail
-        .checkpoint(&header, None, (&sealing, &vault_key), &mut entropy)
-        .expect("a first record");
+    let mut header = header(keys.1, &mut entropy);
     let mut database = Database::template().expect("a database");
-    let tag = Tag {
-        name: TAG.to_owned(),
-        color: None,
-        description: None,
+    let mut tail = Tail::genesis(SPACE);
+    let vault = Vault {
+        id: header.vault,
+        created: NOW,
     };
-    let changed = database
-        .transaction::<(), StoreError>(|change| change.put_tag(&tag))
-        .expect("a transaction");
-    let changeset = changed.changeset.expect("a change");
-    let changeset = tail
-        .changeset(&changeset, &vault_key, &mut entropy)
+    let first = changes(&mut database, |change| change.insert_vault(&vault));
+    let begun = tail.begin(&header, &first, keys, &mut entropy);
+    let mut records = vec![entry(
+        "checkpoint",
+        &begun.expect("a record"),
+        Some(&header),
+    )];
+
+    let added = changes(&mut database, |change| change.put_tag(&tag(TAGS[0])));
+    let changeset = tail.changeset(&added, keys.1, &mut entropy);
+    records.push(entry("changeset", &changeset.expect("a record"), None));
+
+    charge(&mut header);
+    let charged = tail.header(&header, keys.0, &mut entropy);
+    records.push(entry("header", &charged.expect("a record"), Some(&header)));
+
+    (header.attempts, header.unaudited) = (Attempts::default(), Vec::new());
+    let added = changes(&mut database, |change| change.put_tag(&tag(TAGS[1])));
+    let joint = tail
+        .joint(&header, &added, keys, &mut entropy)
         .expect("a record");
-    header.attempts = Attempts {
-        failed: 2,
-        not_before: UnixMillis(NOW.0 + 30_000),
-    };
-    let charged = tail
-        .header(&header, &sealing, &mut entropy)
-        .expect("a record");
+    records.push(entry("joint", &joint, Some(&header)));
     Log {
         space: SPACE.to_string(),
         sealing_key: hex(&SEALING),
         vault_key: hex(&VAULT_KEY),
         pin_key: hex(&PIN_KEY),
         vault: header.vault.to_string(),
-        failed_attempts: header.attempts.failed,
-        tag: TAG.to_owned(),
-        records: vec![
-            entry("checkpoint", &checkpoint),
-            entry("changeset", &changeset),
-            entry("header", &charged),
-        ],
+        tags: TAGS.map(str::to_owned).to_vec(),
+        records,
+        refused: refused(&joint.to_bytes()),
     }
+}
+
+/// What a host can make of a joint record.
+fn refused(joint: &[u8]) -> Vec<(String, String)> {
+    let (front, body) = joint.split_at(FRONT);
+    let (length, parts) = body.split_at(4);
+    let length = u32::from_be_bytes(length.try_into().expect("four bytes"));
+    let (header, content) = parts.split_at(usize::try_from(length).expect("small"));
+    let kind = |kind: u8, body: &[u8]| [&[kind], &front[1..], body].concat();
+    let mut altered = joint.to_vec();
+    *altered.last_mut().expect("bytes") ^= 1;
+    [
+        ("the header alone", kind(2, header)),
+        ("the changes alone", kind(3, content)),
+        ("a checkpoint of the same parts", kind(1, body)),
+        ("a header beside other changes", altered),
+        (
+            "a header without its changes",
+            joint[..FRONT + 4 + header.len()].to_vec(),
+        ),
+    ]
+    .map(|(why, bytes)| (why.to_owned(), hex(&bytes)))
+    .to_vec()
+}
+
+fn changes(
+    database: &mut Database,
+    body: impl FnOnce(&Change<'_>) -> Result<(), StoreError>,
+) -> Changeset {
+    let committed = database.transaction(body).expect("a transaction");
+    committed.changeset.expect("a change")
+}
+
+fn tag(name: &str) -> Tag {
+    Tag {
+        name: name.to_owned(),
+        color: None,
+        description: None,
+    }
+}
+
+/// Two wrong PINs.
+fn charge(header: &mut Header) {
+    header.attempts = Attempts {
+        failed: 2,
+        not_before: UnixMillis(NOW.0 + 30_000),
+    };
+    header.unaudited = [1_000, 2_000]
+        .map(|after| Attempt {
+            at: UnixMillis(NOW.0 + after),
+            device: DeviceId::of(&header.devices[0].key),
+            operation: "vault.unlock".to_owned(),
+        })
+        .to_vec();
 }
 
 fn header(vault_key: &VaultKey, entropy: &mut SeededEntropy) -> Header {
@@ -113,15 +176,18 @@ fn header(vault_key: &VaultKey, entropy: &mut SeededEntropy) -> Header {
             revoked: None,
         }],
         attempts: Attempts::default(),
+        unaudited: Vec::new(),
         created: NOW,
         time_floor: NOW,
     }
 }
 
-fn entry(kind: &str, record: &Record) -> Entry {
+fn entry(kind: &str, record: &Record, header: Option<&Header>) -> Entry {
     Entry {
         kind: kind.to_owned(),
         number: record.number(),
+        failed_attempts: header.map(|header| header.attempts.failed),
+        unaudited: header.map(|header| header.unaudited.len()),
         bytes: hex(&record.to_bytes()),
         hash: hex(&record.head(&SPACE).hash),
     }
@@ -132,4 +198,4 @@ const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 const SEALING: [u8; 32] = [0x5e; 32];
 const VAULT_KEY: [u8; 32] = [0x7a; 32];
 const PIN_KEY: [u8; 32] = [0x91; 32];
-const TAG: &str = "travel";
+const TAGS: [&str; 2] = ["travel", "work"];

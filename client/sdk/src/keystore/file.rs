@@ -68,7 +68,10 @@ impl FileKeystore {
             Err(error) => return Err(io(&path, &error)),
         };
         check_private(&path, &file)?;
-        let mut bytes = WipedVec::new(Vec::with_capacity(64 * 1024));
+        // Room for all of it, and for a look behind its end, at once: growing leaves copies behind.
+        let size = file.metadata().map_err(|error| io(&path, &error))?.len();
+        let room = usize::try_from(size).unwrap_or(LARGEST).min(LARGEST);
+        let mut bytes = WipedVec::new(Vec::with_capacity(room.saturating_add(64)));
         let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX);
         file.take(limit)
             .read_to_end(&mut bytes)

@@ -70,7 +70,11 @@ impl<P: Platform> Supervisor<P> {
         }
     }
 
+    /// A host that does not read gets no resets either: what it does not take must not pile up.
     fn turn_away(&mut self, space: SpaceId, envelope: &[u8]) {
+        if self.host.is_saturated() {
+            return;
+        }
         if let Ok(Envelope {
             device, session, ..
         }) = Envelope::parse(envelope)

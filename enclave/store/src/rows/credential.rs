@@ -8,7 +8,7 @@ use vettid_wire::id::DeviceId;
 use vettid_wire::time::UnixMillis;
 
 use super::column;
-use crate::{Attempts, Change, StoreError, View};
+use crate::{Attempt, Attempts, Change, StoreError, View};
 
 /// State of the credential.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Credential {
     pub alarm: Option<UnixMillis>,
     /// Wrong passwords.
     pub attempts: Attempts,
+    /// A use that was charged and whose outcome is not on record.
+    pub under_way: Option<Attempt>,
 }
 
 /// A blob that its device may have missed.
@@ -66,7 +68,8 @@ impl View<'_> {
             .connection
             .prepare_cached(
                 "SELECT version, public, cek, mac_key, digest, frozen, alarm, failed, not_before,
-                        blob, (SELECT id FROM devices WHERE number = blob_device)
+                        blob, (SELECT id FROM devices WHERE number = blob_device),
+                        used, (SELECT id FROM devices WHERE number = used_by), used_for
                  FROM credential",
             )?
             .query_row([], read)
@@ -130,10 +133,31 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Sets the account of wrong passwords.
-    pub fn set_password_attempts(&self, attempts: Attempts) -> Result<(), StoreError> {
+    /// Charges the account of wrong passwords for a use that begins.
+    pub fn begin_use(&self, attempts: Attempts, attempt: &Attempt) -> Result<(), StoreError> {
+        let device = self.number_device(&attempt.device)?;
         self.connection
-            .prepare_cached("UPDATE credential SET failed = ?1, not_before = ?2")?
+            .prepare_cached(
+                "UPDATE credential
+                 SET failed = ?1, not_before = ?2, used = ?3, used_by = ?4, used_for = ?5",
+            )?
+            .execute(params![
+                attempts.failed,
+                column::time(attempts.not_before),
+                column::time(attempt.at),
+                device,
+                attempt.operation,
+            ])?;
+        Ok(())
+    }
+
+    /// Sets the account of wrong passwords when the outcome of a use is put on record.
+    pub fn end_use(&self, attempts: Attempts) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE credential
+                 SET failed = ?1, not_before = ?2, used = NULL, used_by = NULL, used_for = NULL",
+            )?
             .execute(params![attempts.failed, column::time(attempts.not_before)])?;
         Ok(())
     }
@@ -142,6 +166,15 @@ impl Change<'_> {
 fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
     let blob: Option<Vec<u8>> = row.get(9)?;
     let device: Option<[u8; 32]> = row.get(10)?;
+    let used = column::read_time_option(row, 11)?;
+    let (used_by, used_for): (Option<[u8; 32]>, Option<String>) = (row.get(12)?, row.get(13)?);
+    let under_way = used
+        .zip(used_by.zip(used_for))
+        .map(|(at, (device, operation))| Attempt {
+            at,
+            device: DeviceId(device),
+            operation,
+        });
     Ok(Credential {
         version: column::unsigned(row, 0)?,
         public: VerifyingKey(row.get(1)?),
@@ -158,5 +191,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
             failed: column::unsigned32(row, 7)?,
             not_before: column::read_time(row, 8)?,
         },
+        under_way,
     })
 }

@@ -29,7 +29,8 @@ CREATE TABLE devices (
   id BLOB NOT NULL
 ) STRICT;
 
--- The Protean Credential. One row.
+-- The Protean Credential. One row. A use whose outcome is not on record yet: when, by whom, for
+-- which operation.
 CREATE TABLE credential (
   one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
   version INTEGER NOT NULL,
@@ -42,7 +43,10 @@ CREATE TABLE credential (
   frozen INTEGER,
   alarm INTEGER,
   failed INTEGER NOT NULL,
-  not_before INTEGER NOT NULL
+  not_before INTEGER NOT NULL,
+  used INTEGER,
+  used_by INTEGER,
+  used_for TEXT
 ) STRICT;
 
 -- One-time keys; a spent key has no row.

@@ -7,7 +7,8 @@ use vettid_wire::request::Head;
 
 use crate::fixture::{self, SPACE, Vault, next, put, sealing_key, vault_key};
 use crate::{
-    Chain, ChainError, Freshness, Kind, Record, RecordError, Replay, RestoreError, Tail, TailError,
+    Chain, ChainError, Changeset, Freshness, Kind, Linked, Record, RecordError, Replay,
+    RestoreError, Tail, TailError,
 };
 
 /// Records 1 checkpoint, 2 changeset, 3 header, 4 changeset.
@@ -31,7 +32,7 @@ fn honest_log_links_and_shows_its_end() {
     let (chain, records) = vault.read().expect("links");
 
     assert_eq!(chain.head(), vault.tail.head());
-    let kinds: Vec<_> = records.iter().map(crate::Linked::kind).collect();
+    let kinds: Vec<_> = records.iter().map(Linked::kind).collect();
     assert_eq!(
         kinds,
         [
@@ -143,34 +144,26 @@ fn every_altered_byte_of_every_record_is_refused() {
     }
 }
 
-/// Whether a log links, its headers open and its changes apply.
-fn is_usable(log: &[Vec<u8>]) -> bool {
+/// Whether a log links, and every part of every record opens.
+pub(super) fn is_usable(log: &[Vec<u8>]) -> bool {
     let mut chain = Chain::knowing(SPACE, 2);
-    let mut records = Vec::new();
-    for bytes in log {
-        let Ok(record) = Record::parse(bytes) else {
-            return false;
-        };
-        let Ok(linked) = chain.accept(record) else {
-            return false;
-        };
-        records.push(linked);
+    log.iter().all(|bytes| {
+        Record::parse(bytes).is_ok_and(|record| chain.accept(record).is_ok_and(|r| opens(&r)))
+    })
+}
+
+fn opens(record: &Linked) -> bool {
+    let (header, changes, snapshot) = (
+        record.open_header(&sealing_key()).is_ok(),
+        record.open_changeset(&vault_key()).is_ok(),
+        record.open_snapshot(&vault_key()).is_ok(),
+    );
+    match record.kind() {
+        Kind::Checkpoint => header && changes != snapshot,
+        Kind::Header => header && !changes,
+        Kind::Changeset => changes && !header,
+        Kind::Joint => header && changes,
     }
-    let headers = records
-        .iter()
-        .filter(|record| record.kind() != Kind::Changeset);
-    for header in headers {
-        if header.open_header(&sealing_key()).is_err() {
-            return false;
-        }
-    }
-    let changes = records
-        .iter()
-        .filter(|record| record.kind() == Kind::Changeset);
-    records[0].open_snapshot(&vault_key()).is_ok()
-        && changes
-            .into_iter()
-            .all(|record| record.open_changeset(&vault_key()).is_ok())
 }
 
 #[test]
@@ -223,7 +216,7 @@ fn log_of_another_space_does_not_open() {
         Some(RecordError::NotOpened(1))
     );
     assert_eq!(
-        checkpoint.open_snapshot(&vault_key()).err(),
+        checkpoint.open_changeset(&vault_key()).err(),
         Some(RecordError::NotOpened(1))
     );
     let next = chain.accept(Record::parse(&vault.log[1]).expect("record"));
@@ -244,7 +237,7 @@ fn records_do_not_open_under_another_key() {
         Some(RecordError::NotOpened(3))
     );
     assert_eq!(
-        records[0].open_snapshot(&key).err(),
+        records[0].open_changeset(&key).err(),
         Some(RecordError::NotOpened(1))
     );
     assert_eq!(
@@ -401,20 +394,37 @@ fn replay_takes_records_in_order_and_of_one_log_only() {
 }
 
 #[test]
-fn empty_log_takes_nothing_but_a_checkpoint() {
+fn empty_log_takes_nothing_but_its_first_record() {
     let mut vault = vault();
     let snapshot = vault.snapshot();
     let mut tail = Tail::genesis(SPACE);
     let keys = (&sealing_key(), &vault_key());
+    let header = fixture::header();
 
-    let header = tail.header(&fixture::header(), &sealing_key(), &mut vault.entropy);
-    let stale = tail.checkpoint(&fixture::header(), Some(snapshot), keys, &mut vault.entropy);
+    let alone = tail.header(&header, &sealing_key(), &mut vault.entropy);
+    let changes = tail.changeset(&changes(), &vault_key(), &mut vault.entropy);
+    let joint = tail.joint(&header, &self::changes(), keys, &mut vault.entropy);
+    let stale = tail.checkpoint(&header, &snapshot, keys, &mut vault.entropy);
 
-    assert_eq!(header.err(), Some(TailError::CheckpointDue));
+    for refused in [alone, changes, joint] {
+        assert_eq!(refused.err(), Some(TailError::CheckpointDue));
+    }
     assert_eq!(
         stale.err(),
         Some(TailError::SnapshotStale { holds: 4, ends: 0 })
     );
+}
+
+#[test]
+fn log_that_has_begun_does_not_begin_again() {
+    let mut vault = vault();
+    let keys = (&sealing_key(), &vault_key());
+
+    let again = vault
+        .tail
+        .begin(&fixture::header(), &changes(), keys, &mut vault.entropy);
+
+    assert_eq!(again.err(), Some(TailError::Begun));
 }
 
 #[test]
@@ -423,13 +433,15 @@ fn checkpoint_needs_a_snapshot_of_the_newest_record() {
     let snapshot = vault.snapshot();
     vault.charge();
     let keys = (&sealing_key(), &vault_key());
-    let mut checkpoint = |snapshot| {
-        vault
-            .tail
-            .checkpoint(&fixture::header(), snapshot, keys, &mut vault.entropy)
-    };
 
-    assert_eq!(checkpoint(None).err(), Some(TailError::SnapshotMissing));
+    let checkpoint = vault
+        .tail
+        .checkpoint(&fixture::header(), &snapshot, keys, &mut vault.entropy);
+
     let stale = TailError::SnapshotStale { holds: 4, ends: 5 };
-    assert_eq!(checkpoint(Some(snapshot)).err(), Some(stale));
+    assert_eq!(checkpoint.err(), Some(stale));
+}
+
+fn changes() -> Changeset {
+    Changeset::from_plaintext(vec![1; 10].into())
 }

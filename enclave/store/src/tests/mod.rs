@@ -1,6 +1,7 @@
 //! Behavior of the parts together: log, restore, tables, search.
 
 mod disk;
+mod joint;
 mod log;
 mod model;
 mod restore;

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use vettid_wire::operation::item::List;
 use vettid_wire::{Secret, limits};
 
-use crate::fixture::{self, NOW, Vault, item_id, next, put};
-use crate::{Searchable, StoreError};
+use crate::fixture::{self, DEVICE, NOW, Vault, item_id, next, put, sealing_key};
+use crate::rows::audit::NewEvent;
+use crate::{Header, Kind, Searchable, StoreError};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -16,6 +17,7 @@ enum Step {
     Fail(u8),
     Header,
     Index,
+    Joint(u8),
     MergeTag(u8, u8),
     Put(u8, u8, BTreeSet<u8>, usize),
     RemoveTag(u8),
@@ -53,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (tag.clone(), tag.clone()).prop_map(|(from, to)| Step::MergeTag(from, to)),
         1 => tag.prop_map(Step::RemoveTag),
         1 => Just(Step::Header),
+        2 => any::<u8>().prop_map(Step::Joint),
         1 => Just(Step::Index),
         2 => Just(Step::Checkpoint),
         3 => Just(Step::Restart),
@@ -68,6 +71,18 @@ fn take(vault: &mut Vault, model: &mut Model, step: &Step) {
         Step::Checkpoint => vault.checkpoint(),
         Step::Header => drop(vault.charge()),
         Step::Restart => vault.restart(),
+        Step::Joint(failed) => {
+            model.events += 1;
+            vault.commit_with_header(&failed_header(*failed), |change| {
+                change.append_audit(&NewEvent {
+                    at: NOW,
+                    operation: "vault.unlock",
+                    device: Some(&DEVICE),
+                    subject: None,
+                    done: true,
+                })
+            });
+        }
         Step::Index => index(vault),
         Step::Put(id, name, tags, size) => {
             let name = format!("Name {name}");
@@ -131,6 +146,13 @@ fn take(vault: &mut Vault, model: &mut Model, step: &Step) {
         }
         Step::RenameTag(..) | Step::MergeTag(..) | Step::RemoveTag(_) => retag(vault, model, step),
     }
+}
+
+/// A header that can be told from others.
+fn failed_header(failed: u8) -> Header {
+    let mut header = fixture::header();
+    header.attempts.failed = failed.into();
+    header
 }
 
 fn index(vault: &mut Vault) {
@@ -265,6 +287,16 @@ fn compare(vault: &Vault, model: &Model) {
     }
 }
 
+/// Wrong PINs, as the newest header in the log says.
+fn newest_failed(vault: &Vault) -> u32 {
+    let (_, records) = vault.read().expect("links");
+    let newest = records
+        .iter()
+        .rfind(|record| record.kind() != Kind::Changeset);
+    let header = newest.expect("a header").open_header(&sealing_key());
+    header.expect("opens").attempts.failed
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -280,6 +312,12 @@ proptest! {
         compare(&vault, &model);
 
         let live = fixture::dump(&vault.database);
+        let newest = steps.iter().rev().find_map(|step| match step {
+            Step::Joint(failed) => Some(u32::from(*failed)),
+            Step::Checkpoint | Step::Header => Some(fixture::header().attempts.failed),
+            _ => None,
+        });
+        assert_eq!(newest_failed(&vault), newest.unwrap_or_else(|| fixture::header().attempts.failed));
         vault.restart();
 
         assert_eq!(fixture::dump(&vault.database), live);

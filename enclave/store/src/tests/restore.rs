@@ -173,10 +173,9 @@ fn chunks_written_twice_under_one_name_are_not_mixed() {
             Ok::<_, StoreError>(())
         })
         .expect("snapshot");
-    let record =
-        vault
-            .tail
-            .checkpoint(&fixture::header(), Some(snapshot), keys, &mut vault.entropy);
+    let record = vault
+        .tail
+        .checkpoint(&fixture::header(), &snapshot, keys, &mut vault.entropy);
     vault.log = vec![record.expect("record").to_bytes()];
     for (index, chunk) in (0..).zip(&written[0]) {
         vault.chunks.insert((name.number(), index), chunk.clone());

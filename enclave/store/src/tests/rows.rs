@@ -4,7 +4,7 @@ use vettid_crypto::sealed_box::BoxSecret;
 use vettid_crypto::sign::{SigningKey, VerifyingKey};
 use vettid_crypto::{MacKey, SecretBytes};
 use vettid_wire::Secret;
-use vettid_wire::id::{DeviceId, KeyId, RequestId, TransactionKeyId, VaultId};
+use vettid_wire::id::{DeviceId, KeyId, RequestId, TransactionKeyId};
 use vettid_wire::operation::item::{Category, Cursor, List};
 use vettid_wire::operation::key::{Algorithm, Key};
 use vettid_wire::operation::tag::Tag;
@@ -18,7 +18,7 @@ use crate::rows::item::NextVersion;
 use crate::rows::request::Answered;
 use crate::rows::transaction_key::TransactionKey;
 use crate::rows::vault;
-use crate::{Attempts, StoreError};
+use crate::{Attempt, Attempts, StoreError};
 
 const OTHER: DeviceId = DeviceId([0x07; 32]);
 
@@ -345,13 +345,13 @@ fn tag_keeps_its_items_when_its_color_changes() {
 
 #[test]
 fn vault_is_named_once() {
+    let empty = crate::Database::template().expect("template");
+    assert_eq!(empty.view().vault(), Ok(None));
     let mut vault = Vault::enrolled();
-    assert_eq!(vault.database.view().vault(), Ok(None));
     let named = vault::Vault {
-        id: VaultId([1; 32]),
+        id: fixture::header().vault,
         created: NOW,
     };
-    vault.commit(|change| change.insert_vault(&named));
 
     let again = vault
         .database
@@ -475,7 +475,12 @@ fn credential_is_confirmed_frozen_and_charged_apart_from_its_use() {
 
     let confirmed = vault.commit(|change| change.confirm_credential());
     vault.commit(|change| change.freeze_credential(true, Some(NOW)));
-    vault.commit(|change| change.set_password_attempts(attempts));
+    let attempt = Attempt {
+        at: NOW,
+        device: DEVICE,
+        operation: "key.sign".into(),
+    };
+    vault.commit(|change| change.begin_use(attempts, &attempt));
 
     let row = vault
         .database
@@ -488,7 +493,12 @@ fn credential_is_confirmed_frozen_and_charged_apart_from_its_use() {
         (None, true, Some(NOW))
     );
     assert_eq!((row.version, row.attempts), (1, attempts));
+    assert_eq!(row.under_way, Some(attempt));
     assert!(confirmed < 200, "{confirmed}");
+    vault.commit(|change| change.end_use(Attempts::default()));
+    let row = vault.database.view().credential().expect("reads");
+    let row = row.expect("there");
+    assert_eq!((row.attempts, row.under_way), (Attempts::default(), None));
     vault.commit(|change| change.freeze_credential(false, row.alarm));
     let row = vault
         .database

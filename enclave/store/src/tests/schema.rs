@@ -88,18 +88,18 @@ fn database_beyond_its_bound_is_full_and_keeps_what_it_had() {
 /// checkpoint.
 fn old_vault(checkpoint: bool) -> Vault {
     let database = Database::empty(GROWN, 1).expect("empty");
-    let mut vault = Vault::with(database, Tail::genesis(SPACE).with_newest_schema(1));
-    let note = |vault: &mut Vault, sql: &str| {
-        vault.commit(|change| Ok(change.connection.execute_batch(sql)?));
-    };
-    note(&mut vault, "INSERT INTO note VALUES (1, 'first')");
+    let tail = Tail::genesis(SPACE).with_newest_schema(1);
+    let mut vault = Vault::begun(database, tail, |change| {
+        let insert = "INSERT INTO note VALUES (1, 'first')";
+        Ok(change.connection.execute_batch(insert)?)
+    });
     if checkpoint {
         vault.checkpoint();
     }
-    note(
-        &mut vault,
-        "INSERT INTO note VALUES (2, 'second'); UPDATE note SET text = 'x' WHERE id = 1",
-    );
+    vault.commit(|change| {
+        let more = "INSERT INTO note VALUES (2, 'second'); UPDATE note SET text = 'x' WHERE id = 1";
+        Ok(change.connection.execute_batch(more)?)
+    });
     vault
 }
 
@@ -147,6 +147,11 @@ fn migrated_vault_takes_headers_and_a_checkpoint_but_no_changes() {
         .tail
         .changeset(&changeset, &fixture::vault_key(), &mut vault.entropy);
     assert_eq!(refused.err(), Some(TailError::CheckpointDue));
+    let keys = (&fixture::sealing_key(), &fixture::vault_key());
+    let joint = vault
+        .tail
+        .joint(&fixture::header(), &changeset, keys, &mut vault.entropy);
+    assert_eq!(joint.err(), Some(TailError::CheckpointDue));
     vault.charge();
 
     let log = vault.log.clone();

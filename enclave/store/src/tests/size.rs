@@ -1,11 +1,10 @@
 //! What a transaction costs in the log, in bytes.
 
-use vettid_crypto::seal;
 use vettid_wire::id::ItemId;
 use vettid_wire::{Secret, limits};
 
 use crate::fixture::{self, Vault, next, put};
-use crate::{FRONT, StoreError};
+use crate::{Changeset, FRONT, Record, StoreError};
 
 /// A 1 KB value with what an encoding adds around it.
 fn body() -> Secret {
@@ -66,9 +65,29 @@ fn transaction_beyond_one_record_is_refused_and_leaves_no_trace() {
         Ok::<_, StoreError>(())
     });
 
-    let max = limits::RECORD - seal::OVERHEAD;
+    let max = crate::record::CHANGESET;
     assert!(matches!(refused, Err(StoreError::TooLarge { max: m, .. }) if m == max));
     assert_eq!(fixture::dump(&vault.database), before);
+}
+
+#[test]
+fn largest_changeset_fits_a_record_beside_the_largest_header() {
+    let vault = Vault::enrolled();
+    let mut header = fixture::header();
+    let around = header.encode().len() - header.devices[0].name.len();
+    // The length of the name takes four more bytes than it did.
+    header.devices[0].name = "x".repeat(limits::HEADER - around - 4);
+    assert!((limits::HEADER - 4..=limits::HEADER).contains(&header.encode().len()));
+    let changeset = Changeset::from_plaintext(vec![0; crate::record::CHANGESET].into());
+    let keys = (&fixture::sealing_key(), &fixture::vault_key());
+    let mut entropy = vault.entropy;
+
+    let mut tail = vault.tail;
+    let record = tail.joint(&header, &changeset, keys, &mut entropy);
+
+    let bytes = record.expect("record").to_bytes();
+    assert!(bytes.len() <= limits::RECORD, "{}", bytes.len());
+    assert!(Record::parse(&bytes).is_ok());
 }
 
 #[test]

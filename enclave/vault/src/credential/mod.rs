@@ -23,10 +23,8 @@ mod critical;
 mod presence;
 mod renewal;
 mod spending;
-mod statement;
 
 pub(crate) use blob::{Blob, Contents};
 pub(crate) use critical::Presence;
 pub(crate) use presence::{Present, seal_reply};
 pub(crate) use renewal::{Renewal, Secrets};
-pub(crate) use statement::Statement;

@@ -184,6 +184,7 @@ fn wrong_password(
                 Some(change.append_feed(out.now, kind, Some(&call.device))?)
             }
         };
+        change.end_use(charged.attempts)?;
         audit::note_call(change, call, None, false, out.now)?;
         let outcome = Outcome::Refused(refusal);
         kept::keep(change, call, &outcome, None, out.now)?;
@@ -194,7 +195,7 @@ fn wrong_password(
     })
 }
 
-/// What every use ends with: the attempt refunded, an audit event, the kept reply.
+/// What every use ends with: the attempt taken back, an audit event, the kept reply.
 fn conclude(
     change: &vettid_store::Change<'_>,
     call: &Call<'_>,
@@ -203,7 +204,7 @@ fn conclude(
     subject: Option<&[u8]>,
     out: &Outside<'_>,
 ) -> Result<(), Stop> {
-    change.set_password_attempts(Attempts::default())?;
+    change.end_use(Attempts::default())?;
     let done = !matches!(outcome, Outcome::Refused(_));
     audit::note_call(change, call, subject, done, out.now)?;
     kept::keep(change, call, outcome, Some(next.version), out.now)

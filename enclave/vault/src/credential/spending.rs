@@ -2,7 +2,7 @@
 
 use vettid_crypto::digest;
 use vettid_store::rows::credential::Credential;
-use vettid_store::{Attempts, Change};
+use vettid_store::{Attempt, Attempts, Change};
 use vettid_wire::operation::feed;
 use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::request::{Outcome, OwnerSecret};
@@ -45,6 +45,7 @@ pub(crate) fn spend(
         return Err(Code::CredentialFrozen.into());
     }
     let judged = open.commit(out, |change, out| {
+        audit::note_interrupted_use(change)?;
         let id = &call.proof()?.transaction_key;
         let key = change
             .spend_transaction_key(&call.device, id, out.now)?
@@ -95,7 +96,12 @@ fn judge(
         Ok(attempts) => attempts,
         Err(refusal) => return refused(refusal),
     };
-    change.set_password_attempts(attempts)?;
+    let attempt = Attempt {
+        at: out.now,
+        device: call.device,
+        operation: call.request.operation.clone(),
+    };
+    change.begin_use(attempts, &attempt)?;
     change.confirm_credential()?;
     Ok(Ok(Charged {
         secret,

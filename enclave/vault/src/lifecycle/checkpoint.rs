@@ -87,8 +87,7 @@ pub(crate) fn write(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), St
             NotStored::Host(error) => Stop::from(error),
         })?;
     gate.header.time_floor = gate.header.time_floor.max(out.now);
-    gate.log
-        .checkpoint(&gate.header, Some(snapshot), key, out)?;
+    gate.log.checkpoint(&gate.header, &snapshot, key, out)?;
     out.host.settle()?;
     if let Some(head) = gate.log.head() {
         out.host.cut(head.number, Some(number));

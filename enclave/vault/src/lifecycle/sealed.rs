@@ -76,9 +76,7 @@ impl Sealed {
         };
         match restored.database.view().vault()? {
             Some(vault) if vault.id == self.gate.header.vault => Ok(restored),
-            Some(_) => Err(Code::Damaged.into()),
-            // Its process ended between the first two records: nobody was told of a vault.
-            None => Err(Code::NotEnrolled.into()),
+            Some(_) | None => Err(Code::Damaged.into()),
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use vettid_crypto::VaultKey;
-use vettid_store::{Change, Committed, Database, View};
+use vettid_store::{Attempts, Change, Committed, Database, Header, Lock, View};
 use vettid_wire::id::{DeviceId, SessionId};
-use vettid_wire::time::UnixMillis;
+use vettid_wire::time::{HOUR, UnixMillis};
 use vettid_wire::{Secret, limits};
 
 use super::Gate;
-use super::gate::RightPin;
+use super::gate::{Charge, RightPin};
 use crate::audit;
 use crate::call::Call;
 use crate::outside::Outside;
@@ -26,6 +26,27 @@ pub(crate) struct Unlocked {
     pub(crate) last_event: UnixMillis,
     /// When to forget next what need not be kept.
     pub(crate) next_upkeep: UnixMillis,
+    /// Refusals that may be noted yet.
+    pub(crate) refusals: Refusals,
+}
+
+/// How many refusals the audit chain takes: a device that repeats what is refused must not fill the
+/// vault with the traces of it. The first ones of an hour say enough.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    hour: u64,
+    noted: u32,
+}
+
+impl Refusals {
+    fn may_note(&mut self, now: UnixMillis) -> bool {
+        let hour = now.0 / HOUR;
+        if self.hour != hour {
+            *self = Self { hour, noted: 0 };
+        }
+        self.noted = self.noted.saturating_add(1);
+        self.noted <= limits::REFUSALS
+    }
 }
 
 impl Unlocked {
@@ -49,6 +70,65 @@ impl Unlocked {
         Ok(value)
     }
 
+    /// Runs one transaction and hands its record on, which also carries the header as `turn` leaves
+    /// it. The `settled` oldest attempts that the audit chain lacks go into it. On a refusal nothing
+    /// has changed.
+    fn commit_with_header<T>(
+        &mut self,
+        out: &mut Outside<'_>,
+        settled: usize,
+        turn: impl FnOnce(&mut Header),
+        body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let Self {
+            gate,
+            key,
+            database,
+            ..
+        } = self;
+        let tried = gate.header.unaudited.iter().take(settled);
+        let committed: Result<Committed<T>, Stop> = database.transaction(|change| {
+            for attempt in tried {
+                audit::note_attempt(change, attempt)?;
+            }
+            body(change, out)
+        });
+        let Committed { value, changeset } = committed?;
+        let header = &mut gate.header;
+        header.unaudited.clear();
+        header.time_floor = header.time_floor.max(out.now);
+        turn(header);
+        match changeset {
+            Some(changeset) => gate.log.joint(header, &changeset, key, out)?,
+            None => gate.log.header(header, out)?,
+        }
+        Ok(value)
+    }
+
+    /// Commits what a right PIN was proven for. The same record clears the account of wrong PINs,
+    /// puts those that were tried before into the audit chain, and replaces the lock, if there is
+    /// another one. On a refusal the attempt is given back and nothing else has changed.
+    pub(crate) fn commit_right_pin<T>(
+        &mut self,
+        charge: Charge,
+        lock: Option<Lock>,
+        out: &mut Outside<'_>,
+        body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let wrong = self.gate.header.unaudited.len().saturating_sub(1);
+        let turn = |header: &mut Header| {
+            header.attempts = Attempts::default();
+            if let Some(lock) = lock {
+                header.lock = lock;
+            }
+        };
+        let committed = self.commit_with_header(out, wrong, turn, body);
+        if let Err(Stop::Refused(_)) = &committed {
+            self.gate.give_back(charge, out)?;
+        }
+        committed
+    }
+
     /// Adds to the audit chain that a call was refused.
     pub(crate) fn note_refusal(
         &mut self,
@@ -56,6 +136,9 @@ impl Unlocked {
         out: &mut Outside<'_>,
         subject: Option<&[u8]>,
     ) -> Result<(), Stop> {
+        if !self.refusals.may_note(out.now) {
+            return Ok(());
+        }
         self.commit(out, |change, out| {
             audit::note_call(change, call, subject, false, out.now)
         })
@@ -69,14 +152,24 @@ impl Unlocked {
         call: &Call<'_>,
         out: &mut Outside<'_>,
     ) -> Result<RightPin, Stop> {
-        match self.gate.try_pin(pin, out) {
-            Err(Stop::Refused(refusal)) => {
-                self.pins.forget(call);
-                self.note_refusal(call, out, None)?;
-                Err(refusal.into())
+        let listed = self.gate.header.unaudited.len();
+        let tried = self.gate.try_pin(pin, call, out);
+        if let Err(Stop::Refused(_)) = &tried {
+            self.pins.forget(call);
+            let all = self.gate.header.unaudited.len();
+            let noted = if all > listed {
+                self.commit_with_header(out, all, |_| (), |_, _| Ok(()))
+            } else {
+                // It has to wait, and was not charged.
+                self.note_refusal(call, out, None)
+            };
+            // A vault that has no room for the event says all the same what became of the PIN; an
+            // attempt that was charged stays listed in the header.
+            if let Err(Stop::Lost) = noted {
+                return Err(Stop::Lost);
             }
-            tried => tried,
         }
+        tried
     }
 }
 
@@ -147,6 +240,21 @@ mod tests {
         assert!(!fresh(&pins, 2, 1, 1_000));
         with_call(1, 1, |call| pins.forget(call));
         assert!(!fresh(&pins, 1, 1, 1_000));
+    }
+
+    #[test]
+    fn so_many_refusals_of_an_hour_are_noted_and_those_of_the_next_again() {
+        let mut refusals = Refusals::default();
+        let noted = |refusals: &mut Refusals, now| {
+            (0..2 * limits::REFUSALS)
+                .filter(|_| refusals.may_note(UnixMillis(now)))
+                .count()
+        };
+
+        let most = usize::try_from(limits::REFUSALS).expect("small");
+        assert_eq!(noted(&mut refusals, 5 * HOUR), most);
+        assert_eq!(noted(&mut refusals, 5 * HOUR + 1), 0);
+        assert_eq!(noted(&mut refusals, 6 * HOUR), most);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Wrong PINs and passwords, whoever tries them and however often the process restarts.
 
-use vettid_wire::operation::feed;
+use vettid_wire::limits;
+use vettid_wire::operation::device::Role;
+use vettid_wire::operation::{feed, vault};
 use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::time::{HOUR, SECOND};
 
@@ -116,4 +118,135 @@ fn waiting_is_refused_without_a_record() {
     assert_eq!(owner.unlock(), Err(Refusal::wait(30)));
 
     assert_eq!(owner.host.newest(), before);
+}
+
+/// An owner with a second device, both locked out.
+fn locked_with_two_devices() -> fixture::Owner {
+    let mut owner = fixture::owner();
+    owner.add_device(Role::App);
+    owner.unlock().expect("writes the header");
+    owner.reopen();
+    owner
+}
+
+#[test]
+fn wrong_pins_at_a_locked_vault_are_in_the_audit_chain_with_their_time_and_device() {
+    let mut owner = locked_with_two_devices();
+    let first = owner.device_id();
+    owner.unlock_with("000000").expect_err("wrong");
+    owner.clock.advance(SECOND);
+    owner.use_other_device();
+    let other = owner.device_id();
+    owner.unlock_with("000001").expect_err("wrong");
+    owner.reopen();
+    owner.clock.advance(SECOND);
+    owner.use_first_device();
+
+    owner.unlock().expect("unlocked");
+
+    let events = owner.events("vault.unlock");
+    let told: Vec<_> = events
+        .iter()
+        .rev()
+        .take(3)
+        .rev()
+        .map(|event| (event.at, event.device, event.done))
+        .collect();
+    let at = |seconds| fixture::NOON.plus(seconds * SECOND);
+    assert_eq!(
+        told,
+        [
+            (at(0), Some(first), false),
+            (at(1), Some(other), false),
+            (at(2), Some(first), true)
+        ]
+    );
+    let list = feed::List {
+        after: 0,
+        limit: None,
+        unread: false,
+    };
+    let entries = owner.call(&list).expect("feed").entries;
+    let last = entries.last().map(|entry| (entry.kind, entry.device));
+    assert_eq!(last, Some((feed::Kind::PinFailed, Some(other))));
+}
+
+#[test]
+fn attempts_are_told_once() {
+    let mut owner = fixture::owner();
+    for _ in 0..2 {
+        owner.reopen();
+        owner.unlock_with("000000").expect_err("wrong");
+        owner.unlock().expect("unlocked");
+        owner.unlock().expect("again");
+    }
+
+    assert_eq!(owner.refused("vault.unlock"), 2);
+}
+
+#[test]
+fn every_attempt_that_can_be_made_is_in_the_audit_chain() {
+    let mut owner = fixture::owner();
+    owner.reopen();
+    for _ in 1..limits::ATTEMPT_CAP {
+        owner.unlock_with("000000").expect_err("wrong");
+        owner.clock.advance(HOUR);
+    }
+
+    let unlocked = owner.unlock().expect("the hundredth");
+
+    assert_eq!(unlocked.failed_attempts, 99);
+    assert_eq!(owner.refused("vault.unlock"), 99);
+}
+
+#[test]
+fn right_pin_that_opens_nothing_costs_no_attempt_and_keeps_the_wrong_ones() {
+    let mut owner = fixture::owner();
+    owner.snapshot();
+    owner.reopen();
+    owner.unlock_with("000000").expect_err("wrong");
+    let chunks = std::mem::take(&mut owner.host.chunks);
+
+    for _ in 0..5 {
+        assert_eq!(owner.unlock(), refused(Code::Damaged));
+    }
+
+    assert_eq!(owner.status().failed_attempts, 1);
+    owner.host.chunks = chunks;
+    owner.reopen();
+    assert_eq!(owner.unlock().expect("healed").failed_attempts, 1);
+    assert_eq!(owner.refused("vault.unlock"), 1);
+}
+
+#[test]
+fn wrong_pin_of_a_change_is_in_the_audit_chain_as_that() {
+    let mut owner = fixture::owner();
+    let change = vault::ChangePin {
+        current: fixture::secret("000000"),
+        replacement: fixture::secret("654321"),
+    };
+
+    owner.call(&change).expect_err("wrong");
+
+    assert_eq!(owner.refused("pin.change"), 1);
+    assert_eq!(owner.refused("vault.unlock"), 0);
+    assert_eq!(owner.status().failed_attempts, 1);
+}
+
+#[test]
+fn unlock_and_pin_change_append_a_charge_and_one_record() {
+    let mut owner = fixture::owner();
+    owner.reopen();
+    let before = owner.host.newest();
+    owner.unlock().expect("unlocked");
+    let unlocked = owner.host.newest();
+    let change = vault::ChangePin {
+        current: fixture::secret(fixture::PIN),
+        replacement: fixture::secret("654321"),
+    };
+
+    owner.call(&change).expect("changed");
+
+    assert_eq!(unlocked - before, 2);
+    assert_eq!(owner.host.newest() - unlocked, 2);
 }

@@ -6,12 +6,11 @@
 use vettid_wire::Secret;
 use vettid_wire::cbor;
 use vettid_wire::operation::item::Put;
-use vettid_wire::operation::vault::ChangePin;
-use vettid_wire::operation::{audit, credential};
-use vettid_wire::refusal::Code;
+use vettid_wire::operation::vault::{ChangePin, Unlock};
+use vettid_wire::operation::{audit, credential, feed};
 
 use crate::Phase;
-use crate::fixture::{self, Owner, draft, encode, field, list_all, refused, secret};
+use crate::fixture::{self, Owner, draft, encode, field, list_all, secret};
 
 /// Runs `act` with death at its first step, then at its second, until it survives. `check` is told
 /// whether a reply was acknowledged. Returns how many deaths there were.
@@ -89,18 +88,13 @@ fn end_of_enrollment() {
             owner.try_send(&bytes).is_some()
         },
         |owner, acknowledged| {
-            let records = owner.host.newest();
-            if records == 0 {
+            if owner.host.newest() == 0 {
                 assert!(!acknowledged);
+                assert!(owner.host.chunks.is_empty(), "nothing is left");
                 return;
             }
             owner.reopen();
-            if records == 1 {
-                assert!(!acknowledged);
-                assert_eq!(owner.unlock(), refused(Code::NotEnrolled));
-                return;
-            }
-            owner.unlock().expect("unlocked");
+            owner.unlock().expect("a whole vault");
             let report = owner.call(&credential::Version {}).expect("report");
             owner.credential = report.unconfirmed;
             owner.use_credential().expect("used");
@@ -108,7 +102,7 @@ fn end_of_enrollment() {
         },
     );
 
-    assert_eq!(deaths, 3);
+    assert_eq!(deaths, 2);
 }
 
 #[test]
@@ -134,11 +128,79 @@ fn pin_change() {
             owner
                 .unlock_with(if new { NEW } else { fixture::PIN })
                 .expect("unlocked");
+            assert_eq!(owner.audited("pin.change", true), new);
+            assert_eq!(owner.feed_kinds().contains(&feed::Kind::PinChanged), new);
             verify(owner);
         },
     );
 
-    assert_eq!(deaths, 4);
+    assert_eq!(deaths, 3);
+}
+
+/// A PIN is tried at a vault that is open or locked; whatever dies, each attempt that is on the
+/// account is in the audit chain once somebody gets in.
+fn wrong_pin(prepare: impl Fn() -> Owner) -> u32 {
+    die_at_every_step(
+        prepare,
+        |owner| {
+            let (id, seen) = (owner.next_request_id(), owner.head);
+            let pin = secret("000000");
+            owner.try_send(&encode(id, &Unlock { pin, seen })).is_some()
+        },
+        |owner, acknowledged| {
+            owner.reopen();
+            let charged = owner.status().failed_attempts;
+            assert!(charged == 1 || !acknowledged);
+
+            let unlocked = owner.unlock().expect("unlocked");
+
+            assert_eq!(unlocked.failed_attempts, charged);
+            assert_eq!(owner.refused("vault.unlock"), charged);
+            assert_eq!(owner.status().failed_attempts, 0);
+            verify(owner);
+        },
+    )
+}
+
+#[test]
+fn wrong_pin_at_a_locked_vault() {
+    let locked = || {
+        let mut owner = fixture::owner();
+        owner.reopen();
+        owner
+    };
+
+    assert_eq!(wrong_pin(locked), 2);
+}
+
+#[test]
+fn wrong_pin_at_an_open_vault() {
+    assert_eq!(wrong_pin(fixture::owner), 3);
+}
+
+#[test]
+fn wrong_password() {
+    let deaths = die_at_every_step(
+        fixture::owner,
+        |owner| {
+            owner.password = "a wrong password".into();
+            let id = owner.next_request_id();
+            let request = owner.present_request(id, &credential::RotateIdentity {}, None);
+            owner.password = fixture::PASSWORD.into();
+            owner.try_send(&request).is_some()
+        },
+        |owner, acknowledged| {
+            owner.reopen();
+            owner.unlock().expect("unlocked");
+            let credential = owner.vault.database().view().credential();
+            let charged = credential.expect("row").expect("one").attempts.failed;
+            assert!(charged == 1 || !acknowledged);
+            assert_eq!(owner.refused("credential.rotate-identity"), charged);
+            verify(owner);
+        },
+    );
+
+    assert_eq!(deaths, 3);
 }
 
 #[test]
@@ -218,15 +280,19 @@ fn unlock() {
             owner
         },
         |owner| owner.unlock_or_die(),
-        |owner, _| {
+        |owner, acknowledged| {
             owner.reopen();
+            let charged = owner.status().failed_attempts;
+            assert!(charged == 0 || !acknowledged);
             owner.unlock().expect("unlocked");
             assert_eq!(names(owner), ["kept"]);
+            // The interrupted one was charged and never undone: that is on record as what it is.
+            assert_eq!(owner.refused("vault.unlock"), charged);
             verify(owner);
         },
     );
 
-    assert_eq!(deaths, 4);
+    assert_eq!(deaths, 3);
 }
 
 #[test]

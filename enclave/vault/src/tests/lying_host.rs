@@ -119,7 +119,9 @@ fn swapped_records_are_noticed() {
 
 #[test]
 fn log_or_record_of_another_vault_is_noticed() {
-    let stranger = Owner::stranger().host;
+    let mut stranger = Owner::stranger();
+    stranger.put_note("of a stranger");
+    let stranger = stranger.host;
     let mut owner = closed_vault();
     owner.host.log.clone_from(&stranger.log);
     owner.reopen();
@@ -161,8 +163,8 @@ fn second_writer_loses_and_its_vault_ends() {
     let mut other = owner.host.clone();
     owner.put_note("mine");
     std::mem::swap(&mut owner.host, &mut other);
+    owner.host.log.insert(7, (false, vec![0; 100]));
     owner.host.log.insert(8, (false, vec![0; 100]));
-    owner.host.log.insert(9, (false, vec![0; 100]));
 
     let id = owner.next_request_id();
     let seen = owner.head;

@@ -7,5 +7,6 @@ mod grants;
 mod hygiene;
 mod item_model;
 mod lying_host;
+mod pace;
 mod repeats;
 mod snapshot;

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use super::operation;
 use crate::id::DeviceId;
+use crate::identity::IdentityChain;
 use crate::time::UnixMillis;
 
 /// `audit.query`: events from a sequence on, oldest first.
@@ -108,9 +109,9 @@ pub struct AuditHead {
     /// When it was signed.
     #[n(2)]
     pub at: UnixMillis,
-    /// Public half of the identity key.
-    #[cbor(n(3), with = "minicbor::bytes")]
-    pub identity_key: [u8; 32],
+    /// Leads from the vault's id to the key that signed.
+    #[n(3)]
+    pub identity: IdentityChain,
     /// Signature.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub signature: [u8; 64],

@@ -33,13 +33,16 @@ mod tests {
     use super::*;
     use crate::fixture;
     use vettid_crypto::Label;
-    use vettid_crypto::sign::{Signature, VerifyingKey};
+    use vettid_crypto::sign::Signature;
+    use vettid_wire::operation::credential;
 
     #[test]
     fn chain_of_everything_that_was_done_verifies_and_its_head_is_signed() {
         let mut owner = fixture::owner();
         owner.put_note("one");
-        owner.use_credential().expect("used");
+        owner
+            .call_present(&credential::RotateIdentity {}, None)
+            .expect("rotated");
 
         let verdict = owner.call(&audit::Verify {}).expect("verdict");
 
@@ -47,11 +50,8 @@ mod tests {
         assert_eq!((verdict.broken_at, verdict.events), (None, head.sequence));
         let (sequence, at) = (head.sequence.to_be_bytes(), head.at.0.to_be_bytes());
         let parts: &[&[u8]] = &[&owner.vault_id.0, &sequence, &head.hash, &at];
-        let verified = VerifyingKey(head.identity_key).verify(
-            Label::AuditHead,
-            parts,
-            &Signature(head.signature),
-        );
+        let key = head.identity.verify(&owner.vault_id).expect("its key");
+        let verified = key.verify(Label::AuditHead, parts, &Signature(head.signature));
         assert_eq!(verified, Ok(()));
     }
 }

@@ -1,4 +1,4 @@
-//! `credential.create`: sets the password and makes the vault's first records.
+//! `credential.create`: sets the password and makes the vault's first record.
 
 use vettid_crypto::{MacKey, SecretBytes};
 use vettid_store::rows::audit::NewEvent;
@@ -14,14 +14,15 @@ use crate::call::Call;
 use crate::credential::{Secrets, seal_reply};
 use crate::effect::{Turning, Turns, encode};
 use crate::grant::Enrolling;
-use crate::lifecycle::unlocked::FreshPins;
+use crate::lifecycle::unlocked::{FreshPins, Refusals};
 use crate::lifecycle::{Gate, Log, Staged, State, Unlocked};
 use crate::operation::Operation;
 use crate::outside::Outside;
 use crate::stop::Stop;
 use crate::{kept, text};
 
-/// Sets the password and makes the vault's first records: before, nothing of it is stored.
+/// Sets the password and makes the vault's first record: before it nothing of the vault is stored,
+/// with it everything.
 pub(crate) enum Create {}
 
 impl Operation for Create {
@@ -125,7 +126,6 @@ fn found(
         change.succeed_identity(identity, None, *at)?;
         let mac_key = MacKey::generate(out.entropy);
         let credential = secrets.store_next(change, (&vault, &device), (&mac_key, true), out)?;
-        change.set_password_attempts(Attempts::default())?;
         for key in &*keys {
             change.insert_transaction_key(&device, key)?;
         }
@@ -167,7 +167,7 @@ fn tell(
     Ok(change.append_feed(at, feed::Kind::DeviceAdded, Some(device))?)
 }
 
-/// Appends the first two records.
+/// Begins the log with the first header and the first transaction, in one record.
 fn open(
     staged: Staged,
     genesis: vettid_store::Changeset,
@@ -189,6 +189,7 @@ fn open(
         lock,
         devices: vec![device],
         attempts: Attempts::default(),
+        unaudited: Vec::new(),
         created: out.now,
         time_floor: out.now,
     };
@@ -196,8 +197,7 @@ fn open(
         sealing_key: fresh.sealing_key,
         tail: Tail::genesis(fresh.space),
     };
-    log.checkpoint(&header, None, &key, out)?;
-    log.changeset(&genesis, &key, out)?;
+    log.begin(&header, &genesis, &key, out)?;
     let mut pins = FreshPins::default();
     if call.caller.session == session {
         pins.prove(call, at);
@@ -211,6 +211,7 @@ fn open(
         pins,
         last_event,
         next_upkeep,
+        refusals: Refusals::default(),
     })
 }
 
@@ -221,14 +222,14 @@ mod tests {
     use crate::fixture::{self, refused};
 
     #[test]
-    fn password_finishes_enrollment_with_two_records_and_the_first_credential() {
+    fn password_finishes_enrollment_with_one_record_and_the_first_credential() {
         let mut owner = fixture::staged();
 
         let created = owner.create_credential().expect("created");
 
         assert_eq!(created.vault, owner.vault_id);
         assert_eq!(owner.vault.state(), Phase::Unlocked);
-        assert_eq!(owner.host.newest(), 2);
+        assert_eq!(owner.host.newest(), 1);
         assert!(owner.host.enrolled);
         assert_eq!(owner.credential.as_ref().expect("credential").version, 1);
         assert_eq!(

@@ -1,12 +1,13 @@
 //! `credential.rotate-identity`: new credential key and identity; lifts a freeze.
 
 use vettid_crypto::sign::SigningKey;
+use vettid_wire::identity::Rotation;
 use vettid_wire::operation::{credential, feed};
 use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::{cbor, limits};
 
 use crate::audit::Audit;
-use crate::credential::{Present, Statement};
+use crate::credential::Present;
 use crate::effect::Changing;
 use crate::grant::OwnerPresent;
 use crate::operation::Operation;
@@ -42,7 +43,7 @@ impl Operation for RotateIdentity {
         let number = u32::try_from(rotations)
             .unwrap_or(u32::MAX)
             .saturating_add(1);
-        let statement = Statement::new(on.vault, number, &from, &to, on.now);
+        let statement = Rotation::new(on.vault, number, &from, &to, on.now);
         on.change
             .succeed_identity(&to, Some(&cbor::encode(&statement)), on.now)?;
         let alarm = on.change.credential()?.ok_or(Code::Internal)?.alarm;
@@ -61,26 +62,24 @@ impl Operation for RotateIdentity {
 mod tests {
     use super::*;
     use crate::fixture::{self, refused};
+    use vettid_wire::identity::IdentityChain;
     use vettid_wire::operation::audit;
+
+    fn identity(owner: &mut fixture::Owner) -> IdentityChain {
+        let verdict = owner.call(&audit::Verify {}).expect("verdict");
+        verdict.head.identity
+    }
 
     #[test]
     fn rotation_replaces_both_keys_and_keeps_the_vault() {
         let mut owner = fixture::owner();
-        let before = owner
-            .call(&audit::Verify {})
-            .expect("head")
-            .head
-            .identity_key;
+        let before = identity(&mut owner).newest();
 
         let rotated = owner
             .call_present(&credential::RotateIdentity {}, None)
             .expect("rotated");
 
-        let after = owner
-            .call(&audit::Verify {})
-            .expect("head")
-            .head
-            .identity_key;
+        let after = identity(&mut owner).newest();
         assert_ne!(before, after);
         assert_eq!(after, rotated.identity_key);
         let public = owner
@@ -97,25 +96,20 @@ mod tests {
     }
 
     #[test]
-    fn statements_lead_from_the_first_key_to_the_newest() {
+    fn statements_lead_from_the_id_to_the_newest_key() {
         let mut owner = fixture::owner();
-        for _ in 0..2 {
-            owner
+        for rotations in 0..3 {
+            let chain = identity(&mut owner);
+            assert_eq!(chain.rotations.len(), rotations);
+            let current = chain.verify(&owner.vault_id).map(|key| key.0);
+            assert_eq!(current, Ok(chain.newest()));
+
+            let rotated = owner
                 .call_present(&credential::RotateIdentity {}, None)
                 .expect("rotated");
+
+            assert_eq!(identity(&mut owner).newest(), rotated.identity_key);
         }
-
-        let chain = owner.vault.database().view().identities().expect("rows");
-
-        assert_eq!(
-            vettid_wire::id::VaultId::of(&chain[0].public),
-            owner.vault_id
-        );
-        assert_eq!(
-            chain.iter().map(|key| key.number).collect::<Vec<_>>(),
-            [1, 2, 3]
-        );
-        assert!(chain[0].statement.is_none() && chain[2].statement.is_some());
     }
 
     #[test]
@@ -146,5 +140,8 @@ mod tests {
         let refusal = owner.call_present(&credential::RotateIdentity {}, None);
 
         assert_eq!(refusal, Err(Refusal::limit("rotations", 32, 33)));
+        let longest = identity(&mut owner);
+        assert_eq!(longest.rotations.len(), limits::ROTATIONS);
+        assert!(longest.verify(&owner.vault_id).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! `pin.change`: replaces the PIN in one record.
 
-use vettid_store::{Attempts, Lock};
+use vettid_store::Lock;
 use vettid_wire::operation::{Done, feed, vault};
 use vettid_wire::refusal::Code;
 use vettid_wire::request::Outcome;
@@ -13,8 +13,8 @@ use crate::operation::Operation;
 use crate::stop::Stop;
 use crate::text;
 
-/// Replaces the PIN: new salt, new pepper, the vault key wrapped anew, in one header record. A crash
-/// leaves the one PIN or the other.
+/// Replaces the PIN: new salt, new pepper, the vault key wrapped anew. The new header, the event and
+/// the feed entry are one record: a crash leaves the one PIN without a trace, or the other with both.
 pub(crate) enum Change {}
 
 impl Operation for Change {
@@ -34,22 +34,22 @@ impl Operation for Change {
         let right = open.try_pin(&request.current, call, out)?;
         let (salt, cost) = (out.salt(), out.cost);
         let hashed = out.hash(&request.replacement, &salt, cost)?;
-        let header = &mut open.gate.header;
-        header.lock = Lock::new(&header.vault, &right.key, &hashed, salt, cost, out.entropy);
-        header.attempts = Attempts::default();
-        open.gate.write(out)?;
-        on.feed = Some(open.commit(out, |change, out| {
-            audit::note_call(change, call, None, true, out.now)?;
-            kept::keep(
-                change,
-                call,
-                &Outcome::Done(encode(&Done {})),
-                None,
-                out.now,
-            )?;
-            let kind = feed::Kind::PinChanged;
-            Ok(change.append_feed(out.now, kind, Some(by.device()))?)
-        })?);
+        let vault = &open.gate.header.vault;
+        let lock = Lock::new(vault, &right.key, &hashed, salt, cost, out.entropy);
+        on.feed = Some(
+            open.commit_right_pin(right.charge, Some(lock), out, |change, out| {
+                audit::note_call(change, call, None, true, out.now)?;
+                kept::keep(
+                    change,
+                    call,
+                    &Outcome::Done(encode(&Done {})),
+                    None,
+                    out.now,
+                )?;
+                let kind = feed::Kind::PinChanged;
+                Ok(change.append_feed(out.now, kind, Some(by.device()))?)
+            })?,
+        );
         Ok(Done {})
     }
 }

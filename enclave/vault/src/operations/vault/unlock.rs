@@ -1,13 +1,15 @@
 //! `vault.unlock`: proves the PIN, to open the vault or to prove it afresh.
 
+use vettid_store::Header;
+use vettid_wire::id::DeviceId;
 use vettid_wire::operation::{feed, vault};
 use vettid_wire::refusal::Code;
 
 use crate::audit::{self, Audit};
 use crate::effect::{Turning, Turns};
 use crate::grant::Unlocking;
-use crate::lifecycle::gate::RightPin;
-use crate::lifecycle::unlocked::FreshPins;
+use crate::lifecycle::gate::{Charge, RightPin};
+use crate::lifecycle::unlocked::{FreshPins, Refusals};
 use crate::lifecycle::{State, Unlocked, checkpoint};
 use crate::operation::Operation;
 use crate::stop::Stop;
@@ -16,7 +18,8 @@ use crate::text;
 /// Proves the PIN.
 ///
 /// The order is: is the log as new as what was seen? may an attempt be made? is it charged durably?
-/// is the PIN right? do snapshot and log make one chain? Only then is anything served.
+/// is the PIN right? do snapshot and log make one chain? Only then one record gives the attempt back
+/// and says in the audit chain that the vault was opened, and who failed to before.
 pub(crate) enum Unlock {}
 
 impl Operation for Unlock {
@@ -31,20 +34,24 @@ impl Operation for Unlock {
         request: vault::Unlock,
     ) -> Result<vault::Unlocked, Stop> {
         text::pin(&request.pin)?;
-        let failed_before = match on.state {
+        let charge = match on.state {
             State::Sealed(_) => open(on, &request)?,
             _ => prove_again(on, &request)?,
         };
         let (call, now) = (on.call, on.out.now);
         let open = on.state.unlocked()?;
-        open.pins.prove(call, now);
-        on.feed = open.commit(&mut on.out, |change, out| {
+        let failed_before = charge.before.failed;
+        let suspect = last_to_fail(&open.gate.header);
+        on.feed = open.commit_right_pin(charge, None, &mut on.out, |change, out| {
+            audit::note_interrupted_use(change)?;
             audit::note_call(change, call, None, true, out.now)?;
             Ok(match failed_before {
                 0 => None,
-                _ => Some(change.append_feed(out.now, feed::Kind::PinFailed, Some(by.device()))?),
+                _ => Some(change.append_feed(out.now, feed::Kind::PinFailed, suspect.as_ref())?),
             })
         })?;
+        // Only what is on record counts.
+        open.pins.prove(call, now);
         let view = open.view();
         Ok(vault::Unlocked {
             vault: open.gate.header.vault,
@@ -55,18 +62,32 @@ impl Operation for Unlock {
     }
 }
 
-/// Opens a sealed vault.
-fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<u32, Stop> {
+/// Device that tried a wrong PIN last, as far as the header lists it; those at an open vault are in
+/// the audit chain already. The newest attempt is the right one.
+fn last_to_fail(header: &Header) -> Option<DeviceId> {
+    let (_right, wrong) = header.unaudited.split_last()?;
+    wrong.last().map(|attempt| attempt.device)
+}
+
+/// Opens a sealed vault. Nothing is written of it yet but the charge.
+fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
     let State::Sealed(sealed) = &mut *on.state else {
         return Err(Code::Internal.into());
     };
     if let Some(seen) = &request.seen {
         sealed.check_freshness(seen)?;
     }
-    let RightPin { key, failed_before } = sealed.gate.try_pin(&request.pin, &mut on.out)?;
-    // The PIN was right, whatever its log turns out to be.
-    sealed.gate.refund(&mut on.out)?;
-    let restored = sealed.restore(&key, &mut on.out)?;
+    let out = &mut on.out;
+    let RightPin { key, charge } = sealed.gate.try_pin(&request.pin, on.call, out)?;
+    let restored = match sealed.restore(&key, out) {
+        Ok(restored) => restored,
+        Err(Stop::Refused(why)) => {
+            // The PIN was right, whatever its log turns out to be.
+            sealed.gate.give_back(charge, out)?;
+            return Err(why.into());
+        }
+        Err(Stop::Lost) => return Err(Stop::Lost),
+    };
     let last_event = restored.database.view().audit_head()?.at;
     let State::Sealed(sealed) = std::mem::replace(on.state, State::Closed) else {
         return Err(Code::Internal.into());
@@ -78,26 +99,26 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<u32, Stop> {
         pins: FreshPins::default(),
         last_event,
         next_upkeep: on.out.now,
+        refusals: Refusals::default(),
     };
     if restored.migrated {
         // Nothing can be written before this; without it the vault is not open.
         checkpoint::write(&mut open, &mut on.out).map_err(|_| Stop::Lost)?;
     }
     *on.state = State::Unlocked(Box::new(open));
-    Ok(failed_before)
+    Ok(charge)
 }
 
 /// Proves the PIN of an open vault once more: for five minutes, in this session.
-fn prove_again(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<u32, Stop> {
+fn prove_again(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
     let open = on.state.unlocked()?;
     if let Some(seen) = &request.seen
         && open.gate.log.tail.freshness(seen) != vettid_store::Freshness::Fresh
     {
         return Err(Code::RolledBack.into());
     }
-    let RightPin { failed_before, .. } = open.try_pin(&request.pin, on.call, &mut on.out)?;
-    open.gate.refund(&mut on.out)?;
-    Ok(failed_before)
+    let right = open.try_pin(&request.pin, on.call, &mut on.out)?;
+    Ok(right.charge)
 }
 
 #[cfg(test)]
