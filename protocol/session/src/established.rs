@@ -76,15 +76,27 @@ impl Established {
         frames
     }
 
-    /// Opens the next frame; the message, if the frame completes one. An error ends the session.
+    /// Opens the next frame from a peer that seals one message at a time; the message, if the frame
+    /// completes one. An error ends the session.
     pub fn open(&mut self, now: UnixMillis, frame: &[u8]) -> Result<Option<WipedVec>, Error> {
+        let mut messages = self.open_all(now, frame)?;
+        if messages.len() > 1 {
+            self.channel = None;
+            return Err(PeerMisbehaved::Malformed.into());
+        }
+        Ok(messages.pop())
+    }
+
+    /// Opens the next frame; the messages that it holds or completes, in their order. An error ends
+    /// the session.
+    pub fn open_all(&mut self, now: UnixMillis, frame: &[u8]) -> Result<Vec<WipedVec>, Error> {
         let now = self.check_life(now)?;
         let channel = self.channel.as_mut().ok_or(Misuse::Ended)?;
-        let message = open_frame(channel, &mut self.assembly, frame, now);
-        if message.is_err() {
+        let messages = open_frame(channel, &mut self.assembly, frame, now);
+        if messages.is_err() {
             self.channel = None;
         }
-        message
+        messages
     }
 
     /// Who is at the other end.
