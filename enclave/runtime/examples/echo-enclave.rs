@@ -84,7 +84,7 @@ impl Resident for Scripted {
                 broker.give_turn()?;
             }
             b"chunk." => assert!(broker.put_chunk(1, 0, rest)?),
-            b"fetch." => answer.reply = broker.fetch_chunk(1, 0)?,
+            b"fetch." => answer.reply = broker.fetch_chunk(1, 0, 1)?,
             b"enroll" => broker.enrolled()?,
             b"hoard." => {
                 let mib = usize::from(rest[0]);

@@ -98,7 +98,14 @@ pub(crate) enum Down<'a> {
     LogPage(#[n(0)] Option<LogPage>),
     /// Answers [`Up::GetChunk`].
     #[n(5)]
-    Chunk(#[cbor(b(0), with = "minicbor::bytes")] Option<&'a [u8]>),
+    Chunk {
+        #[n(0)]
+        snapshot: u64,
+        #[n(1)]
+        index: u32,
+        #[cbor(b(2), with = "minicbor::bytes")]
+        bytes: Option<&'a [u8]>,
+    },
     /// Answers [`Up::PutChunk`].
     #[n(6)]
     Stored(#[n(0)] bool),
@@ -199,7 +206,11 @@ mod tests {
             after: 7,
             envelope: b"bytes",
         });
-        let down = cbor::encode(&Down::Chunk(Some(b"chunk")));
+        let down = cbor::encode(&Down::Chunk {
+            snapshot: 7,
+            index: 1,
+            bytes: Some(b"chunk"),
+        });
 
         assert!(matches!(
             cbor::decode_exact(&up),
@@ -210,7 +221,11 @@ mod tests {
         ));
         assert!(matches!(
             cbor::decode_exact(&down),
-            Ok(Down::Chunk(Some(b"chunk")))
+            Ok(Down::Chunk {
+                snapshot: 7,
+                index: 1,
+                bytes: Some(b"chunk")
+            })
         ));
     }
 

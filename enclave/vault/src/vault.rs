@@ -98,8 +98,14 @@ impl Vault {
             Err(Stop::Refused(refusal)) => Err(refusal),
             Err(Stop::Lost) => return self.lost(),
         };
-        if checkpoint::overdue(&self.state) && checkpoint::take(&mut self.state, &mut out).is_err()
-        {
+        let snapshot = if checkpoint::overdue(&self.state) {
+            checkpoint::take(&mut self.state, &mut out)
+        } else if close.is_some() {
+            checkpoint::before_closing(&mut self.state, &mut out)
+        } else {
+            Ok(())
+        };
+        if snapshot.is_err() {
             return self.lost();
         }
         self.never_before_its_record(clock);

@@ -14,6 +14,7 @@
 //! | what network is this? | [`network`], [`signed`] |
 //! | which key speaks for a vault? | [`identity`] |
 
+pub mod batch;
 pub mod cbor;
 pub mod envelope;
 pub mod fragment;
