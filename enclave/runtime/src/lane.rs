@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use vettid_wire::cbor;
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::{NetworkId, SpaceId};
 use vettid_wire::limits;
@@ -123,6 +124,16 @@ pub(crate) enum Down<'a> {
     /// Close: finish what is under way and end.
     #[n(9)]
     Close,
+}
+
+/// Whether bytes are a frame from a vault process, and whether they are one to it: all that the two
+/// ends parse of each other.
+#[must_use]
+pub fn is_frame(bytes: &[u8]) -> (bool, bool) {
+    (
+        cbor::decode_exact::<Up<'_>>(bytes).is_ok(),
+        cbor::decode_exact::<Down<'_>>(bytes).is_ok(),
+    )
 }
 
 /// Vault process to supervisor.
