@@ -197,7 +197,12 @@ impl Host for MemoryHost {
         Ok(())
     }
 
-    fn get_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn get_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+        _: u32,
+    ) -> Result<Option<Vec<u8>>, Unreadable> {
         Ok(self.chunks.get(&(snapshot, index)).cloned())
     }
 

@@ -1,11 +1,7 @@
 //! The exported audit chain, checked outside the vault.
 
-use vettid_crypto::sign::Signature;
-use vettid_crypto::{Label, digest};
-use vettid_wire::cbor;
 use vettid_wire::id::VaultId;
-use vettid_wire::identity::IdentityError;
-use vettid_wire::operation::audit::{AuditHead, Event};
+use vettid_wire::operation::audit::{AuditHead, Event, HeadError};
 
 /// Why an export is not a whole and genuine chain.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -17,12 +13,9 @@ pub enum BrokenChain {
     /// The signed head is not that of the last event.
     #[error("the signed head is not that of the last event")]
     Head,
-    /// The key that signed the head is not shown to be the vault's.
-    #[error("the key that signed the head is not shown to be the vault's: {0}")]
-    Identity(#[from] IdentityError),
-    /// The head's signature does not verify.
-    #[error("the signature of the head does not verify")]
-    Signature,
+    /// The vault did not sign the head.
+    #[error(transparent)]
+    NotSigned(#[from] HeadError),
 }
 
 /// Checks that `events` are the whole chain from the first event to the head, and that the head was
@@ -34,8 +27,7 @@ pub fn check(vault: VaultId, events: &[Event], head: &AuditHead) -> Result<(), B
     let (mut sequence, mut hash) = (0, [0; 32]);
     for event in events {
         sequence += 1;
-        let follows = digest::labeled(Label::AuditEvent, &[&hash, &cbor::encode(&event.body)]);
-        if event.body.sequence != sequence || event.hash != follows {
+        if event.body.sequence != sequence || event.hash != event.body.hash(&hash) {
             return Err(BrokenChain::Event(sequence));
         }
         hash = event.hash;
@@ -43,22 +35,14 @@ pub fn check(vault: VaultId, events: &[Event], head: &AuditHead) -> Result<(), B
     if head.sequence != sequence || head.hash != hash {
         return Err(BrokenChain::Head);
     }
-    let (sequence, at) = (head.sequence.to_be_bytes(), head.at.0.to_be_bytes());
-    head.identity
-        .verify(&vault)?
-        .verify(
-            Label::AuditHead,
-            &[&vault.0, &sequence, &head.hash, &at],
-            &Signature(head.signature),
-        )
-        .map_err(|_| BrokenChain::Signature)
+    Ok(head.verify(vault)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use vettid_crypto::sign::SigningKey;
-    use vettid_wire::identity::{IdentityChain, Rotation};
+    use vettid_wire::identity::{IdentityChain, IdentityError, Rotation};
     use vettid_wire::limits;
     use vettid_wire::operation::audit::EventBody;
     use vettid_wire::time::UnixMillis;
@@ -100,7 +84,7 @@ mod tests {
                 subject: None,
                 done: true,
             };
-            hash = digest::labeled(Label::AuditEvent, &[&hash, &cbor::encode(&body)]);
+            hash = body.hash(&hash);
             Event { body, hash }
         };
         (1..=length).map(event).collect()
@@ -109,21 +93,9 @@ mod tests {
     /// A head that the key after this many rotations signed.
     fn head(vault: VaultId, events: &[Event], rotations: usize) -> AuditHead {
         let hash = events.last().map_or([0; 32], |event| event.hash);
-        let (sequence, at) = (events.len() as u64, UnixMillis(9));
-        let parts: [&[u8]; 4] = [
-            &vault.0,
-            &sequence.to_be_bytes(),
-            &hash,
-            &at.0.to_be_bytes(),
-        ];
-        let signature = key(rotations).sign(Label::AuditHead, &parts).0;
-        AuditHead {
-            sequence,
-            hash,
-            at,
-            identity: identity(rotations),
-            signature,
-        }
+        let place = (events.len() as u64, hash);
+        let identity = identity(rotations);
+        AuditHead::new(vault, place, UnixMillis(9), identity, &key(rotations))
     }
 
     #[test]
@@ -160,12 +132,23 @@ mod tests {
         let forged = changed(&|head| head.identity.rotations[2].by_from = [0; 64]);
         let shorter = changed(&|head| without(&mut head.identity.rotations, 2));
 
-        assert_eq!(none, Err(BrokenChain::Identity(IdentityError::Foreign)));
+        assert_eq!(
+            none,
+            Err(BrokenChain::NotSigned(HeadError::Identity(
+                IdentityError::Foreign
+            )))
+        );
         let out_of_place = IdentityError::OutOfPlace(3);
-        assert_eq!(missing, Err(BrokenChain::Identity(out_of_place)));
+        assert_eq!(
+            missing,
+            Err(BrokenChain::NotSigned(HeadError::Identity(out_of_place)))
+        );
         let not_signed = IdentityError::Signature(4);
-        assert_eq!(forged, Err(BrokenChain::Identity(not_signed)));
-        assert_eq!(shorter, Err(BrokenChain::Signature));
+        assert_eq!(
+            forged,
+            Err(BrokenChain::NotSigned(HeadError::Identity(not_signed)))
+        );
+        assert_eq!(shorter, Err(BrokenChain::NotSigned(HeadError::Signature)));
     }
 
     #[test]
@@ -194,8 +177,19 @@ mod tests {
         let foreign = check(stranger, &events, &head(stranger, &events, 0));
         let for_another = check(vault(), &events, &head(stranger, &events, 0));
 
-        assert_eq!(foreign, Err(BrokenChain::Identity(IdentityError::Foreign)));
-        assert_eq!(for_another, Err(BrokenChain::Signature));
-        assert_eq!(check(vault(), &events, &later), Err(BrokenChain::Signature));
+        assert_eq!(
+            foreign,
+            Err(BrokenChain::NotSigned(HeadError::Identity(
+                IdentityError::Foreign
+            )))
+        );
+        assert_eq!(
+            for_another,
+            Err(BrokenChain::NotSigned(HeadError::Signature))
+        );
+        assert_eq!(
+            check(vault(), &events, &later),
+            Err(BrokenChain::NotSigned(HeadError::Signature))
+        );
     }
 }

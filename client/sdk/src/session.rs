@@ -44,8 +44,8 @@ pub(crate) enum Arrived {
     Send(Vec<Vec<u8>>),
     /// Both sides are proven. What to remember is in the trust.
     Opened,
-    /// A message of the vault.
-    Message(Box<FromVault>),
+    /// Messages of the vault, in their order.
+    Messages(Vec<FromVault>),
 }
 
 /// Why a session ended.
@@ -132,13 +132,17 @@ impl Session {
         }
     }
 
-    /// Seals a request into envelopes.
-    pub(crate) fn seal(&mut self, now: UnixMillis, message: &[u8]) -> Result<Vec<Vec<u8>>, Ended> {
+    /// Seals requests, in their order, into as few envelopes as they fit.
+    pub(crate) fn seal(
+        &mut self,
+        now: UnixMillis,
+        messages: &[&[u8]],
+    ) -> Result<Vec<Vec<u8>>, Ended> {
         let State::Open(established) = &mut self.state else {
             return Err(Ended::Broken);
         };
         let frames = established
-            .seal(now, message)
+            .seal_all(now, messages)
             .map_err(|error| ended(&error))?;
         Ok(frames
             .iter()
@@ -198,15 +202,17 @@ impl Session {
         frame: &[u8],
         now: UnixMillis,
     ) -> Result<Arrived, Ended> {
-        let message = established
-            .open(now, frame)
+        let messages = established
+            .open_all(now, frame)
             .map_err(|error| ended(&error))?;
         self.state = State::Open(established);
-        let Some(message) = message else {
-            return Ok(Arrived::Nothing);
-        };
-        let message = cbor::decode(&message).map_err(|_| Ended::Unreadable)?;
-        Ok(Arrived::Message(Box::new(message)))
+        let messages: Result<Vec<FromVault>, _> = messages
+            .iter()
+            .map(|message| cbor::decode(message))
+            .collect();
+        messages
+            .map(Arrived::Messages)
+            .map_err(|_| Ended::Unreadable)
     }
 
     fn wrap(&self, kind: Kind, body: &[u8]) -> Vec<u8> {

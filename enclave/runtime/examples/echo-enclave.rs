@@ -166,7 +166,7 @@ impl Resident for Scripted {
                 broker.give_turn()?;
             }
             b"chunk." => assert!(broker.put_chunk(1, 0, rest)?),
-            b"fetch." => answer.reply = broker.fetch_chunk(1, 0)?,
+            b"fetch." => answer.reply = broker.fetch_chunk(1, 0, 1)?,
             b"enroll" => broker.enrolled()?,
             b"hoard." => {
                 let mib = usize::from(rest[0]);
@@ -274,8 +274,8 @@ fn life(template: Template, socket: OwnedFd) -> u8 {
             &append,
         ]
         .concat();
-        say(&framed);
-        say(&framed);
+        // In one piece: the host must not have answered the first before the second is read.
+        say(&framed.repeat(2));
     } else if !asks(b'n') {
         return live::<Scripted>(template, socket);
     }

@@ -1,7 +1,7 @@
 //! The supervisor's end of the link to its host, who is hostile until proven otherwise and never is.
 //!
-//! Envelopes, nearly all of the traffic, are read and written in place; other frames are decoded
-//! whole. Both give and take the same bytes.
+//! Envelopes, nearly all of the traffic, are read and written in place, and so are chunks, nearly
+//! all of the bytes of an unlock; other frames are decoded whole. Both give and take the same bytes.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub enum HostFault {
 pub(crate) enum Heard<'a> {
     /// An envelope for a space, in place.
     Envelope(SpaceId, &'a [u8]),
+    /// A chunk for whoever asked under this number, in place.
+    Chunk(u64, &'a [u8]),
     /// Any other frame.
     Other(FromHost),
 }
@@ -136,32 +138,38 @@ impl AsFd for HostLink {
     }
 }
 
-/// Number of `Frame` in [`FromHost`] and in [`FromEnclave`].
+/// Number of `Frame` in [`FromHost`] and in [`FromEnclave`], and of `Chunk` in [`FromHost`].
 const FRAME_OF_HOST: u32 = 2;
+const CHUNK_OF_HOST: u32 = 6;
 const FRAME_OF_ENCLAVE: u8 = 34;
 
 /// Looks into one frame of the host.
 pub(crate) fn hear(frame: &[u8]) -> Result<Heard<'_>, HostFault> {
-    if let Some((space, envelope)) = envelope_in_place(frame) {
-        return Ok(Heard::Envelope(space, envelope));
+    if let Some(heard) = in_place(frame) {
+        return Ok(heard);
     }
     cbor::decode_exact(frame)
         .map(Heard::Other)
         .map_err(|_| HostFault::Malformed)
 }
 
-/// The parts of an envelope frame; none for every other frame, well-formed or not.
-fn envelope_in_place(frame: &[u8]) -> Option<(SpaceId, &[u8])> {
+/// The parts of an envelope or a chunk; none for every other frame, well-formed or not.
+fn in_place(frame: &[u8]) -> Option<Heard<'_>> {
     let mut decoder = Decoder::new(frame);
-    if decoder.array().ok()? != Some(2) || decoder.u32().ok()? != FRAME_OF_HOST {
-        return None;
-    }
     if decoder.array().ok()? != Some(2) {
         return None;
     }
-    let space = SpaceId(decoder.bytes().ok()?.try_into().ok()?);
-    let envelope = decoder.bytes().ok()?;
-    (decoder.position() == frame.len()).then_some((space, envelope))
+    let kind = decoder.u32().ok()?;
+    if !matches!(kind, FRAME_OF_HOST | CHUNK_OF_HOST) || decoder.array().ok()? != Some(2) {
+        return None;
+    }
+    let heard = if kind == FRAME_OF_HOST {
+        let space = SpaceId(decoder.bytes().ok()?.try_into().ok()?);
+        Heard::Envelope(space, decoder.bytes().ok()?)
+    } else {
+        Heard::Chunk(decoder.u64().ok()?, decoder.bytes().ok()?)
+    };
+    (decoder.position() == frame.len()).then_some(heard)
 }
 
 #[cfg(test)]
@@ -193,6 +201,30 @@ mod tests {
 
             assert!(matches!(heard, Heard::Envelope(SPACE, found) if found == envelope));
         }
+    }
+
+    #[test]
+    fn a_chunk_is_found_in_place_and_a_missing_one_by_the_full_decoder() {
+        for length in [0, 23, 24, 300, 520_000] {
+            let chunk = vec![7; length];
+            let bytes = cbor::encode(&FromHost::Chunk {
+                request: 1 << 40,
+                bytes: Some(chunk.clone()),
+            });
+
+            let heard = hear(&bytes).expect("heard");
+
+            assert!(matches!(heard, Heard::Chunk(number, found)
+                if number == 1 << 40 && found == chunk));
+        }
+        let missing = FromHost::Chunk {
+            request: 5,
+            bytes: None,
+        };
+        assert!(matches!(
+            hear(&cbor::encode(&missing)),
+            Ok(Heard::Other(heard)) if heard == missing
+        ));
     }
 
     #[test]

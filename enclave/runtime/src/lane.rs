@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use vettid_wire::cbor;
 use vettid_wire::cbor::minicbor::bytes::ByteVec;
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::{DeliveryId, NetworkId, NodeId, SpaceId, VaultId};
@@ -123,7 +124,14 @@ pub(crate) enum Down<'a> {
     LogPage(#[n(0)] Option<LogPage>),
     /// Answers [`Up::GetChunk`].
     #[n(5)]
-    Chunk(#[cbor(b(0), with = "minicbor::bytes")] Option<&'a [u8]>),
+    Chunk {
+        #[n(0)]
+        snapshot: u64,
+        #[n(1)]
+        index: u32,
+        #[cbor(b(2), with = "minicbor::bytes")]
+        bytes: Option<&'a [u8]>,
+    },
     /// Answers [`Up::PutChunk`].
     #[n(6)]
     Stored(#[n(0)] bool),
@@ -167,6 +175,16 @@ pub(crate) enum Down<'a> {
     /// The network's policy is in another epoch: sessions of earlier ones end.
     #[n(13)]
     Epoch(#[n(0)] u64),
+}
+
+/// Whether bytes are a frame from a vault process, and whether they are one to it: all that the two
+/// ends parse of each other.
+#[must_use]
+pub fn is_frame(bytes: &[u8]) -> (bool, bool) {
+    (
+        cbor::decode_exact::<Up<'_>>(bytes).is_ok(),
+        cbor::decode_exact::<Down<'_>>(bytes).is_ok(),
+    )
 }
 
 /// Vault process to supervisor.
@@ -286,7 +304,11 @@ mod tests {
             after: 7,
             envelope: b"bytes",
         });
-        let down = cbor::encode(&Down::Chunk(Some(b"chunk")));
+        let down = cbor::encode(&Down::Chunk {
+            snapshot: 7,
+            index: 1,
+            bytes: Some(b"chunk"),
+        });
 
         assert!(matches!(
             cbor::decode_exact(&up),
@@ -297,7 +319,11 @@ mod tests {
         ));
         assert!(matches!(
             cbor::decode_exact(&down),
-            Ok(Down::Chunk(Some(b"chunk")))
+            Ok(Down::Chunk {
+                snapshot: 7,
+                index: 1,
+                bytes: Some(b"chunk")
+            })
         ));
     }
 

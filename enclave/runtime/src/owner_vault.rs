@@ -227,8 +227,13 @@ impl Host for LaneHost<'_, '_> {
             .ok_or(Unreadable)
     }
 
-    fn get_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, Unreadable> {
-        let chunk = self.broker.fetch_chunk(snapshot, index);
+    fn get_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+        count: u32,
+    ) -> Result<Option<Vec<u8>>, Unreadable> {
+        let chunk = self.broker.fetch_chunk(snapshot, index, count);
         self.note(chunk).ok_or(Unreadable)
     }
 

@@ -56,6 +56,34 @@ fn a_reply_names_the_record_it_depends_on_and_records_come_before_it() {
 }
 
 #[test]
+fn requests_that_come_in_one_frame_are_answered_in_one_frame() {
+    let mut rig = Rig::start();
+    rig.open(space(1), fresh());
+    let mut device = Device::open(&mut rig, space(1), 1);
+
+    device.ask_together(&mut rig, &[b"echo.. one", b"append two", b"echo.. three"]);
+
+    // All of them wait for the record of the second.
+    assert_eq!(device.hear(&mut rig), (1, b"echo.. one".to_vec()));
+    assert_eq!(device.waiting(), 2);
+    assert_eq!(device.hear(&mut rig), (1, b"append two".to_vec()));
+    assert_eq!(device.hear(&mut rig), (1, b"echo.. three".to_vec()));
+}
+
+#[test]
+fn a_reply_that_is_ready_does_not_wait_for_a_request_that_waits() {
+    let mut rig = Rig::start();
+    rig.open(space(1), fresh());
+    let mut device = Device::open(&mut rig, space(1), 1);
+
+    device.ask_together(&mut rig, &[b"echo.. one", b"hash.. two"]);
+
+    assert_eq!(device.hear(&mut rig), (0, b"echo.. one".to_vec()));
+    assert_eq!(device.waiting(), 0);
+    assert_eq!(device.hear(&mut rig), (0, b"hash.. two".to_vec()));
+}
+
+#[test]
 fn many_requests_in_flight_are_answered_in_order() {
     let mut rig = Rig::start();
     rig.open(space(1), fresh());

@@ -42,6 +42,21 @@ const CACHE: usize = 128;
 /// Prepared statements that are kept: about what the busiest operations use.
 const STATEMENTS: usize = 24;
 
+/// Bytes that a database may take, in pages.
+const ALL: usize = limits::DATABASE / PAGE as usize;
+/// Those that are for whatever is stored.
+const ORDINARY: usize = ALL - limits::DATABASE_RESERVE / PAGE as usize;
+
+/// How much room a transaction finds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Room {
+    /// All but the reserve.
+    Ordinary,
+    /// The reserve too: for what lets the owner in or makes room, so that a full vault can be
+    /// opened and emptied.
+    Reserve,
+}
+
 /// The database of one vault.
 #[derive(Debug)]
 pub struct Database {
@@ -61,12 +76,37 @@ impl Database {
         Self::empty(Schema::CURRENT, Schema::CURRENT.version())
     }
 
-    /// Runs one transaction.
+    /// Runs one transaction in the ordinary room.
     ///
     /// When `body` succeeds, its changes are committed and returned as a changeset, to be sealed
     /// and appended; there is none if nothing changed in effect. When it fails, or when the changes
     /// do not fit one record, everything is rolled back, the search index included.
     pub fn transaction<T, E: From<StoreError>>(
+        &mut self,
+        body: impl FnOnce(&Change<'_>) -> Result<T, E>,
+    ) -> Result<Committed<T>, E> {
+        self.transaction_in(Room::Ordinary, body)
+    }
+
+    /// Runs one transaction like [`Self::transaction`], with this much room.
+    pub fn transaction_in<T, E: From<StoreError>>(
+        &mut self,
+        room: Room,
+        body: impl FnOnce(&Change<'_>) -> Result<T, E>,
+    ) -> Result<Committed<T>, E> {
+        match room {
+            Room::Ordinary => self.run(body),
+            Room::Reserve => {
+                allow(&self.connection, ALL).map_err(StoreError::from)?;
+                let committed = self.run(body);
+                // What is taken of the reserve stays taken: a bound is never below the size.
+                allow(&self.connection, ORDINARY).map_err(StoreError::from)?;
+                committed
+            }
+        }
+    }
+
+    fn run<T, E: From<StoreError>>(
         &mut self,
         body: impl FnOnce(&Change<'_>) -> Result<T, E>,
     ) -> Result<Committed<T>, E> {
@@ -145,14 +185,17 @@ impl Database {
         Ok(())
     }
 
-    /// Begins the one transaction of a replay.
+    /// Begins the one transaction of a replay, which has twice the room: the same rows may take
+    /// more pages in another history, and what was durable must come back.
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        allow(&self.connection, 2 * ALL)?;
         Ok(self.connection.execute_batch("BEGIN")?)
     }
 
     /// Commits the transaction of a replay.
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
-        Ok(self.connection.execute_batch("COMMIT")?)
+        self.connection.execute_batch("COMMIT")?;
+        Ok(allow(&self.connection, ORDINARY)?)
     }
 
     /// Scripts that this database follows.
@@ -230,7 +273,11 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = MEMORY; PRAGMA secure_delete = ON; PRAGMA cache_size = -{CACHE};
-         PRAGMA max_page_count = {pages}",
-        pages = limits::DATABASE / 1024,
+         PRAGMA max_page_count = {ORDINARY}"
     ))
+}
+
+/// Bounds what the database may take from now on; what it takes already stays.
+fn allow(connection: &Connection, pages: usize) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("PRAGMA main.max_page_count = {pages}"))
 }

@@ -45,7 +45,7 @@ pub use apply::ReplayError;
 pub use attempts::{Attempt, Attempts};
 pub use chain::{Chain, ChainError, Linked};
 pub use changeset::Changeset;
-pub use database::{Change, Committed, Database, View};
+pub use database::{Change, Committed, Database, Room, View};
 pub use error::StoreError;
 pub use freshness::Freshness;
 pub use header::{Device, Header, Lock, MalformedHeader};

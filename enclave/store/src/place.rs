@@ -101,8 +101,7 @@ impl Place {
         ])
     }
 
-    /// Seals the header beside content that is sealed.
-    /// A header and what the same operation changed in the database.
+    /// Seals a header and what the same operation changed in the database.
     fn both(
         self,
         kind: Kind,
@@ -115,6 +114,7 @@ impl Place {
         self.two_parts(kind, header, &content, sealing, entropy)
     }
 
+    /// Seals the header beside content that is sealed.
     fn two_parts(
         self,
         kind: Kind,

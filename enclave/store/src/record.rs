@@ -185,12 +185,14 @@ impl Record {
         space: SpaceId,
         key: &VaultKey,
     ) -> Result<Changeset, RecordError> {
-        if !self.has_changeset() {
-            return Err(RecordError::Unexpected(self.number));
-        }
         let sealed = match self.kind {
-            Kind::Checkpoint | Kind::Joint => self.split()?.1,
-            Kind::Header | Kind::Changeset => &self.body,
+            Kind::Changeset => &self.body,
+            Kind::Joint => self.split()?.1,
+            // The first record of a vault is all of it.
+            Kind::Checkpoint if self.number == 1 => self.split()?.1,
+            Kind::Checkpoint | Kind::Header => {
+                return Err(RecordError::Unexpected(self.number));
+            }
         };
         self.open(space, key, Label::RecordChangeset, sealed, &[])
             .map(Changeset::from_plaintext)

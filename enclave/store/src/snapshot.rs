@@ -8,7 +8,7 @@
 use std::io::{self, Read};
 
 use vettid_crypto::seal::{self, NotOpened};
-use vettid_crypto::{Entropy, Label, VaultKey, WipedVec, digest};
+use vettid_crypto::{Entropy, Label, VaultKey, digest};
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
@@ -135,7 +135,6 @@ impl Database {
         if size == 0 || chunks_of(size) != Some(snapshot.chunks) {
             return Err(SnapshotError::Size);
         }
-        let chunk = WipedVec::new(Vec::new());
         let (seals, failed) = (Vec::new(), None);
         let mut reader = ChunkReader {
             name,
@@ -143,8 +142,6 @@ impl Database {
             key,
             fetch,
             next: 0,
-            chunk,
-            taken: 0,
             seals,
             failed,
         };
@@ -159,47 +156,43 @@ impl Database {
     }
 }
 
-/// The plaintext of a snapshot, one chunk in memory at a time.
+/// The plaintext of a snapshot, opened chunk by chunk into the place where it is read to.
 struct ChunkReader<'a> {
     name: &'a SnapshotName,
     snapshot: &'a Snapshot,
     key: &'a VaultKey,
     fetch: &'a mut dyn FnMut(u64, u32) -> Option<Vec<u8>>,
     next: u32,
-    chunk: WipedVec,
-    taken: usize,
     seals: Vec<u8>,
     failed: Option<SnapshotError>,
 }
 
 impl ChunkReader<'_> {
-    fn open_next(&mut self) -> Result<(), SnapshotError> {
+    fn open_next(&mut self, out: &mut [u8]) -> Result<usize, SnapshotError> {
         let index = self.next;
         let sealed =
             (self.fetch)(self.snapshot.number, index).ok_or(SnapshotError::ChunkMissing(index))?;
-        self.chunk = with_context(self.name, index, self.snapshot.chunks, |context| {
-            seal::open(self.key, Label::SnapshotChunk, context, &sealed)
+        let length = with_context(self.name, index, self.snapshot.chunks, |context| {
+            seal::open_into(self.key, Label::SnapshotChunk, context, &sealed, out)
         })
         .map_err(|NotOpened| SnapshotError::ChunkNotOpened(index))?;
         self.seals.extend_from_slice(&nonce_and_tag(&sealed));
-        self.taken = 0;
         self.next = index.saturating_add(1);
-        Ok(())
+        Ok(length)
     }
 }
 
 impl Read for ChunkReader<'_> {
+    /// Reads one chunk. Whoever reads has room for all that is left: a chunk that does not fit is
+    /// none of this snapshot.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.taken >= self.chunk.len() && self.next < self.snapshot.chunks {
-            self.open_next().map_err(|error| {
-                self.failed = Some(error);
-                io::Error::other(error)
-            })?;
+        if self.next >= self.snapshot.chunks {
+            return Ok(0);
         }
-        let mut rest = self.chunk.get(self.taken..).unwrap_or_default();
-        let copied = rest.read(out)?;
-        self.taken = self.taken.saturating_add(copied);
-        Ok(copied)
+        self.open_next(out).map_err(|error| {
+            self.failed = Some(error);
+            io::Error::other(error)
+        })
     }
 }
 

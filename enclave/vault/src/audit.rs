@@ -1,6 +1,5 @@
 //! The audit chain: what an operation leaves in it, and its signed head.
 
-use vettid_crypto::Label;
 use vettid_store::rows::audit::NewEvent;
 use vettid_store::{Attempt, Change, View};
 use vettid_wire::id::{DeviceId, VaultId};
@@ -98,13 +97,12 @@ pub(crate) fn signed_head(
 ) -> Result<AuditHead, Stop> {
     let head = view.audit_head()?;
     let key = view.identity_key()?.ok_or(Code::Internal)?;
-    let (sequence, time) = (head.sequence.to_be_bytes(), at.0.to_be_bytes());
-    let signature = key.sign(Label::AuditHead, &[&vault.0, &sequence, &head.hash, &time]);
-    Ok(AuditHead {
-        sequence: head.sequence,
-        hash: head.hash,
+    let place = (head.sequence, head.hash);
+    Ok(AuditHead::new(
+        vault,
+        place,
         at,
-        identity: identity::chain(view)?,
-        signature: signature.0,
-    })
+        identity::chain(view)?,
+        &key,
+    ))
 }

@@ -10,7 +10,7 @@
 //! | [`Turns`] | the vault's own life: header, keys, states | gets the kept reply, if there is one |
 
 use vettid_crypto::Entropy;
-use vettid_store::{Change, Database, Header, View};
+use vettid_store::{Change, Database, Header, Room, View};
 use vettid_wire::id::{DeviceId, VaultId};
 use vettid_wire::link::Closed;
 use vettid_wire::operation::feed;
@@ -205,7 +205,7 @@ impl Effect for Once {
         call: &Call<'_>,
         out: &mut Outside<'_>,
     ) -> Result<Served, Stop> {
-        change(state, call, out, (O::AUDIT, true), |on, facts| {
+        change(state, call, out, (O::AUDIT, O::ROOM, true), |on, facts| {
             let by = O::Grant::earn(facts)?;
             Ok(encode(&O::run(on, by, call.body()?)?))
         })
@@ -221,7 +221,7 @@ impl Effect for Again {
         call: &Call<'_>,
         out: &mut Outside<'_>,
     ) -> Result<Served, Stop> {
-        change(state, call, out, (O::AUDIT, false), |on, facts| {
+        change(state, call, out, (O::AUDIT, O::ROOM, false), |on, facts| {
             let by = O::Grant::earn(facts)?;
             Ok(encode(&O::run(on, by, call.body()?)?))
         })
@@ -233,7 +233,7 @@ fn change(
     state: &mut State,
     call: &Call<'_>,
     out: &mut Outside<'_>,
-    (audit, keep): (Audit, bool),
+    (audit, room, keep): (Audit, Room, bool),
     run: impl FnOnce(&mut Changing<'_>, Facts) -> Result<Secret, Stop>,
 ) -> Result<Served, Stop> {
     Device::earn(state.facts(call, out.now))?;
@@ -244,7 +244,7 @@ fn change(
     let open = state.unlocked()?;
     let mut traces = Traces::default();
     let place = (open.gate.header.vault, open.database.is_indexed());
-    let outcome = open.commit(out, |change, out| {
+    let outcome = open.commit(room, out, |change, out| {
         let now = out.now;
         let reply = run(&mut Changing::new(change, out, place, &mut traces), facts)?;
         if audit != Audit::Never {

@@ -32,8 +32,14 @@ pub trait Host {
     /// Stores a chunk of a snapshot durably.
     fn put_chunk(&mut self, snapshot: u64, index: u32, bytes: Vec<u8>) -> Result<(), Unreadable>;
 
-    /// Reads a chunk; none if the host does not have it.
-    fn get_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, Unreadable>;
+    /// Reads a chunk of a snapshot of `count` chunks; none if the host does not have it. They are
+    /// read in order, so that those behind it may be on their way already.
+    fn get_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+        count: u32,
+    ) -> Result<Option<Vec<u8>>, Unreadable>;
 
     /// Says that records below this one, and snapshots of a lower number than this one, are no
     /// longer needed. A higher one may be under way.

@@ -1,5 +1,6 @@
 //! What an operation is.
 
+use vettid_store::Room;
 use vettid_wire::request;
 
 use crate::audit::Audit;
@@ -22,6 +23,8 @@ pub(crate) trait Operation: Sized {
     const AUDIT: Audit;
     /// Most bytes of the body.
     const LIMIT: usize = SMALL;
+    /// How much room it finds in the database.
+    const ROOM: Room = Room::Ordinary;
     /// Whether it is there to lift a freeze of the credential.
     const WHILE_FROZEN: bool = false;
 

@@ -291,6 +291,19 @@ impl Vault {
         &mut self.state.unlocked().expect("unlocked").gate.header
     }
 
+    /// Does something behind the operations. Tests only.
+    #[cfg(test)]
+    pub(crate) fn act<T>(
+        &mut self,
+        host: &mut dyn Host,
+        clock: &dyn Clock,
+        entropy: &mut dyn Entropy,
+        f: impl FnOnce(&mut crate::lifecycle::Unlocked, &mut Outside<'_>) -> T,
+    ) -> T {
+        let mut out = self.outside(host, clock, entropy);
+        f(self.state.unlocked().expect("unlocked"), &mut out)
+    }
+
     /// Writes a snapshot, due or not. Tests only.
     #[cfg(test)]
     pub(crate) fn snapshot(

@@ -116,29 +116,23 @@ async fn orphan(arguments: &[OsString]) -> std::process::Child {
 }
 
 #[tokio::test]
-async fn child_left_behind_is_ended_before_the_new_one_starts_recorded_or_not() {
-    for recorded in [true, false] {
-        let folder = tempfile::tempdir().expect("folder");
-        let program = sleeper(folder.path(), "602");
-        let mut orphan = orphan(&program.arguments).await;
-        if recorded {
-            std::fs::write(&program.pid_file, orphan.id().to_string()).expect("recorded");
-        }
+async fn child_left_behind_is_ended_before_the_new_one_starts() {
+    let folder = tempfile::tempdir().expect("folder");
+    let program = sleeper(folder.path(), "602");
+    let mut orphan = orphan(&program.arguments).await;
 
-        let mut supervised = Supervised::start(program);
-        supervised.reaches(|life| life.running).await;
+    let mut supervised = Supervised::start(program);
+    supervised.reaches(|life| life.running).await;
 
-        assert!(!orphan.wait().expect("ended").success());
-        supervised.stop().await;
-    }
+    assert!(!orphan.wait().expect("ended").success());
+    supervised.stop().await;
 }
 
 #[tokio::test]
-async fn stranger_with_a_recorded_id_is_left_alone() {
+async fn same_program_without_the_mark_is_left_alone() {
     let folder = tempfile::tempdir().expect("folder");
     let program = sleeper(folder.path(), "603");
     let mut stranger = orphan(&["604".into()]).await;
-    std::fs::write(&program.pid_file, stranger.id().to_string()).expect("recorded");
 
     let mut supervised = Supervised::start(program);
     supervised.reaches(|life| life.running).await;

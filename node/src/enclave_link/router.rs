@@ -12,7 +12,7 @@ use bytes::Bytes;
 use vettid_wire::envelope::{Envelope, Kind};
 use vettid_wire::id::{DeviceRoute, SpaceId};
 use vettid_wire::limits;
-use vettid_wire::link::{AppendRefusal, Closed, Entry, FromEnclave, FromHost, LogLine, Pong};
+use vettid_wire::link::{AppendRefusal, Closed, Entry, FromEnclave, FromHost};
 
 use super::EnclaveMisbehaved;
 use super::questions::Question;

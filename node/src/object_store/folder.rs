@@ -79,7 +79,8 @@ impl FolderStore {
         let start = range.start.min(length);
         let wanted = range.end.min(length).saturating_sub(start);
         file.seek(SeekFrom::Start(start))?;
-        let mut content = Vec::new();
+        // The file's own length, which no request can claim.
+        let mut content = Vec::with_capacity(usize::try_from(wanted).unwrap_or(0));
         file.take(wanted).read_to_end(&mut content)?;
         Ok(Some(Bytes::from(content)))
     }

@@ -282,13 +282,13 @@ mod tests {
         ) {
             let (fast, portable) = (fast::Cipher::new(&key), portable::Cipher::new(&key));
             let (mut body, mut tag) = (vec![0; plaintext.len()], [0; TAG]);
-            let (mut body_2, mut tag_2) = (vec![0; plaintext.len()], [0; TAG]);
+            let (mut other_body, mut other_tag) = (vec![0; plaintext.len()], [0; TAG]);
             fast.seal(&nonce, &aad, &plaintext, (&mut body, &mut tag)).expect("seals");
-            portable.seal(&nonce, &aad, &plaintext, (&mut body_2, &mut tag_2)).expect("seals");
-            prop_assert_eq!((&body, tag), (&body_2, tag_2));
+            portable.seal(&nonce, &aad, &plaintext, (&mut other_body, &mut other_tag)).expect("seals");
+            prop_assert_eq!((&body, tag), (&other_body, other_tag));
 
             let mut out = vec![0; body.len()];
-            fast.open(&nonce, &aad, (&body_2, &tag_2), &mut out).expect("opens");
+            fast.open(&nonce, &aad, (&other_body, &other_tag), &mut out).expect("opens");
             prop_assert_eq!(&out, &plaintext);
             out.fill(0);
             portable.open(&nonce, &aad, (&body, &tag), &mut out).expect("opens");

@@ -52,6 +52,23 @@ pub fn open(
     open_all(&cipher, &nonce, &label.frame(context), body)
 }
 
+/// Opens what [`seal`] made into the beginning of `out`; how many bytes it took. Fails if there is
+/// no room. After an error, `out` holds nothing of the plaintext.
+pub fn open_into(
+    key: &impl SymmetricKey,
+    label: Label,
+    context: &[&[u8]],
+    sealed: &[u8],
+    out: &mut [u8],
+) -> Result<usize, NotOpened> {
+    let (nonce, body) = sealed.split_first_chunk::<NONCE>().ok_or(NotOpened)?;
+    let length = body.len().checked_sub(TAG).ok_or(NotOpened)?;
+    let out = out.get_mut(..length).ok_or(NotOpened)?;
+    let (cipher, nonce) = key.expose(|key| Cipher::extended(key, nonce));
+    cipher.open(&nonce, &label.frame(context), body, out)?;
+    Ok(length)
+}
+
 /// Seals with a zero nonce under a key that is used for this one message and never again.
 pub(crate) fn seal_once(
     key: &[u8; 32],
@@ -111,6 +128,12 @@ mod tests {
 
             prop_assert_eq!(&*opened, &plaintext);
             prop_assert_eq!(sealed(&plaintext).len(), plaintext.len() + OVERHEAD);
+
+            let mut place = vec![9; plaintext.len() + 1];
+            let length = open_into(&key(1), LABEL, &[b"a"], &sealed(&plaintext), &mut place);
+            prop_assert_eq!(length, Ok(plaintext.len()));
+            prop_assert_eq!(place.pop(), Some(9));
+            prop_assert_eq!(place, plaintext);
         }
     }
 
@@ -122,6 +145,25 @@ mod tests {
             bad[index] ^= 1;
             assert_eq!(open(&key(1), LABEL, &[b"a"], &bad), Err(NotOpened));
         }
+    }
+
+    #[test]
+    fn what_does_not_open_or_fit_leaves_nothing() {
+        let mut bad = sealed(b"secret");
+        let mut small = [9; 5];
+        assert_eq!(
+            open_into(&key(1), LABEL, &[b"a"], &bad, &mut small),
+            Err(NotOpened)
+        );
+        assert_eq!(small, [9; 5]);
+
+        bad[30] ^= 1;
+        let mut out = [9; 6];
+        assert_eq!(
+            open_into(&key(1), LABEL, &[b"a"], &bad, &mut out),
+            Err(NotOpened)
+        );
+        assert_eq!(out, [0; 6]);
     }
 
     #[test]

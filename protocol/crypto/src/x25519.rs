@@ -3,6 +3,7 @@
 //! Two implementations give the same results: [`fast`] on native builds, [`portable`] everywhere.
 
 use core::fmt;
+use std::sync::OnceLock;
 
 use zeroize::Zeroizing;
 
@@ -16,7 +17,8 @@ use portable as chosen;
 /// Secret half of an X25519 key, such as a Noise static. Wiped on drop.
 pub struct X25519Secret {
     bytes: Zeroizing<[u8; 32]>,
-    secret: chosen::Secret,
+    /// Made ready when it is first used, which costs as much as a use: some keys are only passed on.
+    ready: OnceLock<chosen::Secret>,
 }
 
 impl X25519Secret {
@@ -30,7 +32,7 @@ impl X25519Secret {
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         Self {
             bytes: Zeroizing::new(*bytes),
-            secret: chosen::Secret::new(bytes),
+            ready: OnceLock::new(),
         }
     }
 
@@ -42,14 +44,18 @@ impl X25519Secret {
     /// The public half.
     #[must_use]
     pub fn public(&self) -> [u8; 32] {
-        self.secret.public()
+        self.ready().public()
     }
 
     /// The secret shared with whoever has the other half of `peer`. None for a point of low order,
     /// to which this key contributes nothing. RFC 7748, section 6.1.
     #[must_use]
     pub fn agree(&self, peer: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
-        self.secret.agree(peer)
+        self.ready().agree(peer)
+    }
+
+    fn ready(&self) -> &chosen::Secret {
+        self.ready.get_or_init(|| chosen::Secret::new(&self.bytes))
     }
 }
 

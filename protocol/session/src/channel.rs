@@ -5,6 +5,7 @@
 //!  plaintext  padded: count 1 B | index 1 B | piece of a message          (count at least 1)
 //!                     0 | 1 | evidence
 //!                     0 | 2                     the key of this direction changes after this frame
+//!                     0 | 3 | several messages
 //! ```
 //!
 //! The number is the nonce; it is there to tell a lost frame from a repeated and an altered one.
@@ -30,6 +31,9 @@ pub(crate) const EVIDENCE: [u8; 2] = [0, 1];
 /// Header of the last frame under a key.
 pub(crate) const REKEY: [u8; 2] = [0, 2];
 
+/// Header of several messages.
+pub(crate) const BATCH: [u8; 2] = [0, 3];
+
 /// Both directions of a session after its handshake.
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -41,6 +45,8 @@ pub(crate) struct Channel {
 /// What an opened frame holds.
 #[derive(Debug)]
 pub(crate) enum Content {
+    /// Several messages, without their header.
+    Batch(WipedVec),
     /// Evidence, without its header.
     Evidence(WipedVec),
     /// A piece of a message, with its header.
@@ -140,6 +146,10 @@ impl Channel {
 impl Content {
     fn of(mut plaintext: WipedVec) -> Result<Self, Error> {
         match plaintext.first_chunk() {
+            Some(&BATCH) => {
+                plaintext.drain(..BATCH.len());
+                Ok(Self::Batch(plaintext))
+            }
             Some(&EVIDENCE) => {
                 plaintext.drain(..EVIDENCE.len());
                 Ok(Self::Evidence(plaintext))

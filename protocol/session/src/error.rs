@@ -1,6 +1,7 @@
 //! Why a session ended or was not opened, by who can act on it.
 
 use vettid_attestation::AppraisalError;
+use vettid_wire::batch::BadBatch;
 use vettid_wire::fragment::BadFragment;
 use vettid_wire::id::NodeId;
 
@@ -107,6 +108,9 @@ pub enum PeerMisbehaved {
     /// An application frame before both sides' evidence.
     #[error("application frame before evidence")]
     ApplicationTooEarly,
+    /// Several messages in one frame that are none.
+    #[error(transparent)]
+    Batch(#[from] BadBatch),
     /// No document, though none was named as known.
     #[error("evidence has no document")]
     DocumentMissing,

@@ -3,11 +3,12 @@
 use core::fmt;
 
 use vettid_crypto::WipedVec;
-use vettid_wire::fragment::{Assembly, PIECE};
+use vettid_wire::batch;
+use vettid_wire::fragment::{Assembly, BadFragment, PIECE};
 use vettid_wire::time::UnixMillis;
 
 use crate::bound::{Bound, ProvenPeer};
-use crate::channel::{Channel, Content, LARGEST_FRAME, REKEY};
+use crate::channel::{BATCH, Channel, Content, LARGEST_FRAME, REKEY};
 use crate::error::{Error, Internal, Misuse, PeerMisbehaved};
 use crate::identity::Role;
 use crate::prologue::Use;
@@ -53,28 +54,49 @@ impl Established {
     ///
     /// A message that is too large is refused, and the session goes on.
     pub fn seal(&mut self, now: UnixMillis, message: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-        if message.len() > self.largest_sent {
-            let (limit, size) = (self.largest_sent, message.len());
+        self.seal_all(now, &[message])
+    }
+
+    /// Seals messages, in this order, into the frames to send, in this order. Small ones share a
+    /// frame; whoever may get such frames opens them by [`Self::open_all`].
+    ///
+    /// If one is too large, all are refused, and the session goes on.
+    pub fn seal_all(&mut self, now: UnixMillis, messages: &[&[u8]]) -> Result<Vec<Vec<u8>>, Error> {
+        let sizes = messages.iter().map(|message| message.len());
+        if let Some(size) = sizes.max().filter(|size| *size > self.largest_sent) {
+            let limit = self.largest_sent;
             return Err(Misuse::MessageTooLarge { limit, size }.into());
         }
         let now = self.check_life(now)?;
         let channel = self.channel.as_mut().ok_or(Misuse::Ended)?;
-        let frames = seal_message(channel, message, now);
+        let frames = seal_messages(channel, messages, now);
         if frames.is_err() {
             self.channel = None;
         }
         frames
     }
 
-    /// Opens the next frame; the message, if the frame completes one. An error ends the session.
+    /// Opens the next frame from a peer that seals one message at a time; the message, if the frame
+    /// completes one. An error ends the session.
     pub fn open(&mut self, now: UnixMillis, frame: &[u8]) -> Result<Option<WipedVec>, Error> {
+        let mut messages = self.open_all(now, frame)?;
+        if messages.len() > 1 {
+            self.channel = None;
+            return Err(PeerMisbehaved::Malformed.into());
+        }
+        Ok(messages.pop())
+    }
+
+    /// Opens the next frame; the messages that it holds or completes, in their order. An error ends
+    /// the session.
+    pub fn open_all(&mut self, now: UnixMillis, frame: &[u8]) -> Result<Vec<WipedVec>, Error> {
         let now = self.check_life(now)?;
         let channel = self.channel.as_mut().ok_or(Misuse::Ended)?;
-        let message = open_frame(channel, &mut self.assembly, frame, now);
-        if message.is_err() {
+        let messages = open_frame(channel, &mut self.assembly, frame, now);
+        if messages.is_err() {
             self.channel = None;
         }
-        message
+        messages
     }
 
     /// Who is at the other end.
@@ -137,22 +159,43 @@ fn expiry(purpose: Use, peer: &ProvenPeer, now: UnixMillis) -> UnixMillis {
     }
 }
 
-fn seal_message(
+fn seal_messages(
+    channel: &mut Channel,
+    mut messages: &[&[u8]],
+    now: UnixMillis,
+) -> Result<Vec<Vec<u8>>, Error> {
+    let mut frames = Vec::with_capacity(1);
+    while let Some((first, rest)) = messages.split_first() {
+        if channel.rekey_is_due(now) {
+            frames.push(channel.seal(REKEY, &[], now)?);
+        }
+        let shared = batch::fitting(messages.iter().copied());
+        let together = messages.split_at_checked(shared).filter(|_| shared > 1);
+        if let Some((together, rest)) = together {
+            let body = batch::join(together).ok_or(Internal::Noise)?;
+            frames.push(channel.seal(BATCH, &body, now)?);
+            messages = rest;
+        } else {
+            seal_pieces(channel, first, now, &mut frames)?;
+            messages = rest;
+        }
+    }
+    Ok(frames)
+}
+
+fn seal_pieces(
     channel: &mut Channel,
     message: &[u8],
     now: UnixMillis,
-) -> Result<Vec<Vec<u8>>, Error> {
+    frames: &mut Vec<Vec<u8>>,
+) -> Result<(), Error> {
     let count = message.len().div_ceil(PIECE).max(1);
     let count = u8::try_from(count).map_err(|_| Internal::Noise)?;
-    let mut frames = Vec::with_capacity(usize::from(count));
-    if channel.rekey_is_due(now) {
-        frames.push(channel.seal(REKEY, &[], now)?);
-    }
     let empty = message.is_empty().then_some(message);
     for (index, piece) in (0..count).zip(message.chunks(PIECE).chain(empty)) {
         frames.push(channel.seal([count, index], piece, now)?);
     }
-    Ok(frames)
+    Ok(())
 }
 
 fn open_frame(
@@ -160,13 +203,23 @@ fn open_frame(
     assembly: &mut Assembly,
     frame: &[u8],
     now: UnixMillis,
-) -> Result<Option<WipedVec>, Error> {
+) -> Result<Vec<WipedVec>, Error> {
     match channel.open(frame, LARGEST_FRAME, now)? {
+        Content::Batch(_) if assembly.is_under_way() => {
+            Err(PeerMisbehaved::Fragment(BadFragment::Order).into())
+        }
+        Content::Batch(bytes) => {
+            let messages = batch::split(&bytes, assembly.limit()).map_err(PeerMisbehaved::Batch)?;
+            Ok(messages
+                .into_iter()
+                .map(|message| WipedVec::new(message.to_vec()))
+                .collect())
+        }
         Content::Evidence(_) => Err(PeerMisbehaved::EvidenceTwice.into()),
         Content::Piece(piece) => {
             let message = assembly.push(&piece).map_err(PeerMisbehaved::Fragment)?;
-            Ok(message.map(WipedVec::new))
+            Ok(message.into_iter().map(WipedVec::new).collect())
         }
-        Content::Rekey => Ok(None),
+        Content::Rekey => Ok(Vec::new()),
     }
 }

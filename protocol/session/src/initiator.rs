@@ -205,7 +205,7 @@ pub(crate) fn open_evidence(
 ) -> Result<WipedVec, Error> {
     match channel.open(frame, LARGEST_EVIDENCE_FRAME, now)? {
         Content::Evidence(body) => Ok(body),
-        Content::Piece(_) => Err(PeerMisbehaved::ApplicationTooEarly.into()),
+        Content::Batch(_) | Content::Piece(_) => Err(PeerMisbehaved::ApplicationTooEarly.into()),
         Content::Rekey => Err(PeerMisbehaved::Malformed.into()),
     }
 }

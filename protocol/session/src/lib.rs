@@ -33,6 +33,7 @@
 //!
 //! # Provided
 //!
+//! - Several small messages in one frame, for a peer that expects it ([`Established::seal_all`]).
 //! - Confidentiality and integrity of messages against everybody between, recorded traffic and a
 //!   later quantum computer included; forward secrecy from both ephemeral keys on.
 //! - Both sides know who the other is before the first application frame: types allow no other

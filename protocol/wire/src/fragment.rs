@@ -63,6 +63,18 @@ impl Assembly {
         }
     }
 
+    /// Whether pieces of a message are here and others are not.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.expect.is_some()
+    }
+
+    /// Most bytes of a message.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Takes the next piece; the message, if it was the last one. An error ends the session.
     pub fn push(&mut self, frame: &[u8]) -> Result<Option<Vec<u8>>, BadFragment> {
         let ([count, index], piece) = frame.split_first_chunk().ok_or(BadFragment::Header)?;
@@ -100,6 +112,7 @@ mod tests {
         let (last, first) = frames.split_last().expect("at least one");
         for frame in first {
             assert_eq!(assembly.push(frame), Ok(None));
+            assert!(assembly.is_under_way());
         }
         assembly.push(last).expect("last piece").expect("complete")
     }

@@ -18,6 +18,7 @@
 //! | which key speaks for a vault? | [`identity`] |
 
 pub mod attachment;
+pub mod batch;
 pub mod cbor;
 pub mod connect;
 pub mod content;

@@ -124,6 +124,8 @@ pub const PAGE: usize = 200;
 pub const SEARCH: usize = 256;
 /// Vault database, bytes.
 pub const DATABASE: usize = 256 * 1024 * 1024;
+/// Of these, bytes that stay free for what lets the owner in or makes room.
+pub const DATABASE_RESERVE: usize = 4 * 1024 * 1024;
 /// Plaintext of one chunk of a snapshot, bytes: a sealed chunk must fit a link frame.
 pub const SNAPSHOT_CHUNK: usize = 512 * 1024;
 /// One log record, bytes: must fit a link frame.

@@ -48,7 +48,8 @@ pub fn unpad(padded: &[u8]) -> Result<&[u8], BadPadding> {
 
 const MARKER: u8 = 0x80;
 const FINE: usize = 512;
-const FINE_LIMIT: usize = 16 * 1024;
+/// Padded size up to which buckets are fine.
+pub const FINE_LIMIT: usize = 16 * 1024;
 const COARSE: usize = 16 * 1024;
 
 #[cfg(test)]

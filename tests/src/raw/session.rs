@@ -1,9 +1,10 @@
 //! One session with a vault, frame by frame.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use vettid_attestation::Policy;
-use vettid_crypto::Entropy;
+use vettid_crypto::{Entropy, WipedVec};
 use vettid_session::{
     Established, Initiator, InitiatorProgress, InitiatorTerms, KnownEnclave, Verifier,
 };
@@ -29,6 +30,8 @@ pub struct RawSession {
     /// Numbers of feed notices, as they came.
     pub notices: Vec<u64>,
     established: Established,
+    /// Messages that came together with an earlier one.
+    waiting: VecDeque<WipedVec>,
     session: SessionId,
     route: DeviceRoute,
     subject: String,
@@ -84,6 +87,7 @@ impl RawSession {
             patience,
             notices: vec![],
             established,
+            waiting: VecDeque::new(),
             session,
             route,
             subject,
@@ -205,8 +209,10 @@ impl RawSession {
     /// When nothing comes, the session is reset or breaks.
     pub fn hear(&mut self, patience: Duration) -> Result<FromVault, Fault> {
         loop {
-            let frame = next_frame(&mut self.line, self.session, patience)?;
-            let Some(message) = self.established.open(now(), &frame)? else {
+            let Some(message) = self.waiting.pop_front() else {
+                let frame = next_frame(&mut self.line, self.session, patience)?;
+                self.waiting
+                    .extend(self.established.open_all(now(), &frame)?);
                 continue;
             };
             let heard = cbor::decode(&message).map_err(|_| Fault::Malformed("message"))?;

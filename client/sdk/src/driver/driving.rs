@@ -98,7 +98,7 @@ impl<D: Dial> Driver<D> {
             let room = self.outstanding.len() < MOST_OUTSTANDING;
             tokio::select! {
                 command = self.parts.commands.recv(), if room => match command {
-                    Some(command) => self.take(command),
+                    Some(command) => self.take(command).await,
                     None => return,
                 },
                 arrival = receive(&mut self.transport) => self.arrived(arrival).await,
@@ -109,7 +109,10 @@ impl<D: Dial> Driver<D> {
         }
     }
 
-    fn take(&mut self, first: Command) {
+    /// Takes what callers want. Those who are about to ask as well, since replies to them came
+    /// together, get a turn first: their requests share a frame.
+    async fn take(&mut self, first: Command) {
+        tokio::task::yield_now().await;
         if self.outstanding.is_empty() && self.session.is_none() {
             self.failures = 0;
             self.retry_at = Instant::now();
@@ -188,14 +191,16 @@ impl<D: Dial> Driver<D> {
         if !self.outstanding.any_sent() {
             self.quiet_since = Instant::now();
         }
-        while let Some(session) = &mut self.session {
-            let Some(message) = self.outstanding.next_message() else {
-                return;
-            };
-            match session.seal(now, message) {
-                Ok(envelopes) => self.publish(envelopes).await,
-                Err(ended) => return self.ended(ended).await,
+        let messages = self.outstanding.unsent();
+        let Some(session) = self.session.as_mut().filter(|_| !messages.is_empty()) else {
+            return;
+        };
+        match session.seal(now, &messages) {
+            Ok(envelopes) => {
+                self.outstanding.sent();
+                self.publish(envelopes).await;
             }
+            Err(ended) => self.ended(ended).await,
         }
     }
 
@@ -252,7 +257,11 @@ impl<D: Dial> Driver<D> {
             Ok(Arrived::Nothing) => {}
             Ok(Arrived::Send(envelopes)) => self.publish(envelopes).await,
             Ok(Arrived::Opened) => self.opened(),
-            Ok(Arrived::Message(message)) => self.message(*message, release),
+            Ok(Arrived::Messages(messages)) => {
+                for message in messages {
+                    self.message(message, release);
+                }
+            }
             Err(ended) => self.ended(ended).await,
         }
     }

@@ -51,15 +51,20 @@ impl Outstanding {
         );
     }
 
-    /// The next request to send; it counts as sent.
-    pub(super) fn next_message(&mut self) -> Option<&[u8]> {
-        loop {
-            let id = self.unsent.pop_front()?;
-            // Its caller may have gone meanwhile.
-            if self.waiting.contains_key(&id) {
-                let waiting = self.waiting.get_mut(&id)?;
+    /// The requests to send, in their order. Those whose callers have gone are left out.
+    pub(super) fn unsent(&self) -> Vec<&[u8]> {
+        self.unsent
+            .iter()
+            .filter_map(|id| self.waiting.get(id))
+            .map(|waiting| waiting.ask.message.as_slice())
+            .collect()
+    }
+
+    /// All requests that were to be sent have been.
+    pub(super) fn sent(&mut self) {
+        for id in self.unsent.drain(..) {
+            if let Some(waiting) = self.waiting.get_mut(&id) {
                 waiting.sent = waiting.sent.saturating_add(1);
-                return Some(&waiting.ask.message);
             }
         }
     }
@@ -145,7 +150,10 @@ mod tests {
     }
 
     fn sent(outstanding: &mut Outstanding) -> Vec<u8> {
-        core::iter::from_fn(|| outstanding.next_message().map(|message| message[0])).collect()
+        let bytes = outstanding.unsent().iter().map(|message| message[0]);
+        let bytes = bytes.collect();
+        outstanding.sent();
+        bytes
     }
 
     #[test]

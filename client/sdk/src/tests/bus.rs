@@ -319,14 +319,19 @@ impl World {
         let Some(Some(Side::Open(session))) = self.sessions.get_mut(&id) else {
             return self.reset(id);
         };
-        let message = session
-            .open(self.now, envelope.body)
+        let messages = session
+            .open_all(self.now, envelope.body)
             .expect("an honest device");
-        let Some(message) = message else { return };
+        for message in messages {
+            self.message(id, &message);
+        }
+    }
+
+    fn message(&mut self, id: SessionId, message: &[u8]) {
         if self.mishap(Mishap::ResetBefore) {
             return self.reset(id);
         }
-        let request = cbor::decode(&message).expect("a request");
+        let request = cbor::decode(message).expect("a request");
         let reply = self.vault.serve(&request, self.now);
         if self.mishap(Mishap::ResetAfter) {
             return self.reset(id);

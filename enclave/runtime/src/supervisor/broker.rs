@@ -109,8 +109,8 @@ impl<P: Platform> Supervisor<P> {
     fn pass_on(&mut self, slot: Slot, space: SpaceId, asked: Up<'_>) -> Result<(), Misbehaved> {
         let kind = match asked {
             Up::ReadLog(_) => Kind::LogPage,
-            Up::PutChunk { .. } => Kind::Stored,
-            _ => Kind::Chunk,
+            Up::GetChunk { snapshot, index } => Kind::Chunk { snapshot, index },
+            _ => Kind::Stored,
         };
         let request = self.questions.ask(slot, kind).ok_or(Misbehaved)?;
         match asked {

@@ -44,6 +44,7 @@ impl<P: Platform> Supervisor<P> {
         while let Some(frame) = inflow.next_frame().map_err(HostFault::from)? {
             match hear(frame)? {
                 Heard::Envelope(space, envelope) => self.deliver(space, envelope),
+                Heard::Chunk(request, bytes) => self.bring_chunk(request, Some(bytes))?,
                 Heard::Other(frame) => self.route(frame)?,
             }
         }
@@ -96,13 +97,15 @@ impl<P: Platform> Supervisor<P> {
                 }
             }
             FromHost::LogPage { request, page } => {
-                self.answer(request, Kind::LogPage, &Down::LogPage(page))?;
+                if let Some((slot, _)) = self.asked(request, |kind| kind == Kind::LogPage)? {
+                    self.tell(slot, &Down::LogPage(page));
+                }
             }
-            FromHost::Chunk { request, bytes } => {
-                self.answer(request, Kind::Chunk, &Down::Chunk(bytes.as_deref()))?;
-            }
+            FromHost::Chunk { request, bytes } => self.bring_chunk(request, bytes.as_deref())?,
             FromHost::Stored { request, durable } => {
-                self.answer(request, Kind::Stored, &Down::Stored(durable))?;
+                if let Some((slot, _)) = self.asked(request, |kind| kind == Kind::Stored)? {
+                    self.tell(slot, &Down::Stored(durable));
+                }
             }
             FromHost::Close { space } => match self.spaces.get(&space) {
                 Some(&slot) => self.close(slot, Closed::Asked),
@@ -135,13 +138,31 @@ impl<P: Platform> Supervisor<P> {
         Ok(())
     }
 
-    fn answer(&mut self, request: u64, kind: Kind, answer: &Down<'_>) -> Result<(), Ended> {
-        match self.questions.answered(request, kind) {
-            Ok(Some(slot)) => self.tell(slot, answer),
-            Ok(None) => {}
-            Err(_) => return Err(HostFault::OutOfTurn.into()),
+    /// Passes a chunk on to whoever asked for it.
+    fn bring_chunk(&mut self, request: u64, bytes: Option<&[u8]>) -> Result<(), Ended> {
+        let asked = self.asked(request, |kind| matches!(kind, Kind::Chunk { .. }))?;
+        if let Some((slot, Kind::Chunk { snapshot, index })) = asked {
+            self.tell(
+                slot,
+                &Down::Chunk {
+                    snapshot,
+                    index,
+                    bytes,
+                },
+            );
         }
         Ok(())
+    }
+
+    /// Who asked a question of this kind, and what, unless the asker is gone. A host that answers
+    /// what was never asked is cut off.
+    fn asked(
+        &mut self,
+        request: u64,
+        kind: impl FnOnce(Kind) -> bool,
+    ) -> Result<Option<(Slot, Kind)>, Ended> {
+        let asked = self.questions.answered(request, kind);
+        Ok(asked.map_err(|_| HostFault::OutOfTurn)?)
     }
 
     fn pong(&mut self, ping: u64) {

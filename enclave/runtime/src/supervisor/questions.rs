@@ -11,7 +11,7 @@ const PER_VAULT: usize = 8;
 /// What was asked; the answer must be of the same kind.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
-    Chunk,
+    Chunk { snapshot: u64, index: u32 },
     LogPage,
     Stored,
 }
@@ -39,13 +39,18 @@ impl Questions {
         Some(self.asked)
     }
 
-    /// Who asked the question that an answer names: `Ok(None)` when the asker is gone by now.
+    /// Who asked the question that an answer names, and what: `Ok(None)` when the asker is gone by
+    /// now.
     ///
     /// # Errors
-    /// When it was never asked, or was of another kind.
-    pub(super) fn answered(&mut self, number: u64, kind: Kind) -> Result<Option<Slot>, NeverAsked> {
+    /// When it was never asked, or was none that this is an answer to.
+    pub(super) fn answered(
+        &mut self,
+        number: u64,
+        answers: impl FnOnce(Kind) -> bool,
+    ) -> Result<Option<(Slot, Kind)>, NeverAsked> {
         match self.open.remove(&number) {
-            Some((slot, asked)) if asked == kind => Ok(Some(slot)),
+            Some((slot, asked)) if answers(asked) => Ok(Some((slot, asked))),
             Some(_) => Err(NeverAsked),
             None if (1..=self.asked).contains(&number) => Ok(None),
             None => Err(NeverAsked),
@@ -69,23 +74,33 @@ mod tests {
     const A: Slot = Slot::new(1);
     const B: Slot = Slot::new(2);
 
+    const CHUNK: Kind = Kind::Chunk {
+        snapshot: 7,
+        index: 2,
+    };
+
+    fn is_chunk(kind: Kind) -> bool {
+        matches!(kind, Kind::Chunk { .. })
+    }
+
+    fn is_page(kind: Kind) -> bool {
+        kind == Kind::LogPage
+    }
+
     #[test]
     fn an_answer_finds_its_asker_once() {
         let mut questions = Questions::default();
-        let (first, second) = (
-            questions.ask(A, Kind::LogPage),
-            questions.ask(B, Kind::Chunk),
-        );
+        let (first, second) = (questions.ask(A, Kind::LogPage), questions.ask(B, CHUNK));
 
         assert_eq!(
-            questions.answered(second.unwrap(), Kind::Chunk),
-            Ok(Some(B))
+            questions.answered(second.unwrap(), is_chunk),
+            Ok(Some((B, CHUNK)))
         );
         assert_eq!(
-            questions.answered(first.unwrap(), Kind::LogPage),
-            Ok(Some(A))
+            questions.answered(first.unwrap(), is_page),
+            Ok(Some((A, Kind::LogPage)))
         );
-        assert_eq!(questions.answered(first.unwrap(), Kind::LogPage), Ok(None));
+        assert_eq!(questions.answered(first.unwrap(), is_page), Ok(None));
     }
 
     #[test]
@@ -93,12 +108,9 @@ mod tests {
         let mut questions = Questions::default();
         let number = questions.ask(A, Kind::LogPage).unwrap();
 
-        assert_eq!(questions.answered(number, Kind::Stored), Err(NeverAsked));
-        assert_eq!(
-            questions.answered(number + 1, Kind::LogPage),
-            Err(NeverAsked)
-        );
-        assert_eq!(questions.answered(0, Kind::LogPage), Err(NeverAsked));
+        assert_eq!(questions.answered(number, is_chunk), Err(NeverAsked));
+        assert_eq!(questions.answered(number + 1, is_page), Err(NeverAsked));
+        assert_eq!(questions.answered(0, is_page), Err(NeverAsked));
     }
 
     #[test]
@@ -108,7 +120,7 @@ mod tests {
 
         questions.forget(A);
 
-        assert_eq!(questions.answered(number, Kind::LogPage), Ok(None));
+        assert_eq!(questions.answered(number, is_page), Ok(None));
     }
 
     #[test]

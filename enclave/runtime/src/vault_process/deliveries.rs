@@ -17,11 +17,13 @@ impl<V: Resident> Process<V> {
         arrival: Arrival,
     ) -> Result<(), VaultExit> {
         let now = self.now();
+        self.outbox.now = now;
         match arrival {
             Arrival::Envelope(_) | Arrival::Epoch(_) | Arrival::Evidence(..) => Ok(()),
             Arrival::Place(place) => {
                 let place = place_of(place);
-                let answer = self.vault.place(&place, now, &mut Broker(lane))?;
+                let mut broker = Broker::serving(lane, &mut self.outbox);
+                let answer = self.vault.place(&place, now, &mut broker)?;
                 self.act(lane, None, answer)
             }
             Arrival::Inbound(ticket, delivery, body) => {
@@ -29,15 +31,15 @@ impl<V: Resident> Process<V> {
                     delivery,
                     body: &body,
                 };
-                let received = self.vault.receive(&inbound, now, &mut Broker(lane))?;
+                let mut broker = Broker::serving(lane, &mut self.outbox);
+                let received = self.vault.receive(&inbound, now, &mut broker)?;
                 let Received { outcome, answer } = received;
                 answer_ticket(lane, ticket, answer.after, outcome)?;
                 self.act(lane, None, answer)
             }
             Arrival::Settled(ticket, delivery, outcome) => {
-                let answer = self
-                    .vault
-                    .settled(delivery, outcome, now, &mut Broker(lane))?;
+                let mut broker = Broker::serving(lane, &mut self.outbox);
+                let answer = self.vault.settled(delivery, outcome, now, &mut broker)?;
                 if ticket != 0 {
                     answer_ticket(lane, ticket, answer.after, Delivered::Applied)?;
                 }

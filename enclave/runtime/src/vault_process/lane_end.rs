@@ -15,6 +15,7 @@ use vettid_wire::request::Head;
 use crate::flow::{FlowError, Inflow, Outflow};
 use crate::lane::{Down, EvidenceAnswer, LANE_FRAME, Opening, Place, Up};
 use crate::vault_exit::VaultExit;
+use crate::vault_process::read_ahead::ReadAhead;
 
 /// Unsent bytes above which they are sent before the batch is done.
 const BATCH: usize = 256 * 1024;
@@ -55,7 +56,6 @@ impl Arrival {
 /// The answer that is awaited.
 #[derive(Debug)]
 enum Awaited {
-    Chunk(Option<Vec<u8>>),
     Kdf,
     LogPage(Option<LogPage>),
     Stored(bool),
@@ -71,6 +71,7 @@ pub(crate) struct LaneEnd {
     arrivals: VecDeque<Arrival>,
     waiting: usize,
     awaited: Option<Awaited>,
+    ahead: ReadAhead,
     appended: u64,
     durable: u64,
     told_to_close: bool,
@@ -87,6 +88,7 @@ impl LaneEnd {
             arrivals: VecDeque::new(),
             waiting: 0,
             awaited: None,
+            ahead: ReadAhead::new(),
             appended: 0,
             durable: 0,
             told_to_close: false,
@@ -172,15 +174,29 @@ impl LaneEnd {
         }
     }
 
-    /// Reads a chunk of the own snapshot; none when it is not there.
+    /// Reads a chunk of the own snapshot, of `count` chunks; none when it is not there. The next
+    /// ones are asked for before they are needed, so that they come while this one is opened.
     pub(crate) fn fetch_chunk(
         &mut self,
         snapshot: u64,
         index: u32,
+        count: u32,
     ) -> Result<Option<Vec<u8>>, VaultExit> {
-        match self.ask(&Up::GetChunk { snapshot, index })? {
-            Awaited::Chunk(chunk) => Ok(chunk),
-            _ => Err(VaultExit::NoFrame),
+        if !self.ahead.continues(snapshot, index) {
+            // Answers that are still due would be more questions than one process may have open.
+            while self.ahead.is_due() {
+                self.wait()?;
+            }
+            self.ahead.begin(snapshot, index);
+        }
+        while let Some(index) = self.ahead.next_to_ask(index, count) {
+            self.send(&Up::GetChunk { snapshot, index })?;
+        }
+        loop {
+            if let Some(chunk) = self.ahead.take(index) {
+                return Ok(chunk);
+            }
+            self.wait()?;
         }
     }
 
@@ -309,9 +325,11 @@ impl LaneEnd {
                 Down::Appended(through) => self.durable = self.durable.max(through),
                 Down::AppendRefused => self.refused = true,
                 Down::LogPage(page) => self.awaited = Some(Awaited::LogPage(page)),
-                Down::Chunk(chunk) => {
-                    self.awaited = Some(Awaited::Chunk(chunk.map(<[u8]>::to_vec)));
-                }
+                Down::Chunk {
+                    snapshot,
+                    index,
+                    bytes,
+                } => self.ahead.arrived(snapshot, index, bytes),
                 Down::Stored(durable) => self.awaited = Some(Awaited::Stored(durable)),
                 Down::KdfGranted => self.awaited = Some(Awaited::Kdf),
                 Down::Open(opening) => self.opening = Some(opening),
@@ -391,15 +409,52 @@ mod tests {
         let (mut lane, mut supervisor) = lane();
         supervisor.say(&Down::Frame(b"one"));
         supervisor.say(&Down::Frame(b"two"));
-        supervisor.say(&Down::Chunk(Some(b"chunk")));
+        supervisor.say(&Down::Stored(true));
 
-        assert_eq!(lane.fetch_chunk(3, 0), Ok(Some(b"chunk".to_vec())));
+        assert_eq!(lane.put_chunk(3, 0, &[]), Ok(true));
 
-        assert_eq!(supervisor.hears(), ["GetChunk { snapshot: 3, index: 0 }"]);
+        assert_eq!(
+            supervisor.hears(),
+            ["PutChunk { snapshot: 3, index: 0, bytes: [] }"]
+        );
         for expected in [b"one", b"two"] {
             assert!(matches!(lane.next_arrival(), Some(Arrival::Envelope(e)) if e == expected));
         }
         assert!(lane.next_arrival().is_none());
+    }
+
+    #[test]
+    fn chunks_are_read_in_order_whatever_order_they_come_in() {
+        let (mut lane, mut supervisor) = lane();
+        let host = std::thread::spawn(move || {
+            let mut asked = Vec::new();
+            while asked.len() < 4 {
+                asked.extend(supervisor.hears());
+            }
+            for index in (0..4_u8).rev() {
+                supervisor.say(&Down::Chunk {
+                    snapshot: 3,
+                    index: index.into(),
+                    bytes: (index != 2).then_some(&[index]),
+                });
+            }
+            (asked, supervisor)
+        });
+
+        let read: Vec<_> = (0..4).map(|index| lane.fetch_chunk(3, index, 4)).collect();
+
+        assert_eq!(
+            read,
+            [
+                Ok(Some(vec![0])),
+                Ok(Some(vec![1])),
+                Ok(None),
+                Ok(Some(vec![3]))
+            ]
+        );
+        let (asked, _supervisor) = host.join().expect("asked");
+        let expected = (0..4).map(|index| format!("GetChunk {{ snapshot: 3, index: {index} }}"));
+        assert_eq!(asked, expected.collect::<Vec<_>>());
     }
 
     #[test]

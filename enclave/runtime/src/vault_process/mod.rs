@@ -10,6 +10,8 @@
 
 mod deliveries;
 mod lane_end;
+mod outbox;
+mod read_ahead;
 mod resident;
 mod sessions;
 
@@ -25,6 +27,7 @@ use crate::platform::KernelEntropy;
 use crate::system;
 use crate::vault_exit::VaultExit;
 use lane_end::{Arrival, LaneEnd};
+use outbox::Outbox;
 pub use resident::{Answer, Broker, Caller, Home, Received, Resident};
 use sessions::{Heard, Route, Sessions};
 
@@ -53,7 +56,7 @@ pub fn live<V: Resident>(template: V::Template, socket: OwnedFd) -> u8 {
 struct Process<V> {
     vault: V,
     challenge: [u8; 32],
-    sessions: Sessions,
+    outbox: Outbox,
     wall: UnixMillis,
     started: Instant,
     told_sessions: u32,
@@ -81,13 +84,13 @@ impl<V: Resident> Process<V> {
             head,
         };
         sealing_key.zeroize();
-        let vault = V::open(template, home, &mut Broker(lane))?;
+        let vault = V::open(template, home, &mut Broker::opening(lane))?;
         let sessions = Sessions::new(space, network, epoch, &mut KernelEntropy);
         lane.send(&Up::Opened)?;
         Ok(Self {
             vault,
             challenge,
-            sessions,
+            outbox: Outbox::new(sessions, wall),
             wall,
             started,
             told_sessions: 0,
@@ -110,13 +113,18 @@ impl<V: Resident> Process<V> {
             match arrival {
                 Arrival::Envelope(envelope) => self.take(lane, &envelope)?,
                 Arrival::Evidence(ticket, answer) => {
-                    let opened = self.sessions.supply(self.now(), ticket, answer);
+                    let now = self.now();
+                    let opened = self.outbox.sessions.supply(now, ticket, answer);
                     send_all(lane, opened)?;
                 }
-                Arrival::Epoch(epoch) => send_all(lane, self.sessions.adopt(epoch))?,
+                Arrival::Epoch(epoch) => send_all(lane, self.outbox.sessions.adopt(epoch))?,
                 other => self.take_delivery(lane, other)?,
             }
+            if self.outbox.is_full() {
+                self.outbox.send(lane)?;
+            }
         }
+        self.outbox.send(lane)?;
         if lane.is_told_to_close() {
             return Err(VaultExit::Told);
         }
@@ -135,9 +143,12 @@ impl<V: Resident> Process<V> {
     /// Nothing has come for a while.
     fn rest(&mut self, lane: &mut LaneEnd) -> Result<(), VaultExit> {
         let now = self.now();
-        self.sessions.expire(now);
-        let answer = self.vault.tick(now, &mut Broker(lane))?;
+        self.outbox.now = now;
+        self.outbox.sessions.expire(now);
+        let mut broker = Broker::serving(lane, &mut self.outbox);
+        let answer = self.vault.tick(now, &mut broker)?;
         self.act(lane, None, answer)?;
+        self.outbox.send(lane)?;
         if self.busy {
             self.busy = false;
             lane.release();
@@ -148,7 +159,9 @@ impl<V: Resident> Process<V> {
 
     fn take(&mut self, lane: &mut LaneEnd, envelope: &[u8]) -> Result<(), VaultExit> {
         let now = self.now();
-        match self.sessions.receive(now, envelope, &mut KernelEntropy) {
+        self.outbox.now = now;
+        let sessions = &mut self.outbox.sessions;
+        match sessions.receive(now, envelope, &mut KernelEntropy) {
             Heard::Nothing => Ok(()),
             Heard::Reply(envelope) => send_all(lane, Some(envelope)),
             Heard::Ask(question) => {
@@ -156,72 +169,68 @@ impl<V: Resident> Process<V> {
                 if self.vault.admits(&device) {
                     lane.send(&Up::Attest(question))
                 } else {
-                    send_all(lane, self.sessions.supply(now, question.ticket, None))
+                    send_all(lane, sessions.supply(now, question.ticket, None))
                 }
             }
-            Heard::Message(route, device, request) => {
+            Heard::Messages(route, device, requests) => {
                 let caller = Caller {
                     device,
                     route: route.0,
                     session: route.1,
                 };
-                let answer = self.vault.call(caller, &request, now, &mut Broker(lane))?;
-                self.act(lane, Some(route), answer)
+                for request in requests {
+                    let now = self.now();
+                    let mut broker = Broker::serving(lane, &mut self.outbox);
+                    let answer = self.vault.call(caller, &request, now, &mut broker)?;
+                    self.act(lane, Some(route), answer)?;
+                }
+                Ok(())
             }
         }
     }
 
-    /// Seals and sends what a request led to.
+    /// Sends what a request led to: replies and events with the next ones, ends at once.
     fn act(
         &mut self,
         lane: &mut LaneEnd,
         route: Option<Route>,
         answer: Answer,
     ) -> Result<(), VaultExit> {
-        let now = self.now();
         self.send_out(lane, &answer)?;
-        if let (Some(route), Some(reply)) = (route, &answer.reply) {
-            self.seal(lane, now, route, answer.after, reply)?;
+        let Answer {
+            reply,
+            after,
+            events,
+            ended,
+            exit,
+            ..
+        } = answer;
+        if let (Some(route), Some(reply)) = (route, reply) {
+            self.outbox.add(route, after, reply);
         }
-        for (to, event) in &answer.events {
+        for (to, event) in events {
             let routes: Vec<Route> = self
+                .outbox
                 .sessions
                 .open()
                 .filter(|(_, device)| to.is_none_or(|to| to == *device))
                 .map(|(route, _)| route)
                 .collect();
             for route in routes {
-                self.seal(lane, now, route, answer.after, event)?;
+                self.outbox.add(route, after, event.clone());
             }
         }
-        if !answer.ended.is_empty() {
-            send_all(
-                lane,
-                self.sessions.end(|_, device| answer.ended.contains(device)),
-            )?;
+        if ended.is_empty() && exit.is_none() {
+            return Ok(());
         }
-        answer.exit.map_or(Ok(()), Err)
-    }
-
-    fn seal(
-        &mut self,
-        lane: &mut LaneEnd,
-        now: UnixMillis,
-        route: Route,
-        after: u64,
-        message: &[u8],
-    ) -> Result<(), VaultExit> {
-        for envelope in self.sessions.seal(now, route, message).unwrap_or_default() {
-            lane.send(&Up::Frame {
-                after,
-                envelope: &envelope,
-            })?;
-        }
-        Ok(())
+        self.outbox.send(lane)?;
+        let goodbyes = self.outbox.sessions.end(|_, device| ended.contains(device));
+        send_all(lane, goodbyes)?;
+        exit.map_or(Ok(()), Err)
     }
 
     fn tell_sessions(&mut self, lane: &mut LaneEnd) -> Result<(), VaultExit> {
-        let count = self.sessions.count();
+        let count = self.outbox.sessions.count();
         if count != self.told_sessions {
             self.told_sessions = count;
             lane.send(&Up::Sessions(count))?;
@@ -237,9 +246,9 @@ impl<V: Resident> Process<V> {
             VaultExit::EnrollmentExpired | VaultExit::Locked | VaultExit::Told => false,
             VaultExit::NoFrame | VaultExit::Panicked => return,
         };
-        let mut gone = self.sessions.give_up();
+        let mut gone = self.outbox.sessions.give_up();
         if is_void {
-            gone.extend(self.sessions.end(|_, _| true));
+            gone.extend(self.outbox.sessions.end(|_, _| true));
         }
         let _ = send_all(lane, gone);
         let _ = lane.flush();

@@ -10,6 +10,7 @@ use vettid_wire::request::Head;
 use vettid_wire::time::UnixMillis;
 
 use super::lane_end::LaneEnd;
+use super::outbox::Outbox;
 use crate::lane::Up;
 use crate::vault_exit::VaultExit;
 
@@ -144,7 +145,25 @@ pub trait Resident: Sized {
 
 /// The world beyond a vault: its own log, its own chunks, its turn to hash.
 #[derive(Debug)]
-pub struct Broker<'a>(pub(super) &'a mut LaneEnd);
+pub struct Broker<'a> {
+    lane: &'a mut LaneEnd,
+    outbox: Option<&'a mut Outbox>,
+}
+
+impl<'a> Broker<'a> {
+    /// For a vault that is being opened: nobody waits for a reply yet.
+    pub(super) const fn opening(lane: &'a mut LaneEnd) -> Self {
+        Self { lane, outbox: None }
+    }
+
+    /// For an open vault. Replies that are ready do not wait for what this one waits for.
+    pub(super) const fn serving(lane: &'a mut LaneEnd, outbox: &'a mut Outbox) -> Self {
+        Self {
+            lane,
+            outbox: Some(outbox),
+        }
+    }
+}
 
 impl Broker<'_> {
     /// Hands a record on, without waiting. The process ends if it is not stored.
@@ -152,7 +171,7 @@ impl Broker<'_> {
     /// # Errors
     /// The process ends.
     pub fn append(&mut self, head: Head, checkpoint: bool, record: &[u8]) -> Result<(), VaultExit> {
-        self.0.append(head, checkpoint, record)
+        self.lane.append(head, checkpoint, record)
     }
 
     /// Waits until every record that was handed on is durable.
@@ -160,7 +179,7 @@ impl Broker<'_> {
     /// # Errors
     /// The process ends: a record was not stored.
     pub fn settle(&mut self) -> Result<(), VaultExit> {
-        self.0.settle()
+        self.waiting()?.settle()
     }
 
     /// A page of the log from this record on, zero for the newest checkpoint; none when the host
@@ -169,15 +188,21 @@ impl Broker<'_> {
     /// # Errors
     /// The process ends.
     pub fn read_log(&mut self, from: u64) -> Result<Option<LogPage>, VaultExit> {
-        self.0.read_log(from)
+        self.waiting()?.read_log(from)
     }
 
-    /// A chunk of a snapshot; none when it is not there.
+    /// A chunk of a snapshot of `count` chunks; none when it is not there. Whoever reads them in
+    /// order finds the next ones on their way.
     ///
     /// # Errors
     /// The process ends.
-    pub fn fetch_chunk(&mut self, snapshot: u64, index: u32) -> Result<Option<Vec<u8>>, VaultExit> {
-        self.0.fetch_chunk(snapshot, index)
+    pub fn fetch_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+        count: u32,
+    ) -> Result<Option<Vec<u8>>, VaultExit> {
+        self.waiting()?.fetch_chunk(snapshot, index, count)
     }
 
     /// Stores a chunk of a snapshot; whether it is durable.
@@ -190,7 +215,7 @@ impl Broker<'_> {
         index: u32,
         bytes: &[u8],
     ) -> Result<bool, VaultExit> {
-        self.0.put_chunk(snapshot, index, bytes)
+        self.waiting()?.put_chunk(snapshot, index, bytes)
     }
 
     /// Records below `below` and snapshots of a number below `snapshot` are no longer needed.
@@ -198,7 +223,7 @@ impl Broker<'_> {
     /// # Errors
     /// The process ends.
     pub fn cut(&mut self, below: u64, snapshot: Option<u64>) -> Result<(), VaultExit> {
-        self.0.send(&Up::Cut { below, snapshot })
+        self.lane.send(&Up::Cut { below, snapshot })
     }
 
     /// Enrollment is finished.
@@ -206,7 +231,7 @@ impl Broker<'_> {
     /// # Errors
     /// The process ends.
     pub fn enrolled(&mut self) -> Result<(), VaultExit> {
-        self.0.send(&Up::Enrolled)
+        self.lane.send(&Up::Enrolled)
     }
 
     /// Waits for a turn to hash.
@@ -214,7 +239,7 @@ impl Broker<'_> {
     /// # Errors
     /// The process ends.
     pub fn take_turn(&mut self) -> Result<(), VaultExit> {
-        self.0.ask_kdf()
+        self.waiting()?.ask_kdf()
     }
 
     /// Gives the turn back, at once.
@@ -222,7 +247,15 @@ impl Broker<'_> {
     /// # Errors
     /// The process ends.
     pub fn give_turn(&mut self) -> Result<(), VaultExit> {
-        self.0.send(&Up::KdfDone)?;
-        self.0.flush()
+        self.lane.send(&Up::KdfDone)?;
+        self.lane.flush()
+    }
+
+    /// The lane, to wait on.
+    fn waiting(&mut self) -> Result<&mut LaneEnd, VaultExit> {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.send(self.lane)?;
+        }
+        Ok(self.lane)
     }
 }

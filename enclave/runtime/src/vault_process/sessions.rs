@@ -25,8 +25,8 @@ pub(crate) type Route = (DeviceRoute, SessionId);
 pub(crate) enum Heard {
     /// Evidence is needed before the session goes on.
     Ask(EvidenceQuestion),
-    /// A whole message of a proven device.
-    Message(Route, VerifyingKey, WipedVec),
+    /// Whole messages of a proven device, in their order.
+    Messages(Route, VerifyingKey, Vec<WipedVec>),
     /// Nothing yet.
     Nothing,
     /// An envelope to send back.
@@ -152,14 +152,14 @@ impl Sessions {
         Some(wrap(Kind::Handshake, route, &frame))
     }
 
-    /// Seals a message for a session: the envelopes to send, in order. None when it is gone.
+    /// Seals messages for a session: the envelopes to send, in order. None when it is gone.
     pub(crate) fn seal(
         &mut self,
         now: UnixMillis,
         route: Route,
-        message: &[u8],
+        messages: &[&[u8]],
     ) -> Option<Vec<Vec<u8>>> {
-        let frames = self.open.get_mut(&route)?.session.seal(now, message);
+        let frames = self.open.get_mut(&route)?.session.seal_all(now, messages);
         match frames {
             Ok(frames) => Some(
                 frames
@@ -296,9 +296,9 @@ impl Sessions {
             return Heard::Reply(reset(route));
         };
         open.used = now;
-        match open.session.open(now, frame) {
-            Ok(Some(message)) => Heard::Message(route, open.device, message),
-            Ok(None) => Heard::Nothing,
+        match open.session.open_all(now, frame) {
+            Ok(messages) if messages.is_empty() => Heard::Nothing,
+            Ok(messages) => Heard::Messages(route, open.device, messages),
             Err(_) => {
                 self.open.remove(&route);
                 Heard::Reply(reset(route))

@@ -194,15 +194,16 @@ fn a_device_proves_its_key_and_messages_go_both_ways() {
     let frames = device.session.seal(NOW, b"request").expect("seals");
 
     match world.receive(NOW, Kind::Transport, device.route, &frames[0]) {
-        Heard::Message(route, key, message) => {
+        Heard::Messages(route, key, messages) => {
             assert_eq!((route, key), (device.route, device.key));
-            assert_eq!(message.as_slice(), b"request");
+            assert_eq!(messages.len(), 1);
+            assert_eq!(messages[0].as_slice(), b"request");
         }
         other => panic!("{other:?}"),
     }
     let envelopes = world
         .sessions
-        .seal(NOW, device.route, b"reply")
+        .seal(NOW, device.route, &[b"reply"])
         .expect("seals");
     let frame = Envelope::parse(&envelopes[0]).expect("envelope").body;
     assert_eq!(
@@ -262,10 +263,10 @@ fn an_altered_frame_ends_its_session_and_no_other() {
         &frame
     )));
 
-    assert!(world.sessions.seal(NOW, first.route, b"y").is_none());
+    assert!(world.sessions.seal(NOW, first.route, &[b"y"]).is_none());
     let frame = second.session.seal(NOW, b"z").expect("seals").remove(0);
     let received = world.receive(NOW, Kind::Transport, second.route, &frame);
-    assert!(matches!(received, Heard::Message(..)));
+    assert!(matches!(received, Heard::Messages(..)));
 }
 
 #[test]
@@ -278,7 +279,7 @@ fn a_handshake_frame_does_not_disturb_an_open_session() {
     assert!(matches!(received, Heard::Nothing));
     let frame = device.session.seal(NOW, b"x").expect("seals").remove(0);
     let received = world.receive(NOW, Kind::Transport, device.route, &frame);
-    assert!(matches!(received, Heard::Message(..)));
+    assert!(matches!(received, Heard::Messages(..)));
 }
 
 #[test]
@@ -331,8 +332,18 @@ fn of_too_many_sessions_the_one_unused_for_longest_gives_way() {
     world.open(later);
 
     assert_eq!(world.sessions.count(), 8);
-    assert!(world.sessions.seal(later, devices[1].route, b"y").is_none());
-    assert!(world.sessions.seal(later, devices[0].route, b"y").is_some());
+    assert!(
+        world
+            .sessions
+            .seal(later, devices[1].route, &[b"y"])
+            .is_none()
+    );
+    assert!(
+        world
+            .sessions
+            .seal(later, devices[0].route, &[b"y"])
+            .is_some()
+    );
 }
 
 #[test]

@@ -463,6 +463,8 @@ pub(crate) struct Device {
     pub(crate) route: DeviceRoute,
     pub(crate) id: SessionId,
     pub(crate) session: Established,
+    /// Messages that came together with an earlier one.
+    heard: VecDeque<(u64, Vec<u8>)>,
 }
 
 impl Device {
@@ -523,6 +525,7 @@ impl Device {
                 route,
                 id,
                 session,
+                heard: VecDeque::new(),
             },
             InitiatorProgress::NeedEvidence { .. } => panic!("not open"),
         }
@@ -541,18 +544,32 @@ impl Device {
         }
     }
 
+    /// Sends requests in one frame, without waiting.
+    pub(crate) fn ask_together(&mut self, rig: &mut Rig, requests: &[&[u8]]) {
+        let frames = self.session.seal_all(wall_clock(), requests);
+        for frame in frames.expect("seals") {
+            let place = (self.route, self.id);
+            say(rig, self.space, Kind::Transport, place, &frame);
+        }
+    }
+
+    /// Messages that came together with those that were heard, and were not heard yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.heard.len()
+    }
+
     /// The next message, and the record it depends on.
     pub(crate) fn hear(&mut self, rig: &mut Rig) -> (u64, Vec<u8>) {
         loop {
+            if let Some(heard) = self.heard.pop_front() {
+                return heard;
+            }
             let (after, envelope) = rig.mail(self.space, self.route);
             let envelope = Envelope::parse(&envelope).expect("envelope");
             assert_eq!(envelope.kind, Kind::Transport, "session is gone");
-            if let Some(message) = self
-                .session
-                .open(wall_clock(), envelope.body)
-                .expect("opens")
-            {
-                return (after, message.to_vec());
+            let messages = self.session.open_all(wall_clock(), envelope.body);
+            for message in messages.expect("opens") {
+                self.heard.push_back((after, message.to_vec()));
             }
         }
     }

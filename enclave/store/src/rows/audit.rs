@@ -1,8 +1,6 @@
 //! The audit chain: what was done, without content.
 
 use rusqlite::{OptionalExtension, Row, params};
-use vettid_crypto::{Label, digest};
-use vettid_wire::cbor;
 use vettid_wire::id::DeviceId;
 use vettid_wire::operation::audit::{Event, EventBody, Events, Query};
 use vettid_wire::time::UnixMillis;
@@ -96,7 +94,7 @@ impl View<'_> {
         while let Some(row) = rows.next()? {
             let event = read(row)?;
             let place = events.saturating_add(1);
-            if event.body.sequence != place || event.hash != hash(&previous, &event.body) {
+            if event.body.sequence != place || event.hash != event.body.hash(&previous) {
                 return Ok(Checked {
                     events,
                     broken_at: Some(place),
@@ -141,14 +139,10 @@ impl Change<'_> {
                 device,
                 body.subject,
                 column::flag(!body.done),
-                hash(&head.hash, &body),
+                body.hash(&head.hash),
             ])?;
         Ok(())
     }
-}
-
-fn hash(previous: &[u8; 32], body: &EventBody) -> [u8; 32] {
-    digest::labeled(Label::AuditEvent, &[previous, &cbor::encode(body)])
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {

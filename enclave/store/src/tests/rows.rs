@@ -793,25 +793,6 @@ fn altered_or_missing_event_is_where_the_chain_breaks() {
 }
 
 #[test]
-fn audit_hash_is_what_an_app_computes() {
-    let mut vault = Vault::enrolled();
-    events(&mut vault, 3);
-    let query = audit::Query {
-        after: 0,
-        operation: None,
-        limit: None,
-    };
-    let mut previous = [0; 32];
-
-    for event in vault.database.view().audit(&query).expect("reads").events {
-        let body = vettid_wire::cbor::encode(&event.body);
-        let label = vettid_crypto::Label::AuditEvent;
-        previous = vettid_crypto::digest::labeled(label, &[&previous, &body]);
-        assert_eq!(event.hash, previous);
-    }
-}
-
-#[test]
 fn current_item_comes_with_its_content_and_tags() {
     let mut vault = Vault::enrolled();
     vault.commit(|change| change.write_item(&next(1, 1, "plain", &[], &body("one"))));

@@ -1,7 +1,8 @@
 //! Rules that every table obeys, and vaults of an older schema.
 
 use crate::fixture::{self, GROWN, SPACE, Vault};
-use crate::{Database, StoreError, Tail, TailError};
+use crate::{Database, Room, StoreError, Tail, TailError};
+use vettid_wire::{Secret, limits};
 
 fn names(database: &Database, sql: &str) -> Vec<String> {
     let mut statement = database.connection.prepare(sql).expect("prepares");
@@ -61,7 +62,7 @@ fn settings_hold_before_and_after_a_restore() {
         assert_eq!(setting("trusted_schema"), "0");
         assert_eq!(setting("foreign_keys"), "0");
         assert_eq!(setting("page_size"), "1024");
-        assert_eq!(setting("max_page_count"), "262144");
+        assert_eq!(setting("max_page_count"), "258048");
     }
 }
 
@@ -74,7 +75,7 @@ fn database_beyond_its_bound_is_full_and_keeps_what_it_had() {
         .execute_batch("PRAGMA max_page_count = 100")
         .expect("sets");
     let before = fixture::dump(&vault.database);
-    let large = vettid_wire::Secret::new(vec![1; 200_000]);
+    let large = Secret::new(vec![1; 200_000]);
 
     let full = vault
         .database
@@ -82,6 +83,46 @@ fn database_beyond_its_bound_is_full_and_keeps_what_it_had() {
 
     assert_eq!(full.err(), Some(StoreError::Full));
     assert_eq!(fixture::dump(&vault.database), before);
+}
+
+#[test]
+fn reserve_is_there_for_one_transaction_and_its_pages_are_found_again() {
+    let mut vault = Vault::enrolled();
+    let large = Secret::new(vec![1; 900_000]);
+    let put = |vault: &mut Vault, room, item| {
+        let written = vault.database.transaction_in(room, |change| {
+            change.write_item(&fixture::next(item, 1, "large", &[], &large))
+        });
+        written.map(|_| ()).err()
+    };
+    let full = Some(StoreError::Full);
+    // Most of it in a few steps, since a record bounds what one transaction may write.
+    vault
+        .database
+        .connection
+        .execute_batch(
+            "CREATE TABLE filling (number INTEGER PRIMARY KEY, bytes BLOB) STRICT;
+             INSERT INTO filling (bytes) VALUES (zeroblob(100000000)), (zeroblob(100000000))",
+        )
+        .expect("filled");
+    let mut item = 0;
+    while put(&mut vault, Room::Ordinary, item).is_none() {
+        item += 1;
+    }
+    let ordinary = (limits::DATABASE - limits::DATABASE_RESERVE) as u64;
+    assert!(vault.database.bytes().expect("bytes") <= ordinary);
+
+    assert_eq!(put(&mut vault, Room::Reserve, item), None);
+
+    assert!(vault.database.bytes().expect("bytes") > ordinary);
+    assert_eq!(put(&mut vault, Room::Ordinary, item + 1), full);
+    for old in 0..4 {
+        let erased = vault.database.transaction_in(Room::Reserve, |change| {
+            change.erase_item(&fixture::item_id(old))
+        });
+        assert!(erased.expect("erased").value);
+    }
+    assert_eq!(put(&mut vault, Room::Ordinary, item + 1), None);
 }
 
 /// A vault of the first version of a schema that has grown since, with notes before and behind its

@@ -1,7 +1,7 @@
 //! A whole use of the credential, around one operation.
 
 use vettid_crypto::{Label, MacKey, ReplyKey, SecretBytes, seal};
-use vettid_store::Attempts;
+use vettid_store::{Attempts, Change, Room};
 use vettid_wire::id::RequestId;
 use vettid_wire::operation::feed;
 use vettid_wire::refusal::{Code, Refusal};
@@ -59,7 +59,7 @@ impl Effect for Present {
             }
             Err(Stop::Lost) => return Err(Stop::Lost),
         };
-        present(open, call, charged, facts, out, |on, facts| {
+        present(open, call, charged, facts, O::ROOM, out, |on, facts| {
             let by = O::Grant::earn(facts)?;
             Ok(encode(&O::run(on, by, request)?))
         })
@@ -73,6 +73,7 @@ fn present(
     call: &Call<'_>,
     charged: Charged,
     facts: Facts,
+    room: Room,
     out: &mut Outside<'_>,
     run: impl FnOnce(&mut Changing<'_>, Facts) -> Result<Secret, Stop>,
 ) -> Result<Served, Stop> {
@@ -93,7 +94,7 @@ fn present(
     };
     let mut traces = Traces::default();
     let place = (vault, open.database.is_indexed());
-    let served = open.commit(out, |change, out| {
+    let served = open.commit(room, out, |change, out| {
         let reply = run(&mut Changing::new(change, out, place, &mut traces), facts)?;
         let renewed = secrets.renewed(&vault, std::mem::take(&mut traces.renewal), out)?;
         let outcome = Outcome::Sealed(seal_reply(&reply_key, call.request.id, &reply, out)?);
@@ -136,7 +137,7 @@ fn refuse(
     out: &mut Outside<'_>,
 ) -> Result<Served, Stop> {
     let vault = open.gate.header.vault;
-    open.commit(out, |change, out| {
+    open.commit(Room::Reserve, out, |change, out| {
         let outcome = Outcome::Refused(refusal);
         let next = secrets.store_next(change, (&vault, &call.device), (mac_key, false), out)?;
         conclude(change, call, &outcome, &next, subject, out)?;
@@ -179,7 +180,7 @@ fn wrong_password(
     out: &mut Outside<'_>,
 ) -> Result<Served, Stop> {
     let refusal = attempts::wrong(Code::WrongPassword, charged.attempts, out.now);
-    open.commit(out, |change, out| {
+    open.commit(Room::Reserve, out, |change, out| {
         let feed = match charged.attempts.failed {
             failed if failed < limits::FREE_ATTEMPTS => None,
             _ => {
@@ -200,7 +201,7 @@ fn wrong_password(
 
 /// What every use ends with: the attempt taken back, an audit event, the kept reply.
 fn conclude(
-    change: &vettid_store::Change<'_>,
+    change: &Change<'_>,
     call: &Call<'_>,
     outcome: &Outcome,
     next: &Credential,

@@ -2,7 +2,7 @@
 
 use vettid_crypto::digest;
 use vettid_store::rows::credential::Credential;
-use vettid_store::{Attempt, Attempts, Change};
+use vettid_store::{Attempt, Attempts, Change, Room};
 use vettid_wire::operation::feed;
 use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::request::{Outcome, OwnerSecret};
@@ -44,7 +44,7 @@ pub(crate) fn spend(
     if credential.frozen && !while_frozen {
         return Err(Code::CredentialFrozen.into());
     }
-    let judged = open.commit(out, |change, out| {
+    let judged = open.commit(Room::Reserve, out, |change, out| {
         audit::note_interrupted_use(change)?;
         let id = &call.proof()?.transaction_key;
         let key = change

@@ -15,6 +15,8 @@ use crate::stop::Stop;
 
 /// A log this many times as large as what makes a snapshot due does not wait for a quiet moment.
 const PATIENCE: u64 = 4;
+/// Bytes of a vault that gets the snapshot that is due before it is locked: a few dozen chunks.
+const CLOSING: u64 = 16 * 1024 * 1024;
 /// Bytes below which a log may always wait for one.
 const FLOOR: u64 = 4 * 1024 * 1024;
 
@@ -50,6 +52,17 @@ pub(crate) fn take_if_due(state: &mut State, out: &mut Outside<'_>) -> Result<()
         take(state, out)
     } else {
         Ok(())
+    }
+}
+
+/// Writes a snapshot if one is due and the vault is small enough for its owner to wait: the next
+/// unlock reads it several times faster than the records that it stands for.
+pub(crate) fn before_closing(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
+    match &*state {
+        State::Unlocked(open) if open.database.bytes().unwrap_or(u64::MAX) <= CLOSING => {
+            take_if_due(state, out)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -91,8 +91,11 @@ fn replay(
     let [checkpoint, rest @ ..] = records else {
         return Err(RestoreError::OutOfOrder(0));
     };
+    // The first record of a vault has none, and one that does not open is refused below.
+    let snapshot = checkpoint.open_snapshot(key).ok();
+    let count = snapshot.map_or(0, |snapshot| snapshot.chunks);
     let mut fetch = |snapshot, index| {
-        host.get_chunk(snapshot, index).unwrap_or_else(|_| {
+        host.get_chunk(snapshot, index, count).unwrap_or_else(|_| {
             *unreadable = true;
             None
         })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vettid_crypto::VaultKey;
-use vettid_store::{Attempts, Change, Committed, Database, Header, Lock, View};
+use vettid_store::{Attempts, Change, Committed, Database, Header, Lock, Room, View};
 use vettid_wire::id::{DeviceId, SessionId};
 use vettid_wire::time::{HOUR, UnixMillis};
 use vettid_wire::{Secret, limits};
@@ -64,14 +64,17 @@ impl Unlocked {
         self.database.view()
     }
 
-    /// Runs one transaction and hands its record on. On a refusal nothing has changed.
+    /// Runs one transaction, with this much room, and hands its record on. On a refusal nothing has
+    /// changed.
     pub(crate) fn commit<T>(
         &mut self,
+        room: Room,
         out: &mut Outside<'_>,
         body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
-        let committed: Result<Committed<T>, Stop> =
-            self.database.transaction(|change| body(change, out));
+        let committed: Result<Committed<T>, Stop> = self
+            .database
+            .transaction_in(room, |change| body(change, out));
         let Committed { value, changeset } = committed?;
         if let Some(changeset) = changeset {
             self.gate.log.changeset(&changeset, &self.key, out)?;
@@ -88,15 +91,16 @@ impl Unlocked {
     ) -> Result<T, Stop> {
         let mut traces = Traces::default();
         let place = (self.gate.header.vault, self.database.is_indexed());
-        let value = self.commit(out, |change, out| {
+        let value = self.commit(Room::Ordinary, out, |change, out| {
             body(&mut Changing::new(change, out, place, &mut traces))
         })?;
         self.news.absorb(traces.news);
         Ok(value)
     }
 
-    /// Runs one transaction and hands its record on, which also carries the header as `turn` leaves
-    /// it. The `settled` oldest attempts that the audit chain lacks go into it. On a refusal nothing
+    /// Runs one transaction, which may use the reserve, and hands its record on, which also carries
+    /// the header as `turn` leaves it. The `settled` oldest attempts that the audit chain lacks go
+    /// into it. On a refusal nothing
     /// has changed.
     fn commit_with_header<T>(
         &mut self,
@@ -112,12 +116,13 @@ impl Unlocked {
             ..
         } = self;
         let tried = gate.header.unaudited.iter().take(settled);
-        let committed: Result<Committed<T>, Stop> = database.transaction(|change| {
+        let run = |change: &Change<'_>| {
             for attempt in tried {
                 audit::note_attempt(change, attempt)?;
             }
             body(change, out)
-        });
+        };
+        let committed: Result<Committed<T>, Stop> = database.transaction_in(Room::Reserve, run);
         let Committed { value, changeset } = committed?;
         let header = &mut gate.header;
         header.unaudited.clear();
@@ -164,7 +169,7 @@ impl Unlocked {
         if !self.refusals.may_note(out.now) {
             return Ok(());
         }
-        self.commit(out, |change, out| {
+        self.commit(Room::Ordinary, out, |change, out| {
             audit::note_call(change, call, subject, false, out.now)
         })
     }

@@ -1,6 +1,6 @@
 //! What an open vault does when nothing else is going on.
 
-use vettid_store::Change;
+use vettid_store::{Change, Room};
 use vettid_wire::limits;
 use vettid_wire::operation::item::{Cursor, List, Remove};
 use vettid_wire::request::Operation as _;
@@ -53,7 +53,7 @@ fn forget(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
         return Ok(());
     }
     open.next_upkeep = out.now.plus(ROUND);
-    let forgotten = open.commit(out, |change, out| {
+    let forgotten = open.commit(Room::Reserve, out, |change, out| {
         let before = UnixMillis(out.now.since(UnixMillis(limits::IDEMPOTENCY)));
         change.remove_answered(before, REPLIES)?;
         change.remove_expired_transaction_keys(out.now)?;

@@ -1,5 +1,7 @@
 //! Wrong PINs and passwords, whoever tries them and however often the process restarts.
 
+use vettid_crypto::{PinKey, SecretBytes};
+use vettid_store::{Attempt, Lock};
 use vettid_wire::limits;
 use vettid_wire::operation::device::Role;
 use vettid_wire::operation::{feed, vault};
@@ -7,6 +9,7 @@ use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::time::{HOUR, SECOND};
 
 use crate::fixture::{self, refused};
+use crate::lifecycle::gate::Charge;
 
 const WRONG: &str = "a wrong password";
 
@@ -249,4 +252,36 @@ fn unlock_and_pin_change_append_a_charge_and_one_record() {
 
     assert_eq!(unlocked - before, 2);
     assert_eq!(owner.host.newest() - unlocked, 2);
+}
+
+#[test]
+fn refusal_behind_a_right_pin_gives_the_attempt_back_and_changes_nothing_else() {
+    let mut owner = fixture::owner();
+    owner.unlock_with("000000").expect_err("wrong");
+    let device = owner.device_id();
+
+    let refusal = owner.act(|open, out| {
+        let header = &mut open.gate.header;
+        let before = header.attempts;
+        header.attempts.failed += 1;
+        header.unaudited.push(Attempt {
+            at: out.now,
+            device,
+            operation: "pin.change".into(),
+        });
+        let (salt, cost) = (out.salt(), out.cost);
+        let other = PinKey::from_bytes([1; 32]);
+        let lock = Lock::new(&header.vault, &open.key, &other, salt, cost, out.entropy);
+        open.commit_right_pin(Charge { before }, Some(lock), out, |change, out| {
+            change.append_feed(out.now, feed::Kind::PinChanged, None)?;
+            Err::<(), _>(Code::Internal.into())
+        })
+    });
+
+    assert_eq!(refusal, Err(Code::Internal.into()));
+    assert_eq!(owner.status().failed_attempts, 1);
+    assert!(!owner.feed_kinds().contains(&feed::Kind::PinChanged));
+    owner.reopen();
+    assert_eq!(owner.unlock().expect("the PIN stays").failed_attempts, 1);
+    assert_eq!(owner.refused("pin.change"), 0);
 }

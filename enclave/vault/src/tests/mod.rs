@@ -3,6 +3,7 @@
 mod attempts;
 mod crash;
 mod credential_use;
+mod full;
 mod grants;
 mod groups;
 mod hostile_peer;

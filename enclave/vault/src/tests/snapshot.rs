@@ -50,6 +50,35 @@ fn quiet_moment_writes_a_snapshot_and_cuts_the_log() {
 }
 
 #[test]
+fn lock_writes_the_snapshot_that_is_due() {
+    let mut owner = busy();
+
+    owner.call(&vault::Lock {}).expect("locked");
+
+    assert_eq!(owner.host.log.len(), 1);
+    assert!(owner.host.chunks.len() > 1);
+    owner.reopen();
+    owner.unlock().expect("unlocked");
+    assert_eq!(owner.status().open.expect("open").items, 1);
+}
+
+#[test]
+fn lock_without_need_or_room_for_a_snapshot_locks_all_the_same() {
+    let mut quiet = fixture::owner();
+    quiet.call(&vault::Lock {}).expect("locked");
+    assert!(quiet.host.chunks.is_empty());
+
+    let mut owner = busy();
+    owner.host.full = true;
+    owner.call(&vault::Lock {}).expect("locked");
+    owner.host.full = false;
+
+    owner.reopen();
+    owner.unlock().expect("unlocked");
+    assert_eq!(owner.status().open.expect("open").items, 1);
+}
+
+#[test]
 fn second_snapshot_replaces_the_first() {
     let mut owner = busy();
     owner.tick();

@@ -1,6 +1,7 @@
 //! Two endpoints and everything between them, seeded, without a clock.
 
 mod appraisal;
+mod batches;
 mod binding;
 mod fixture;
 mod handshake;

@@ -36,8 +36,6 @@ impl Operation for Export {
 #[cfg(test)]
 mod tests {
     use crate::fixture::{self, refused};
-    use vettid_crypto::{Label, digest};
-    use vettid_wire::cbor;
     use vettid_wire::refusal::Code;
     use vettid_wire::time::MINUTE;
 
@@ -50,11 +48,7 @@ mod tests {
 
         let mut previous = [0; 32];
         for event in &exported.events {
-            let body = cbor::encode(&event.body);
-            assert_eq!(
-                event.hash,
-                digest::labeled(Label::AuditEvent, &[&previous, &body])
-            );
+            assert_eq!(event.hash, event.body.hash(&previous));
             previous = event.hash;
         }
         assert_eq!(previous, exported.head.hash);

@@ -1,5 +1,6 @@
 //! `item.remove`: into the trash, or destroyed for good.
 
+use vettid_store::Room;
 use vettid_wire::operation::Done;
 use vettid_wire::operation::item;
 use vettid_wire::refusal::Code;
@@ -19,6 +20,7 @@ impl Operation for Remove {
     type Grant = Device;
     type Effect = Once;
     const AUDIT: Audit = Audit::Done;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: Device, request: item::Remove) -> Result<Done, Stop> {
         let id = request.id;

@@ -1,5 +1,6 @@
 //! `key.remove`: destroys a key for good.
 
+use vettid_store::Room;
 use vettid_wire::operation::{Done, key};
 use vettid_wire::refusal::Code;
 
@@ -17,6 +18,7 @@ impl Operation for Remove {
     type Grant = FreshPin;
     type Effect = Once;
     const AUDIT: Audit = Audit::Always;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: FreshPin, request: key::Remove) -> Result<Done, Stop> {
         on.about(&request.id.0);

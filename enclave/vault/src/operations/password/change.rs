@@ -1,5 +1,6 @@
 //! `password.change`: the next credential opens with another password.
 
+use vettid_store::Room;
 use vettid_wire::Secret;
 use vettid_wire::operation::{Done, credential, feed};
 
@@ -19,6 +20,7 @@ impl Operation for Change {
     type Grant = OwnerPresent;
     type Effect = Present;
     const AUDIT: Audit = Audit::Always;
+    const ROOM: Room = Room::Reserve;
 
     fn run(
         on: &mut Changing<'_>,

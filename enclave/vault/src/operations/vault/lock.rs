@@ -1,5 +1,6 @@
 //! `vault.lock`: closes the vault for everybody.
 
+use vettid_store::Room;
 use vettid_wire::link::Closed;
 use vettid_wire::operation::{Done, vault};
 
@@ -17,6 +18,7 @@ impl Operation for Lock {
     type Grant = Device;
     type Effect = Once;
     const AUDIT: Audit = Audit::Done;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: Device, _: vault::Lock) -> Result<Done, Stop> {
         on.close(Closed::Locked);
