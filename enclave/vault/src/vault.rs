@@ -99,7 +99,7 @@ impl Vault {
             Err(Stop::Refused(refusal)) => Err(refusal),
             Err(Stop::Lost) => return self.lost(),
         };
-        if self.follow_up(&mut out).is_err() {
+        if self.follow_up(&mut out, close.is_some()).is_err() {
             return self.lost();
         }
         self.never_before_its_record(clock);
@@ -231,17 +231,19 @@ impl Vault {
     }
 
     /// Says what is still to be said, and writes a snapshot that cannot wait.
-    fn follow_up(&mut self, out: &mut Outside<'_>) -> Result<(), Stop> {
+    fn follow_up(&mut self, out: &mut Outside<'_>, closing: bool) -> Result<(), Stop> {
         peering::speak(&mut self.state, out)?;
         if checkpoint::overdue(&self.state) {
             checkpoint::take(&mut self.state, out)?;
+        } else if closing {
+            checkpoint::before_closing(&mut self.state, out)?;
         }
         Ok(())
     }
 
     /// The answer to what no device asked for.
     fn concluded(&mut self, result: Result<(), Stop>, out: &mut Outside<'_>) -> Answer {
-        match result.and_then(|()| self.follow_up(out)) {
+        match result.and_then(|()| self.follow_up(out, false)) {
             Ok(()) => self.answer(),
             Err(_) => self.lost(),
         }
