@@ -114,9 +114,6 @@ impl<V: Resident> Process<V> {
                     send_all(lane, opened)?;
                 }
             }
-            if self.outbox.is_full() {
-                self.outbox.send(lane)?;
-            }
         }
         self.outbox.send(lane)?;
         if lane.is_told_to_close() {
@@ -213,7 +210,7 @@ impl<V: Resident> Process<V> {
             }
         }
         if ended.is_empty() && exit.is_none() {
-            return Ok(());
+            return self.outbox.send_if_full(lane);
         }
         self.outbox.send(lane)?;
         let goodbyes = self.outbox.sessions.end(|_, device| ended.contains(device));
