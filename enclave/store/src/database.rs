@@ -40,7 +40,7 @@ const PAGE: u32 = 1024;
 /// Page cache, KiB. What it misses is a copy of one page within memory.
 const CACHE: usize = 128;
 /// Prepared statements that are kept: about what the busiest operations use.
-const STATEMENTS: usize = 24;
+const STATEMENTS: usize = 48;
 
 /// Bytes that a database may take, in pages.
 const ALL: usize = limits::DATABASE / PAGE as usize;

@@ -57,7 +57,7 @@ impl ReadAhead {
         };
     }
 
-    /// A chunk to ask for now, while chunk `index` of `count` is needed; it counts as asked.
+    /// A chunk to ask for, while chunk `index` of `count` is needed; it counts as asked.
     pub(super) fn next_to_ask(&mut self, index: u32, count: u32) -> Option<u32> {
         let end = count.min(index.saturating_add(CHUNKS));
         // The one that is needed is asked for, whatever there should be.
