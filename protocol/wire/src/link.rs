@@ -7,6 +7,8 @@
 //! **Release rule.** A [`FromEnclave::Frame`] names the newest record it depends on (`after`). The
 //! host publishes it only when that record is durable; frames of one space keep their order.
 
+pub mod in_place;
+
 use minicbor::{Decode, Encode};
 
 use crate::cbor::{self, Malformed, Wire};
