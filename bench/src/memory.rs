@@ -1,9 +1,9 @@
 //! Private memory of idle open vaults.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use vettid_runtime::memory::private;
 use vettid_sdk::Owner;
 
 use crate::figure::Figure;
@@ -30,7 +30,8 @@ pub(crate) fn idle_vault() -> Result<Figure> {
     );
     let mut sizes = Vec::with_capacity(VAULTS);
     for pid in vaults {
-        sizes.push(private_mib(pid)?);
+        let bytes = private(pid, 0).context("a process has ended")?;
+        sizes.push(f64::from(u32::try_from(bytes / 1024)?) / 1024.0);
     }
     system.runtime.block_on(all_are_unlocked(&system.owners))?;
     Ok(Figure::new(
@@ -47,15 +48,4 @@ async fn all_are_unlocked(owners: &[Owner]) -> Result<()> {
         ensure!(owner.status().await?.open.is_some(), "a vault is locked");
     }
     Ok(())
-}
-
-/// Memory that only this process has, MiB.
-fn private_mib(pid: i32) -> Result<f64> {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let mut kib = 0_u32;
-    for line in rollup.lines().filter(|line| line.starts_with("Private_")) {
-        let number = line.split_whitespace().nth(1).context("a size")?;
-        kib = kib.saturating_add(number.parse()?);
-    }
-    Ok(f64::from(kib) / 1024.0)
 }

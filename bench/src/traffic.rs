@@ -70,14 +70,12 @@ pub(crate) fn read_latency() -> Result<Figure> {
 /// Durable `item.put` of 1 KB, 64 under way over 16 vaults, against one SQLite writer.
 pub(crate) fn write_throughput() -> Result<Figure> {
     let system = System::with_owners(VAULTS)?;
-    let items = first_items(&system)?;
     let folder = tempfile::tempdir_in(system.node.folder().parent().context("folder")?)?;
     // Every worker replaces an item of its own, so that vaults stay small and nobody conflicts.
     let (ours, reference) = side_by_side(
         || system.runtime.block_on(flood_puts(&system.owners)),
         || sqlite::commits_per_second(folder.path(), SPAN),
     )?;
-    drop(items);
     Ok(Figure::new(
         "durable_write_throughput",
         ours,

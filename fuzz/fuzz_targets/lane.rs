@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = vettid_runtime::lane::is_frame(bytes);
+    vettid_runtime::lane::decode_both(bytes);
 });

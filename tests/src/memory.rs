@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{SealingKey, SecretBytes, SeededEntropy, digest};
@@ -192,7 +193,13 @@ impl Host for MemoryHost {
         })
     }
 
-    fn put_chunk(&mut self, snapshot: u64, index: u32, bytes: Vec<u8>) -> Result<(), Unreadable> {
+    fn put_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+        bytes: Vec<u8>,
+        _: Duration,
+    ) -> Result<(), Unreadable> {
         self.chunks.insert((snapshot, index), bytes);
         Ok(())
     }

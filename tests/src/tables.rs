@@ -46,6 +46,7 @@ fn operations() -> String {
             format!("{:?}", row.proof).to_lowercase(),
             row.effect.to_owned(),
             row.audit.as_str().to_owned(),
+            row.room.as_str().to_owned(),
             row.limit.to_string(),
         ]
     });
@@ -55,6 +56,7 @@ fn operations() -> String {
         "proof",
         "effect",
         "audit",
+        "room",
         "body, bytes",
     ];
     table(

@@ -14,6 +14,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::socket::{MsgFlags, recv, send};
 use vettid_crypto::sign::{SigningKey, VerifyingKey};
@@ -165,7 +166,7 @@ impl Resident for Scripted {
                 broker.take_turn()?;
                 broker.give_turn()?;
             }
-            b"chunk." => assert!(broker.put_chunk(1, 0, rest)?),
+            b"chunk." => assert!(broker.put_chunk(1, 0, rest, Duration::from_secs(10))?),
             b"fetch." => answer.reply = broker.fetch_chunk(1, 0, 1)?,
             b"enroll" => broker.enrolled()?,
             b"hoard." => {

@@ -7,9 +7,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use vettid_wire::cbor;
-use vettid_wire::cbor::minicbor::{Decoder, Encoder};
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
+use vettid_wire::link::in_place::{self, Lent};
 use vettid_wire::link::{FromEnclave, FromHost};
 
 use crate::flow::{FlowError, Inflow, Outflow};
@@ -40,10 +40,8 @@ pub enum HostFault {
 /// A frame of the host, as far as it was looked into.
 #[derive(Debug)]
 pub(crate) enum Heard<'a> {
-    /// An envelope for a space, in place.
-    Envelope(SpaceId, &'a [u8]),
-    /// A chunk for whoever asked under this number, in place.
-    Chunk(u64, &'a [u8]),
+    /// An envelope or a chunk.
+    Lent(Lent<'a>),
     /// Any other frame.
     Other(FromHost),
 }
@@ -85,17 +83,8 @@ impl HostLink {
 
     /// Queues an envelope for a device, to be released after record `after`.
     pub(crate) fn send_envelope(&mut self, space: SpaceId, after: u64, envelope: &[u8]) {
-        let pushed = self.outflow.push(|out| {
-            let mut encoder = Encoder::new(out);
-            let written = encoder
-                .array(2)
-                .and_then(|e| e.u8(FRAME_OF_ENCLAVE))
-                .and_then(|e| e.array(3))
-                .and_then(|e| e.bytes(&space.0))
-                .and_then(|e| e.u64(after))
-                .and_then(|e| e.bytes(envelope));
-            debug_assert!(written.is_ok());
-        });
+        let write = |out: &mut Vec<u8>| in_place::write_envelope(out, space, after, envelope);
+        let pushed = self.outflow.push(write);
         debug_assert!(pushed.is_ok());
     }
 
@@ -138,44 +127,20 @@ impl AsFd for HostLink {
     }
 }
 
-/// Number of `Frame` in [`FromHost`] and in [`FromEnclave`], and of `Chunk` in [`FromHost`].
-const FRAME_OF_HOST: u32 = 2;
-const CHUNK_OF_HOST: u32 = 6;
-const FRAME_OF_ENCLAVE: u8 = 34;
-
 /// Looks into one frame of the host.
 pub(crate) fn hear(frame: &[u8]) -> Result<Heard<'_>, HostFault> {
-    if let Some(heard) = in_place(frame) {
-        return Ok(heard);
+    if let Some(lent) = in_place::find(frame) {
+        return Ok(Heard::Lent(lent));
     }
     cbor::decode_exact(frame)
         .map(Heard::Other)
         .map_err(|_| HostFault::Malformed)
 }
 
-/// The parts of an envelope or a chunk; none for every other frame, well-formed or not.
-fn in_place(frame: &[u8]) -> Option<Heard<'_>> {
-    let mut decoder = Decoder::new(frame);
-    if decoder.array().ok()? != Some(2) {
-        return None;
-    }
-    let kind = decoder.u32().ok()?;
-    if !matches!(kind, FRAME_OF_HOST | CHUNK_OF_HOST) || decoder.array().ok()? != Some(2) {
-        return None;
-    }
-    let heard = if kind == FRAME_OF_HOST {
-        let space = SpaceId(decoder.bytes().ok()?.try_into().ok()?);
-        Heard::Envelope(space, decoder.bytes().ok()?)
-    } else {
-        Heard::Chunk(decoder.u64().ok()?, decoder.bytes().ok()?)
-    };
-    (decoder.position() == frame.len()).then_some(heard)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
+    use std::io::Write;
     use std::os::unix::net::UnixStream;
 
     const SPACE: SpaceId = SpaceId([4; 16]);
@@ -186,45 +151,6 @@ mod tests {
             HostLink::new(ours.into(), Inflow::new(limits::LINK_FRAME)),
             host,
         )
-    }
-
-    #[test]
-    fn an_envelope_is_found_in_place_as_the_full_decoder_finds_it() {
-        for length in [0, 23, 24, 300, 70_000] {
-            let envelope = vec![7; length];
-            let bytes = cbor::encode(&FromHost::Frame {
-                space: SPACE,
-                envelope: envelope.clone(),
-            });
-
-            let heard = hear(&bytes).expect("heard");
-
-            assert!(matches!(heard, Heard::Envelope(SPACE, found) if found == envelope));
-        }
-    }
-
-    #[test]
-    fn a_chunk_is_found_in_place_and_a_missing_one_by_the_full_decoder() {
-        for length in [0, 23, 24, 300, 520_000] {
-            let chunk = vec![7; length];
-            let bytes = cbor::encode(&FromHost::Chunk {
-                request: 1 << 40,
-                bytes: Some(chunk.clone()),
-            });
-
-            let heard = hear(&bytes).expect("heard");
-
-            assert!(matches!(heard, Heard::Chunk(number, found)
-                if number == 1 << 40 && found == chunk));
-        }
-        let missing = FromHost::Chunk {
-            request: 5,
-            bytes: None,
-        };
-        assert!(matches!(
-            hear(&cbor::encode(&missing)),
-            Ok(Heard::Other(heard)) if heard == missing
-        ));
     }
 
     #[test]
@@ -240,22 +166,6 @@ mod tests {
         for noise in [&trailing[..], &[], &[0xff; 40], b"GET / HTTP/1.1\r\n\r\n"] {
             assert_eq!(hear(noise).err(), Some(HostFault::Malformed));
         }
-    }
-
-    #[test]
-    fn an_envelope_to_the_host_is_the_frame_that_wire_defines() {
-        let (mut link, mut host) = link();
-        link.send_envelope(SPACE, 77, &[9; 100]);
-        link.flush(Duration::ZERO).expect("flush");
-
-        let expected = cbor::encode(&FromEnclave::Frame {
-            space: SPACE,
-            after: 77,
-            envelope: vec![9; 100],
-        });
-        let mut bytes = vec![0; expected.len() + 4];
-        host.read_exact(&mut bytes).expect("read");
-        assert_eq!(bytes[4..], expected);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! An owner's vault in its process: what [`vettid_vault`] asks for, over the lane.
 
+use std::time::Duration;
+
 use vettid_crypto::sign::VerifyingKey;
 use vettid_store::Database;
 use vettid_vault::{Clock, Host, Inbound, Lost, Place, Unreadable, Vault};
@@ -219,8 +221,14 @@ impl Host for LaneHost<'_, '_> {
         self.note(page).flatten().ok_or(Unreadable)
     }
 
-    fn put_chunk(&mut self, snapshot: u64, index: u32, bytes: Vec<u8>) -> Result<(), Unreadable> {
-        let stored = self.broker.put_chunk(snapshot, index, &bytes);
+    fn put_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+        bytes: Vec<u8>,
+        patience: Duration,
+    ) -> Result<(), Unreadable> {
+        let stored = self.broker.put_chunk(snapshot, index, &bytes, patience);
         self.note(stored)
             .filter(|durable| *durable)
             .map(drop)

@@ -11,7 +11,6 @@
 
 mod rig;
 
-use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -19,6 +18,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rig::{DEADLINE, Device, Rig, fresh, space};
+use vettid_runtime::memory::private;
 use vettid_runtime::owner_vault::template;
 use vettid_runtime::slot::Slot;
 use vettid_runtime::zygote::{Report, Zygote};
@@ -32,18 +32,7 @@ const VAULTS: u8 = 50;
 const IDLE_KIB: u64 = 1024;
 
 fn private_kib(pid: i32) -> u64 {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("rollup");
-    rollup
-        .lines()
-        .filter(|line| line.starts_with("Private_"))
-        .map(|line| {
-            line.split_whitespace()
-                .nth(1)
-                .expect("value")
-                .parse::<u64>()
-                .expect("number")
-        })
-        .sum()
+    private(pid, 0).expect("a process") / 1024
 }
 
 fn median<T: Copy + Ord>(mut values: Vec<T>) -> T {

@@ -40,10 +40,13 @@ const PAGE: u32 = 1024;
 /// Page cache, KiB. What it misses is a copy of one page within memory.
 const CACHE: usize = 128;
 /// Prepared statements that are kept: about what the busiest operations use.
-const STATEMENTS: usize = 24;
+const STATEMENTS: usize = 48;
 
 /// Bytes that a database may take, in pages.
 const ALL: usize = limits::DATABASE / PAGE as usize;
+/// Those of a replay: the same rows may take more pages in another history, and what was durable
+/// must come back.
+const REPLAY: usize = 2 * ALL;
 /// Those that are for whatever is stored.
 const ORDINARY: usize = ALL - limits::DATABASE_RESERVE / PAGE as usize;
 
@@ -55,6 +58,24 @@ pub enum Room {
     /// The reserve too: for what lets the owner in or makes room, so that a full vault can be
     /// opened and emptied.
     Reserve,
+}
+
+impl Room {
+    /// As in the table of operations.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ordinary => "ordinary",
+            Self::Reserve => "reserve",
+        }
+    }
+
+    const fn pages(self) -> usize {
+        match self {
+            Self::Ordinary => ORDINARY,
+            Self::Reserve => ALL,
+        }
+    }
 }
 
 /// The database of one vault.
@@ -94,23 +115,10 @@ impl Database {
         room: Room,
         body: impl FnOnce(&Change<'_>) -> Result<T, E>,
     ) -> Result<Committed<T>, E> {
-        match room {
-            Room::Ordinary => self.run(body),
-            Room::Reserve => {
-                allow(&self.connection, ALL).map_err(StoreError::from)?;
-                let committed = self.run(body);
-                // What is taken of the reserve stays taken: a bound is never below the size.
-                allow(&self.connection, ORDINARY).map_err(StoreError::from)?;
-                committed
-            }
-        }
-    }
-
-    fn run<T, E: From<StoreError>>(
-        &mut self,
-        body: impl FnOnce(&Change<'_>) -> Result<T, E>,
-    ) -> Result<Committed<T>, E> {
         let begin = || -> rusqlite::Result<_> {
+            // Each transaction sets its own bound, so that none is left to be taken back behind a
+            // commit. A bound is never below the size: what is taken of the reserve stays taken.
+            allow(&self.connection, room.pages())?;
             let behavior = TransactionBehavior::Deferred;
             let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
             let mut session = Session::new(&self.connection)?;
@@ -185,16 +193,19 @@ impl Database {
         Ok(())
     }
 
-    /// Begins the one transaction of a replay, which has twice the room: the same rows may take
-    /// more pages in another history, and what was durable must come back.
+    /// Begins the one transaction of a replay.
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
-        allow(&self.connection, 2 * ALL)?;
+        allow(&self.connection, REPLAY)?;
         Ok(self.connection.execute_batch("BEGIN")?)
     }
 
     /// Commits the transaction of a replay.
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
-        self.connection.execute_batch("COMMIT")?;
+        Ok(self.connection.execute_batch("COMMIT")?)
+    }
+
+    /// Takes back the room of a replay.
+    pub(crate) fn bound(&self) -> Result<(), StoreError> {
         Ok(allow(&self.connection, ORDINARY)?)
     }
 
@@ -222,6 +233,9 @@ impl Database {
     }
 }
 
+/// Most bytes that a database has, in whatever history.
+pub(crate) const LARGEST: usize = REPLAY * PAGE as usize;
+
 /// A committed transaction.
 #[derive(Debug)]
 pub struct Committed<T> {
@@ -242,6 +256,13 @@ pub struct View<'db> {
 /// A transaction under way, to read and write. Methods are beside their tables, in `rows`.
 #[derive(Debug)]
 pub struct Change<'db>(View<'db>);
+
+impl Change<'_> {
+    /// Gives the rest of this transaction the reserve too: it makes more room than it takes.
+    pub fn use_reserve(&self) -> Result<(), StoreError> {
+        Ok(allow(self.connection, ALL)?)
+    }
+}
 
 impl<'db> Deref for Change<'db> {
     type Target = View<'db>;
@@ -279,5 +300,6 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Bounds what the database may take from now on; what it takes already stays.
 fn allow(connection: &Connection, pages: usize) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!("PRAGMA main.max_page_count = {pages}"))
+    let mut bound = connection.prepare_cached(&format!("PRAGMA main.max_page_count = {pages}"))?;
+    bound.query_row([], |_| Ok(()))
 }

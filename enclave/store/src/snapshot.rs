@@ -13,6 +13,7 @@ use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
 
+use crate::database::LARGEST;
 use crate::{Database, StoreError};
 
 /// Log bytes below which no snapshot is worth its chunks.
@@ -197,7 +198,7 @@ impl Read for ChunkReader<'_> {
 }
 
 fn chunks_of(size: usize) -> Option<u32> {
-    let within = size <= limits::DATABASE;
+    let within = size <= LARGEST;
     u32::try_from(size.div_ceil(limits::SNAPSHOT_CHUNK))
         .ok()
         .filter(|_| within)

@@ -287,6 +287,8 @@ pub(crate) struct Turning<'a> {
     pub(crate) outcome: Option<Outcome>,
     pub(crate) credential: Option<Credential>,
     pub(crate) feed: Option<u64>,
+    /// The vault ends after it, refused or not.
+    pub(crate) close: Option<Closed>,
 }
 
 impl Effect for Turns {
@@ -319,14 +321,24 @@ impl Effect for Turns {
             outcome: None,
             credential: None,
             feed: None,
+            close: None,
         };
-        let reply = O::run(&mut on, by, request)?;
+        let reply = match O::run(&mut on, by, request) {
+            Ok(reply) => reply,
+            Err(Stop::Refused(why)) if on.close.is_some() => {
+                return Ok(Served {
+                    close: on.close,
+                    ..Served::new(Outcome::Refused(why))
+                });
+            }
+            Err(stop) => return Err(stop),
+        };
         let outcome = on.outcome.unwrap_or_else(|| Outcome::Done(encode(&reply)));
         Ok(Served {
             outcome,
             credential: on.credential,
             feed: on.feed,
-            close: None,
+            close: on.close,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! What a vault needs from the world, and does not trust.
 
+use std::time::Duration;
+
 use vettid_wire::link::LogPage;
 use vettid_wire::request::Head;
 use vettid_wire::time::UnixMillis;
@@ -29,8 +31,14 @@ pub trait Host {
     /// Reads a page of the log from this record on; zero means from the newest checkpoint.
     fn read_log(&mut self, from: u64) -> Result<LogPage, Unreadable>;
 
-    /// Stores a chunk of a snapshot durably.
-    fn put_chunk(&mut self, snapshot: u64, index: u32, bytes: Vec<u8>) -> Result<(), Unreadable>;
+    /// Stores a chunk of a snapshot durably, or says so if that is not known within `patience`.
+    fn put_chunk(
+        &mut self,
+        snapshot: u64,
+        index: u32,
+        bytes: Vec<u8>,
+        patience: Duration,
+    ) -> Result<(), Unreadable>;
 
     /// Reads a chunk of a snapshot of `count` chunks; none if the host does not have it. They are
     /// read in order, so that those behind it may be on their way already.

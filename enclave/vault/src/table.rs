@@ -1,5 +1,6 @@
 //! All operations, a line each. Dispatch walks this table, and the reference is generated from it.
 
+use vettid_store::Room;
 use vettid_wire::request::{Operation as _, Proof};
 
 use crate::audit::Audit;
@@ -102,6 +103,8 @@ pub struct Row {
     pub effect: &'static str,
     /// What it leaves in the audit chain.
     pub audit: Audit,
+    /// How much room it finds in a database that is nearly full.
+    pub room: Room,
     /// Most bytes of its body.
     pub limit: usize,
     serve: Serve,
@@ -123,6 +126,7 @@ impl Row {
             proof: O::Request::PROOF,
             effect: O::Effect::NAME,
             audit: O::AUDIT,
+            room: O::ROOM,
             limit: O::LIMIT,
             serve: O::Effect::serve::<O>,
         }

@@ -161,7 +161,7 @@ async fn strangers_and_forged_or_expired_tokens_are_not_let_in() {
     running.stop().await;
 }
 
-/// Whether the bus still answers this client within `patience`.
+/// Whether the bus has cut this client off.
 async fn is_cut(client: &Client) -> bool {
     client.connection_state() != async_nats::connection::State::Connected
 }

@@ -77,12 +77,12 @@ impl Channel {
         now: UnixMillis,
     ) -> Result<Vec<u8>, Error> {
         let length = header.len().saturating_add(body.len());
-        let size = padding::bucket(length).ok_or(Internal::Noise)?;
+        let size = padding::bucket(length).ok_or(Internal::FrameSize)?;
         // The whole bucket at once: growing would leave copies of the plaintext behind.
         let mut plaintext = WipedVec::new(Vec::with_capacity(size));
         plaintext.extend_from_slice(&header);
         plaintext.extend_from_slice(body);
-        padding::pad(&mut plaintext).map_err(|_| Internal::Noise)?;
+        padding::pad(&mut plaintext).map_err(|_| Internal::FrameSize)?;
         self.seal_padded(&plaintext, header == REKEY, now)
     }
 
@@ -94,7 +94,7 @@ impl Channel {
     ) -> Result<Vec<u8>, Error> {
         let number = self.transport.next_sent();
         let mut frame = vec![0; NUMBER.saturating_add(plaintext.len()).saturating_add(TAG)];
-        let (front, sealed) = frame.split_first_chunk_mut().ok_or(Internal::Noise)?;
+        let (front, sealed) = frame.split_first_chunk_mut().ok_or(Internal::FrameSize)?;
         *front = number.to_be_bytes();
         self.transport.seal(plaintext, sealed)?;
         if self.sent.count(last, now) {

@@ -30,6 +30,9 @@ pub enum Internal {
     /// A KEM key or ciphertext of this side has not the size of its kind.
     #[error("ML-KEM gave another size")]
     KemSize,
+    /// A frame of this side would be larger than frames are.
+    #[error("frame is too large")]
+    FrameSize,
     /// The Noise state was used out of its order, or cannot be made.
     #[error("noise state is out of order")]
     Noise,
@@ -111,6 +114,9 @@ pub enum PeerMisbehaved {
     /// Several messages in one frame that are none.
     #[error(transparent)]
     Batch(#[from] BadBatch),
+    /// Several messages in one frame of a session that has none.
+    #[error("several messages share a frame")]
+    BatchUnexpected,
     /// No document, though none was named as known.
     #[error("evidence has no document")]
     DocumentMissing,

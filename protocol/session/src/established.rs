@@ -4,7 +4,7 @@ use core::fmt;
 
 use vettid_crypto::WipedVec;
 use vettid_wire::batch;
-use vettid_wire::fragment::{Assembly, BadFragment, PIECE};
+use vettid_wire::fragment::{self, Assembly, BadFragment};
 use vettid_wire::time::UnixMillis;
 
 use crate::bound::{Bound, ProvenPeer};
@@ -22,6 +22,7 @@ use crate::verifier::KnownEnclave;
 /// The caller then opens another and repeats what was not answered, under the same request ids.
 pub struct Established {
     pub(crate) channel: Option<Channel>,
+    batches: bool,
     assembly: Assembly,
     peer: ProvenPeer,
     transcript: Transcript,
@@ -40,6 +41,7 @@ impl Established {
         };
         Self {
             channel: Some(channel),
+            batches: purpose.has_batches(),
             assembly: Assembly::new(purpose.largest_message(received)),
             expires: expiry(purpose, &peer, now),
             peer,
@@ -58,7 +60,7 @@ impl Established {
     }
 
     /// Seals messages, in this order, into the frames to send, in this order. Small ones share a
-    /// frame; whoever may get such frames opens them by [`Self::open_all`].
+    /// frame, except between enclaves.
     ///
     /// If one is too large, all are refused, and the session goes on.
     pub fn seal_all(&mut self, now: UnixMillis, messages: &[&[u8]]) -> Result<Vec<Vec<u8>>, Error> {
@@ -69,20 +71,20 @@ impl Established {
         }
         let now = self.check_life(now)?;
         let channel = self.channel.as_mut().ok_or(Misuse::Ended)?;
-        let frames = seal_messages(channel, messages, now);
+        let frames = seal_messages(channel, self.batches, messages, now);
         if frames.is_err() {
             self.channel = None;
         }
         frames
     }
 
-    /// Opens the next frame from a peer that seals one message at a time; the message, if the frame
-    /// completes one. An error ends the session.
+    /// Opens the next frame where no message shares its frame: from another enclave. An error ends the
+    /// session.
     pub fn open(&mut self, now: UnixMillis, frame: &[u8]) -> Result<Option<WipedVec>, Error> {
         let mut messages = self.open_all(now, frame)?;
         if messages.len() > 1 {
             self.channel = None;
-            return Err(PeerMisbehaved::Malformed.into());
+            return Err(PeerMisbehaved::BatchUnexpected.into());
         }
         Ok(messages.pop())
     }
@@ -92,7 +94,7 @@ impl Established {
     pub fn open_all(&mut self, now: UnixMillis, frame: &[u8]) -> Result<Vec<WipedVec>, Error> {
         let now = self.check_life(now)?;
         let channel = self.channel.as_mut().ok_or(Misuse::Ended)?;
-        let messages = open_frame(channel, &mut self.assembly, frame, now);
+        let messages = open_frame(channel, self.batches, &mut self.assembly, frame, now);
         if messages.is_err() {
             self.channel = None;
         }
@@ -161,6 +163,7 @@ fn expiry(purpose: Use, peer: &ProvenPeer, now: UnixMillis) -> UnixMillis {
 
 fn seal_messages(
     channel: &mut Channel,
+    batches: bool,
     mut messages: &[&[u8]],
     now: UnixMillis,
 ) -> Result<Vec<Vec<u8>>, Error> {
@@ -169,10 +172,13 @@ fn seal_messages(
         if channel.rekey_is_due(now) {
             frames.push(channel.seal(REKEY, &[], now)?);
         }
-        let shared = batch::fitting(messages.iter().copied());
+        let shared = match batches {
+            true => batch::fitting(messages.iter().copied()),
+            false => 0,
+        };
         let together = messages.split_at_checked(shared).filter(|_| shared > 1);
         if let Some((together, rest)) = together {
-            let body = batch::join(together).ok_or(Internal::Noise)?;
+            let body = batch::join(together).ok_or(Internal::FrameSize)?;
             frames.push(channel.seal(BATCH, &body, now)?);
             messages = rest;
         } else {
@@ -189,27 +195,26 @@ fn seal_pieces(
     now: UnixMillis,
     frames: &mut Vec<Vec<u8>>,
 ) -> Result<(), Error> {
-    let count = message.len().div_ceil(PIECE).max(1);
-    let count = u8::try_from(count).map_err(|_| Internal::Noise)?;
-    let empty = message.is_empty().then_some(message);
-    for (index, piece) in (0..count).zip(message.chunks(PIECE).chain(empty)) {
-        frames.push(channel.seal([count, index], piece, now)?);
+    for (header, piece) in fragment::pieces(message).ok_or(Internal::FrameSize)? {
+        frames.push(channel.seal(header, piece, now)?);
     }
     Ok(())
 }
 
 fn open_frame(
     channel: &mut Channel,
+    batches: bool,
     assembly: &mut Assembly,
     frame: &[u8],
     now: UnixMillis,
 ) -> Result<Vec<WipedVec>, Error> {
     match channel.open(frame, LARGEST_FRAME, now)? {
+        Content::Batch(_) if !batches => Err(PeerMisbehaved::BatchUnexpected.into()),
         Content::Batch(_) if assembly.is_under_way() => {
             Err(PeerMisbehaved::Fragment(BadFragment::Order).into())
         }
         Content::Batch(bytes) => {
-            let messages = batch::split(&bytes, assembly.limit()).map_err(PeerMisbehaved::Batch)?;
+            let messages = batch::split(&bytes).map_err(PeerMisbehaved::Batch)?;
             Ok(messages
                 .into_iter()
                 .map(|message| WipedVec::new(message.to_vec()))

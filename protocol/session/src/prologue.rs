@@ -29,6 +29,14 @@ impl Use {
         }
     }
 
+    /// Whether small messages share a frame. Between enclaves each is delivered on its own.
+    pub(crate) const fn has_batches(self) -> bool {
+        match self {
+            Self::AppVault | Self::BackendService => true,
+            Self::EnclaveEnclave => false,
+        }
+    }
+
     /// The last moment of a session opened at `now`, if no evidence ends earlier.
     pub(crate) const fn longest(self, now: UnixMillis) -> UnixMillis {
         now.plus(limits::DEVICE_SESSION)

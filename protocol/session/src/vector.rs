@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// One recorded session of an app with a vault: handshake, evidence with a document, one request,
-/// one reply, and after an hour one more request, whose key changes first.
+/// one reply; after an hour one more request, whose key changes first; then both in one frame.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Recording {
     /// Inputs by name, in the order of the protocol.
@@ -167,14 +167,19 @@ impl Scene {
         document: Vec<u8>,
     ) -> Result<Recording, Box<dyn Error>> {
         let later = NOW.plus(limits::REKEY_TIME);
-        for (now, message) in [(NOW, REQUEST), (later, LATER_REQUEST)] {
-            for frame in app.seal(now, message)? {
+        let asked: [(_, &[&[u8]]); 3] = [
+            (NOW, &[REQUEST]),
+            (later, &[LATER_REQUEST]),
+            (later, &[REQUEST, LATER_REQUEST]),
+        ];
+        for (now, messages) in asked {
+            for frame in app.seal_all(now, messages)? {
                 self.sent(Role::Initiator, &frame);
-                vault.open(now, &frame)?;
+                vault.open_all(now, &frame)?;
             }
-            for frame in vault.seal(now, REPLY)? {
+            for frame in vault.seal_all(now, &vec![REPLY; messages.len()])? {
                 self.sent(Role::Responder, &frame);
-                app.open(now, &frame)?;
+                app.open_all(now, &frame)?;
             }
         }
         Ok(Recording {

@@ -6,17 +6,18 @@
 
 use vettid_crypto::WipedVec;
 
+use crate::fragment::HEADER;
 use crate::padding;
 
 /// Bytes in front of each message.
 const LENGTH: usize = 2;
 
+/// Most messages of a batch: opening one costs its receiver little more than single messages would.
+pub const MESSAGES: usize = 256;
+
 /// Most bytes of a batch: it and the frame's header stay within the fine buckets of
 /// [`padding`], where little is added to hide its size.
 pub const CAPACITY: usize = padding::FINE_LIMIT - 1 - HEADER;
-
-/// Bytes of the frame's header.
-const HEADER: usize = 2;
 
 /// A frame holds no batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -24,9 +25,12 @@ pub enum BadBatch {
     /// Fewer than two messages.
     #[error("batch has fewer than two messages")]
     Few,
-    /// A message is larger than the receiver takes.
-    #[error("message is larger than {0} bytes")]
-    Large(usize),
+    /// More bytes than [`CAPACITY`].
+    #[error("batch is larger than {CAPACITY} bytes")]
+    Large,
+    /// More messages than [`MESSAGES`].
+    #[error("batch has more than {MESSAGES} messages")]
+    Many,
     /// Cut short.
     #[error("batch is cut short")]
     Short,
@@ -36,7 +40,7 @@ pub enum BadBatch {
 pub fn fitting<'m>(messages: impl IntoIterator<Item = &'m [u8]>) -> usize {
     let mut room = CAPACITY;
     let mut count = 0_usize;
-    for message in messages {
+    for message in messages.into_iter().take(MESSAGES) {
         let Some(left) = room.checked_sub(message.len().saturating_add(LENGTH)) else {
             break;
         };
@@ -65,15 +69,18 @@ pub fn join(messages: &[&[u8]]) -> Option<WipedVec> {
     Some(out)
 }
 
-/// The messages of a batch, each of `limit` bytes at most.
-pub fn split(mut batch: &[u8], limit: usize) -> Result<Vec<&[u8]>, BadBatch> {
+/// The messages of a batch.
+pub fn split(mut batch: &[u8]) -> Result<Vec<&[u8]>, BadBatch> {
+    if batch.len() > CAPACITY {
+        return Err(BadBatch::Large);
+    }
     let mut messages = Vec::new();
     while !batch.is_empty() {
+        if messages.len() >= MESSAGES {
+            return Err(BadBatch::Many);
+        }
         let (length, rest) = batch.split_first_chunk().ok_or(BadBatch::Short)?;
         let length = usize::from(u16::from_be_bytes(*length));
-        if length > limit {
-            return Err(BadBatch::Large(limit));
-        }
         let (message, rest) = rest.split_at_checked(length).ok_or(BadBatch::Short)?;
         messages.push(message);
         batch = rest;
@@ -97,12 +104,12 @@ mod tests {
             let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
             let joined = join(&messages).expect("fits");
 
-            prop_assert_eq!(split(&joined, 300), Ok(messages));
+            prop_assert_eq!(split(&joined), Ok(messages));
         }
 
         #[test]
         fn noise_is_no_panic(bytes: Vec<u8>) {
-            let _ = split(&bytes, 100);
+            let _ = split(&bytes);
         }
     }
 
@@ -120,20 +127,23 @@ mod tests {
             Some(padding::FINE_LIMIT)
         );
         assert_eq!(join(&[half, half, &[]]), None);
+        let many = [&[][..]; MESSAGES + 1];
+        assert_eq!(fitting(many), MESSAGES);
         assert_eq!(fitting([[1; 100_000].as_slice()]), 0);
     }
 
     #[test]
-    fn what_is_cut_short_or_alone_or_large_is_refused() {
+    fn what_is_cut_short_or_alone_or_large_or_many_is_refused() {
         for (bytes, why) in [
             (&[][..], BadBatch::Few),
             (&[0, 1, 7], BadBatch::Few),
             (&[0], BadBatch::Short),
             (&[0, 0, 0], BadBatch::Short),
             (&[0, 0, 0, 2, 7], BadBatch::Short),
-            (&[0, 0, 0, 4, 7, 7, 7, 7], BadBatch::Large(3)),
+            (&vec![0; CAPACITY + 1], BadBatch::Large),
+            (&[0; 2 * (MESSAGES + 1)], BadBatch::Many),
         ] {
-            assert_eq!(split(bytes, 3), Err(why), "{bytes:?}");
+            assert_eq!(split(bytes), Err(why), "{why}");
         }
     }
 }

@@ -24,24 +24,16 @@ pub enum BadFragment {
     Large(usize),
 }
 
-/// Splits a message into frame plaintexts, header included. `None` for what is larger than
+/// The pieces of a message with their headers, in order; at least one. None for what is larger than
 /// [`limits::REPLY`].
-#[must_use]
-pub fn split(message: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub fn pieces(message: &[u8]) -> Option<impl Iterator<Item = ([u8; HEADER], &[u8])>> {
     if message.len() > limits::REPLY {
         return None;
     }
     let count = u8::try_from(message.len().div_ceil(PIECE).max(1)).ok()?;
-    let mut out = Vec::with_capacity(usize::from(count));
-    for index in 0..count {
-        let start = usize::from(index) * PIECE;
-        let piece = message.get(start..message.len().min(start + PIECE))?;
-        let mut frame = Vec::with_capacity(HEADER + piece.len());
-        frame.extend_from_slice(&[count, index]);
-        frame.extend_from_slice(piece);
-        out.push(frame);
-    }
-    Some(out)
+    let empty = message.is_empty().then_some(message);
+    let headers = (0..count).map(move |index| [count, index]);
+    Some(headers.zip(message.chunks(PIECE).chain(empty)))
 }
 
 /// Puts the messages of one direction of a session together again.
@@ -67,12 +59,6 @@ impl Assembly {
     #[must_use]
     pub fn is_under_way(&self) -> bool {
         self.expect.is_some()
-    }
-
-    /// Most bytes of a message.
-    #[must_use]
-    pub fn limit(&self) -> usize {
-        self.limit
     }
 
     /// Takes the next piece; the message, if it was the last one. An error ends the session.
@@ -106,9 +92,16 @@ impl Assembly {
 mod tests {
     use super::*;
 
+    fn split(message: &[u8]) -> Vec<Vec<u8>> {
+        let pieces = pieces(message).expect("fits");
+        pieces
+            .map(|(header, piece)| [&header, piece].concat())
+            .collect()
+    }
+
     fn assembled(message: &[u8]) -> Vec<u8> {
         let mut assembly = Assembly::new(limits::REPLY);
-        let frames = split(message).expect("fits");
+        let frames = split(message);
         let (last, first) = frames.split_last().expect("at least one");
         for frame in first {
             assert_eq!(assembly.push(frame), Ok(None));
@@ -126,13 +119,13 @@ mod tests {
     }
 
     #[test]
-    fn message_over_the_limit_is_not_split() {
-        assert_eq!(split(&vec![0; limits::REPLY + 1]), None);
+    fn message_over_the_limit_has_no_pieces() {
+        assert!(pieces(&vec![0; limits::REPLY + 1]).is_none());
     }
 
     #[test]
     fn receiver_stops_at_its_own_limit() {
-        let frames = split(&vec![0; PIECE + 1]).expect("fits");
+        let frames = split(&vec![0; PIECE + 1]);
         let mut assembly = Assembly::new(PIECE);
 
         assert_eq!(assembly.push(&frames[0]), Ok(None));
@@ -141,7 +134,7 @@ mod tests {
 
     #[test]
     fn missing_repeated_or_foreign_pieces_are_refused() {
-        let frames = split(&vec![0; 2 * PIECE + 1]).expect("fits");
+        let frames = split(&vec![0; 2 * PIECE + 1]);
         let after_first = || {
             let mut assembly = Assembly::new(limits::REPLY);
             assert_eq!(assembly.push(&frames[0]), Ok(None));

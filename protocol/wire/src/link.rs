@@ -8,6 +8,7 @@
 //! host publishes it only when that record is durable; frames of one space keep their order.
 
 pub mod federation;
+pub mod in_place;
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};

@@ -150,8 +150,11 @@ mod tests {
     }
 
     fn sent(outstanding: &mut Outstanding) -> Vec<u8> {
-        let bytes = outstanding.unsent().iter().map(|message| message[0]);
-        let bytes = bytes.collect();
+        let bytes = outstanding
+            .unsent()
+            .iter()
+            .map(|message| message[0])
+            .collect();
         outstanding.sent();
         bytes
     }

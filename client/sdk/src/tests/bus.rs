@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) sessions_opened: usize,
     pub(super) renewals: usize,
     pub(super) connects: usize,
+    /// Frames of sessions that the device sent.
+    pub(super) frames: usize,
     pub(super) resets_everything: bool,
     pub(super) http_down: bool,
     pub(super) jwt_expires: UnixMillis,
@@ -84,6 +86,7 @@ impl Lab {
             sessions_opened: 0,
             renewals: 0,
             connects: 0,
+            frames: 0,
             resets_everything: false,
             http_down: false,
             jwt_expires: NOW.plus(DAY),
@@ -315,6 +318,7 @@ impl World {
     }
 
     fn frame(&mut self, envelope: Envelope<'_>) {
+        self.frames += 1;
         let id = envelope.session;
         let Some(Some(Side::Open(session))) = self.sessions.get_mut(&id) else {
             return self.reset(id);

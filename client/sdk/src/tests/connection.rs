@@ -69,10 +69,10 @@ async fn replies_in_the_wrong_order_end_the_session_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_requests_share_one_session() {
+async fn many_requests_share_one_session_and_few_frames() {
     let lab = Lab::new();
     let (owner, _) = lab.enrolled().await;
-    let before = lab.world().sessions_opened;
+    let (before, frames) = (lab.world().sessions_opened, lab.world().frames);
 
     let calls = (0..64).map(|_| {
         let owner = owner.clone();
@@ -84,6 +84,8 @@ async fn many_requests_share_one_session() {
 
     assert_eq!(lab.world().sessions_opened, before);
     assert_eq!(lab.world().vault.times_done("item.put"), 64);
+    let frames = lab.world().frames - frames;
+    assert!(frames <= 8, "{frames} frames");
 }
 
 #[tokio::test(start_paused = true)]

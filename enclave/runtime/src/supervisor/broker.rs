@@ -5,7 +5,7 @@ use vettid_wire::id::SpaceId;
 use vettid_wire::link::{Closed, FromEnclave};
 
 use super::questions::Kind;
-use super::vault::Phase;
+use super::vault::{Phase, Vault};
 use super::{Ended, Supervisor};
 use crate::delivery::{HomeClaim, OutOfTurn, Sent};
 use crate::flow::Inflow;
@@ -112,6 +112,9 @@ impl<P: Platform> Supervisor<P> {
             Up::GetChunk { snapshot, index } => Kind::Chunk { snapshot, index },
             _ => Kind::Stored,
         };
+        if self.vaults.get(&slot).is_none_or(Vault::is_deaf) {
+            return Err(Misbehaved);
+        }
         let request = self.questions.ask(slot, kind).ok_or(Misbehaved)?;
         match asked {
             Up::ReadLog(from) => self.host.send(&FromEnclave::ReadLog {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use vettid_wire::envelope::Envelope;
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
+use vettid_wire::link::in_place::Lent;
 use vettid_wire::link::{Closed, FromEnclave, FromHost, Pong};
 
 use super::questions::Kind;
@@ -43,8 +44,10 @@ impl<P: Platform> Supervisor<P> {
     fn route_all(&mut self, inflow: &mut Inflow) -> Result<(), Ended> {
         while let Some(frame) = inflow.next_frame().map_err(HostFault::from)? {
             match hear(frame)? {
-                Heard::Envelope(space, envelope) => self.deliver(space, envelope),
-                Heard::Chunk(request, bytes) => self.bring_chunk(request, Some(bytes))?,
+                Heard::Lent(Lent::Envelope(space, envelope)) => self.deliver(space, envelope),
+                Heard::Lent(Lent::Chunk(request, bytes)) => {
+                    self.bring_chunk(request, Some(bytes))?;
+                }
                 Heard::Other(frame) => self.route(frame)?,
             }
         }

@@ -15,6 +15,10 @@ use crate::lane::{Down, LANE_FRAME};
 /// Unsent bytes of a vault process above which envelopes for it are dropped.
 const BUSY: usize = 4 * 1024 * 1024;
 
+/// Unsent bytes of one above which it may ask nothing more: it does not read the answers that it has.
+/// More than the largest answers to all questions that it may have open.
+const DEAF: usize = 12 * 1024 * 1024;
+
 /// Unsent bytes that do not move for this long mean that the process hangs.
 const STALL: Duration = Duration::from_secs(30);
 
@@ -98,6 +102,11 @@ impl Vault {
         }
         self.tell(frame);
         true
+    }
+
+    /// Whether it asks without reading the answers.
+    pub(super) const fn is_deaf(&self) -> bool {
+        self.outflow.queued() > DEAF
     }
 
     /// Queues a frame, however much waits: what was not offered is an answer, of which there are only

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -53,6 +53,9 @@ impl Arrival {
     }
 }
 
+/// Answers that may be outstanding unawaited; then no chunk is stored until one has come.
+const GIVEN_UP: u8 = 2;
+
 /// The answer that is awaited.
 #[derive(Debug)]
 enum Awaited {
@@ -72,6 +75,8 @@ pub(crate) struct LaneEnd {
     waiting: usize,
     awaited: Option<Awaited>,
     ahead: ReadAhead,
+    /// Chunks whose answers were not waited for and have not come.
+    given_up: u8,
     appended: u64,
     durable: u64,
     told_to_close: bool,
@@ -89,6 +94,7 @@ impl LaneEnd {
             waiting: 0,
             awaited: None,
             ahead: ReadAhead::new(),
+            given_up: 0,
             appended: 0,
             durable: 0,
             told_to_close: false,
@@ -200,20 +206,36 @@ impl LaneEnd {
         }
     }
 
-    /// Stores a chunk of the own snapshot; whether it is durable.
+    /// Stores a chunk of the own snapshot; whether it is durable. An answer that takes longer than
+    /// `patience` is not waited for.
     pub(crate) fn put_chunk(
         &mut self,
         snapshot: u64,
         index: u32,
         bytes: &[u8],
+        patience: Duration,
     ) -> Result<bool, VaultExit> {
-        match self.ask(&Up::PutChunk {
+        if self.given_up >= GIVEN_UP {
+            return Ok(false);
+        }
+        self.send(&Up::PutChunk {
             snapshot,
             index,
             bytes,
-        })? {
-            Awaited::Stored(durable) => Ok(durable),
-            _ => Err(VaultExit::NoFrame),
+        })?;
+        let deadline = Instant::now() + patience;
+        loop {
+            match self.awaited.take() {
+                Some(Awaited::Stored(durable)) => return Ok(durable),
+                Some(_) => return Err(VaultExit::NoFrame),
+                None => {}
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.given_up = self.given_up.saturating_add(1);
+                return Ok(false);
+            }
+            self.wait_for(left)?;
         }
     }
 
@@ -330,6 +352,10 @@ impl LaneEnd {
                     index,
                     bytes,
                 } => self.ahead.arrived(snapshot, index, bytes),
+                // Answers come in the order of their questions.
+                Down::Stored(_) if self.given_up > 0 => {
+                    self.given_up = self.given_up.saturating_sub(1);
+                }
                 Down::Stored(durable) => self.awaited = Some(Awaited::Stored(durable)),
                 Down::KdfGranted => self.awaited = Some(Awaited::Kdf),
                 Down::Open(opening) => self.opening = Some(opening),
@@ -357,6 +383,8 @@ const fn exit(error: FlowError) -> VaultExit {
 mod tests {
     use super::*;
     use std::os::unix::net::UnixStream;
+
+    const HOUR: Duration = Duration::from_secs(3600);
 
     /// The supervisor's end, in the test's hands.
     struct Supervisor {
@@ -411,7 +439,7 @@ mod tests {
         supervisor.say(&Down::Frame(b"two"));
         supervisor.say(&Down::Stored(true));
 
-        assert_eq!(lane.put_chunk(3, 0, &[]), Ok(true));
+        assert_eq!(lane.put_chunk(3, 0, &[], HOUR), Ok(true));
 
         assert_eq!(
             supervisor.hears(),
@@ -423,6 +451,23 @@ mod tests {
         assert!(lane.next_arrival().is_none());
     }
 
+    #[test]
+    fn answers_that_take_too_long_are_not_mistaken_for_later_ones() {
+        let (mut lane, mut supervisor) = lane();
+        for _ in 0..GIVEN_UP {
+            assert_eq!(lane.put_chunk(3, 0, &[], Duration::ZERO), Ok(false));
+        }
+        assert_eq!(supervisor.hears().len(), usize::from(GIVEN_UP));
+        assert_eq!(lane.put_chunk(3, 0, &[], HOUR), Ok(false));
+
+        for durable in [true, true, false] {
+            supervisor.say(&Down::Stored(durable));
+        }
+        assert_eq!(lane.wait(), Ok(true));
+        assert_eq!(lane.put_chunk(4, 0, &[], HOUR), Ok(false));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "nothing forks here")]
     #[test]
     fn chunks_are_read_in_order_whatever_order_they_come_in() {
         let (mut lane, mut supervisor) = lane();

@@ -120,9 +120,6 @@ impl<V: Resident> Process<V> {
                 Arrival::Epoch(epoch) => send_all(lane, self.outbox.sessions.adopt(epoch))?,
                 other => self.take_delivery(lane, other)?,
             }
-            if self.outbox.is_full() {
-                self.outbox.send(lane)?;
-            }
         }
         self.outbox.send(lane)?;
         if lane.is_told_to_close() {
@@ -221,7 +218,7 @@ impl<V: Resident> Process<V> {
             }
         }
         if ended.is_empty() && exit.is_none() {
-            return Ok(());
+            return self.outbox.send_if_full(lane);
         }
         self.outbox.send(lane)?;
         let goodbyes = self.outbox.sessions.end(|_, device| ended.contains(device));

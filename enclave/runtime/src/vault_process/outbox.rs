@@ -12,7 +12,7 @@ use super::sessions::{Route, Sessions};
 use crate::lane::Up;
 use crate::vault_exit::VaultExit;
 
-/// Bytes above which nothing waits any longer.
+/// Bytes above which nothing waits any longer: asked after each request.
 const FULL: usize = 256 * 1024;
 
 /// The sessions, and what is to be sealed for them.
@@ -54,9 +54,12 @@ impl Outbox {
         });
     }
 
-    /// Whether so much waits that it must be sent.
-    pub(super) const fn is_full(&self) -> bool {
-        self.bytes > FULL
+    /// Sends if so much waits that it must not grow.
+    pub(super) fn send_if_full(&mut self, lane: &mut LaneEnd) -> Result<(), VaultExit> {
+        match self.bytes > FULL {
+            true => self.send(lane),
+            false => Ok(()),
+        }
     }
 
     /// Seals all that waits, in order, and hands it to the lane. Messages for a session that is

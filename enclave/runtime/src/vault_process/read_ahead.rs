@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use vettid_crypto::seal;
+use vettid_wire::limits;
+
 /// Chunks that are asked for and not yet taken, at most: as much as keeps host and vault busy at the
 /// same time, and half of the questions that a supervisor allows.
 const CHUNKS: u32 = 4;
+
+/// Bytes of a sealed chunk, at most.
+const LARGEST: usize = limits::SNAPSHOT_CHUNK + seal::OVERHEAD;
 
 /// One reading of a snapshot, in order.
 #[derive(Debug)]
@@ -51,7 +57,7 @@ impl ReadAhead {
         };
     }
 
-    /// A chunk to ask for now, while chunk `index` of `count` is needed; it counts as asked.
+    /// A chunk to ask for, while chunk `index` of `count` is needed; it counts as asked.
     pub(super) fn next_to_ask(&mut self, index: u32, count: u32) -> Option<u32> {
         let end = count.min(index.saturating_add(CHUNKS));
         // The one that is needed is asked for, whatever there should be.
@@ -68,7 +74,9 @@ impl ReadAhead {
     pub(super) fn arrived(&mut self, snapshot: u64, index: u32, bytes: Option<&[u8]>) {
         self.due = self.due.saturating_sub(1);
         if snapshot == self.snapshot && (self.first..self.next).contains(&index) {
-            self.here.insert(index, bytes.map(<[u8]>::to_vec));
+            // What is larger than a chunk can be is none: it would only take memory.
+            let chunk = bytes.filter(|bytes| bytes.len() <= LARGEST);
+            self.here.insert(index, chunk.map(<[u8]>::to_vec));
         }
     }
 
@@ -124,6 +132,20 @@ mod tests {
         assert_eq!(ahead.take(1), Some(None));
         assert_eq!(ahead.take(2), Some(Some(vec![2])));
         assert!(!ahead.is_due());
+    }
+
+    #[test]
+    fn what_is_larger_than_a_chunk_is_none() {
+        let mut ahead = reading();
+        asked(&mut ahead, 0, 2);
+        ahead.arrived(7, 0, Some(&vec![0; LARGEST]));
+        ahead.arrived(7, 1, Some(&vec![0; LARGEST + 1]));
+
+        assert_eq!(
+            ahead.take(0).flatten().map(|chunk| chunk.len()),
+            Some(LARGEST)
+        );
+        assert_eq!(ahead.take(1), Some(None));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What lives in a vault process, as the process drives it, and what it may ask of the world.
 
+use std::time::Duration;
+
 use vettid_crypto::SealingKey;
 use vettid_crypto::sign::VerifyingKey;
 use vettid_vault::{Inbound, Outbound, Place};
@@ -205,7 +207,7 @@ impl Broker<'_> {
         self.waiting()?.fetch_chunk(snapshot, index, count)
     }
 
-    /// Stores a chunk of a snapshot; whether it is durable.
+    /// Stores a chunk of a snapshot; whether it is durable, as far as is known within `patience`.
     ///
     /// # Errors
     /// The process ends.
@@ -214,8 +216,9 @@ impl Broker<'_> {
         snapshot: u64,
         index: u32,
         bytes: &[u8],
+        patience: Duration,
     ) -> Result<bool, VaultExit> {
-        self.waiting()?.put_chunk(snapshot, index, bytes)
+        self.waiting()?.put_chunk(snapshot, index, bytes, patience)
     }
 
     /// Records below `below` and snapshots of a number below `snapshot` are no longer needed.

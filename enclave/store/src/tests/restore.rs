@@ -194,7 +194,7 @@ fn snapshot_of_impossible_size_is_refused_before_anything_is_fetched() {
     for (size, chunks) in [
         (0, 0),
         (good.size, good.chunks + 1),
-        (limits::DATABASE as u64 + 1, 513),
+        (2 * limits::DATABASE as u64 + 1, 1025),
         (u64::MAX, good.chunks),
     ] {
         let snapshot = crate::Snapshot {

@@ -66,63 +66,68 @@ fn settings_hold_before_and_after_a_restore() {
     }
 }
 
-#[test]
-fn database_beyond_its_bound_is_full_and_keeps_what_it_had() {
-    let mut vault = Vault::enrolled();
-    vault
-        .database
-        .connection
-        .execute_batch("PRAGMA max_page_count = 100")
-        .expect("sets");
-    let before = fixture::dump(&vault.database);
+/// Bytes of a database that are for whatever is stored.
+const ORDINARY: u64 = (limits::DATABASE - limits::DATABASE_RESERVE) as u64;
+
+/// Leaves about so many bytes of the ordinary room.
+fn fill(vault: &Vault, left: u64) {
+    let free = ORDINARY - vault.database.bytes().expect("bytes");
+    let filling = format!(
+        "CREATE TABLE filling (number INTEGER PRIMARY KEY, bytes BLOB) STRICT;
+         INSERT INTO filling (bytes) VALUES (zeroblob({}))",
+        // Pages of a large value carry four bytes of their own.
+        (free - left) / 1024 * 1020
+    );
+    let filled = vault.database.connection.execute_batch(&filling);
+    filled.expect("filled");
+}
+
+fn put(vault: &mut Vault, room: Room, item: u8) -> Option<StoreError> {
     let large = Secret::new(vec![1; 200_000]);
-
-    let full = vault
-        .database
-        .transaction(|change| change.write_item(&fixture::next(1, 1, "large", &[], &large)));
-
-    assert_eq!(full.err(), Some(StoreError::Full));
-    assert_eq!(fixture::dump(&vault.database), before);
+    let written = vault.database.transaction_in(room, |change| {
+        change.write_item(&fixture::next(item, 1, "large", &[], &large))
+    });
+    written.err()
 }
 
 #[test]
-fn reserve_is_there_for_one_transaction_and_its_pages_are_found_again() {
+fn full_database_keeps_what_it_had_and_its_reserve() {
     let mut vault = Vault::enrolled();
-    let large = Secret::new(vec![1; 900_000]);
-    let put = |vault: &mut Vault, room, item| {
-        let written = vault.database.transaction_in(room, |change| {
-            change.write_item(&fixture::next(item, 1, "large", &[], &large))
-        });
-        written.map(|_| ()).err()
-    };
+    fill(&vault, 700_000);
+
+    let outcomes: Vec<_> = (0..5)
+        .map(|item| put(&mut vault, Room::Ordinary, item))
+        .collect();
+
     let full = Some(StoreError::Full);
-    // Most of it in a few steps, since a record bounds what one transaction may write.
-    vault
-        .database
-        .connection
-        .execute_batch(
-            "CREATE TABLE filling (number INTEGER PRIMARY KEY, bytes BLOB) STRICT;
-             INSERT INTO filling (bytes) VALUES (zeroblob(100000000)), (zeroblob(100000000))",
-        )
-        .expect("filled");
-    let mut item = 0;
-    while put(&mut vault, Room::Ordinary, item).is_none() {
-        item += 1;
+    assert_eq!(outcomes, [None, None, None, full, full]);
+    assert!(vault.database.bytes().expect("bytes") <= ORDINARY);
+    let item = |number| vault.database.view().item(&fixture::item_id(number));
+    assert!(item(2).expect("reads").is_some());
+    assert_eq!(item(3), Ok(None));
+
+    assert_eq!(put(&mut vault, Room::Reserve, 3), None);
+    assert!(vault.database.bytes().expect("bytes") > ORDINARY);
+    assert_eq!(put(&mut vault, Room::Ordinary, 4), full);
+}
+
+#[test]
+fn change_that_makes_room_finds_the_reserve_and_others_find_the_room() {
+    let mut vault = Vault::enrolled();
+    fill(&vault, 700_000);
+    for item in 0..3 {
+        assert_eq!(put(&mut vault, Room::Ordinary, item), None);
     }
-    let ordinary = (limits::DATABASE - limits::DATABASE_RESERVE) as u64;
-    assert!(vault.database.bytes().expect("bytes") <= ordinary);
 
-    assert_eq!(put(&mut vault, Room::Reserve, item), None);
-
-    assert!(vault.database.bytes().expect("bytes") > ordinary);
-    assert_eq!(put(&mut vault, Room::Ordinary, item + 1), full);
-    for old in 0..4 {
-        let erased = vault.database.transaction_in(Room::Reserve, |change| {
-            change.erase_item(&fixture::item_id(old))
+    for item in 0..2 {
+        let erased: Result<_, StoreError> = vault.database.transaction(|change| {
+            change.use_reserve()?;
+            change.erase_item(&fixture::item_id(item))
         });
         assert!(erased.expect("erased").value);
     }
-    assert_eq!(put(&mut vault, Room::Ordinary, item + 1), None);
+
+    assert_eq!(put(&mut vault, Room::Ordinary, 3), None);
 }
 
 /// A vault of the first version of a schema that has grown since, with notes before and behind its

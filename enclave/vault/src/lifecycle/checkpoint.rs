@@ -6,6 +6,8 @@
 //!   nothing refers to)                       the newer one counts)
 //! ```
 
+use std::time::Duration;
+
 use vettid_store::StoreError;
 
 use super::{State, Unlocked};
@@ -17,6 +19,10 @@ use crate::stop::Stop;
 const PATIENCE: u64 = 4;
 /// Bytes of a vault that gets the snapshot that is due before it is locked: a few dozen chunks.
 const CLOSING: u64 = 16 * 1024 * 1024;
+/// Time that the host has for each chunk of a snapshot, and before the owner's lock is answered: a
+/// host that stores nothing must not hold that up.
+const CHUNK: Duration = Duration::from_secs(10);
+const CHUNK_OF_CLOSING: Duration = Duration::from_millis(250);
 /// Bytes below which a log may always wait for one.
 const FLOOR: u64 = 4 * 1024 * 1024;
 
@@ -33,10 +39,14 @@ pub(crate) fn overdue(state: &State) -> bool {
 
 /// Writes a snapshot. That the host cannot store it now is no failure: it is due again.
 pub(crate) fn take(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
+    take_within(CHUNK, state, out)
+}
+
+fn take_within(patience: Duration, state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
     let State::Unlocked(open) = state else {
         return Ok(());
     };
-    match write(open, out) {
+    match write_within(patience, open, out) {
         Err(Stop::Refused(_)) | Ok(()) => Ok(()),
         Err(Stop::Lost) => Err(Stop::Lost),
     }
@@ -44,30 +54,40 @@ pub(crate) fn take(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop>
 
 /// Writes a snapshot if one is due.
 pub(crate) fn take_if_due(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
-    let State::Unlocked(open) = &*state else {
-        return Ok(());
+    match is_due(state, u64::MAX) {
+        true => take(state, out),
+        false => Ok(()),
+    }
+}
+
+/// Whether a snapshot is due of a vault that has so many bytes at most.
+fn is_due(state: &State, at_most: u64) -> bool {
+    let State::Unlocked(open) = state else {
+        return false;
     };
     let bytes = open.database.bytes().unwrap_or(u64::MAX);
-    if open.gate.log.tail.checkpoint_due(bytes) {
-        take(state, out)
-    } else {
-        Ok(())
-    }
+    bytes <= at_most && open.gate.log.tail.checkpoint_due(bytes)
 }
 
 /// Writes a snapshot if one is due and the vault is small enough for its owner to wait: the next
 /// unlock reads it several times faster than the records that it stands for.
 pub(crate) fn before_closing(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
-    match &*state {
-        State::Unlocked(open) if open.database.bytes().unwrap_or(u64::MAX) <= CLOSING => {
-            take_if_due(state, out)
-        }
-        _ => Ok(()),
+    match is_due(state, CLOSING) {
+        true => take_within(CHUNK_OF_CLOSING, state, out),
+        false => Ok(()),
     }
 }
 
 /// Writes a snapshot and a checkpoint, and lets the host cut what is older.
 pub(crate) fn write(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
+    write_within(CHUNK, open, out)
+}
+
+fn write_within(
+    patience: Duration,
+    open: &mut Unlocked,
+    out: &mut Outside<'_>,
+) -> Result<(), Stop> {
     let Unlocked {
         gate,
         key,
@@ -79,7 +99,7 @@ pub(crate) fn write(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), St
     let Outside { host, entropy, .. } = &mut *out;
     let snapshot = database
         .write_snapshot(&name, key, &mut **entropy, |index, chunk| {
-            host.put_chunk(number, index, chunk)
+            host.put_chunk(number, index, chunk, patience)
                 .map_err(NotStored::from)
         })
         .map_err(|error| match error {

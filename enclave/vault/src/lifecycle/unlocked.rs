@@ -100,8 +100,7 @@ impl Unlocked {
 
     /// Runs one transaction, which may use the reserve, and hands its record on, which also carries
     /// the header as `turn` leaves it. The `settled` oldest attempts that the audit chain lacks go
-    /// into it. On a refusal nothing
-    /// has changed.
+    /// into it. On a refusal nothing has changed.
     fn commit_with_header<T>(
         &mut self,
         out: &mut Outside<'_>,
@@ -159,7 +158,8 @@ impl Unlocked {
         committed
     }
 
-    /// Adds to the audit chain that a call was refused.
+    /// Adds to the audit chain that a call was refused. A vault that has no room for the event says
+    /// all the same why it refused.
     pub(crate) fn note_refusal(
         &mut self,
         call: &Call<'_>,
@@ -169,9 +169,10 @@ impl Unlocked {
         if !self.refusals.may_note(out.now) {
             return Ok(());
         }
-        self.commit(Room::Ordinary, out, |change, out| {
+        let noted = self.commit(Room::Ordinary, out, |change, out| {
             audit::note_call(change, call, subject, false, out.now)
-        })
+        });
+        unless_lost(noted)
     }
 
     /// Tries a PIN on the open vault. A wrong one is on record, and this session's earlier proof no
@@ -193,13 +194,18 @@ impl Unlocked {
                 // It has to wait, and was not charged.
                 self.note_refusal(call, out, None)
             };
-            // A vault that has no room for the event says all the same what became of the PIN; an
-            // attempt that was charged stays listed in the header.
-            if let Err(Stop::Lost) = noted {
-                return Err(Stop::Lost);
-            }
+            // Without room for the event, an attempt that was charged stays listed in the header.
+            unless_lost(noted)?;
         }
         tried
+    }
+}
+
+/// Takes a refusal for nothing: what was refused was only to be noted.
+fn unless_lost(noted: Result<(), Stop>) -> Result<(), Stop> {
+    match noted {
+        Ok(()) | Err(Stop::Refused(_)) => Ok(()),
+        Err(Stop::Lost) => Err(Stop::Lost),
     }
 }
 

@@ -99,7 +99,10 @@ fn whoever_expects_single_messages_ends_a_session_that_brings_several() {
 
     let outcome = vault.open(NOW, &frames[0]);
 
-    assert_eq!(refused(outcome), Some(PeerMisbehaved::Malformed.into()));
+    assert_eq!(
+        refused(outcome),
+        Some(PeerMisbehaved::BatchUnexpected.into())
+    );
     assert_eq!(
         refused(vault.seal(NOW, b"answer")),
         Some(Misuse::Ended.into())

@@ -141,24 +141,6 @@ fn messages_of_every_size_arrive_whole_in_as_few_frames_as_possible() {
 }
 
 #[test]
-fn pieces_are_those_of_the_wire() {
-    let (mut app, mut vault) = Scene::new().open();
-    let message: Vec<u8> = (0..limits::REQUEST)
-        .map(|index| index.to_le_bytes()[0])
-        .collect();
-
-    let frames = app.seal(NOW, &message).expect("sealed");
-
-    let pieces = fragment::split(&message).expect("fits");
-    assert_eq!(frames.len(), pieces.len());
-    let channel = vault.channel.as_mut().expect("open");
-    for (frame, piece) in frames.iter().zip(pieces) {
-        let content = channel.open(frame, usize::MAX, NOW).expect("opened");
-        assert!(matches!(content, crate::channel::Content::Piece(got) if *got == piece));
-    }
-}
-
-#[test]
 fn sizes_on_the_wire_are_the_buckets() {
     let (mut app, _) = Scene::new().open();
 

@@ -86,7 +86,7 @@ fn evidence_in_an_open_session_ends_it() {
 
 #[test]
 fn frame_with_an_unknown_control_header_ends_the_session() {
-    for plaintext in [&[0, 0][..], &[0, 3], &[0, 2, 0, 1], &[0], &[]] {
+    for plaintext in [&[0, 0][..], &[0, 4], &[0, 2, 0, 1], &[0], &[]] {
         let (mut app, mut vault) = Scene::new().open();
         let mut padded = plaintext.to_vec();
         vettid_wire::padding::pad(&mut padded).expect("fits");

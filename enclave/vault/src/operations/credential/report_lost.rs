@@ -1,5 +1,6 @@
 //! `credential.report-lost`: freezes credential operations.
 
+use vettid_store::Room;
 use vettid_wire::operation::{Done, credential, feed};
 use vettid_wire::refusal::Code;
 
@@ -17,6 +18,7 @@ impl Operation for ReportLost {
     type Grant = FreshPin;
     type Effect = Once;
     const AUDIT: Audit = Audit::Always;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, by: FreshPin, _: credential::ReportLost) -> Result<Done, Stop> {
         let alarm = on.change.credential()?.ok_or(Code::Internal)?.alarm;

@@ -1,6 +1,7 @@
 //! `credential.rotate-identity`: new credential key and identity; lifts a freeze.
 
 use vettid_crypto::sign::SigningKey;
+use vettid_store::Room;
 use vettid_wire::identity::Rotation;
 use vettid_wire::operation::{credential, feed};
 use vettid_wire::refusal::{Code, Refusal};
@@ -25,6 +26,7 @@ impl Operation for RotateIdentity {
     type Grant = OwnerPresent;
     type Effect = Present;
     const AUDIT: Audit = Audit::Always;
+    const ROOM: Room = Room::Reserve;
     const WHILE_FROZEN: bool = true;
 
     fn run(

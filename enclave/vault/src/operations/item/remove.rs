@@ -1,6 +1,5 @@
 //! `item.remove`: into the trash, or destroyed for good.
 
-use vettid_store::Room;
 use vettid_wire::operation::Done;
 use vettid_wire::operation::item;
 use vettid_wire::refusal::Code;
@@ -20,13 +19,13 @@ impl Operation for Remove {
     type Grant = Device;
     type Effect = Once;
     const AUDIT: Audit = Audit::Done;
-    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: Device, request: item::Remove) -> Result<Done, Stop> {
         let id = request.id;
         on.about(&id.0);
         write::current(on, &id, request.base)?;
         let done = if request.forever {
+            on.change.use_reserve()?;
             on.change.erase_item(&id)?
         } else {
             on.change.trash_item(&id, Some(on.now))?

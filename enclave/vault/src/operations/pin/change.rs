@@ -1,6 +1,6 @@
 //! `pin.change`: replaces the PIN in one record.
 
-use vettid_store::Lock;
+use vettid_store::{Lock, Room};
 use vettid_wire::operation::{Done, feed, vault};
 use vettid_wire::refusal::Code;
 use vettid_wire::request::Outcome;
@@ -22,6 +22,7 @@ impl Operation for Change {
     type Grant = FreshPin;
     type Effect = Turns;
     const AUDIT: Audit = Audit::Always;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Turning<'_>, by: FreshPin, request: vault::ChangePin) -> Result<Done, Stop> {
         text::pin(&request.current)?;

@@ -1,6 +1,5 @@
 //! `tag.remove`: removes a tag from every item.
 
-use vettid_store::Room;
 use vettid_wire::operation::{Done, tag};
 use vettid_wire::refusal::Code;
 
@@ -19,7 +18,6 @@ impl Operation for Remove {
     type Grant = Device;
     type Effect = Once;
     const AUDIT: Audit = Audit::Done;
-    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: Device, request: tag::Remove) -> Result<Done, Stop> {
         let items = on.change.tagged_items(&request.name)?;

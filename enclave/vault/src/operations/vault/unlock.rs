@@ -1,7 +1,8 @@
 //! `vault.unlock`: proves the PIN, to open the vault or to prove it afresh.
 
-use vettid_store::Header;
+use vettid_store::{Header, Room};
 use vettid_wire::id::DeviceId;
+use vettid_wire::link::Closed;
 use vettid_wire::operation::{feed, vault};
 use vettid_wire::refusal::Code;
 
@@ -29,6 +30,7 @@ impl Operation for Unlock {
     type Grant = Unlocking;
     type Effect = Turns;
     const AUDIT: Audit = Audit::Always;
+    const ROOM: Room = Room::Reserve;
 
     fn run(
         on: &mut Turning<'_>,
@@ -37,22 +39,27 @@ impl Operation for Unlock {
     ) -> Result<vault::Unlocked, Stop> {
         text::pin(&request.pin)?;
         let was_sealed = matches!(on.state, State::Sealed(_));
-        let charge = match on.state {
-            State::Sealed(_) => open(on, &request)?,
-            _ => prove_again(on, &request)?,
+        let charge = match was_sealed {
+            true => open(on, &request)?,
+            false => prove_again(on, &request)?,
         };
         let (call, now) = (on.call, on.out.now);
         let open = on.state.unlocked()?;
         let failed_before = charge.before.failed;
         let suspect = last_to_fail(&open.gate.header);
-        on.feed = open.commit_right_pin(charge, None, &mut on.out, |change, out| {
+        let opened = open.commit_right_pin(charge, None, &mut on.out, |change, out| {
             audit::note_interrupted_use(change)?;
             audit::note_call(change, call, None, true, out.now)?;
             Ok(match failed_before {
                 0 => None,
                 _ => Some(change.append_feed(out.now, feed::Kind::PinFailed, suspect.as_ref())?),
             })
-        })?;
+        });
+        if was_sealed && opened.is_err() {
+            // A vault that was opened without a record of it must not stay open.
+            on.close = Some(Closed::Locked);
+        }
+        on.feed = opened?;
         // Only what is on record counts.
         open.pins.prove(call, now);
         if was_sealed {
