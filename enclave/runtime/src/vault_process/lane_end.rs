@@ -203,6 +203,7 @@ impl LaneEnd {
             index,
             bytes,
         })?;
+        self.flush()?;
         let deadline = Instant::now() + patience;
         loop {
             match self.awaited.take() {
