@@ -274,12 +274,12 @@ mod tests {
     }
 
     #[test]
-    fn recording_has_the_handshake_the_evidence_and_the_changed_keys() {
+    fn recording_has_the_handshake_the_evidence_the_changed_keys_and_a_batch() {
         let frames = record().expect("recorded").frames;
 
         let senders: Vec<Role> = frames.iter().map(|(from, _)| *from).collect();
         let (i, r) = (Role::Initiator, Role::Responder);
-        assert_eq!(senders, [i, r, i, i, r, i, r, i, i, r, r]);
+        assert_eq!(senders, [i, r, i, i, r, i, r, i, i, r, r, i, r]);
     }
 
     #[test]

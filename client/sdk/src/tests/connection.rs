@@ -72,7 +72,8 @@ async fn replies_in_the_wrong_order_end_the_session_and_nothing_else() {
 async fn many_requests_share_one_session_and_few_frames() {
     let lab = Lab::new();
     let (owner, _) = lab.enrolled().await;
-    let (before, frames) = (lab.world().sessions_opened, lab.world().frames);
+    let before = lab.world().sessions_opened;
+    let frames = lab.world().frames;
 
     let calls = (0..64).map(|_| {
         let owner = owner.clone();

@@ -223,6 +223,7 @@ impl LaneEnd {
             index,
             bytes,
         })?;
+        self.flush()?;
         let deadline = Instant::now() + patience;
         loop {
             match self.awaited.take() {
