@@ -200,6 +200,8 @@ impl Driver {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.begin();
+        // What waits for room must not borrow what works meanwhile.
+        let events = self.events.clone();
         loop {
             let (has_events, has_room) = (!self.outbox.is_empty(), self.outbox.len() < OUTBOX);
             tokio::select! {
@@ -207,7 +209,7 @@ impl Driver {
                     None | Some(Command::Stop) => break,
                     Some(command) => self.work(command),
                 },
-                permit = self.events.reserve(), if has_events => match permit {
+                permit = events.reserve(), if has_events => match permit {
                     Ok(permit) => if let Some(event) = self.outbox.pop_front() {
                         permit.send(event);
                     },

@@ -491,8 +491,7 @@ fn vault_from_before_connections_is_migrated_with_its_feed() {
     let schema = crate::migrate::Schema::CURRENT;
     let database = crate::Database::empty(schema, 1).expect("empty");
     let tail = crate::Tail::genesis(crate::fixture::SPACE).with_newest_schema(1);
-    let mut vault = Vault::with(database, tail);
-    vault.commit(|change| {
+    let mut vault = Vault::begun(database, tail, |change| {
         let insert = "INSERT INTO feed (sequence, at, kind) VALUES (1, 2, 8)";
         Ok(change.connection.execute_batch(insert)?)
     });

@@ -19,6 +19,6 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use group::{Found, Heard, Joined, Mls, NotMls};
+pub(crate) use group::{Heard, Mls, NotMls};
 pub(crate) use member::{Keys, Member};
 pub(crate) use primitives::Suite;
