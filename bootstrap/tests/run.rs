@@ -58,7 +58,10 @@ fn network_is_made_signed_from_a_pipe_and_served() {
                   private_addresses = true\n";
     std::fs::write(folder.join("bootstrap.toml"), config).expect("written");
     let unsigned = bootstrap(folder, &["run"]).status().expect("runs");
-    assert!(!unsigned.success(), "served a file that too few have signed");
+    assert!(
+        !unsigned.success(),
+        "served a file that too few have signed"
+    );
 
     let mut sign = bootstrap(folder, &["network", "sign", "network.toml"]);
     let mut signing = sign

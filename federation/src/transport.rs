@@ -11,13 +11,16 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, dns, noise, quic, relay, tcp, yamux};
 
+/// What a host connects with.
+type Connecting = Boxed<(PeerId, StreamMuxerBox)>;
+
 /// Builds the transport of a host, and the behaviour that its circuits need.
 ///
 /// `in_memory` adds addresses that reach other hosts of the same process, for tests.
 pub(crate) fn build(
     key: &Keypair,
     in_memory: bool,
-) -> io::Result<(Boxed<(PeerId, StreamMuxerBox)>, relay::client::Behaviour)> {
+) -> io::Result<(Connecting, relay::client::Behaviour)> {
     let noise = noise::Config::new(key).map_err(io::Error::other)?;
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
     let tcp = secured(tcp, noise.clone());
@@ -32,20 +35,27 @@ pub(crate) fn build(
     let direct = dns::tokio::Transport::system(direct)?.boxed();
     let (circuits, behaviour) = relay::client::new(key.public().to_peer_id());
     let circuits = secured(circuits, noise.clone());
-    let network = OrTransport::new(circuits, direct).map(|either, _| match either {
-        Either::Left(connected) | Either::Right(connected) => connected,
-    });
-    if !in_memory {
-        return Ok((network.boxed(), behaviour));
-    }
-    let memory = secured(MemoryTransport::default(), noise);
-    let all = OrTransport::new(memory, network).map(|either, _| match either {
-        Either::Left(connected) | Either::Right(connected) => connected,
-    });
-    Ok((all.boxed(), behaviour))
+    let direct = if in_memory {
+        let memory = secured(MemoryTransport::default(), noise);
+        either(memory, direct)
+    } else {
+        direct
+    };
+    // Circuits come first: memory looks only at where an address begins, and would take a
+    // circuit through a relay for the relay itself.
+    Ok((either(circuits, direct), behaviour))
 }
 
-fn secured<T>(transport: T, noise: noise::Config) -> Boxed<(PeerId, StreamMuxerBox)>
+/// The first of two transports that supports an address.
+fn either(first: Connecting, second: Connecting) -> Connecting {
+    OrTransport::new(first, second)
+        .map(|either, _| match either {
+            Either::Left(connected) | Either::Right(connected) => connected,
+        })
+        .boxed()
+}
+
+fn secured<T>(transport: T, noise: noise::Config) -> Connecting
 where
     T: Transport + Send + Unpin + 'static,
     T::Output: futures::AsyncRead + futures::AsyncWrite + Send + Unpin + 'static,

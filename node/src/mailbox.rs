@@ -148,7 +148,9 @@ fn bind_in(connection: &Connection, space: SpaceId, mailbox: MailboxId) -> rusql
     }
     // A space that was removed meanwhile gets none.
     connection
-        .prepare_cached("INSERT OR REPLACE INTO mailbox (id, space) SELECT ?1, id FROM space WHERE id = ?2")?
+        .prepare_cached(
+            "INSERT OR REPLACE INTO mailbox (id, space) SELECT ?1, id FROM space WHERE id = ?2",
+        )?
         .execute(params![mailbox.0, space.0])
         .map(drop)
 }

@@ -41,12 +41,43 @@ impl Node {
     /// Makes a node folder with a network of its own.
     #[must_use]
     pub fn made() -> Self {
+        Self::made_with(&[])
+    }
+
+    /// Makes a node that meets others, with a network of its own.
+    #[must_use]
+    pub fn federated() -> Self {
+        Self::made_with(&["--federation"])
+    }
+
+    /// Makes a node that meets others, in the emulated network of another one.
+    ///
+    /// # Panics
+    /// When that one has no network, or paths that are no text.
+    #[must_use]
+    pub fn beside(other: &Self) -> Self {
+        let (network, root) = (
+            other.folder.join("network.toml"),
+            other.folder.join("enclave"),
+        );
+        let text = |path: &Path| path.to_str().expect("text").to_owned();
+        let (network, root) = (text(&network), text(&root));
+        Self::made_with(&[
+            "--federation",
+            "--network",
+            &network,
+            "--development-root",
+            &root,
+        ])
+    }
+
+    fn made_with(more: &[&str]) -> Self {
         let place = tempfile::Builder::new()
             .prefix("vettid-test-")
             .tempdir()
             .expect("a folder");
         let folder = place.path().join("node");
-        let mut node = Self::made_in(&folder);
+        let mut node = Self::initialized(&folder, more);
         node.place = Some(place);
         node
     }
@@ -57,10 +88,14 @@ impl Node {
     /// When `vettid-node init` fails.
     #[must_use]
     pub fn made_in(folder: &Path) -> Self {
+        Self::initialized(folder, &[])
+    }
+
+    fn initialized(folder: &Path, more: &[&str]) -> Self {
         let node = Self::of(folder);
         let init = ["init", "--listen", &node.address, "--public-url"];
         let url = format!("http://{}", node.http());
-        node.expect(&[&init[..], &[&url]].concat());
+        node.expect(&[&init[..], &[&url], more].concat());
         node.configure(|config| {
             set(
                 config,

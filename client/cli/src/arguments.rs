@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::secrets::SecretOptions;
-use crate::{audit, credential, enroll, feed, item, key, tag};
+use crate::{
+    audit, connection, credential, enroll, feed, group, invitation, item, key, message, tag,
+};
 
 /// Name of the variable that holds the home folder.
 pub(crate) const HOME: &str = "VETTID_HOME";
@@ -50,6 +52,18 @@ pub(crate) enum Command {
     /// Keys: private keys that you sign with
     #[command(subcommand)]
     Key(key::Key),
+    /// Invitations: to be connected with another owner
+    #[command(subcommand)]
+    Invitation(invitation::Invitation),
+    /// Connections: other owners
+    #[command(subcommand)]
+    Connection(connection::Connection),
+    /// Messages: what you say to each other
+    #[command(subcommand)]
+    Message(message::Message),
+    /// Groups: conversations of several owners
+    #[command(subcommand)]
+    Group(group::Group),
     /// Devices that may speak for you
     #[command(subcommand)]
     Device(Device),

@@ -102,11 +102,34 @@ const fn kind(kind: Kind) -> (&'static str, &'static str) {
             "clone-alarm",
             "a stale copy of the credential was presented: operations are frozen",
         ),
+        Kind::ConnectionActive => ("connection-active", "a connection is active"),
+        Kind::ConnectionDeclined => (
+            "connection-declined",
+            "a connection was declined or could not be made in time",
+        ),
+        Kind::ConnectionHealed => (
+            "connection-healed",
+            "a connection had lost its keys and was made anew",
+        ),
+        Kind::ConnectionPending => (
+            "connection-pending",
+            "another owner wants to be connected: compare the digits, then approve or decline",
+        ),
+        Kind::ConnectionRevoked => (
+            "connection-revoked",
+            "the other owner has ended a connection",
+        ),
         Kind::CredentialLost => ("credential-lost", "the credential was reported lost"),
         Kind::DeviceAdded => ("device-added", "a device was registered"),
+        Kind::GroupJoined => ("group-joined", "you were taken into a group"),
+        Kind::GroupLeft => ("group-left", "you are no longer a member of a group"),
         Kind::IdentityRotated => (
             "identity-rotated",
             "identity and credential key were rotated",
+        ),
+        Kind::MessageFailed => (
+            "message-failed",
+            "a message could not be delivered, or the other side does not take it",
         ),
         Kind::PasswordChanged => ("password-changed", "the password was changed"),
         Kind::PasswordFailed => ("password-failed", "somebody tried wrong passwords"),

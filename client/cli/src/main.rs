@@ -5,15 +5,19 @@
 
 mod arguments;
 mod audit;
+mod connection;
 mod credential;
 mod device;
 mod enroll;
 mod failure;
 mod feed;
+mod group;
 mod hardening;
 mod home;
+mod invitation;
 mod item;
 mod key;
+mod message;
 mod output;
 mod password;
 mod pin;

@@ -46,6 +46,15 @@ pub(crate) fn print(outcome: &Result<Output, Failure>, json: bool) -> u8 {
     }
 }
 
+/// Prints one of several answers of a command that goes on.
+pub(crate) fn line(output: &Output, json: bool) -> Result<(), Failure> {
+    match print(&Ok(output.clone()), json) {
+        crate::failure::DONE => Ok(()),
+        // Nobody listens any more.
+        _ => Err(Failure::Interrupted),
+    }
+}
+
 /// Something to know beside the answer. Never on standard output.
 pub(crate) fn note(text: &str) {
     // A closed standard error is no reason to stop.

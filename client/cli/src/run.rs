@@ -10,7 +10,10 @@ use crate::arguments::{Arguments, Change, Command, Device};
 use crate::failure::Failure;
 use crate::output::{Output, note, print};
 use crate::secrets::Secrets;
-use crate::{audit, credential, device, enroll, feed, home, item, key, password, pin, tag, vault};
+use crate::{
+    audit, connection, credential, device, enroll, feed, group, home, invitation, item, key,
+    message, password, pin, tag, vault,
+};
 
 /// Runs one command.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -63,7 +66,7 @@ async fn command(arguments: Arguments) -> Result<Output, Failure> {
         home,
         secrets: options,
         command,
-        ..
+        json,
     } = arguments;
     let folder = home::folder(home)?;
     let mut secrets = Secrets::open(options)?;
@@ -79,6 +82,10 @@ async fn command(arguments: Arguments) -> Result<Output, Failure> {
         Command::Item(command) => item::run(&owner, command, &mut secrets, options).await,
         Command::Tag(command) => tag::run(&owner, command).await,
         Command::Key(command) => key::run(&owner, command, &mut secrets, options).await,
+        Command::Invitation(command) => invitation::run(&owner, command, &mut secrets).await,
+        Command::Connection(command) => connection::run(&owner, command).await,
+        Command::Message(command) => message::run(&owner, command, &mut secrets, json).await,
+        Command::Group(command) => group::run(&owner, command).await,
         Command::Device(Device::List) => device::list(&owner).await,
         Command::Feed(command) => feed::run(&owner, command).await,
         Command::Pin(Change::Change) => pin::change(&owner, &mut secrets).await,

@@ -26,6 +26,7 @@ impl Driver {
             dialed: endpoint.is_dialer(),
             since: Instant::now(),
             introduces,
+            known: false,
             closing: false,
             admitted: None,
             named: Vec::new(),
@@ -39,15 +40,10 @@ impl Driver {
             self.on_introducer(peer);
             return;
         }
-        if let Some(surplus) = self.surplus(peer, id) {
-            self.close(surplus);
-            if surplus == id {
-                return;
-            }
-        }
-        if dialed {
+        if dialed && !self.is_surplus(id, |_| true) {
             self.open_link(id);
         }
+        self.close_surplus(peer);
         self.tell_standing(peer);
     }
 
@@ -91,28 +87,74 @@ impl Driver {
         }
     }
 
-    /// Which connection with a peer is one too many, now that `newer` is up. Both sides come to
-    /// the same answer.
-    fn surplus(&self, peer: PeerId, newer: ConnectionId) -> Option<ConnectionId> {
-        let new = self.connections.get(&newer)?;
-        if new.relayed {
-            // Direct ones are better; a second relayed one is for nothing.
-            let mut others = self.connections_of(peer);
-            return others.any(|(id, _)| id != newer).then_some(newer);
+    /// The peer has spoken on a connection, so it has it too.
+    pub(super) fn on_known(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.known = true;
+        if !connection.introduces {
+            let peer = connection.peer;
+            self.close_surplus(peer);
         }
-        let (older, old) = self
+    }
+
+    /// Closes connections with a peer of which there is a better one that the peer has too: it
+    /// would take an end that it cannot explain for a refusal.
+    fn close_surplus(&mut self, peer: PeerId) {
+        let surplus: Vec<_> = self
             .connections_of(peer)
-            .find(|(id, connection)| *id != newer && !connection.relayed)?;
-        let crossed = new.dialed != old.dialed && old.since.elapsed() < CROSSING;
+            .map(|(id, _)| id)
+            .filter(|id| self.is_surplus(*id, |better| better.known))
+            .collect();
+        for id in surplus {
+            self.close(id);
+        }
+    }
+
+    /// Whether there is a better connection with the same peer, among those that count.
+    fn is_surplus(&self, id: ConnectionId, counts: impl Fn(&Connection) -> bool) -> bool {
+        let Some(connection) = self.connections.get(&id) else {
+            return false;
+        };
+        self.connections_of(connection.peer)
+            .filter(|(other, better)| *other != id && counts(better))
+            .any(|(_, better)| self.is_better(better, connection))
+    }
+
+    /// Which of two connections with one peer stays. Both sides come to the same answer.
+    fn is_better(&self, one: &Connection, other: &Connection) -> bool {
+        let is_newer = one.since > other.since;
+        if one.relayed || other.relayed {
+            // Direct ones are better, but a relayed one that was there serves until they are
+            // admitted; a second relayed one is for nothing.
+            return other.relayed && !is_newer;
+        }
+        let (new, old) = if is_newer { (one, other) } else { (other, one) };
+        let crossed = new.dialed != old.dialed && new.since.duration_since(old.since) < CROSSING;
         let newer_stays = if crossed {
             // Both have dialed: the dial of the smaller PeerId stays.
-            let own_is_smaller = *self.swarm.local_peer_id() < peer;
+            let own_is_smaller = *self.swarm.local_peer_id() < one.peer;
             new.dialed == own_is_smaller
         } else {
             // A peer that dials anew has lost the older one.
             !new.dialed
         };
-        Some(if newer_stays { older } else { newer })
+        newer_stays == is_newer
+    }
+
+    /// A peer has ended a connection, or wants no link on it: a failure of the peer, unless the
+    /// connection has made room for another.
+    pub(super) fn on_hung_up(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let made_room = self
+            .connections_of(connection.peer)
+            .any(|(other, _)| other != id);
+        if !made_room {
+            self.keep_out(id);
+        }
     }
 
     /// Counts a failure of the peer of a connection; it is not spoken to for a while.

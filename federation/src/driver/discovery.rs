@@ -83,6 +83,7 @@ impl Driver {
             self.close(connection_id);
             return;
         }
+        self.on_known(connection_id);
         self.learn(peer_id, connection_id, &info);
         if info.protocols.contains(&Protocol::Roster.name()) {
             self.ask_roster(peer_id, connection_id);

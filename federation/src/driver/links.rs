@@ -68,7 +68,7 @@ impl Driver {
         match stream {
             Some(stream) => self.start_link(id, stream, Side::Initiator),
             None if connection.admitted.is_none() => {
-                self.keep_out(id);
+                self.on_hung_up(id);
                 self.close(id);
             }
             None => {}
@@ -249,13 +249,8 @@ impl Driver {
         }
         let id = link.connection;
         let is_last = !self.live.values().any(|other| other.connection == id);
-        let Some(connection) = self.connections.get(&id) else {
-            return;
-        };
-        let peer = connection.peer;
-        let has_other = self.connections_of(peer).any(|(other, _)| other != id);
-        if !link.admitted && end != End::Canceled && !has_other {
-            self.keep_out(id);
+        if !link.admitted && end != End::Canceled {
+            self.on_hung_up(id);
         }
         if is_last {
             self.close(id);

@@ -160,6 +160,7 @@ impl Driver {
                 address: text.clone(),
                 cause: error.to_string(),
             })?;
+            self.listeners.push(listener);
             waiting.insert(listener, text);
         }
         for text in self.config.external.clone() {
@@ -327,6 +328,10 @@ impl Driver {
     }
 
     fn end_all(&mut self) {
+        for listener in self.listeners.drain(..) {
+            // In memory an address is in use until it is given back. One that failed is gone.
+            let _ = self.swarm.remove_listener(listener);
+        }
         for link in self.live.values() {
             link.steering.cancel.notify_one();
         }

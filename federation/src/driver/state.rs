@@ -57,6 +57,8 @@ pub(super) struct Driver {
     pub(super) swept: Instant,
 
     pub(super) introducers: HashMap<PeerId, Introducer>,
+    /// Where this host itself listens.
+    pub(super) listeners: Vec<ListenerId>,
     pub(super) circuits: HashMap<ListenerId, PeerId>,
     pub(super) reachable: Vec<String>,
     pub(super) network_file: Option<Arc<[u8]>>,
@@ -82,6 +84,8 @@ pub(super) struct Connection {
     pub(super) since: Instant,
     /// The peer is a bootstrap node or relay, or this host is: it is never admitted.
     pub(super) introduces: bool,
+    /// The peer has it too: it has spoken on it.
+    pub(super) known: bool,
     /// It has been closed, and its end is not yet told.
     pub(super) closing: bool,
     pub(super) admitted: Option<Admission>,
@@ -216,6 +220,7 @@ impl Driver {
             puts: HashMap::new(),
             swept: Instant::now(),
             introducers: parts.introducers,
+            listeners: Vec::new(),
             circuits: HashMap::new(),
             reachable: Vec::new(),
             network_file: None,

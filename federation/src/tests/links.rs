@@ -74,7 +74,8 @@ async fn dials_that_cross_leave_one_connection() {
     let mut b = Host::start(node(), 2, ADMITS).await;
 
     tokio::join!(a.dial(&b), b.dial(&a));
-    tokio::join!(a.admitted(&b), b.admitted(&a));
+    a.admitted(&b).await;
+    b.admitted(&a).await;
 
     for host in [&a, &b] {
         host.until(|status| status.peers.len() == 1 && status.peers[0].node.is_some())
@@ -156,9 +157,17 @@ async fn peer_that_stops_is_gone_and_its_link_closed() {
 
     b.handle.stop().await;
 
-    a.wait(|event| matches!(event, Event::Closed { .. }).then_some(()))
-        .await;
-    a.standing(&b, |standing| standing == Standing::Gone).await;
+    // The link and its connection are told of by two tasks, in any order.
+    let (mut closed, mut gone) = (false, false);
+    a.wait(|event| {
+        match event {
+            Event::Closed { .. } => closed = true,
+            Event::PeerChange { standing, .. } => gone = standing == Standing::Gone,
+            _ => {}
+        }
+        (closed && gone).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

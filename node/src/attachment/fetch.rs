@@ -112,7 +112,10 @@ impl Fetching {
         self.resumes = self.resumes.checked_sub(1).ok_or(FetchError::Unreachable)?;
         let Chunk { id, index, .. } = self.chunk;
         let origin = self.origin.clone();
-        let body = self.remote.fetch_attachment(origin, id, index, self.at).await?;
+        let body = self
+            .remote
+            .fetch_attachment(origin, id, index, self.at)
+            .await?;
         if body.left() != self.left() {
             return Err(FetchError::Unknown);
         }

@@ -37,7 +37,8 @@ use crate::object_store::{ObjectName, ObjectStore, StoreError};
 use rows::{ChunkRows, Stored};
 
 /// Sealed chunk, bytes: what seals it is added to the plaintext.
-pub(crate) const CHUNK: u64 = limits::ATTACHMENT_CHUNK as u64 + vettid_crypto::seal::OVERHEAD as u64;
+pub(crate) const CHUNK: u64 =
+    limits::ATTACHMENT_CHUNK as u64 + vettid_crypto::seal::OVERHEAD as u64;
 
 /// Bytes read from the object store at once.
 const PIECE: u64 = 256 * 1024;

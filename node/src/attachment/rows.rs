@@ -163,7 +163,10 @@ impl ChunkRows {
         self.database
             .transact(move |connection| {
                 connection
-                    .execute("DELETE FROM stale_object WHERE name = ?1", [object.as_str()])
+                    .execute(
+                        "DELETE FROM stale_object WHERE name = ?1",
+                        [object.as_str()],
+                    )
                     .map(drop)
             })
             .await
@@ -199,7 +202,12 @@ fn note_in(connection: &Connection, chunk: Chunk, now: u64) -> rusqlite::Result<
         .prepare_cached(
             "UPDATE attachment SET used = ?4 WHERE id = ?1 AND part = ?2 AND source = ?3",
         )?
-        .execute(params![chunk.id.0, chunk.index, chunk.source(), integer(now)])
+        .execute(params![
+            chunk.id.0,
+            chunk.index,
+            chunk.source(),
+            integer(now)
+        ])
         .map(drop)
 }
 
@@ -212,10 +220,10 @@ fn may_enter(
     quota: u64,
 ) -> rusqlite::Result<Entered> {
     let owner: Option<[u8; 16]> = connection
-        .prepare_cached(
-            "SELECT space FROM attachment WHERE id = ?1 AND part = ?2 AND source = ?3",
-        )?
-        .query_row(params![chunk.id.0, chunk.index, chunk.source()], |row| row.get(0))
+        .prepare_cached("SELECT space FROM attachment WHERE id = ?1 AND part = ?2 AND source = ?3")?
+        .query_row(params![chunk.id.0, chunk.index, chunk.source()], |row| {
+            row.get(0)
+        })
         .optional()?;
     match owner {
         Some(owner) if owner == space.0 || chunk.source.is_some() => return Ok(Entered::Known),
@@ -265,7 +273,10 @@ fn enter_in(
             integer(now)
         ])?;
     connection
-        .execute("DELETE FROM stale_object WHERE name = ?1", [stored.object.as_str()])
+        .execute(
+            "DELETE FROM stale_object WHERE name = ?1",
+            [stored.object.as_str()],
+        )
         .map(drop)
 }
 

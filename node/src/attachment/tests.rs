@@ -43,7 +43,10 @@ impl Fixture {
         let Ok(Ok(place)) = place else {
             panic!("no place");
         };
-        let stored = self.attachments.store(place, Bytes::copy_from_slice(bytes)).await;
+        let stored = self
+            .attachments
+            .store(place, Bytes::copy_from_slice(bytes))
+            .await;
         assert_eq!(stored, Ok(Entered::New));
     }
 }
@@ -70,14 +73,23 @@ async fn chunk_whose_object_is_lost_is_not_there_and_can_be_stored_again() {
     let objects = fixture.folder.path().join("objects/attachments");
     std::fs::remove_dir_all(objects).expect("lost");
 
-    assert!(fixture.attachments.open(CHUNK_0, 0).await.expect("read").is_none());
+    assert!(
+        fixture
+            .attachments
+            .open(CHUNK_0, 0)
+            .await
+            .expect("read")
+            .is_none()
+    );
     fixture.store(b"sealed").await;
 }
 
 #[tokio::test]
 async fn memory_for_bodies_is_shared() {
     let fixture = fixture().await;
-    let all: Vec<_> = (0..7).filter_map(|_| fixture.attachments.spare_memory(CHUNK)).collect();
+    let all: Vec<_> = (0..7)
+        .filter_map(|_| fixture.attachments.spare_memory(CHUNK))
+        .collect();
 
     assert_eq!(all.len(), 7);
     assert!(fixture.attachments.spare_memory(CHUNK).is_none());

@@ -143,7 +143,11 @@ fn address(ip: IpAddr, port: u16) -> Result<SocketAddr, Failure> {
 }
 
 /// Has the emulated enclave fill its folder; the host never sees its keys.
-async fn have_enclave(config: &Config, folder: &NodeFolder, given: &[&OsStr]) -> Result<(), Failure> {
+async fn have_enclave(
+    config: &Config,
+    folder: &NodeFolder,
+    given: &[&OsStr],
+) -> Result<(), Failure> {
     let program = config.enclave_program();
     let made = Command::new(&program)
         .args(given)

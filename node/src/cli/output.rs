@@ -120,7 +120,10 @@ fn print_peer(listed: &federation::Listed) {
         (PeerState::Admitted, path) => {
             let path = if path.is_empty() { "connected" } else { path };
             let left = span(listed.expires);
-            format!("for {since}, {path}, until {left} from now; release {}", listed.release)
+            format!(
+                "for {since}, {path}, until {left} from now; release {}",
+                listed.release
+            )
         }
         (PeerState::Away, _) => format!("for {since}"),
         (PeerState::Refused, _) if listed.expires > 0 => {

@@ -32,6 +32,7 @@ pub(crate) trait Change: Send {
 }
 
 /// The queue has no room.
+#[derive(Debug)]
 pub(crate) struct Full;
 
 /// The sending side of the writer.

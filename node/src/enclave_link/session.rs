@@ -112,7 +112,10 @@ impl<'a> Session<'a> {
         let (appender, outcomes) = parts.stores.log.appender();
         let (to_session, peers) = mpsc::channel(FROM_PEERS);
         // Without an exchange the node has no peers.
-        let _ = parts.exchange.send(LinkReport::Up(ready.node, to_session)).await;
+        let _ = parts
+            .exchange
+            .send(LinkReport::Up(ready.node, to_session))
+            .await;
         let session = Self {
             parts,
             received,

@@ -256,12 +256,17 @@ impl Driver {
         let outputs = &mut self.exchange.outputs;
         let writes = std::mem::take(&mut outputs.writes);
         let metrics = &self.metrics;
-        metrics.peers_admitted.inc_by(std::mem::take(&mut outputs.admitted));
-        metrics.peers_refused.inc_by(std::mem::take(&mut outputs.refused));
+        metrics
+            .peers_admitted
+            .inc_by(std::mem::take(&mut outputs.admitted));
+        metrics
+            .peers_refused
+            .inc_by(std::mem::take(&mut outputs.refused));
         if self.network.is_none() {
             outputs.to_network.clear();
         }
-        while let Some((network, command)) = self.network.as_ref().zip(outputs.to_network.pop_front())
+        while let Some((network, command)) =
+            self.network.as_ref().zip(outputs.to_network.pop_front())
         {
             if let Err(command) = network.obey(command) {
                 outputs.to_network.push_front(command);

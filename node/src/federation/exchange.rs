@@ -8,9 +8,7 @@ use vettid_federation::Event;
 use vettid_wire::home::HomeNode;
 use vettid_wire::id::{MailboxId, NodeId, SpaceId};
 use vettid_wire::limits;
-use vettid_wire::link::federation::{
-    Admitted, FromEnclave, NotAdmitted, Side, ToEnclave,
-};
+use vettid_wire::link::federation::{Admitted, FromEnclave, NotAdmitted, Side, ToEnclave};
 use vettid_wire::time::UnixMillis;
 
 use super::peers::Note;
@@ -143,7 +141,9 @@ impl Exchange {
         self.lanes.link_up();
         let addresses = self.reachable.clone();
         if !addresses.is_empty() {
-            self.outputs.to_enclave.push_back(ToEnclave::Reachable { addresses });
+            self.outputs
+                .to_enclave
+                .push_back(ToEnclave::Reachable { addresses });
         }
         let mut waiting: Vec<u64> = self.links.keys().copied().collect();
         waiting.sort_unstable();
@@ -171,7 +171,9 @@ impl Exchange {
         match frame {
             FromEnclave::Frame { link, bytes } => {
                 if self.links.contains_key(&link) {
-                    self.outputs.to_network.push_back(ToNetwork::Frame { link, bytes });
+                    self.outputs
+                        .to_network
+                        .push_back(ToNetwork::Frame { link, bytes });
                 }
             }
             FromEnclave::Admitted { link, peer } => self.admitted(link, peer),
@@ -240,17 +242,23 @@ impl Exchange {
             }
             Event::Frame { link, bytes } => {
                 if self.links.get(&link).is_some_and(|known| known.is_open) {
-                    self.outputs.to_enclave.push_back(ToEnclave::Frame { link, bytes });
+                    self.outputs
+                        .to_enclave
+                        .push_back(ToEnclave::Frame { link, bytes });
                 }
             }
             Event::Closed { link } => {
                 if self.links.remove(&link).is_some_and(|known| known.is_open) {
-                    self.outputs.to_enclave.push_back(ToEnclave::Closed { link });
+                    self.outputs
+                        .to_enclave
+                        .push_back(ToEnclave::Closed { link });
                 }
             }
             Event::Homes { request, records } => {
                 if let Some(request) = self.searches.remove(&request) {
-                    let found = records.into_iter().filter(|r| r.len() <= limits::HOME_RECORD);
+                    let found = records
+                        .into_iter()
+                        .filter(|r| r.len() <= limits::HOME_RECORD);
                     let records = found.take(limits::HOME_ANSWERS).map(Into::into).collect();
                     self.outputs
                         .to_enclave
@@ -284,7 +292,9 @@ impl Exchange {
     /// Tells the enclave of a newer network file.
     pub(super) fn network_changed(&mut self, signed: Vec<u8>) {
         if self.has_enclave {
-            self.outputs.to_enclave.push_back(ToEnclave::Network(signed));
+            self.outputs
+                .to_enclave
+                .push_back(ToEnclave::Network(signed));
         }
     }
 
@@ -309,14 +319,18 @@ impl Exchange {
         self.lanes.admitted(peer.node);
         let note = Note::admitted(known.peer.clone(), peer.clone());
         self.outputs.writes.push(Write::Peer(note));
-        self.outputs.to_network.push_back(ToNetwork::Admitted { link, peer });
+        self.outputs
+            .to_network
+            .push_back(ToNetwork::Admitted { link, peer });
     }
 
     fn refused(&mut self, now: Instant, link: u64, why: NotAdmitted) {
         let Some(known) = self.links.remove(&link) else {
             return;
         };
-        self.outputs.to_network.push_back(ToNetwork::Refuse { link, why });
+        self.outputs
+            .to_network
+            .push_back(ToNetwork::Refuse { link, why });
         if why == NotAdmitted::Replaced {
             return;
         }
@@ -332,7 +346,13 @@ impl Exchange {
         }
     }
 
-    fn publish(&mut self, space: SpaceId, location: [u8; 32], expires: UnixMillis, record: Vec<u8>) {
+    fn publish(
+        &mut self,
+        space: SpaceId,
+        location: [u8; 32],
+        expires: UnixMillis,
+        record: Vec<u8>,
+    ) {
         if self.has_network {
             self.outputs.to_network.push_back(ToNetwork::Publish {
                 location,
@@ -362,7 +382,9 @@ impl Exchange {
         self.searched = self.searched.wrapping_add(1);
         self.searches.insert(self.searched, request);
         let search = self.searched;
-        self.outputs.to_network.push_back(ToNetwork::Find { search, location });
+        self.outputs
+            .to_network
+            .push_back(ToNetwork::Find { search, location });
         Ok(())
     }
 
@@ -380,7 +402,9 @@ impl Exchange {
         addresses.truncate(limits::HOME_ADDRESSES);
         if self.has_enclave {
             let addresses = addresses.clone();
-            self.outputs.to_enclave.push_back(ToEnclave::Reachable { addresses });
+            self.outputs
+                .to_enclave
+                .push_back(ToEnclave::Reachable { addresses });
         }
         self.reachable = addresses;
     }

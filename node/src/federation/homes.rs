@@ -105,7 +105,9 @@ mod tests {
         homes.keep(first, home(1, 2_000)).expect("queued");
         homes.keep(first, home(2, 3_000)).expect("queued");
         homes.keep(second, home(3, 1_000)).expect("queued");
-        homes.keep(SpaceId([9; 16]), home(4, 9_000)).expect("queued");
+        homes
+            .keep(SpaceId([9; 16]), home(4, 9_000))
+            .expect("queued");
 
         assert_eq!(homes.sweep(NOW).await, Ok(1));
         assert_eq!(homes.all(NOW, 10).await, Ok(vec![home(2, 3_000)]));

@@ -28,7 +28,7 @@ mod work;
 pub(crate) use bounds::is_bounded;
 pub(crate) use driver::{Driver, DriverParts};
 pub(crate) use network::{Network, is_wanted};
-pub use peers::{Listed, PeerState};
 pub(crate) use peers::PeerRows;
+pub use peers::{Listed, PeerState};
 pub(crate) use report::{LINK_REPORTS, LinkReport};
 pub(crate) use sweep::known_peers;

@@ -207,7 +207,9 @@ impl PeerRows {
                      WHERE state = 'admitted'",
                     [integer(now)],
                 )?;
-                connection.execute("UPDATE peer SET path = ''", []).map(drop)
+                connection
+                    .execute("UPDATE peer SET path = ''", [])
+                    .map(drop)
             })
             .await
     }
@@ -238,7 +240,12 @@ fn write_admitted(
              AND measurement = ?4",
         )?
         .query_row(
-            params![peer, admitted.node.0, admitted.release, admitted.measurement],
+            params![
+                peer,
+                admitted.node.0,
+                admitted.release,
+                admitted.measurement
+            ],
             |_| Ok(true),
         )
         .optional()?

@@ -21,11 +21,16 @@ impl Driver {
         let (homes, peers) = (self.homes.clone(), self.peers.clone());
         let (attachments, metrics) = (self.attachments.clone(), Arc::clone(&self.metrics));
         let (done, database) = (self.done.0.clone(), self.database.clone());
-        let handle = self.network.as_ref().map(|network| network.handle().clone());
+        let handle = self
+            .network
+            .as_ref()
+            .map(|network| network.handle().clone());
         tokio::spawn(async move {
             let (now, seconds) = (unix_millis(), unix_seconds());
             for expired in [spool.sweep(now).await, mailboxes.sweep(now).await] {
-                metrics.deliveries_expired.inc_by(expired.unwrap_or(0) as u64);
+                metrics
+                    .deliveries_expired
+                    .inc_by(expired.unwrap_or(0) as u64);
             }
             // What is not removed now is removed by the next sweep.
             let _ = homes.sweep(now).await;
@@ -67,5 +72,8 @@ async fn note_known(database: &Database, handle: &Handle) {
 pub(crate) async fn known_peers(database: &Database) -> Vec<String> {
     let noted = space::fact(database, KNOWN).await.ok().flatten();
     let text = noted.and_then(|noted| String::from_utf8(noted).ok());
-    text.unwrap_or_default().lines().map(str::to_owned).collect()
+    text.unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }

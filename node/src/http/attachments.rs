@@ -75,13 +75,22 @@ pub(super) async fn get(
         return Ok(read_answer(reading, offset));
     }
     let origin = origin.ok_or_else(unknown)?;
-    let fetching = Fetching::begin(&front.attachments, space, chunk, origin, offset.unwrap_or(0));
+    let fetching = Fetching::begin(
+        &front.attachments,
+        space,
+        chunk,
+        origin,
+        offset.unwrap_or(0),
+    );
     Ok(fetched_answer(fetching.await?, offset))
 }
 
 fn parse((id, index): &(String, String)) -> Result<(AttachmentId, u32), Refused> {
     let id = id.parse().ok();
-    let index = index.parse().ok().filter(|index| *index < limits::ATTACHMENT_CHUNKS);
+    let index = index
+        .parse()
+        .ok()
+        .filter(|index| *index < limits::ATTACHMENT_CHUNKS);
     id.zip(index).ok_or_else(|| {
         Refused::malformed("an attachment is named by 32 hexadecimal digits, a chunk by its number")
     })
@@ -106,7 +115,11 @@ async fn authenticate(
         .ok_or_else(missing)?;
     let now = unix_seconds();
     check_time(time, now)?;
-    if !user_signed(user, &attachment_text(method, id, index, user, time), &signature) {
+    if !user_signed(
+        user,
+        &attachment_text(method, id, index, user, time),
+        &signature,
+    ) {
         let message = "the signature is not by this device's key";
         return Err(Refused::new(
             StatusCode::FORBIDDEN,

@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn node_with_its_peer_and_addresses_is_read() {
-        let read = origin(&query("&address=/dns/b/tcp/1")).expect("read").expect("named");
+        let read = origin(&query("&address=/dns/b/tcp/1"))
+            .expect("read")
+            .expect("named");
 
         assert_eq!(read.node, NodeId([2; 32]));
         assert_eq!(read.peers.len(), 1);
@@ -90,7 +92,14 @@ mod tests {
     fn everything_else_is_refused() {
         let many = "&address=a".repeat(limits::HOME_ADDRESSES);
         let long = format!("&address={}", "a".repeat(limits::ADDRESS + 1));
-        for extra in ["&x=1", "&node=node1", "&peer=p", "&address=%2", "&address=%zz", "&"] {
+        for extra in [
+            "&x=1",
+            "&node=node1",
+            "&peer=p",
+            "&address=%2",
+            "&address=%zz",
+            "&",
+        ] {
             assert!(origin(&query(extra)).is_err(), "{extra}");
         }
         assert!(origin(&query(&many)).is_err());

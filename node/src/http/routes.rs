@@ -94,7 +94,10 @@ pub fn metrics_api(front: Arc<Front>) -> Router {
         let ready = front.health.readiness().is_ready();
         front.metrics.ready.set(i64::from(ready));
         let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0");
-        ([(header::CONTENT_TYPE, kind)], front.metrics.to_text(front.network_metrics.as_ref()))
+        (
+            [(header::CONTENT_TYPE, kind)],
+            front.metrics.to_text(front.network_metrics.as_ref()),
+        )
     };
     let router = Router::new()
         .route("/metrics", get(shown))

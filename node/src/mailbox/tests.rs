@@ -81,7 +81,10 @@ async fn mail_is_read_in_the_order_of_its_arrival_a_page_at_a_time() {
     let first = fixture.page(0).await;
     assert_eq!(first, (0..64).collect::<Vec<_>>());
 
-    assert_eq!(fixture.page(fixture.newest().await).await, [64, 65, 66, 67, 68, 69]);
+    assert_eq!(
+        fixture.page(fixture.newest().await).await,
+        [64, 65, 66, 67, 68, 69]
+    );
     assert!(fixture.page(u64::MAX).await.is_empty());
 }
 
@@ -108,7 +111,11 @@ async fn large_mail_fits_a_frame_and_gets_through_one_by_one() {
 
     let page = fixture.mailboxes.page(fixture.space, 0, NOW).await;
 
-    let total: usize = page.expect("read").iter().map(|mail| mail.bytes.len()).sum();
+    let total: usize = page
+        .expect("read")
+        .iter()
+        .map(|mail| mail.bytes.len())
+        .sum();
     assert!(total > 0 && total < limits::LINK_FRAME, "{total}");
 }
 

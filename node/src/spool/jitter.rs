@@ -66,7 +66,15 @@ mod tests {
         let pauses: Vec<_> = (0..1_000).map(|_| jitter.pause(3)).collect();
 
         assert!(pauses.iter().all(|pause| *pause <= Duration::from_secs(1)));
-        assert!(pauses.iter().any(|pause| *pause < Duration::from_millis(50)));
-        assert!(pauses.iter().any(|pause| *pause > Duration::from_millis(950)));
+        assert!(
+            pauses
+                .iter()
+                .any(|pause| *pause < Duration::from_millis(50))
+        );
+        assert!(
+            pauses
+                .iter()
+                .any(|pause| *pause > Duration::from_millis(950))
+        );
     }
 }

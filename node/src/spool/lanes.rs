@@ -100,7 +100,9 @@ impl Lanes {
         let mut ids: Vec<_> = self.lanes.keys().copied().collect();
         ids.sort_unstable();
         self.turn.extend(ids);
-        self.lanes.values_mut().for_each(|lane| lane.state = State::Queued);
+        self.lanes
+            .values_mut()
+            .for_each(|lane| lane.state = State::Queued);
     }
 
     /// The link is gone, and with it everything that was under way.

@@ -28,7 +28,9 @@ fn signed(device: &Device, method: &str, index: u32, time: u64) -> String {
 
 fn put(device: &Device, index: u32, time: u64, length: usize) -> String {
     let headers = signed(device, "PUT", index, time);
-    format!("PUT /v1/attachments/{ID}/{index} HTTP/1.1\r\n{headers}content-length: {length}\r\n\r\n")
+    format!(
+        "PUT /v1/attachments/{ID}/{index} HTTP/1.1\r\n{headers}content-length: {length}\r\n\r\n"
+    )
 }
 
 /// Stores a chunk; the status.
@@ -72,7 +74,10 @@ async fn chunk_is_stored_once_and_fetched_whole_or_from_a_byte_on() {
     assert!(body == bytes);
     let (status, headers, body) = fetch(&device, http, 3, None, Some(299_990)).await;
     assert_eq!(status, 206);
-    assert!(headers.contains("content-range: bytes 299990-299999/300000"), "{headers}");
+    assert!(
+        headers.contains("content-range: bytes 299990-299999/300000"),
+        "{headers}"
+    );
     assert!(body == bytes[299_990..]);
     // Whoever knows the id may fetch, from another space too; only its owner stores.
     let other = running.enroll().await;
@@ -97,7 +102,10 @@ async fn requests_that_are_not_signed_by_a_device_of_this_node_get_nothing() {
     for (headers, wanted) in [
         (signed(&device, "PUT", 0, now), "signature-wrong"),
         (signed(&device, "GET", 1, now), "signature-wrong"),
-        (signed(&device, "GET", 0, now - limits::CLOCK_SKEW - 2_000), "clock-wrong"),
+        (
+            signed(&device, "GET", 0, now - limits::CLOCK_SKEW - 2_000),
+            "clock-wrong",
+        ),
     ] {
         let (status, _, body) = exchange(http, format!("{line}{headers}\r\n").as_bytes()).await;
         assert_eq!(status, 403);
@@ -120,16 +128,16 @@ async fn chunks_of_impossible_sizes_places_and_ranges_are_refused_before_their_b
         let request = put(&device, 0, now, length);
         assert_eq!(exchange(http, request.as_bytes()).await.0, wanted);
     }
-    let endless = put(&device, 0, now, 1).replace("content-length: 1", "transfer-encoding: chunked");
+    let endless =
+        put(&device, 0, now, 1).replace("content-length: 1", "transfer-encoding: chunked");
     let endless = format!("{endless}1\r\nx\r\n0\r\n\r\n");
     assert_eq!(exchange(http, endless.as_bytes()).await.0, 411);
     let beyond = put(&device, limits::ATTACHMENT_CHUNKS, now, 1) + "x";
     assert_eq!(exchange(http, beyond.as_bytes()).await.0, 400);
     for range in ["bytes=1-2", "bytes=-5", "bytes=99999999999-", "lines=1-"] {
         let headers = signed(&device, "GET", 0, now);
-        let request = format!(
-            "GET /v1/attachments/{ID}/0 HTTP/1.1\r\n{headers}range: {range}\r\n\r\n"
-        );
+        let request =
+            format!("GET /v1/attachments/{ID}/0 HTTP/1.1\r\n{headers}range: {range}\r\n\r\n");
         assert_eq!(exchange(http, request.as_bytes()).await.0, 416, "{range}");
     }
     running.stop().await;
@@ -143,7 +151,9 @@ async fn broken_upload_leaves_nothing_and_can_be_done_again() {
     request.extend_from_slice(&[1; 500]);
     {
         use tokio::io::AsyncWriteExt;
-        let mut stream = tokio::net::TcpStream::connect(http).await.expect("connected");
+        let mut stream = tokio::net::TcpStream::connect(http)
+            .await
+            .expect("connected");
         stream.write_all(&request).await.expect("sent");
     }
     assert_eq!(fetch(&device, http, 0, None, None).await.0, 404);

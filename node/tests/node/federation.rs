@@ -74,7 +74,10 @@ impl Member {
 
     async fn send(&mut self, link: u64, bytes: &[u8]) {
         let bytes = bytes.to_vec();
-        self.running.enclave.say(FromUs::Frame { link, bytes }).await;
+        self.running
+            .enclave
+            .say(FromUs::Frame { link, bytes })
+            .await;
     }
 
     async fn received(&mut self, expected: u64) -> Vec<u8> {
@@ -91,7 +94,10 @@ impl Member {
             measurement: [3; 144],
             expires: now().plus(HOUR),
         };
-        self.running.enclave.say(FromUs::Admitted { link, peer }).await;
+        self.running
+            .enclave
+            .say(FromUs::Admitted { link, peer })
+            .await;
     }
 
     /// The peers, once they are as `wanted`.
@@ -169,7 +175,10 @@ async fn enclaves_of_two_nodes_talk_and_operators_see_who_was_admitted() {
 async fn refused_peer_is_cut_off_and_listed_with_the_reason() {
     let (mut a, mut b, _at_a, at_b) = linked().await;
     let why = NotAdmitted::Measurement;
-    b.running.enclave.say(FromUs::Refused { link: at_b, why }).await;
+    b.running
+        .enclave
+        .say(FromUs::Refused { link: at_b, why })
+        .await;
 
     assert!(matches!(a.hear().await, ToEnclave::Closed { .. }));
     let refused = |peers: &[Listed]| peers.iter().any(|peer| peer.expires > 0);
@@ -203,7 +212,14 @@ async fn attachment_is_fetched_from_the_node_that_stores_it_and_kept_as_a_copy()
     let bytes: Vec<u8> = (0..700_000_u32).map(|n| (n % 251) as u8).collect();
     assert_eq!(store(&sender, a.running.node.http, 0, &bytes).await, 201);
 
-    let (status, _, body) = fetch(&receiver, b.running.node.http, 0, Some(&a.home), Some(650_000)).await;
+    let (status, _, body) = fetch(
+        &receiver,
+        b.running.node.http,
+        0,
+        Some(&a.home),
+        Some(650_000),
+    )
+    .await;
     assert_eq!(status, 206);
     assert!(body == bytes[650_000..]);
     let (status, _, body) = fetch(&receiver, b.running.node.http, 0, Some(&a.home), None).await;

@@ -14,7 +14,9 @@ use crate::bus::{envelope, next};
 use crate::fixture::{Device, Place, Running, soon};
 
 /// A device whose space is open in the played enclave, and its subscription.
-pub(crate) async fn opened(running: &mut Running) -> (Device, async_nats::Client, async_nats::Subscriber) {
+pub(crate) async fn opened(
+    running: &mut Running,
+) -> (Device, async_nats::Client, async_nats::Subscriber) {
     let device = running.enroll().await;
     let client = device.connect().await;
     let subject = subject::for_app(device.space, device.route);

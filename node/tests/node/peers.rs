@@ -113,7 +113,10 @@ async fn delivery_is_offered_once_its_record_is_durable_and_gone_when_settled() 
     assert_eq!(running.enclave.due().await, delivery(1));
     assert_eq!(running.enclave.due().await, delivery(2));
     for number in [1, 2] {
-        running.enclave.settle(delivery(number), SpoolOutcome::Done).await;
+        running
+            .enclave
+            .settle(delivery(number), SpoolOutcome::Done)
+            .await;
     }
 
     running.enclave.say(spool(&device, 1, 3)).await;
@@ -132,7 +135,10 @@ async fn lane_is_offered_in_its_order_to_every_new_enclave_and_after_a_restart_o
     for number in 1..=4 {
         assert_eq!(running.enclave.due().await, delivery(number));
     }
-    running.enclave.settle(delivery(2), SpoolOutcome::Done).await;
+    running
+        .enclave
+        .settle(delivery(2), SpoolOutcome::Done)
+        .await;
 
     restart(&mut running).await;
     for number in [1, 3, 4] {
@@ -196,7 +202,10 @@ async fn mail_is_stored_for_a_closed_vault_read_in_order_and_forgotten_behind_a_
     };
     assert_eq!(running.enclave.hear().await, unknown);
     let mailbox = MAILBOX;
-    running.enclave.say(FromUs::Mailbox { space, mailbox }).await;
+    running
+        .enclave
+        .say(FromUs::Mailbox { space, mailbox })
+        .await;
     for number in [1, 2, 2, 3] {
         let bytes = vec![u8::try_from(number).expect("small")];
         running.enclave.put(u64::from(number), number, bytes).await;
@@ -222,7 +231,10 @@ async fn mail_is_stored_for_a_closed_vault_read_in_order_and_forgotten_behind_a_
         .await;
 
     let left = running.enclave.read_mail(space, 0).await;
-    assert_eq!(left.iter().map(|mail| mail.bytes[0]).collect::<Vec<_>>(), [3]);
+    assert_eq!(
+        left.iter().map(|mail| mail.bytes[0]).collect::<Vec<_>>(),
+        [3]
+    );
     running.stop().await;
 }
 
@@ -231,11 +243,17 @@ async fn mailbox_takes_ten_thousand_and_not_one_more() {
     let mut running = Running::start().await;
     let device = running.enroll().await;
     let (space, mailbox) = (device.space, MAILBOX);
-    running.enclave.say(FromUs::Mailbox { space, mailbox }).await;
+    running
+        .enclave
+        .say(FromUs::Mailbox { space, mailbox })
+        .await;
     let count = u16::try_from(limits::MAILBOX_MESSAGES).expect("small");
     let mut answered = 0;
     for number in 0..=count {
-        running.enclave.put(u64::from(number), number, vec![0; 64]).await;
+        running
+            .enclave
+            .put(u64::from(number), number, vec![0; 64])
+            .await;
         if number - answered == 200 {
             running.enclave.hear().await;
             answered += 1;
@@ -262,7 +280,10 @@ async fn enclave_that_asks_without_end_is_restarted_and_what_was_stored_stays() 
     let mut running = Running::start().await;
     let device = running.enroll().await;
     let (space, mailbox) = (device.space, MAILBOX);
-    running.enclave.say(FromUs::Mailbox { space, mailbox }).await;
+    running
+        .enclave
+        .say(FromUs::Mailbox { space, mailbox })
+        .await;
     running.enclave.put(1, 1, vec![1]).await;
     running.enclave.hear().await;
     for request in 0..20_000 {
@@ -298,7 +319,11 @@ async fn frames_that_are_too_large_end_the_link() {
 async fn newer_network_file_is_told_to_the_enclave_to_apps_and_to_the_next_enclave() {
     let mut running = Running::start().await;
     let file = network_file(1, 7);
-    let joined = running.node.operator.answer(Request::NetworkJoin { file }).await;
+    let joined = running
+        .node
+        .operator
+        .answer(Request::NetworkJoin { file })
+        .await;
     assert_eq!(joined, Reply::Done);
 
     let ToEnclave::Network(signed) = running.enclave.hear().await else {

@@ -190,7 +190,7 @@ impl RawSession {
             match self.hear(self.patience)? {
                 FromVault::Reply(reply) if reply.id == id => return Ok(reply),
                 FromVault::Closing => return Err(Fault::Closed),
-                FromVault::Feed(_) | FromVault::Reply(_) => {}
+                FromVault::Feed(_) | FromVault::Messages(_) | FromVault::Reply(_) => {}
             }
         }
     }
@@ -219,7 +219,7 @@ impl RawSession {
             match &heard {
                 FromVault::Reply(reply) => self.head = reply.head.or(self.head),
                 FromVault::Feed(sequence) => self.notices.push(*sequence),
-                FromVault::Closing => {}
+                FromVault::Closing | FromVault::Messages(_) => {}
             }
             return Ok(heard);
         }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use vettid_session::KnownEnclave;
 use vettid_wire::request::FromVault;
 
-use super::news::{News, answered};
+use super::news::{News, announce, answered};
 use super::outstanding::{Ask, Outstanding};
 use super::release::Release;
 use crate::clock::Clock;
@@ -28,7 +28,7 @@ use crate::trust::{Trust, TrustError};
 pub(crate) enum Command {
     /// An answer.
     Ask(Ask),
-    /// To hear of the feed: a session is kept open from now on.
+    /// To hear of feed and messages: a session is kept open from now on.
     Watch,
 }
 
@@ -42,6 +42,7 @@ pub(crate) struct Parts<D: Dial> {
     pub(crate) endpoint: Endpoint,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) feed: watch::Sender<u64>,
+    pub(crate) messages: watch::Sender<u64>,
 }
 
 /// Keeps one device connected to its vault for as long as anybody asks.
@@ -292,7 +293,8 @@ impl<D: Dial> Driver<D> {
                     release.add(ask.answer, reply, floor);
                 }
             }
-            FromVault::Feed(sequence) => self.announce(sequence),
+            FromVault::Feed(sequence) => announce(&self.parts.feed, sequence),
+            FromVault::Messages(change) => announce(&self.parts.messages, change),
             FromVault::Closing => self.lose(&Unreachable::Reset.into()),
         }
     }

@@ -1,8 +1,9 @@
-//! The feed, for those who listen: what is announced, and what was while nobody was connected.
+//! Feed and messages, for those who listen: what is announced, and what was while nobody was
+//! connected.
 
 use std::future::pending;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use vettid_wire::operation::vault::Status;
 use vettid_wire::request::Reply;
 
@@ -12,11 +13,11 @@ use crate::call;
 use crate::error::Error;
 use crate::transport::Dial;
 
-/// An answer that says how far the feed has come.
+/// An answer that says how far feed and messages have come.
 pub(super) type News = oneshot::Receiver<Result<Reply, Error>>;
 
 impl<D: Dial> Driver<D> {
-    /// Asks how far the feed has come, if anybody listens: an announcement that fell between two
+    /// Asks how far they have come, if anybody listens: an announcement that fell between two
     /// sessions does not come again.
     pub(super) fn catch_up(&mut self) {
         if !self.watching {
@@ -42,18 +43,19 @@ impl<D: Dial> Driver<D> {
         let report =
             answer.and_then(|reply| call::read::<Status>(reply.id, reply.outcome, None).ok());
         if let Some(open) = report.and_then(|report| report.open) {
-            self.announce(open.feed);
+            announce(&self.parts.feed, open.feed);
+            announce(&self.parts.messages, open.messages);
         }
     }
+}
 
-    /// Tells who listens.
-    pub(super) fn announce(&self, sequence: u64) {
-        self.parts.feed.send_if_modified(|newest| {
-            let is_newer = *newest < sequence;
-            *newest = sequence.max(*newest);
-            is_newer
-        });
-    }
+/// Tells who listens.
+pub(super) fn announce(listeners: &watch::Sender<u64>, number: u64) {
+    listeners.send_if_modified(|newest| {
+        let is_newer = *newest < number;
+        *newest = number.max(*newest);
+        is_newer
+    });
 }
 
 /// Waits for the answer, if one is awaited. Cancel-safe.

@@ -35,6 +35,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     commands: mpsc::Sender<Command>,
     feed: watch::Receiver<u64>,
+    messages: watch::Receiver<u64>,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -62,6 +63,12 @@ impl Owner {
     pub async fn feed(&self) -> Result<watch::Receiver<u64>, Error> {
         self.send(Command::Watch).await?;
         Ok(self.shared.feed.clone())
+    }
+
+    /// Number of the newest change of a message, in the same way: fetch changes by number.
+    pub async fn messages(&self) -> Result<watch::Receiver<u64>, Error> {
+        self.send(Command::Watch).await?;
+        Ok(self.shared.messages.clone())
     }
 
     /// The vault.
@@ -172,7 +179,8 @@ pub(crate) fn start(
         Arc::clone(&clock),
     );
     let (commands, received) = mpsc::channel(COMMANDS);
-    let (announced, feed) = watch::channel(0);
+    let (feed_told, feed) = watch::channel(0);
+    let (messages_told, messages) = watch::channel(0);
     let driver = Driver::new(Parts {
         dial,
         pass: Arc::new(pass),
@@ -181,7 +189,8 @@ pub(crate) fn start(
         clock: Arc::clone(&clock),
         endpoint,
         commands: received,
-        feed: announced,
+        feed: feed_told,
+        messages: messages_told,
     });
     tokio::spawn(driver.run());
     let turn = tokio::sync::Mutex::new(());
@@ -191,6 +200,7 @@ pub(crate) fn start(
             clock,
             commands,
             feed,
+            messages,
             turn,
         }),
     })

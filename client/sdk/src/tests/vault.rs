@@ -144,6 +144,7 @@ impl Vault {
                     credential_frozen: false,
                     transaction_keys_left: 0,
                     feed: self.feed,
+                    messages: 0,
                     devices: 1,
                 }),
             })),

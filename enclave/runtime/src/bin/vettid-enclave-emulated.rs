@@ -16,7 +16,11 @@ fn main() -> ExitCode {
             });
         }
         Some(Command::CreateNetwork { folder, update }) => create_network(&folder, update),
-        Some(Command::JoinNetwork { folder, network, root }) => join_network(&folder, &network, &root),
+        Some(Command::JoinNetwork {
+            folder,
+            network,
+            root,
+        }) => join_network(&folder, &network, &root),
         None => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

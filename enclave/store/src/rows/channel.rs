@@ -29,6 +29,8 @@ pub struct Channel {
     pub sent: u64,
     /// Sequence of what was applied last, without gaps.
     pub received: u64,
+    /// Tag of that: a number alone may stand for something else after either side was restored.
+    pub heard: [u8; 8],
     /// Since when something is missing before what waits.
     pub gap: Option<UnixMillis>,
     /// Since when something was applied that the other side was not told of.
@@ -56,8 +58,8 @@ pub struct Channel {
 impl View<'_> {
     /// Keys and counters of a connection, if it has keys.
     pub fn channel(&self, connection: &ConnectionId) -> Result<Option<Channel>, StoreError> {
-        let sql = "SELECT mls, generation, signer, peer, resume, sent, received, gap, owed, healed,
-                     worn, renewing, asked, served, stated, resumed, told, pending
+        let sql = "SELECT mls, generation, signer, peer, resume, sent, received, heard, gap, owed,
+                     healed, worn, renewing, asked, served, stated, resumed, told, pending
                    FROM channels WHERE connection = ?1";
         Ok(self
             .connection
@@ -72,17 +74,18 @@ impl View<'_> {
                     resume: column::read_secret(row, 4)?,
                     sent: column::unsigned(row, 5)?,
                     received: column::unsigned(row, 6)?,
-                    gap: column::read_time_option(row, 7)?,
-                    owed: column::read_time_option(row, 8)?,
-                    healed: column::read_time(row, 9)?,
-                    worn: column::unsigned(row, 10)?,
-                    renewing: column::read_time_option(row, 11)?,
-                    asked: column::read_time_option(row, 12)?,
-                    served: column::read_time_option(row, 13)?,
-                    stated: column::read_time(row, 14)?,
-                    resumed: column::read_time(row, 15)?,
-                    told: column::unsigned(row, 16)?,
-                    pending: column::read_secret_option(row, 17)?,
+                    heard: row.get(7)?,
+                    gap: column::read_time_option(row, 8)?,
+                    owed: column::read_time_option(row, 9)?,
+                    healed: column::read_time(row, 10)?,
+                    worn: column::unsigned(row, 11)?,
+                    renewing: column::read_time_option(row, 12)?,
+                    asked: column::read_time_option(row, 13)?,
+                    served: column::read_time_option(row, 14)?,
+                    stated: column::read_time(row, 15)?,
+                    resumed: column::read_time(row, 16)?,
+                    told: column::unsigned(row, 17)?,
+                    pending: column::read_secret_option(row, 18)?,
                 })
             })
             .optional()?)
@@ -149,12 +152,15 @@ impl Change<'_> {
     /// Adds keys and counters of a connection, or replaces them.
     pub fn put_channel(&self, channel: &Channel) -> Result<(), StoreError> {
         let mut put = self.connection.prepare_cached(
-            "INSERT INTO channels (connection, mls, generation, signer, peer, resume, sent, received, gap, owed,
-               healed, worn, renewing, asked, served, stated, resumed, told, pending)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
-             ON CONFLICT DO UPDATE SET mls = ?2, generation = ?3, signer = ?4, peer = ?5, resume = ?6, sent = ?7, received
-               = ?8, gap = ?9, owed = ?10, healed = ?11, worn = ?12, renewing = ?13, asked = ?14,
-               served = ?15, stated = ?16, resumed = ?17, told = ?18, pending = ?19",
+            "INSERT INTO channels (connection, mls, generation, signer, peer, resume, sent, received,
+               heard, gap, owed, healed, worn, renewing, asked, served, stated, resumed, told,
+               pending)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+               ?18, ?19, ?20)
+             ON CONFLICT DO UPDATE SET mls = ?2, generation = ?3, signer = ?4, peer = ?5,
+               resume = ?6, sent = ?7, received = ?8, heard = ?9, gap = ?10, owed = ?11,
+               healed = ?12, worn = ?13, renewing = ?14, asked = ?15, served = ?16, stated = ?17,
+               resumed = ?18, told = ?19, pending = ?20",
         )?;
         let pending = channel.pending.as_ref();
         let pending = pending.map(|pending| pending.expose(|bytes| Zeroizing::new(bytes.to_vec())));
@@ -170,6 +176,7 @@ impl Change<'_> {
                     resume,
                     column::integer(channel.sent),
                     column::integer(channel.received),
+                    channel.heard,
                     channel.gap.map(column::time),
                     channel.owed.map(column::time),
                     column::time(channel.healed),

@@ -33,23 +33,6 @@ impl View<'_> {
             .optional()?)
     }
 
-    /// The first delivery that waits, and its place.
-    pub fn first_early(&self, conversation: &[u8; 16]) -> Result<Option<(u64, Early)>, StoreError> {
-        let sql = "SELECT delivery, body, place FROM early WHERE conversation = ?1
-                   ORDER BY place, delivery LIMIT 1";
-        Ok(self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([conversation], |row| {
-                let early = Early {
-                    delivery: DeliveryId(row.get(0)?),
-                    body: row.get(1)?,
-                };
-                Ok((column::unsigned(row, 2)?, early))
-            })
-            .optional()?)
-    }
-
     /// Every delivery that waits, in order, with its place.
     pub fn all_early(&self, conversation: &[u8; 16]) -> Result<Vec<(u64, Early)>, StoreError> {
         let sql = "SELECT delivery, body, place FROM early WHERE conversation = ?1

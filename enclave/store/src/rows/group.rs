@@ -69,6 +69,22 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Groups of others in which something has waited since before a time for a change that has not
+    /// come.
+    pub fn groups_behind(
+        &self,
+        before: UnixMillis,
+        at_most: u32,
+    ) -> Result<Vec<GroupId>, StoreError> {
+        let sql = "SELECT id FROM groups WHERE creator IS NOT NULL AND member IS NOT NULL
+                   AND EXISTS (SELECT 1 FROM early WHERE conversation = id AND at < ?1) LIMIT ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![column::time(before), at_most], |row| {
+            row.get(0).map(GroupId)
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Groups that a vault is a member of.
     pub fn groups_of(&self, vault: &VaultId) -> Result<Vec<GroupId>, StoreError> {
         let sql = "SELECT conversation FROM group_members WHERE vault = ?1 ORDER BY conversation";

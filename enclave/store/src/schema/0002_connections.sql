@@ -65,6 +65,7 @@ CREATE TABLE channels (
   resume BLOB NOT NULL,
   sent INTEGER NOT NULL,
   received INTEGER NOT NULL,
+  heard BLOB NOT NULL,
   gap INTEGER,
   owed INTEGER,
   healed INTEGER NOT NULL,

@@ -52,6 +52,7 @@ fn channel(number: u8) -> Channel {
         resume: Secret::new(vec![3; 32]),
         sent: 4,
         received: 5,
+        heard: [8; 8],
         gap: None,
         owed: Some(NOW),
         healed: NOW,
@@ -210,7 +211,9 @@ fn channel_comes_back_and_goes_with_its_keys_and_what_waits() {
     let view = vault.database.view();
     assert_eq!(view.channel(&id(1)), Ok(Some(channel(1))));
     assert_eq!(view.mls(&key), Ok(Some(Secret::from("value"))));
-    assert_eq!(view.first_early(&[1; 16]), Ok(Some((9, early))));
+    assert_eq!(view.has_mls_kind(&[1; 16], 3), Ok(true));
+    assert_eq!(view.has_mls_kind(&[1; 16], 4), Ok(false));
+    assert_eq!(view.early(&[1; 16], 9), Ok(Some(early)));
 
     vault.commit(|change| change.remove_channel(&id(1)));
 

@@ -7,9 +7,10 @@ use vettid_wire::content::{GroupChange, Peer};
 use vettid_wire::id::{GroupId, VaultId};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
+use vettid_wire::time::{MINUTE, UnixMillis};
 use vettid_wire::{cbor, limits};
 
-use super::{follow, leave_behind, say_later, seed};
+use super::{connection_with, follow, keys, leave_behind, say_later, seed};
 use crate::connect::{Known, known};
 use crate::effect::Changing;
 use crate::mls::{Keys, Member, Mls, Suite};
@@ -54,6 +55,28 @@ fn ask_in(on: &mut Changing<'_>, mut group: Group, connection: &Connection) -> R
     say_later(on, &[connection.id], &id, GroupChange::Join { key_package })
 }
 
+/// Asks to be added anew where something has waited for too long for a change of the group: it has
+/// come before this vault, or the creator's, was restored, and does not come again. Until the welcome
+/// this vault stays a member: a change that is only late is still followed.
+pub(crate) fn catch_up(on: &mut Changing<'_>) -> Result<(), Stop> {
+    let before = UnixMillis(on.now.since(UnixMillis(PATIENCE)));
+    for id in on.change.groups_behind(before, AT_ONCE)? {
+        let Some(group) = on.change.group(&id)? else {
+            continue;
+        };
+        let creator = group.creator.unwrap_or(on.vault);
+        let mls = Mls::new(on.change, id.0, on.entropy);
+        if let Some(connection) = connection_with(on, &creator)?
+            && !mls.awaits_welcome()?
+        {
+            let keys = keys(on, &group)?;
+            let key_package = mls.key_package(&keys, Suite::Classic)?;
+            say_later(on, &[connection], &id, GroupChange::Join { key_package })?;
+        }
+    }
+    Ok(())
+}
+
 /// The creator of a group says something about it.
 pub(super) fn changed(
     on: &mut Changing<'_>,
@@ -69,11 +92,11 @@ pub(super) fn changed(
             name,
             welcome,
             members,
-        } if !group.member && group.signer.is_some() => {
+        } if group.signer.is_some() => {
             if text::line("group name", limits::ALIAS, &name).is_ok() {
                 group.name = name;
             }
-            welcomed(on, group, &welcome, &members)
+            welcomed(on, group, connection, (&welcome, &members))
         }
         GroupChange::Commit { commit, added } if group.member => {
             committed(on, group, connection, (&commit, &added))
@@ -90,14 +113,23 @@ pub(super) fn changed(
 fn welcomed(
     on: &mut Changing<'_>,
     mut group: Group,
-    welcome: &[u8],
-    peers: &[Peer],
+    connection: &Connection,
+    (welcome, peers): (&[u8], &[Peer]),
 ) -> Result<(), Stop> {
     let id = group.id;
     let mls = Mls::new(on.change, id.0, on.entropy);
+    if group.member {
+        if !mls.awaits_welcome()? {
+            return Ok(());
+        }
+        mls.forget(&id.0)?;
+    }
     // One that is not for the newest key package is passed over: another one follows.
     let Ok(joined) = mls.join(welcome) else {
-        return Ok(());
+        return match group.member {
+            true => ask_in(on, group, connection),
+            false => Ok(()),
+        };
     };
     let known = |vault: VaultId| joined.members.iter().any(|it| it.vault == vault);
     let fits = joined.id == id.0
@@ -178,9 +210,14 @@ fn settle(
 pub(crate) fn leave(on: &mut Changing<'_>, group: Group) -> Result<(), Stop> {
     let id = group.id;
     if let Some(creator) = group.creator
-        && let Some(connection) = super::connection_with(on, &creator)?
+        && let Some(connection) = connection_with(on, &creator)?
     {
         say_later(on, &[connection], &id, GroupChange::Leave)?;
     }
     leave_behind(on, group)
 }
+
+/// Time that something waits for a change of its group before this vault asks to be added anew, ms.
+const PATIENCE: u64 = 10 * MINUTE;
+/// Groups in which that is done in one round.
+const AT_ONCE: u32 = 16;

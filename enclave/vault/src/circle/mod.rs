@@ -168,6 +168,9 @@ pub(crate) fn heard(
 /// Lets something wait for the change of the group that it follows.
 fn wait(on: &mut Changing<'_>, delivery: &DeliveryId, circle: &Circle) -> Result<Verdict, Stop> {
     let waiting = on.change.all_early(&circle.group.0)?;
+    if waiting.iter().any(|(_, early)| early.delivery == *delivery) {
+        return Ok(Verdict::Waits);
+    }
     if waiting.len() >= limits::EARLY {
         return Ok(Verdict::Later);
     }
@@ -180,19 +183,24 @@ fn wait(on: &mut Changing<'_>, delivery: &DeliveryId, circle: &Circle) -> Result
     };
     on.change
         .insert_early(&circle.group.0, place, &early, on.now)?;
-    Ok(Verdict::Taken)
+    Ok(Verdict::Waits)
 }
 
 /// Applies what waited for a change of the group.
 fn follow(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
     for (place, early) in on.change.all_early(&id.0)? {
         let circle: Result<Circle, _> = cbor::decode(&early.body);
-        let early_still = match circle {
-            Ok(circle) => take(on, &circle)? == Err(NotMls::Early),
-            Err(_) => false,
+        let taken = match circle {
+            Ok(circle) => take(on, &circle)?,
+            Err(_) => Err(NotMls::NotOpened),
         };
-        if !early_still {
-            on.change.remove_one_early(&id.0, place, &early.delivery)?;
+        if taken == Err(NotMls::Early) {
+            continue;
+        }
+        on.change.remove_one_early(&id.0, place, &early.delivery)?;
+        // Whoever did not hear that it waited sends it again.
+        if taken.is_ok() && !on.change.is_taken(&early.delivery)? {
+            on.change.take(&early.delivery, on.now)?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Saying something in a connection.
 
+use vettid_crypto::digest;
 use vettid_crypto::sign::SigningKey;
 use vettid_store::rows::channel::Channel;
 use vettid_store::rows::connection::Connection;
@@ -34,6 +35,30 @@ pub(crate) fn open(on: &Changing<'_>, id: &ConnectionId) -> Result<(Connection, 
     Ok((connection, channel))
 }
 
+/// What goes with a message in the clear, and is authenticated: its sequence, and the tag of what its
+/// sender has applied last of the other side's.
+fn beside(sequence: u64, channel: &Channel) -> Vec<u8> {
+    [sequence.to_be_bytes(), channel.heard].concat()
+}
+
+/// The sequence and the tag that go with a message.
+pub(crate) fn from_beside(aad: &[u8]) -> Option<(u64, [u8; 8])> {
+    let (sequence, heard) = aad.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*sequence), heard.try_into().ok()?))
+}
+
+/// Tag of an MLS message: tells it from another one that was said under the same sequence.
+pub(crate) fn tag(message: &[u8]) -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = digest::sha256(message);
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Whether a content wears keys. What only serves the keys does not: each renewal would be the reason
+/// for the next.
+pub(crate) const fn wears(content: &Content) -> bool {
+    !matches!(content, Content::Nothing | Content::Renew)
+}
+
 /// Seals a content for the other vault of a connection and puts it into the outbox. `message` is
 /// the one whose receipt follows from it.
 pub(crate) fn say(
@@ -56,7 +81,7 @@ pub(crate) fn say_until(
 ) -> Result<(), Stop> {
     let (connection, mut channel) = open(on, id)?;
     channel.sent = channel.sent.saturating_add(1);
-    channel.worn = channel.worn.saturating_add(1);
+    channel.worn = channel.worn.saturating_add(u64::from(wears(content)));
     channel.owed = None;
     on.change.put_channel(&channel)?;
     let place = (channel.sent, expires);
@@ -80,7 +105,7 @@ pub(crate) fn say_as(
     let sealed = Mls::new(on.change, connection.id.0, on.entropy).say(
         &keys,
         &channel.mls,
-        &sequence.to_be_bytes(),
+        &beside(sequence, channel),
         &said,
     )?;
     send(
@@ -105,7 +130,7 @@ pub(crate) fn renew(
     let commit = Mls::new(on.change, connection.id.0, on.entropy).renew(
         &keys,
         &channel.mls,
-        &sequence.to_be_bytes(),
+        &beside(sequence, channel),
     )?;
     let place = (sequence, on.now.plus(limits::DELIVERY_TIME));
     send(on, (connection, channel), place, (commit, None), None)

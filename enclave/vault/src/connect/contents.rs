@@ -1,14 +1,15 @@
 //! What is said in a connection, applied.
 
+use vettid_store::rows::channel::Channel;
 use vettid_store::rows::connection::Connection;
 use vettid_wire::cbor;
-use vettid_wire::content::{Content, Said};
+use vettid_wire::content::{Content, Parcel, Said};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Receipt};
 
 use super::said::Voice;
-use super::{Known, Progress, ending, healing, known};
+use super::{Known, Progress, channel, ending, healing, known};
 use crate::circle;
 use crate::effect::Changing;
 use crate::stop::Stop;
@@ -20,7 +21,6 @@ pub(crate) fn apply(
     connection: &Connection,
     said: Said,
 ) -> Result<(), Stop> {
-    acknowledged(on, connection, said.received)?;
     match (said.content, connection.state) {
         (Content::Nothing, _) => Ok(()),
         (Content::Approve, State::Pending | State::Approved) => approved(on, connection),
@@ -99,9 +99,29 @@ fn moved(on: &mut Changing<'_>, connection: &Connection, record: &[u8]) -> Resul
     Ok(())
 }
 
-/// The other vault has applied everything up to a sequence.
-fn acknowledged(on: &mut Changing<'_>, connection: &Connection, received: u64) -> Result<(), Stop> {
-    for entry in on.change.outgoing_on(&connection.id)? {
+/// The other vault has applied everything up to a sequence, and `tag` says what it took for that.
+///
+/// False if that is nothing this vault knows to have said: it was restored, and has used sequences
+/// again, or is about to. Then nothing is acknowledged, so that it is all said again.
+pub(super) fn acknowledged(
+    on: &mut Changing<'_>,
+    connection: &Connection,
+    channel: &Channel,
+    (received, tag): (u64, [u8; 8]),
+) -> Result<bool, Stop> {
+    if received > channel.sent {
+        return Ok(false);
+    }
+    let waiting = on.change.outgoing_on(&connection.id)?;
+    let newest = waiting
+        .iter()
+        .find(|entry| entry.outgoing.sequence == Some(received));
+    if let Some(newest) = newest
+        && !is_tagged(&on.change.body(newest.outgoing.body)?, &tag)
+    {
+        return Ok(false);
+    }
+    for entry in waiting {
         if entry.outgoing.sequence.is_some_and(|it| it <= received) {
             on.change.remove_outgoing(&entry)?;
             if let Some(id) = entry.outgoing.message
@@ -111,5 +131,9 @@ fn acknowledged(on: &mut Changing<'_>, connection: &Connection, received: u64) -
             }
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+fn is_tagged(body: &[u8], tag: &[u8; 8]) -> bool {
+    matches!(cbor::decode(body), Ok(Parcel::Talk(talk)) if channel::tag(&talk.message) == *tag)
 }

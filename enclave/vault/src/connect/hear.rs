@@ -1,8 +1,9 @@
 //! What comes in a connection: in order, each once.
 //!
-//! What comes too early waits. What does not open, or comes under a sequence that was used before,
-//! means that one of the two vaults was restored: the connection is resumed, and whoever said it is
-//! told to try again.
+//! What comes too early waits, and its sender keeps it until it was applied: when the keys are
+//! replaced before that, it is said again in its turn. What does not open, comes under a sequence
+//! that was used before, or acknowledges what this vault has not said, means that one of the two
+//! vaults was restored: the connection is resumed, and whoever said it is told to try again.
 
 use std::cmp::Ordering;
 
@@ -10,13 +11,13 @@ use vettid_store::rows::channel::Channel;
 use vettid_store::rows::connection::Connection;
 use vettid_store::rows::early::Early;
 use vettid_wire::content::{Content, Said, Talk};
-use vettid_wire::id::DeliveryId;
+use vettid_wire::id::{ConnectionId, DeliveryId};
 use vettid_wire::operation::connection::State;
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{cbor, limits};
 
 use super::receive::Verdict;
-use super::{contents, healing, resume};
+use super::{channel, contents, healing, resume};
 use crate::effect::Changing;
 use crate::mls::{Heard, Mls, NotMls};
 use crate::stop::Stop;
@@ -78,7 +79,7 @@ fn wait(
     };
     on.change
         .insert_early(&talk.connection.0, talk.sequence, &early, on.now)?;
-    Ok(Verdict::Taken)
+    Ok(Verdict::Waits)
 }
 
 /// Applies what waited for what has come now.
@@ -114,6 +115,10 @@ fn follow(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
             resume::ask(on, &connection, channel)?;
             return Ok(());
         }
+        // Whoever did not hear that it waits sends it again.
+        if !on.change.is_taken(&early.delivery)? {
+            on.change.take(&early.delivery, on.now)?;
+        }
     }
 }
 
@@ -124,30 +129,44 @@ fn apply(
     channel: &mut Channel,
     talk: &Talk,
 ) -> Result<Result<(), NotMls>, Stop> {
-    let heard = match hear(on, connection, channel, talk) {
+    let (heard, tag) = match hear(on, connection, channel, talk) {
         Ok(heard) => heard,
         Err(error) => return Ok(Err(error)),
     };
     // What is no content takes its place in the order all the same: the other vault has said it.
     let said = heard.said.as_deref().map(cbor::decode::<Said>);
     channel.received = talk.sequence;
-    channel.worn = channel.worn.saturating_add(1);
-    if !matches!(
-        said,
-        Some(Ok(Said {
-            content: Content::Nothing,
-            ..
-        }))
-    ) {
+    channel.heard = channel::tag(&talk.message);
+    let content = match &said {
+        Some(Ok(said)) => Some(&said.content),
+        _ => None,
+    };
+    let wears = content.is_some_and(channel::wears);
+    channel.worn = channel.worn.saturating_add(u64::from(wears));
+    if content != Some(&Content::Nothing) {
         channel.owed = channel.owed.or(Some(on.now));
     }
     on.change.put_channel(channel)?;
     match said {
         None => healing::answer(on, connection, channel)?,
-        Some(Ok(said)) => contents::apply(on, connection, said)?,
+        Some(Ok(said)) => {
+            let whole = contents::acknowledged(on, connection, channel, (said.received, tag))?;
+            contents::apply(on, connection, said)?;
+            if !whole {
+                ask_anew(on, &connection.id)?;
+            }
+        }
         Some(Err(_)) => {}
     }
     Ok(Ok(()))
+}
+
+/// Asks for a new group, if the connection still has one.
+fn ask_anew(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
+    if let (Some(connection), Some(channel)) = (on.change.connection(id)?, on.change.channel(id)?) {
+        resume::ask(on, &connection, channel)?;
+    }
+    Ok(())
 }
 
 fn hear(
@@ -155,41 +174,18 @@ fn hear(
     connection: &Connection,
     channel: &Channel,
     talk: &Talk,
-) -> Result<Heard, NotMls> {
+) -> Result<(Heard, [u8; 8]), NotMls> {
     let inviter = connection.inviter;
     let mls = Mls::new(on.change, connection.id.0, on.entropy);
     let heard = mls.hear(&channel.mls, &talk.message, None, |_, epoch| {
         healing::is_turn_of(!inviter, epoch)
     })?;
-    if heard.from != connection.vault || heard.aad != talk.sequence.to_be_bytes() {
-        return Err(NotMls::NotAllowed);
-    }
-    Ok(heard)
-}
-
-/// Applies everything that waits, with what is missing left out: the group that it belongs to is
-/// about to be replaced, and what is missing will be said again in the new one.
-pub(crate) fn drain(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
-    let id = &connection.id;
-    while let Some((place, early)) = on.change.first_early(&id.0)? {
-        on.change.remove_one_early(&id.0, place, &early.delivery)?;
-        let (Ok(talk), Some(mut channel)) =
-            (cbor::decode::<Talk>(&early.body), on.change.channel(id)?)
-        else {
-            continue;
-        };
-        // A renewal of keys counts no more.
-        if let Ok(Heard {
-            said: Some(said), ..
-        }) = hear(on, connection, &channel, &talk)
-            && let Ok(said) = cbor::decode::<Said>(&said)
-        {
-            channel.received = talk.sequence;
-            on.change.put_channel(&channel)?;
-            contents::apply(on, connection, said)?;
+    match channel::from_beside(&heard.aad) {
+        Some((sequence, tag)) if sequence == talk.sequence && heard.from == connection.vault => {
+            Ok((heard, tag))
         }
+        _ => Err(NotMls::NotAllowed),
     }
-    Ok(())
 }
 
 /// Since when something is missing before what waits, to be asked for.
@@ -204,12 +200,7 @@ pub(crate) fn close_gaps(on: &mut Changing<'_>) -> Result<(), Stop> {
     let mut broken = on.change.channels_with_gap(before)?;
     broken.extend(on.change.connections_refused(AT_ONCE)?);
     for id in broken {
-        let (Some(connection), Some(channel)) =
-            (on.change.connection(&id)?, on.change.channel(&id)?)
-        else {
-            continue;
-        };
-        resume::ask(on, &connection, channel)?;
+        ask_anew(on, &id)?;
     }
     Ok(())
 }

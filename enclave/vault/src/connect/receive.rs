@@ -18,6 +18,8 @@ use crate::stop::Stop;
 pub(crate) enum Verdict {
     /// It was applied, now or before, or is to look as if it were.
     Taken,
+    /// It is kept, and will be applied when what is missing before it has come.
+    Waits,
     /// It can be taken later.
     Later,
     /// There is no room for it now.
@@ -31,6 +33,7 @@ impl Verdict {
     pub(crate) const fn told(self) -> Delivered {
         match self {
             Self::Taken => Delivered::Applied,
+            Self::Waits => Delivered::Stored,
             Self::Later => Delivered::Refused(NotTaken::Busy),
             Self::Full => Delivered::Refused(NotTaken::Full),
             Self::Never => Delivered::Refused(NotTaken::Never),

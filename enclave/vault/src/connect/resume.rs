@@ -21,14 +21,14 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::refusal::Code;
-use vettid_wire::time::{MINUTE, SECOND};
+use vettid_wire::time::{MINUTE, SECOND, UnixMillis};
 use vettid_wire::{Secret, cbor};
 
 use super::meeting::invited;
 use super::post::Address;
 use super::progress::Pending;
 use super::receive::Verdict;
-use super::{Known, channel, hear, known, place};
+use super::{Known, channel, known, place};
 use crate::effect::Changing;
 use crate::mls::{Keys, Mls, Suite};
 use crate::stop::Stop;
@@ -40,8 +40,7 @@ pub(crate) fn ask(
     connection: &Connection,
     mut channel: Channel,
 ) -> Result<Verdict, Stop> {
-    let asked = channel.asked.is_some_and(|at| on.now.since(at) < PAUSE);
-    if asked || on.change.home()?.is_none() {
+    if has_just_asked(&channel, on.now) || on.change.home()?.is_none() {
         return Ok(Verdict::Later);
     }
     channel.asked = Some(on.now);
@@ -52,6 +51,10 @@ pub(crate) fn ask(
     };
     state(on, connection, &mut channel, step)?;
     Ok(Verdict::Later)
+}
+
+fn has_just_asked(channel: &Channel, now: UnixMillis) -> bool {
+    channel.asked.is_some_and(|at| now.since(at) < PAUSE)
 }
 
 /// A step of the other side has come.
@@ -82,8 +85,12 @@ pub(crate) fn heard(
     }
     match (resume.step, connection.inviter) {
         (Step::Ask, false) => {
-            let step = package(on, &mut channel)?;
-            state(on, &connection, &mut channel, step)?;
+            // A second key package would make the first one, which is on its way, count no more.
+            if channel.pending.is_none() || !has_just_asked(&channel, on.now) {
+                channel.asked = Some(on.now);
+                let step = package(on, &mut channel)?;
+                state(on, &connection, &mut channel, step)?;
+            }
         }
         (
             Step::KeyPackage {
@@ -134,7 +141,6 @@ fn refound(
     package: Vec<u8>,
     generation: u64,
 ) -> Result<(), Stop> {
-    hear::drain(on, connection)?;
     let Some(mut channel) = on.change.channel(&connection.id)? else {
         return Ok(());
     };
@@ -170,7 +176,6 @@ fn rejoin(
     welcome: &[u8],
     (package, generation): ([u8; 32], u64),
 ) -> Result<(), Stop> {
-    hear::drain(on, connection)?;
     let Some(mut channel) = on.change.channel(&connection.id)? else {
         return Ok(());
     };
@@ -200,6 +205,7 @@ fn replace(
         peer,
         sent: 0,
         received: 0,
+        heard: [0; 8],
         gap: None,
         owed: None,
         healed: on.now,
@@ -210,6 +216,8 @@ fn replace(
         ..channel.clone()
     };
     on.change.put_channel(channel)?;
+    // What waits in the group that is replaced is with the other vault too, which says it again.
+    on.change.remove_early(&channel.connection.0)?;
     on.tell_of(
         Kind::ConnectionHealed,
         &Conversation::Connection(channel.connection),

@@ -8,7 +8,7 @@ use vettid_wire::operation::message::Failed;
 use vettid_wire::time::{DAY, SECOND, UnixMillis};
 
 use super::{channel, ending, healing, hear, place, settled};
-use crate::circle::creator;
+use crate::circle::{creator, member};
 use crate::effect::Changing;
 use crate::stop::Stop;
 
@@ -27,6 +27,7 @@ pub(crate) fn run(on: &mut Changing<'_>) -> Result<(), Stop> {
     acknowledge(on)?;
     hear::close_gaps(on)?;
     healing::heal(on)?;
+    member::catch_up(on)?;
     creator::take_all_in(on)
 }
 

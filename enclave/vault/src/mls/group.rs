@@ -105,6 +105,12 @@ impl<'a> Mls<'a> {
             .map_err(|_| NotMls::NoKeys)
     }
 
+    /// Whether this vault has handed over a key package that it was not added with yet.
+    pub(crate) fn awaits_welcome(&self) -> Result<bool, NotMls> {
+        let found = self.0.storage().has_key_package();
+        found.map_err(|_| NotMls::NoKeys)
+    }
+
     /// Who would be added with a key package.
     pub(crate) fn owner_of(&self, package: &[u8], suite: Suite) -> Result<Member, NotMls> {
         let package = self.package(package, suite)?;
@@ -348,8 +354,9 @@ fn suite_of(number: Ciphersuite) -> Result<Suite, NotMls> {
         .ok_or(NotMls::NoKeys)
 }
 
-/// Messages are padded to a multiple of this, bytes: the host that keeps them sees their size.
-const PADDING: usize = 128;
+/// Messages are padded to a multiple of this, bytes: the host that keeps them sees their size. What
+/// surrounds a text takes about half of it, so that all short ones are alike.
+const PADDING: usize = 256;
 /// Earlier epochs whose messages can still be opened: those of the other side cross a renewal.
 const PAST_EPOCHS: usize = 5;
 /// Messages of one sender that may be overtaken by a later one and still be opened.

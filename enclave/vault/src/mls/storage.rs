@@ -71,6 +71,12 @@ impl<'a> Storage<'a> {
         Ok(self.change.remove_mls_kind(&self.conversation, kind)?)
     }
 
+    /// Whether there is a key package that was not used.
+    pub(super) fn has_key_package(&self) -> Done<bool> {
+        let kind = Kind::KeyPackage as u8;
+        Ok(self.change.has_mls_kind(&self.conversation, kind)?)
+    }
+
     fn write(&self, kind: Kind, key: &impl Serialize, value: &impl Serialize) -> Done {
         let key = encode(key)?;
         let value = Zeroizing::new(encode(value)?);

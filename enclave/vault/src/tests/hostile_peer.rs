@@ -378,7 +378,7 @@ fn flood_of_early_messages_is_bounded() {
 
     let taken = sent
         .iter()
-        .filter(|outbound| net.owners[0].receive(outbound) == Some(Delivered::Applied))
+        .filter(|outbound| net.owners[0].receive(outbound) == Some(Delivered::Stored))
         .count();
 
     assert_eq!(taken, limits::EARLY);

@@ -3,6 +3,7 @@
 use vettid_wire::cbor;
 use vettid_wire::content::Parcel;
 use vettid_wire::operation::connection;
+use vettid_wire::operation::message::{self, Conversation};
 use vettid_wire::peer::Delivered;
 use vettid_wire::time::HOUR;
 
@@ -134,11 +135,41 @@ fn messages_of_like_length_look_alike() {
     let mut net = Net::of(2);
     let id = net.connect(0, 1);
     let mut sizes = Vec::new();
-    for words in ["x", "yes", "no, and never again"] {
+    for words in ["x", "yes", "no, and never again", &"y".repeat(80)] {
         net.owners[0].say(id, words);
         sizes.push(net.on_the_way()[0].body.len());
         net.run();
     }
 
     assert!(sizes.windows(2).all(|two| two[0] == two[1]), "{sizes:?}");
+    // A reaction and a receipt are no shorter than a message.
+    let message = net.owners[0].say(id, "last");
+    net.run();
+    let react = message::React {
+        id: message,
+        reaction: Some("👍".to_owned()),
+    };
+    net.owners[1].call(&react).expect("reacted");
+    let read = message::MarkRead {
+        conversation: Conversation::Connection(id),
+        through: u64::MAX,
+    };
+    net.owners[1].call(&read).expect("read");
+    let others = net.on_the_way();
+    assert_eq!(others.len(), 2);
+    assert!(others.iter().all(|it| it.body.len() == sizes[0]));
+}
+
+#[test]
+fn longer_messages_differ_by_whole_steps_only() {
+    let mut net = Net::of(2);
+    let id = net.connect(0, 1);
+    let mut sizes = std::collections::BTreeSet::new();
+    for length in (1..2_000).step_by(111) {
+        net.owners[0].say(id, &"z".repeat(length));
+        sizes.insert(net.on_the_way()[0].body.len());
+        net.run();
+    }
+
+    assert!(sizes.len() <= 9, "{sizes:?}");
 }

@@ -378,16 +378,31 @@ fn keys_in_use_heal_every_day_and_idle_ones_do_not() {
     net.owners[0].say(id, "hello");
     net.run();
 
-    net.advance(DAY + MINUTE);
-    net.tick();
-    net.run();
-    assert!(!net.answers.is_empty());
-    let healed = net.owners[0].vault.database().view();
-    let healed = healed.channel(&id).expect("row").expect("keys");
-    assert!(healed.worn <= 2);
-    net.answers.clear();
-    net.run();
-    assert!(net.answers.is_empty());
+    let healed = |net: &mut Net| -> Vec<_> {
+        let views = net.owners.iter_mut().map(|owner| {
+            let view = owner.vault.database().view();
+            view.channel(&id).expect("row").expect("keys").healed
+        });
+        views.collect()
+    };
+    let another_day = |net: &mut Net| {
+        net.advance(DAY + MINUTE);
+        net.answers.clear();
+        for _ in 0..3 {
+            net.tick();
+            net.run();
+            net.advance(MINUTE);
+        }
+        healed(net)
+    };
+    let before = healed(&mut net);
+    let after = another_day(&mut net);
+    assert!(after[0] > before[0] && after[1] > before[1], "{after:?}");
+    // Renewing them does not count as use.
+    for _ in 0..2 {
+        assert_eq!(another_day(&mut net), after);
+    }
+    assert!(net.answers.is_empty(), "{:?}", net.answers);
     net.owners[1].say(id, "still here");
     net.run();
     assert_eq!(net.owners[0].lines(id), [">hello", "still here"]);

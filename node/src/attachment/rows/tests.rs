@@ -50,7 +50,11 @@ impl Fixture {
     async fn enter(&self, space: SpaceId, chunk: Chunk, stored: Stored, now: u64) -> Entered {
         let begun = self.rows.begin(space, chunk, stored.clone(), now).await;
         match begun.expect("written") {
-            Entered::New => self.rows.enter(space, chunk, stored, now).await.expect("written"),
+            Entered::New => self
+                .rows
+                .enter(space, chunk, stored, now)
+                .await
+                .expect("written"),
             other => other,
         }
     }
@@ -60,22 +64,44 @@ impl Fixture {
 async fn chunk_is_entered_once_and_by_one_space_alone() {
     let fixture = fixture().await;
     let (space, other) = (fixture.space, fixture.other);
-    assert_eq!(fixture.enter(space, own(0), stored("a", 10), 1).await, Entered::New);
+    assert_eq!(
+        fixture.enter(space, own(0), stored("a", 10), 1).await,
+        Entered::New
+    );
 
-    assert_eq!(fixture.enter(space, own(0), stored("b", 10), 1).await, Entered::Known);
-    assert_eq!(fixture.enter(other, own(0), stored("c", 10), 1).await, Entered::Foreign);
-    assert_eq!(fixture.rows.find(own(0), 1).await, Ok(Some(stored("a", 10))));
+    assert_eq!(
+        fixture.enter(space, own(0), stored("b", 10), 1).await,
+        Entered::Known
+    );
+    assert_eq!(
+        fixture.enter(other, own(0), stored("c", 10), 1).await,
+        Entered::Foreign
+    );
+    assert_eq!(
+        fixture.rows.find(own(0), 1).await,
+        Ok(Some(stored("a", 10)))
+    );
     assert_eq!(fixture.rows.find(own(1), 1).await, Ok(None));
 }
 
 #[tokio::test]
 async fn copy_from_a_node_does_not_take_the_place_of_what_an_owner_has_stored() {
     let fixture = fixture().await;
-    fixture.enter(fixture.space, own(0), stored("a", 10), 1).await;
-    fixture.enter(fixture.other, copy(0), stored("b", 20), 1).await;
+    fixture
+        .enter(fixture.space, own(0), stored("a", 10), 1)
+        .await;
+    fixture
+        .enter(fixture.other, copy(0), stored("b", 20), 1)
+        .await;
 
-    assert_eq!(fixture.rows.find(own(0), 1).await, Ok(Some(stored("a", 10))));
-    assert_eq!(fixture.rows.find(copy(0), 1).await, Ok(Some(stored("b", 20))));
+    assert_eq!(
+        fixture.rows.find(own(0), 1).await,
+        Ok(Some(stored("a", 10)))
+    );
+    assert_eq!(
+        fixture.rows.find(copy(0), 1).await,
+        Ok(Some(stored("b", 20)))
+    );
 }
 
 #[tokio::test]
@@ -85,18 +111,35 @@ async fn full_space_gives_up_its_copies_and_never_its_own() {
     fixture.enter(space, own(0), stored("a", 60), 1).await;
     fixture.enter(space, copy(1), stored("b", 30), 2).await;
 
-    assert_eq!(fixture.enter(space, own(1), stored("c", 40), 3).await, Entered::New);
+    assert_eq!(
+        fixture.enter(space, own(1), stored("c", 40), 3).await,
+        Entered::New
+    );
     assert_eq!(fixture.rows.find(copy(1), 3).await, Ok(None));
-    assert_eq!(fixture.enter(space, own(2), stored("d", 1), 3).await, Entered::Full);
-    assert_eq!(fixture.enter(fixture.other, own(2), stored("e", 1), 3).await, Entered::New);
+    assert_eq!(
+        fixture.enter(space, own(2), stored("d", 1), 3).await,
+        Entered::Full
+    );
+    assert_eq!(
+        fixture
+            .enter(fixture.other, own(2), stored("e", 1), 3)
+            .await,
+        Entered::New
+    );
 }
 
 #[tokio::test]
 async fn copies_that_nobody_uses_go_and_used_ones_stay() {
     let fixture = fixture().await;
-    fixture.enter(fixture.space, own(0), stored("a", 1), 0).await;
-    fixture.enter(fixture.space, copy(0), stored("b", 1), 0).await;
-    fixture.enter(fixture.space, copy(1), stored("c", 1), 0).await;
+    fixture
+        .enter(fixture.space, own(0), stored("a", 1), 0)
+        .await;
+    fixture
+        .enter(fixture.space, copy(0), stored("b", 1), 0)
+        .await;
+    fixture
+        .enter(fixture.space, copy(1), stored("c", 1), 0)
+        .await;
     fixture.rows.find(copy(1), UNUSED).await.expect("used");
     fixture.database.transact(|_| Ok(())).await.expect("noted");
 
@@ -126,9 +169,14 @@ async fn object_that_was_never_entered_is_removed_after_a_while() {
 #[tokio::test]
 async fn chunks_of_a_removed_space_are_swept_and_of_a_suspended_one_not_shown() {
     let fixture = fixture().await;
-    fixture.enter(fixture.space, own(0), stored("a", 1), 1).await;
+    fixture
+        .enter(fixture.space, own(0), stored("a", 1), 1)
+        .await;
     let directory = crate::space::Directory::new(fixture.database.clone());
-    directory.suspend(fixture.space, 1).await.expect("suspended");
+    directory
+        .suspend(fixture.space, 1)
+        .await
+        .expect("suspended");
     assert_eq!(fixture.rows.find(own(0), 1).await, Ok(None));
 
     directory.remove(fixture.space, 1).await.expect("removed");

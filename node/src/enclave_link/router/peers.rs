@@ -65,12 +65,7 @@ impl Router {
     }
 
     /// Of an open space the record must have been sent; of any other the table decides.
-    fn behind(
-        &mut self,
-        id: SpaceId,
-        after: u64,
-        behind: Behind,
-    ) -> Result<(), EnclaveMisbehaved> {
+    fn behind(&mut self, id: SpaceId, after: u64, behind: Behind) -> Result<(), EnclaveMisbehaved> {
         if let Some(space) = self.spaces.get(&id) {
             let is_open = !matches!(space.state, State::Closed | State::Looking { .. });
             if space.refused {
@@ -89,8 +84,8 @@ impl Router {
 mod tests {
     use vettid_wire::id::{DeliveryId, LaneId};
     use vettid_wire::limits;
-    use vettid_wire::link::{Entry, FromHost};
     use vettid_wire::link::FromEnclave as Frame;
+    use vettid_wire::link::{Entry, FromHost};
     use vettid_wire::time::UnixMillis;
 
     use super::*;
@@ -164,7 +159,9 @@ mod tests {
     #[test]
     fn delivery_of_a_closed_space_is_left_to_the_table() {
         let mut router = open();
-        router.hear_enclave(spool(SpaceId([9; 16]), 70)).expect("accepted");
+        router
+            .hear_enclave(spool(SpaceId([9; 16]), 70))
+            .expect("accepted");
 
         assert_eq!(router.actions.behind.len(), 1);
     }
@@ -180,6 +177,9 @@ mod tests {
             bytes: vec![0; 2 * limits::DELIVERY],
         });
 
-        assert_eq!(router.hear_enclave(large), Err(EnclaveMisbehaved::Oversized));
+        assert_eq!(
+            router.hear_enclave(large),
+            Err(EnclaveMisbehaved::Oversized)
+        );
     }
 }

@@ -116,7 +116,10 @@ async fn refused_peer_is_listed_with_its_reason_and_for_how_long_it_is_kept_out(
     let listed = fixture.list().await;
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].state, PeerState::Refused);
-    assert_eq!(listed[0].why, "its image is not accepted by the network file");
+    assert_eq!(
+        listed[0].why,
+        "its image is not accepted by the network file"
+    );
     assert_eq!((listed[0].since, listed[0].expires), (10, 71));
     assert!(fixture.audited().await.is_empty());
 }
@@ -163,6 +166,10 @@ async fn remembered_peers_are_bounded_and_admitted_ones_stay() {
     assert_eq!(i64::try_from(listed.len()), Ok(PEERS));
     assert_eq!(listed[0].peer, peer_text(&peer(1)));
     assert_eq!(listed[1].peer, peer_text(&peer(2)));
-    fixture.peers.sweep(99_999 + REMEMBERED).await.expect("swept");
+    fixture
+        .peers
+        .sweep(99_999 + REMEMBERED)
+        .await
+        .expect("swept");
     assert_eq!(fixture.list().await.len(), 2);
 }

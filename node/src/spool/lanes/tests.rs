@@ -51,7 +51,8 @@ impl World {
     fn store(&mut self, lane: LaneId) -> u64 {
         self.stored += 1;
         self.rows.insert((lane, self.stored));
-        self.lanes.stored(self.now, lane, Self::spooled(self.stored));
+        self.lanes
+            .stored(self.now, lane, Self::spooled(self.stored));
         self.stored
     }
 
@@ -289,7 +290,9 @@ fn every_delivery_is_done_in_the_end_whatever_peers_answer() {
         let mut world = World::new(seed);
         let mut dice = seed;
         let mut roll = |sides: u64| {
-            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695);
+            dice = dice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695);
             (dice >> 33) % sides
         };
         let mut under_way: Vec<u64> = Vec::new();

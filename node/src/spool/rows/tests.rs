@@ -41,7 +41,9 @@ impl Fixture {
 
     async fn keep(&self, keep: Keep) -> Kept {
         let (told, kept) = oneshot::channel();
-        let queued = self.spool.keep(keep, |kept| told.send(kept).expect("heard"));
+        let queued = self
+            .spool
+            .keep(keep, |kept| told.send(kept).expect("heard"));
         assert!(queued.is_ok());
         kept.await.expect("told")
     }
@@ -107,7 +109,11 @@ async fn settled_deliveries_are_gone_after_the_database_is_opened_again() {
     for number in 1..=3 {
         fixture.keep(fixture.delivery(number)).await;
     }
-    let settled = vec![DeliveryId([1; 16]), DeliveryId([3; 16]), DeliveryId([7; 16])];
+    let settled = vec![
+        DeliveryId([1; 16]),
+        DeliveryId([3; 16]),
+        DeliveryId([7; 16]),
+    ];
     fixture.spool.forget(settled).await.expect("forgotten");
     let path = fixture.folder.path().join("node.db");
 

@@ -129,6 +129,9 @@ pub struct OpenStatus {
     /// Devices that are not revoked.
     #[n(7)]
     pub devices: u32,
+    /// Newest change of a message.
+    #[n(8)]
+    pub messages: u64,
 }
 
 /// `pin.change`: replaces the PIN.

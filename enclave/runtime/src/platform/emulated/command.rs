@@ -201,10 +201,17 @@ mod tests {
         assert_eq!(join_network(&second, &file, &first), Ok(id));
 
         let read = |folder: &Path, name: &str| std::fs::read(folder.join(name)).ok();
-        for same in ["development-root.key", "development-root.der", "network.toml"] {
+        for same in [
+            "development-root.key",
+            "development-root.der",
+            "network.toml",
+        ] {
             assert_eq!(read(&second, same), read(&first, same), "{same}");
         }
-        assert_ne!(read(&second, "sealing-root.key"), read(&first, "sealing-root.key"));
+        assert_ne!(
+            read(&second, "sealing-root.key"),
+            read(&first, "sealing-root.key")
+        );
         assert_eq!(read(&second, "governance.key"), None);
         assert_eq!(
             join_network(&second, &file, &first),

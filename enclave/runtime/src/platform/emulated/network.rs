@@ -32,7 +32,9 @@ pub fn found(root: &[u8], governance: &SigningKey, measurement: &Measurement) ->
 /// Whether a network accepts `measurement` as this release.
 #[must_use]
 pub fn accepts(network: &Network, measurement: &Measurement) -> bool {
-    network.reference_values.contains(&reference_value(measurement))
+    network
+        .reference_values
+        .contains(&reference_value(measurement))
 }
 
 /// The same network, accepting `measurement` instead; nothing when it does so already.

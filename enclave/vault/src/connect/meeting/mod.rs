@@ -59,6 +59,7 @@ pub(crate) fn agree(
         resume: agreed.resume,
         sent: 0,
         received: 0,
+        heard: [0; 8],
         gap: None,
         owed: None,
         healed: on.now,

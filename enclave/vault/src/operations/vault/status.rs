@@ -58,6 +58,7 @@ fn describe(open: &Unlocked, by: &Unlocking, now: UnixMillis) -> Result<vault::O
         credential_frozen: credential.frozen,
         transaction_keys_left: view.count_transaction_keys(by.device(), now)?,
         feed: view.newest_feed()?,
+        messages: view.newest_change()?,
         devices: u32::try_from(devices.count()).unwrap_or(u32::MAX),
     })
 }
