@@ -242,6 +242,9 @@ fn replace(path: &Path, text: &str) -> Result<(), Failed> {
 /// What a file says, as JSON.
 fn shown(text: &NetworkText) -> Value {
     let network = text.network();
+    // One order, whoever has signed last.
+    let mut signers = text.signers().to_vec();
+    signers.sort_unstable_by_key(|key| key.0);
     let keys = |keys: &[GovernanceKey]| -> Vec<String> {
         keys.iter().map(|key| HEX.encode(&key.0)).collect()
     };
@@ -261,7 +264,7 @@ fn shown(text: &NetworkText) -> Value {
         "release_floor": network.release_floor,
         "governance": keys(&network.governance),
         "threshold": network.threshold,
-        "signed_by": keys(text.signers()),
+        "signed_by": keys(&signers),
         "complete": text.verified().is_ok(),
         "images": images,
         "bootstrap": network.bootstrap,

@@ -1,5 +1,7 @@
 //! The bootstrap program: a network is made with it, and served by it.
 
+#![allow(clippy::expect_used, reason = "tests fail by panicking")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,7 @@
 //! The relay as a program: started, asked, stopped.
 
+#![allow(clippy::expect_used, reason = "tests fail by panicking")]
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;

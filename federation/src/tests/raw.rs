@@ -87,7 +87,7 @@ impl Raw {
 
     async fn ask<T>(&mut self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> T {
         let (reply, answer) = oneshot::channel();
-        self.asks.send(ask(reply)).await.ok().expect("runs");
+        assert!(self.asks.send(ask(reply)).await.is_ok(), "has stopped");
         timeout(PATIENCE, answer)
             .await
             .expect("in time")
