@@ -128,7 +128,7 @@ fn folder(config: &Path) -> &Path {
     config
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+        .unwrap_or_else(|| Path::new("."))
 }
 
 fn show(shown: &Value, json: bool) {

@@ -174,7 +174,7 @@ fn folder(config: &Path) -> &Path {
     config
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+        .unwrap_or_else(|| Path::new("."))
 }
 
 #[expect(clippy::print_stdout, reason = "a command line speaks here")]
