@@ -228,16 +228,4 @@ impl Vault {
         let mut out = self.outside(host, clock, entropy);
         f(self.state.unlocked().expect("unlocked"), &mut out)
     }
-
-    /// Writes a snapshot, due or not. Tests only.
-    #[cfg(test)]
-    pub(crate) fn snapshot(
-        &mut self,
-        host: &mut dyn Host,
-        clock: &dyn Clock,
-        entropy: &mut dyn Entropy,
-    ) {
-        let mut out = self.outside(host, clock, entropy);
-        checkpoint::take(&mut self.state, &mut out).expect("written");
-    }
 }
