@@ -30,7 +30,10 @@ impl Node {
 
     /// Suspends, resumes or removes a space.
     pub fn space(&self, verb: &str, space: SpaceId) {
-        self.expect(&["space", verb, &space.to_string()]);
+        let space = space.to_string();
+        let sure = (verb == "remove").then_some("--yes");
+        let command = ["space", verb, &space].into_iter().chain(sure);
+        self.expect(&command.collect::<Vec<_>>());
     }
 
     /// Every space as the operator sees it.

@@ -32,6 +32,26 @@ fn enrolled(node: &Node, home: &std::path::Path) -> CommandLine {
 }
 
 #[test]
+fn owner_of_a_suspended_space_is_told_so_and_comes_back_when_it_is_resumed() {
+    let (node, place) = (Node::started(), tempfile::tempdir().expect("a folder"));
+    let owner = enrolled(&node, &place.path().join("ada"));
+    let spaces = node.spaces();
+    let space = text(&spaces["spaces"][0], "space");
+
+    let unsure = node.ask(&["space", "remove", &space]).expect_err("unsure");
+    assert!(unsure.contains("--yes"), "{unsure}");
+    node.expect(&["space", "suspend", &space]);
+    let refused = owner.run(&["item", "list"], &[]);
+    assert_eq!(refused.code, 3, "{}", refused.text);
+    assert!(refused.text.contains("operator"), "{}", refused.text);
+    node.expect(&["space", "resume", &space]);
+
+    owner.expect(&["status"], &[]);
+    owner.expect(&["unlock"], &[PIN]);
+    owner.expect(&["item", "list"], &[]);
+}
+
+#[test]
 fn owner_keeps_reads_finds_reveals_and_removes_items() {
     let (mut node, place) = (Node::started(), tempfile::tempdir().expect("a folder"));
     let owner = enrolled(&node, &place.path().join("ada"));

@@ -33,6 +33,17 @@ fn node_folder_is_made_once_and_run_by_one_node() {
     let again = node.ask(&["init"]).expect_err("refused");
     assert!(again.contains("already"), "{again}");
     node.ask(&["check"]).expect("everything is in place");
+    let (root, away) = (
+        node.folder().join("enclave/sealing-root.key"),
+        node.folder().join("away"),
+    );
+    std::fs::rename(&root, &away).expect("moved away");
+    let told = node.ask(&["check"]).expect_err("noticed");
+    assert!(
+        told.contains("sealing-root.key") && told.contains("restore it"),
+        "{told}"
+    );
+    std::fs::rename(&away, &root).expect("moved back");
     node.start();
 
     let second = node.ask(&["run"]).expect_err("refused");

@@ -127,7 +127,13 @@ impl LocalNode {
     /// Waits for the node's process to end.
     pub(crate) fn wait(&mut self) -> Result<()> {
         if let Some(node) = &mut self.running {
-            node.wait().context("waiting for vettid-node")?;
+            let status = node.wait().context("waiting for vettid-node")?;
+            if !status.success() {
+                bail!(
+                    "vettid-node ended with {status}; its log is {}",
+                    self.log().display()
+                );
+            }
         }
         Ok(())
     }

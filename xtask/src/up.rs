@@ -45,6 +45,9 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         binaries.path("vettid").display()
     );
     println!("stop with:   Ctrl-C");
+    println!(
+        "\nThe enclave is emulated: whoever is root on this machine can read the vaults. Only to try it."
+    );
     // The terminal sends the interrupt to the node too, which stops by itself; this program
     // outlives it to remove the temporary folder.
     let mut interrupt = SigSet::empty();

@@ -163,12 +163,14 @@ fn check(owner: &Owner, events: &[Event], head: &AuditHead) -> Result<(), Failur
 fn row(event: &Event) -> Vec<String> {
     let body = &event.body;
     let done = if body.done { "done" } else { "refused" };
+    let device = body.device.map(|device| device.to_string());
     let subject = body.subject.as_deref().map(hex).unwrap_or_default();
     vec![
         body.sequence.to_string(),
         time::text(body.at),
         body.operation.clone(),
         done.into(),
+        device.unwrap_or_default(),
         subject,
     ]
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use vettid_sdk::Error;
+use vettid_sdk::wire::refusal::Code;
 
 /// Everything was done.
 pub(crate) const DONE: u8 = 0;
@@ -49,6 +50,8 @@ impl Failure {
             Self::Usage(..) => USAGE,
             Self::System(..) => LOCAL,
             Self::Sdk(error) => match error {
+                // Not the owner's doing: the node is not to be trusted with this vault.
+                Error::Refused(refusal) if matches!(refusal.code, Code::RolledBack) => UNTRUSTED,
                 Error::Refused(_) | Error::NodeRefused(_) => REFUSED,
                 Error::Unacceptable(_) => USAGE,
                 Error::Untrusted(_) => UNTRUSTED,

@@ -306,18 +306,6 @@ impl Vault {
         f(self.state.unlocked().expect("unlocked"), &mut out)
     }
 
-    /// Writes a snapshot, due or not. Tests only.
-    #[cfg(test)]
-    pub(crate) fn snapshot(
-        &mut self,
-        host: &mut dyn Host,
-        clock: &dyn Clock,
-        entropy: &mut dyn Entropy,
-    ) {
-        let mut out = self.outside(host, clock, entropy);
-        checkpoint::take(&mut self.state, &mut out).expect("written");
-    }
-
     /// Does what no operation does, as a vault would that was tampered with. Tests only.
     #[cfg(test)]
     pub(crate) fn dangerous_stir<T>(

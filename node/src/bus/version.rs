@@ -22,7 +22,7 @@ pub struct ServerVersion {
 pub enum VersionError {
     /// The program does not run.
     #[error(
-        "nats-server cannot be run: install 2.14 or newer, or name it with bus.program in \
+        "nats-server cannot be run: install 2.12.7 or newer (not 2.13), or name it with bus.program in \
          node.toml or VETTID_NATS_SERVER"
     )]
     NotFound,

@@ -74,6 +74,10 @@ async fn look(folder: &NodeFolder, config: &Config) -> Vec<Finding> {
         },
     ];
     if config.starts_enclave() {
+        findings.push(Finding {
+            what: "enclave folder",
+            outcome: look_at_enclave_folder(&folder.enclave()),
+        });
         let outcome = look_at_enclave(&config.enclave_program(), network.as_ref().ok());
         findings.push(Finding {
             what: "enclave program",
@@ -105,6 +109,24 @@ async fn look_at_database(folder: &NodeFolder) -> Result<String, String> {
     let rows = audit::verify(&database.map_err(|e| e.to_string())?).await;
     rows.map(|rows| format!("usable, {rows} audit rows verified"))
         .map_err(|e| e.to_string())
+}
+
+/// What the emulated enclave keeps there. None of it can be made again: another sealing root opens
+/// no vault, another development root no session.
+fn look_at_enclave_folder(folder: &Path) -> Result<String, String> {
+    for name in [
+        "development-root.key",
+        "development-root.der",
+        "sealing-root.key",
+        "network.toml",
+    ] {
+        let file = folder.join(name);
+        if let Err(error) = std::fs::metadata(&file) {
+            let shown = file.display();
+            return Err(format!("{shown}: {error}; restore it from a backup"));
+        }
+    }
+    Ok("complete".to_owned())
 }
 
 /// An emulated image is measured by its file.

@@ -107,6 +107,11 @@ impl Init {
         } else {
             say(format!("node folder  {shown}\nnetwork      {id}"));
             say(format!("next         vettid-node run --folder {shown}"));
+            if self.enclave.is_none() {
+                say(
+                    "note         the enclave is emulated: root on this machine can read the vaults",
+                );
+            }
         }
         Ok(())
     }

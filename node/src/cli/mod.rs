@@ -107,6 +107,9 @@ enum Space {
     Remove {
         /// Its id, from the list
         space: String,
+        /// Say that its vault is to be destroyed
+        #[arg(long)]
+        yes: bool,
     },
     /// Let a suspended space in again
     Resume {
@@ -144,7 +147,10 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
             command_to(&folder, json, Request::InvitationRevoke { id }).await
         }
         Command::Space(Space::List) => command_to(&folder, json, Request::SpaceList).await,
-        Command::Space(Space::Remove { space }) => {
+        Command::Space(Space::Remove { space, yes: false }) => Err(Failure::new(format!(
+            "this destroys the vault of space {space} for good: repeat it with --yes"
+        ))),
+        Command::Space(Space::Remove { space, yes: true }) => {
             command_to(&folder, json, Request::SpaceRemove { space }).await
         }
         Command::Space(Space::Resume { space }) => {

@@ -28,13 +28,13 @@ impl CrateBinary {
         } else {
             "present"
         };
-        println!("{} {}: {how}", self.package, self.version);
+        eprintln!("{} {}: {how}", self.package, self.version);
         Ok(entry.folder.join("bin").join(self.package))
     }
 
     /// Unoptimized: these tools run for seconds and would take minutes to optimize.
     fn build(&self, folder: &Path, work: &Path) -> Result<()> {
-        println!(
+        eprintln!(
             "{} {}: building, about a minute",
             self.package, self.version
         );

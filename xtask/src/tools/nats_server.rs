@@ -22,11 +22,11 @@ pub(crate) fn provide(cache: &Cache) -> Result<PathBuf> {
     if let Some(program) = on_path(PINNED.program) {
         match version_of(&program) {
             Some(version) if has_fixes(&version) => {
-                println!("nats-server {version}: on the PATH");
+                eprintln!("nats-server {version}: on the PATH");
                 return Ok(program);
             }
-            Some(version) => println!("nats-server {version}: on the PATH, but too old"),
-            None => println!("nats-server: on the PATH, but does not tell its version"),
+            Some(version) => eprintln!("nats-server {version}: on the PATH, but too old"),
+            None => eprintln!("nats-server: on the PATH, but does not tell its version"),
         }
     }
     PINNED.provide(cache)

@@ -134,7 +134,7 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
         Need::NatsServer => nats_server::provide(cache)?,
         Need::Nextest => match on_path(NEXTEST.package) {
             Some(program) => {
-                println!("{}: on the PATH", NEXTEST.package);
+                eprintln!("{}: on the PATH", NEXTEST.package);
                 program
             }
             None => NEXTEST.provide(cache, work)?,
@@ -147,10 +147,10 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
         Need::Typos => TYPOS.provide(cache)?,
         Need::Wasm => {
             if !wasm::is_available(work) {
-                println!("target {}: not to be had here", wasm::TARGET);
+                eprintln!("target {}: not to be had here", wasm::TARGET);
                 return Ok(None);
             }
-            println!("target {}: present", wasm::TARGET);
+            eprintln!("target {}: present", wasm::TARGET);
             PathBuf::from(wasm::TARGET)
         }
     }))

@@ -30,6 +30,6 @@ pub(crate) fn provide(repository: &Repository, cache: &Cache) -> Result<PathBuf>
     } else {
         "present"
     };
-    println!("S3 server (moto): {how}");
+    eprintln!("S3 server (moto): {how}");
     Ok(entry.folder.join("environment/bin/moto_server"))
 }

@@ -49,7 +49,7 @@ impl SystemPart {
     /// Installs the package if the part is missing and this is root; else says what to do.
     pub(crate) fn provide(&self) -> Result<()> {
         if (self.present)() {
-            println!("{}: present", self.what);
+            eprintln!("{}: present", self.what);
             return Ok(());
         }
         if !Uid::effective().is_root() || on_path("apt-get").is_none() {
@@ -62,7 +62,7 @@ impl SystemPart {
         quiet(apt().args(["update", "--quiet"]))?;
         quiet(apt().args(["install", "--yes", "--no-install-recommends", self.package]))
             .with_context(|| format!("installing {}", self.package))?;
-        println!("{}: installed as Debian's {}", self.what, self.package);
+        eprintln!("{}: installed as Debian's {}", self.what, self.package);
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ impl Wheel {
         } else {
             "present"
         };
-        println!("{} {}: {how}", self.program, self.version);
+        eprintln!("{} {}: {how}", self.program, self.version);
         Ok(entry.folder.join(self.program))
     }
 

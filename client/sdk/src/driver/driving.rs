@@ -58,7 +58,7 @@ pub(crate) struct Driver<D: Dial> {
     pub(super) floor: Option<u64>,
     pub(super) renewal: Option<JoinHandle<bool>>,
     pub(super) renew_at: Instant,
-    pub(super) asked_for_policy: bool,
+    pub(super) asked_node: bool,
     pub(super) failures: u32,
     pub(super) retry_at: Instant,
     pub(super) quiet_since: Instant,
@@ -79,7 +79,7 @@ impl<D: Dial> Driver<D> {
             floor: None,
             renewal: None,
             renew_at: now,
-            asked_for_policy: false,
+            asked_node: false,
             failures: 0,
             retry_at: now,
             quiet_since: now,
@@ -154,6 +154,11 @@ impl<D: Dial> Driver<D> {
                 Ok(transport) => {
                     self.transport = Some(transport);
                     self.connected = true;
+                }
+                // Credentials may be void though they have not ended: those of a space that was
+                // suspended and let in again.
+                Err(Error::Unreachable(Unreachable::BusRefused)) if !self.asked_node => {
+                    return self.ask_node().await;
                 }
                 Err(error) => return self.failed(&error),
             }
@@ -278,7 +283,7 @@ impl<D: Dial> Driver<D> {
         }
         self.known = self.session.as_ref().and_then(Session::known_enclave);
         self.floor = keeper.head().map(|head| head.number);
-        self.asked_for_policy = false;
+        self.asked_node = false;
         self.quiet_since = Instant::now();
         self.catch_up();
     }
@@ -302,8 +307,8 @@ impl<D: Dial> Driver<D> {
     async fn ended(&mut self, ended: Ended) {
         match ended {
             // A vault in a later policy epoch drops a device of an earlier one without a word.
-            Ended::Reset if self.failures > 0 && !self.asked_for_policy => {
-                self.ask_for_policy().await;
+            Ended::Reset if self.failures > 0 && !self.asked_node => {
+                self.ask_node().await;
             }
             Ended::Broken | Ended::Reset => self.failed(&Unreachable::Reset.into()),
             Ended::Forgotten => {
@@ -311,16 +316,16 @@ impl<D: Dial> Driver<D> {
                 self.failed(&Unreachable::Reset.into());
             }
             Ended::Unreadable => self.failed(&Fault::Answer.into()),
-            Ended::Untrusted(TrustError::PolicyAhead { .. }) if !self.asked_for_policy => {
-                self.ask_for_policy().await;
+            Ended::Untrusted(TrustError::PolicyAhead { .. }) if !self.asked_node => {
+                self.ask_node().await;
             }
             Ended::Untrusted(error) => self.failed(&error.into()),
         }
     }
 
-    /// Fetches the network file, once for every session that opens: it comes with the credentials.
-    async fn ask_for_policy(&mut self) {
-        self.asked_for_policy = true;
+    /// Fetches credentials, and the network file that comes with them, once for every session that opens.
+    async fn ask_node(&mut self) {
+        self.asked_node = true;
         let error = self.parts.pass.renew().await.err();
         let error = error.filter(|error| !error.is_passing());
         self.failed(&error.unwrap_or_else(|| Unreachable::Reset.into()));

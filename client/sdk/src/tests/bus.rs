@@ -63,6 +63,8 @@ pub(super) struct World {
     pub(super) frames: usize,
     pub(super) resets_everything: bool,
     pub(super) http_down: bool,
+    /// The bus takes no credentials that were given before.
+    pub(super) revoked: bool,
     pub(super) jwt_expires: UnixMillis,
     used_by: Option<String>,
     sessions: BTreeMap<SessionId, Option<Side>>,
@@ -89,6 +91,7 @@ impl Lab {
             frames: 0,
             resets_everything: false,
             http_down: false,
+            revoked: false,
             jwt_expires: NOW.plus(DAY),
             used_by: None,
             sessions: BTreeMap::new(),
@@ -186,6 +189,7 @@ impl Dial for Lab {
             return Err(refused("unknown-device"));
         }
         world.renewals += 1;
+        world.revoked = false;
         world.jwt_expires = world.now.plus(DAY);
         Ok(world.credentials())
     }
@@ -194,7 +198,7 @@ impl Dial for Lab {
         let access = pass.access(60_000).await?;
         let mut world = self.world();
         world.connects += 1;
-        if access.expires <= world.now {
+        if world.revoked || access.expires <= world.now {
             return Err(Unreachable::BusRefused.into());
         }
         let (device, arrivals) = mpsc::unbounded_channel();

@@ -115,6 +115,19 @@ async fn broken_connection_is_resumed_with_a_session_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_that_the_bus_takes_no_longer_are_renewed_once() {
+    let lab = Lab::new();
+    let (_, shelf) = lab.enrolled().await;
+    let owner = lab.reopened(&shelf);
+    lab.world().revoked = true;
+    let renewals = lab.world().renewals;
+
+    owner.call(&put()).await.expect("written");
+
+    assert_eq!(lab.world().renewals, renewals + 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn node_that_resets_everything_is_given_up_with_a_clear_error() {
     let lab = Lab::new();
     let (owner, _) = lab.enrolled().await;
