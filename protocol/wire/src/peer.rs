@@ -59,7 +59,9 @@ pub enum Delivered {
     /// Its vault has it.
     #[n(0)]
     Applied,
-    /// It waits for its vault to be unlocked.
+    /// It is kept but not applied: by the host until its vault is unlocked, or by the vault until what
+    /// is missing before it has come. What has a sequence its sender keeps until the other vault says
+    /// that it has it.
     #[n(1)]
     Stored,
     /// It was not taken.
