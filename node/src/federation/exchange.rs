@@ -43,7 +43,11 @@ pub(super) struct Outputs {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum ToNetwork {
     /// The enclaves have accepted each other.
-    Admitted { link: u64, peer: Admitted },
+    Admitted {
+        link: u64,
+        node: NodeId,
+        expires: UnixMillis,
+    },
     /// Close a link without blame: our enclave has ended.
     Close { link: u64 },
     /// Have a connection to this node.
@@ -316,12 +320,15 @@ impl Exchange {
             return;
         };
         self.outputs.admitted = self.outputs.admitted.saturating_add(1);
-        self.lanes.admitted(peer.node);
-        let note = Note::admitted(known.peer.clone(), peer.clone());
+        let (node, expires) = (peer.node, peer.expires);
+        self.lanes.admitted(node);
+        let note = Note::admitted(known.peer.clone(), peer);
         self.outputs.writes.push(Write::Peer(note));
-        self.outputs
-            .to_network
-            .push_back(ToNetwork::Admitted { link, peer });
+        self.outputs.to_network.push_back(ToNetwork::Admitted {
+            link,
+            node,
+            expires,
+        });
     }
 
     fn refused(&mut self, now: Instant, link: u64, why: NotAdmitted) {

@@ -144,7 +144,11 @@ async fn carry(
     command: ToNetwork,
 ) -> Result<(), vettid_federation::handle::Stopped> {
     match command {
-        ToNetwork::Admitted { link, peer } => handle.admitted(link, peer.node, peer.expires).await,
+        ToNetwork::Admitted {
+            link,
+            node,
+            expires,
+        } => handle.admitted(link, node, expires).await,
         ToNetwork::Close { link } => handle.refuse(link, NotAdmitted::Replaced).await,
         ToNetwork::Dial(node) => handle.dial(node).await,
         ToNetwork::Find { search, location } => handle.find_record(search, location).await,

@@ -30,7 +30,7 @@ fn connection(number: u8, active: u64) -> Connection {
         id: id(number),
         state: State::Active,
         vault: VaultId([number; 32]),
-        inviter: number % 2 == 0,
+        inviter: number.is_multiple_of(2),
         created: NOW,
         active: NOW.plus(active),
         card: Card::default(),
@@ -494,7 +494,7 @@ fn vault_from_before_connections_is_migrated_with_its_feed() {
     let schema = crate::migrate::Schema::CURRENT;
     let database = crate::Database::empty(schema, 1).expect("empty");
     let tail = crate::Tail::genesis(crate::fixture::SPACE).with_newest_schema(1);
-    let mut vault = Vault::begun(database, tail, |change| {
+    let vault = Vault::begun(database, tail, |change| {
         let insert = "INSERT INTO feed (sequence, at, kind) VALUES (1, 2, 8)";
         Ok(change.connection.execute_batch(insert)?)
     });

@@ -146,7 +146,7 @@ impl OpenMlsCrypto for Primitives {
         scheme: SignatureScheme,
     ) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
         ed25519(scheme)?;
-        let key = self.with_entropy(|entropy| SigningKey::generate(entropy));
+        let key = self.with_entropy(SigningKey::generate);
         let public = key.verifying_key().0.to_vec();
         Ok((key.expose_seed(|seed| seed.to_vec()), public))
     }

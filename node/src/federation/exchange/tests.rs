@@ -39,11 +39,11 @@ impl Fixture {
         });
     }
 
-    fn to_enclave(&mut self) -> Vec<ToEnclave> {
+    fn for_enclave(&mut self) -> Vec<ToEnclave> {
         self.exchange.outputs.to_enclave.drain(..).collect()
     }
 
-    fn to_network(&mut self) -> Vec<ToNetwork> {
+    fn for_network(&mut self) -> Vec<ToNetwork> {
         self.exchange.outputs.to_network.drain(..).collect()
     }
 }
@@ -90,9 +90,9 @@ fn messages_of_a_link_go_both_ways_until_it_is_closed() {
         ToEnclave::Frame { link: 1, bytes },
         ToEnclave::Closed { link: 1 },
     ];
-    assert_eq!(fixture.to_enclave(), heard);
+    assert_eq!(fixture.for_enclave(), heard);
     let bytes = vec![2];
-    assert_eq!(fixture.to_network(), [ToNetwork::Frame { link: 1, bytes }]);
+    assert_eq!(fixture.for_network(), [ToNetwork::Frame { link: 1, bytes }]);
 }
 
 #[test]
@@ -115,8 +115,8 @@ fn messages_for_links_that_were_never_open_go_nowhere() {
         bytes: vec![1],
     });
 
-    assert!(fixture.to_network().is_empty());
-    assert!(fixture.to_enclave().is_empty());
+    assert!(fixture.for_network().is_empty());
+    assert!(fixture.for_enclave().is_empty());
     assert!(fixture.exchange.outputs.writes.is_empty());
 }
 
@@ -144,8 +144,12 @@ fn admission_is_told_to_the_network_written_down_and_wakes_lanes() {
         peer: admitted(),
     });
 
-    let (link, peer) = (1, admitted());
-    assert_eq!(fixture.to_network(), [ToNetwork::Admitted { link, peer }]);
+    let told = ToNetwork::Admitted {
+        link: 1,
+        node: admitted().node,
+        expires: admitted().expires,
+    };
+    assert_eq!(fixture.for_network(), [told]);
     let note = Note::admitted(PEER.to_vec(), admitted());
     assert_eq!(fixture.exchange.outputs.writes, [Write::Peer(note)]);
     assert!(matches!(fixture.exchange.lanes.step(), Some(Step::Load(_))));
@@ -164,7 +168,7 @@ fn refused_link_is_closed_and_its_reason_written_down_unless_it_was_replaced() {
 
     let refused = |link, why| ToNetwork::Refuse { link, why };
     assert_eq!(
-        fixture.to_network(),
+        fixture.for_network(),
         [
             refused(1, NotAdmitted::Measurement),
             refused(2, NotAdmitted::Replaced)
@@ -199,13 +203,13 @@ fn new_enclave_hears_of_links_that_wait_and_of_its_addresses_and_old_links_are_c
     });
     fixture.exchange.enclave_down();
     fixture.open(2);
-    assert!(fixture.to_enclave().is_empty());
-    assert_eq!(fixture.to_network(), [ToNetwork::Close { link: 1 }]);
+    assert!(fixture.for_enclave().is_empty());
+    assert_eq!(fixture.for_network(), [ToNetwork::Close { link: 1 }]);
 
     fixture.exchange.enclave_up();
 
     assert_eq!(
-        fixture.to_enclave(),
+        fixture.for_enclave(),
         [ToEnclave::Reachable { addresses }, opened(2)]
     );
 }
@@ -220,7 +224,7 @@ fn searches_are_answered_by_their_own_numbers_and_never_twice() {
     fixture.hear(find(70));
     fixture.hear(find(70));
     let searches: Vec<u64> = fixture
-        .to_network()
+        .for_network()
         .iter()
         .map(|command| match command {
             ToNetwork::Find { search, .. } => *search,
@@ -239,7 +243,7 @@ fn searches_are_answered_by_their_own_numbers_and_never_twice() {
         request: 70,
         records,
     };
-    assert_eq!(fixture.to_enclave(), [homes]);
+    assert_eq!(fixture.for_enclave(), [homes]);
 }
 
 #[test]
@@ -299,7 +303,7 @@ fn answer_to_an_ended_enclave_is_not_given_to_the_next() {
         .exchange
         .answer(link, ToEnclave::MailPage { request: 1, items });
 
-    assert!(fixture.to_enclave().is_empty());
+    assert!(fixture.for_enclave().is_empty());
 }
 
 #[test]
@@ -309,7 +313,7 @@ fn addresses_are_bounded_before_the_enclave_hears_them() {
     addresses.extend((0..20).map(|number| format!("/dns/h/tcp/{number}")));
     fixture.event(Event::Reachable { addresses });
 
-    let heard = fixture.to_enclave();
+    let heard = fixture.for_enclave();
     let [ToEnclave::Reachable { addresses }] = &heard[..] else {
         panic!("{heard:?}");
     };

@@ -266,13 +266,16 @@ fn open(reply_key: &Secret, id: &ConnectionId, sealed: &[u8]) -> Option<Signed> 
     cbor::decode(&plain).ok()
 }
 
-/// Joins the group of two; its id and the key of the other one.
+/// Id of the group of two, and the key of the other one in it.
+pub(crate) type GroupAndKey = ([u8; 16], [u8; 32]);
+
+/// Joins the group of two.
 pub(crate) fn join(
     on: &mut Changing<'_>,
     connection: &Connection,
     signer: &Secret,
     welcome: &[u8],
-) -> Result<Option<([u8; 16], [u8; 32])>, Stop> {
+) -> Result<Option<GroupAndKey>, Stop> {
     let mls = Mls::new(on.change, connection.id.0, on.entropy);
     let Ok(joined) = mls.join(welcome) else {
         return Ok(None);
