@@ -25,8 +25,8 @@ const READ: &str = "SELECT number, bytes FROM mail
     WHERE space = ?1 AND number > ?2 AND expires > ?3 ORDER BY number LIMIT ?4";
 
 /// The record must be there before what it holds may be forgotten.
-const DROP: &str = "DELETE FROM mail WHERE space = ?1 AND number <= ?2
-    AND ?3 <= (SELECT coalesce(max(number), 0) FROM record WHERE space = ?1)";
+const DROP: &str = "DELETE FROM mail WHERE space = ?1 AND number > ?2 AND number <= ?3
+    AND ?4 <= (SELECT coalesce(max(number), 0) FROM record WHERE space = ?1)";
 
 /// Something for a mailbox.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,6 +45,8 @@ pub(crate) struct Applied {
     pub(crate) after: u64,
     /// The last of them.
     pub(crate) through: u64,
+    /// The one before the first of them.
+    pub(crate) behind: u64,
 }
 
 /// The mailboxes of a node. Cheap to clone.
@@ -107,6 +109,7 @@ impl Mailboxes {
                 .prepare_cached(DROP)?
                 .execute(params![
                     applied.space.0,
+                    integer(applied.behind),
                     integer(applied.through),
                     integer(applied.after)
                 ])

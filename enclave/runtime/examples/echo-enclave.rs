@@ -39,6 +39,9 @@ use vettid_wire::time::UnixMillis;
 
 type Template = <Scripted as Resident>::Template;
 
+/// What begins with 180 to 254 is not taken before this delivery.
+const AWAITED: DeliveryId = DeliveryId([255; 16]);
+
 /// Does what requests say.
 struct Scripted {
     space: SpaceId,
@@ -209,7 +212,9 @@ impl Resident for Scripted {
         broker: &mut Broker<'_>,
     ) -> Result<Received, VaultExit> {
         let mut answer = Answer::default();
-        if let Some(why) = self.refuses {
+        let waits = |number: &u8| (180..255).contains(number) && !self.taken.contains(&AWAITED);
+        let held = inbound.body.first().is_some_and(waits);
+        if let Some(why) = self.refuses.or(held.then_some(NotTaken::Busy)) {
             let outcome = Delivered::Refused(why);
             return Ok(Received { outcome, answer });
         }
@@ -234,8 +239,10 @@ impl Resident for Scripted {
         _: UnixMillis,
         broker: &mut Broker<'_>,
     ) -> Result<Answer, VaultExit> {
-        let mut answer = Answer::default();
-        answer.after = self.record(broker, &delivery.0)?;
+        let mut answer = Answer {
+            after: self.record(broker, &delivery.0)?,
+            ..Answer::default()
+        };
         answer
             .events
             .push(news(b"done..", delivery, &cbor::encode(&outcome)));

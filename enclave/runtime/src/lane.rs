@@ -289,6 +289,9 @@ pub(crate) enum Up<'a> {
         #[n(2)]
         outcome: Delivered,
     },
+    /// There was no room for what a ticket is for: the vault has not heard of it.
+    #[n(15)]
+    TurnedAway(#[n(0)] u64),
 }
 
 #[cfg(test)]

@@ -121,6 +121,30 @@ fn what_comes_for_a_closed_vault_waits_and_is_there_in_order_when_it_is_unlocked
     assert_eq!(net.news(1, &mut b, b"got..."), got(80));
 }
 
+#[test]
+fn a_full_page_that_waits_for_what_is_behind_it_keeps_nothing_from_its_vault() {
+    let mut net = Net::connected();
+    let mut a = net.unlocked(0, 5);
+    drop(net.unlocked(1, 6));
+    close(&mut net, 1, 6);
+    // The scripted vault takes none of these before the last.
+    let numbers: Vec<u8> = (180..244).chain([255]).collect();
+    for number in &numbers {
+        net.send(0, &mut a, (1, 6), *number);
+    }
+    net.offer(0);
+    net.until(|net| net.nodes[1].waiting() == 65);
+
+    let mut b = reopen(&mut net, 1, 6);
+    net.until(|net| net.nodes[1].waiting() == 0);
+
+    let (_, taken) = b.call(&mut net.nodes[1].rig, b"taken.");
+    let taken = loop_past_news(&mut net, &mut b, taken);
+    let expected = [255].into_iter().chain(180..244);
+    let expected: Vec<u8> = expected.flat_map(|number| [number; 16]).collect();
+    assert_eq!(taken, expected);
+}
+
 /// The reply, when news of the drained mailbox came before it.
 fn loop_past_news(net: &mut Net, device: &mut Device, mut message: Vec<u8>) -> Vec<u8> {
     while message.starts_with(b"got...") {

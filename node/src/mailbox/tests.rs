@@ -62,11 +62,16 @@ impl Fixture {
     }
 
     fn forget(&self, after: u64, through: u64) {
+        self.forget_some(after, 0, through);
+    }
+
+    fn forget_some(&self, after: u64, behind: u64, through: u64) {
         let space = self.space;
         let applied = Applied {
             space,
             after,
             through,
+            behind,
         };
         assert!(self.mailboxes.forget(applied).is_ok());
     }
@@ -144,6 +149,22 @@ async fn mailbox_of_nobody_is_unknown_and_a_new_name_takes_the_place_of_the_old(
     assert_eq!(fixture.put(foreign).await, MailOutcome::Stored);
     assert_eq!(fixture.put(post(3)).await, MailOutcome::Unknown);
     assert_eq!(fixture.page(0).await, [2, 1]);
+}
+
+#[tokio::test]
+async fn what_its_vault_cannot_take_yet_stays_when_what_is_around_it_is_forgotten() {
+    let fixture = fixture().await;
+    for number in 1..=5 {
+        fixture.put(post(number)).await;
+    }
+    let page = fixture.mailboxes.page(fixture.space, 0, NOW).await;
+    let page = page.expect("read");
+
+    fixture.forget_some(0, 0, page[0].number);
+    fixture.forget_some(0, page[2].number, page[3].number);
+
+    assert_eq!(fixture.page(0).await, [2, 3, 5]);
+    assert_eq!(fixture.mailboxes.count().await, Ok((3, 6)));
 }
 
 #[tokio::test]

@@ -227,6 +227,7 @@ async fn mail_is_stored_for_a_closed_vault_read_in_order_and_forgotten_behind_a_
             space,
             after: 2,
             through,
+            behind: 0,
         })
         .await;
 

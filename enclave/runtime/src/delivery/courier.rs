@@ -187,6 +187,22 @@ impl Courier {
         self.resume();
     }
 
+    /// Entries of all that should come to an end.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn under_way(&self) -> usize {
+        let answers = self.residents.values().map(|it| it.answers.len());
+        [
+            self.flights.len(),
+            self.tickets.len(),
+            self.puts.len(),
+            self.questions.count(|_| true),
+            self.unanswered.values().sum(),
+        ]
+        .into_iter()
+        .chain(answers)
+        .sum()
+    }
+
     /// Tells where something came from what became of it.
     pub(super) fn answer(&mut self, origin: Origin, outcome: Delivered, cx: &mut Cx<'_>) {
         match origin {

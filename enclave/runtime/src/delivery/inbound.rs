@@ -6,7 +6,8 @@ use vettid_wire::peer::{Delivered, Delivery, NotTaken};
 use vettid_wire::time::SECOND;
 
 use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Ticket, ToVault};
-use super::residents::{Drain, Progress};
+use super::drain::Fate;
+use super::residents::Progress;
 use super::sealed::Item;
 use crate::slot::Slot;
 
@@ -31,8 +32,8 @@ impl Courier {
         self.route(Origin::Peer(node, delivery.id), delivery, cx);
     }
 
-    /// Hands something to its vault if that is open and has nothing older left in its mailbox; else
-    /// puts it there.
+    /// Hands something to its vault if that is open and its mailbox was read to the end; else puts it
+    /// there.
     pub(super) fn route(&mut self, origin: Origin, delivery: Delivery, cx: &mut Cx<'_>) {
         let Delivery {
             id,
@@ -44,11 +45,11 @@ impl Courier {
             self.answer(origin, Delivered::Refused(NotTaken::Never), cx);
             return;
         }
-        let drained = self.open.get(&to).copied().filter(|slot| {
+        let live = self.open.get(&to).copied().filter(|slot| {
             let resident = self.residents.get(slot);
-            resident.is_some_and(|resident| resident.drain == Drain::Empty)
+            resident.is_some_and(|resident| resident.drain.is_live())
         });
-        match drained {
+        match live {
             Some(slot) if self.is_busy(slot) => {
                 self.answer(origin, Delivered::Refused(NotTaken::Busy), cx);
             }
@@ -82,36 +83,58 @@ impl Courier {
         progress: Progress,
         cx: &mut Cx<'_>,
     ) -> Result<(), OutOfTurn> {
+        match self.take_ticket(slot, ticket)? {
+            None => {}
+            Some(Origin::Mail) => self.mail_concluded(slot, ticket, after, Fate::of(outcome)),
+            Some(origin) => {
+                if let Some(resident) = self.residents.get_mut(&slot) {
+                    if outcome == Delivered::Applied {
+                        resident.drain.stirred();
+                    }
+                    if !progress.has(after) {
+                        resident.answers.push_back((after, origin, outcome));
+                        return Ok(());
+                    }
+                }
+                self.answer(origin, outcome, cx);
+            }
+        }
+        Ok(())
+    }
+
+    /// A vault process is so far behind that what its ticket is for did not reach the vault.
+    ///
+    /// # Errors
+    /// When the ticket was never given out.
+    pub(crate) fn unheard(
+        &mut self,
+        slot: Slot,
+        ticket: u64,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), OutOfTurn> {
+        match self.take_ticket(slot, ticket)? {
+            None => {}
+            Some(Origin::Mail) => self.mail_concluded(slot, ticket, 0, Fate::Unheard),
+            Some(origin) => self.answer(origin, Delivered::Refused(NotTaken::Busy), cx),
+        }
+        Ok(())
+    }
+
+    /// Takes a ticket back; where what it was for came from. None for one that was given up, or is of
+    /// somebody else.
+    fn take_ticket(&mut self, slot: Slot, ticket: u64) -> Result<Option<Origin>, OutOfTurn> {
         if ticket == 0 || ticket > self.issued {
             return Err(OutOfTurn);
         }
         let is_own = |ticket: &Ticket| ticket.slot == slot;
         if !self.tickets.get(&ticket).is_some_and(is_own) {
-            // It was given up, or is of somebody else: to no effect either way.
-            return Ok(());
+            return Ok(None);
         }
-        let Some(Ticket { origin, .. }) = self.tickets.remove(&ticket) else {
-            return Ok(());
-        };
-        let Some(resident) = self.residents.get_mut(&slot) else {
-            return Ok(());
-        };
-        resident.tickets = resident.tickets.saturating_sub(1);
-        match origin {
-            Origin::Mail => self.mail_applied(slot, ticket, after, outcome),
-            origin if progress.has(after) => self.answer(origin, outcome, cx),
-            origin => resident.answers.push_back((after, origin, outcome)),
+        let taken = self.tickets.remove(&ticket);
+        if let Some(resident) = self.residents.get_mut(&slot) {
+            resident.tickets = resident.tickets.saturating_sub(1);
         }
-        Ok(())
-    }
-
-    /// A vault process is so far behind that what its ticket is for did not reach it.
-    pub(crate) fn unheard(&mut self, slot: Slot, ticket: u64, cx: &mut Cx<'_>) {
-        let busy = (0, Delivered::Refused(NotTaken::Busy));
-        let nothing_waits = Progress {
-            first_waiting: None,
-        };
-        let _ = self.received(slot, ticket, busy, nothing_waits, cx);
+        Ok(taken.map(|ticket| ticket.origin))
     }
 
     /// Gives a process something from another vault; the ticket.
@@ -159,7 +182,7 @@ impl Courier {
             .map(|(number, ticket)| (*number, ticket.slot))
             .collect();
         for (ticket, slot) in late {
-            self.unheard(slot, ticket, cx);
+            let _ = self.unheard(slot, ticket, cx);
         }
     }
 

@@ -1,7 +1,5 @@
 //! Mailboxes: what is for a vault that is closed waits with the host, sealed; a vault that was opened
-//! gets it in order, page by page, before anything newer.
-
-use std::collections::BTreeSet;
+//! gets it in order, page by page, before anything newer. What it cannot take yet holds nothing up.
 
 use vettid_wire::id::{DeliveryId, VaultId};
 use vettid_wire::limits;
@@ -10,7 +8,8 @@ use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::time::UnixMillis;
 
 use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Question, ToVault, count_down};
-use super::residents::Drain;
+use super::drain::{Fate, Finished, Page};
+use super::residents::Resident;
 use super::sealed::Item;
 use crate::log_line::LogEvent;
 use crate::slot::Slot;
@@ -28,6 +27,10 @@ impl Courier {
     ) {
         let count = self.puts.entry(vault).or_default();
         *count = count.saturating_add(1);
+        let open = self.open.get(&vault);
+        if let Some(resident) = open.and_then(|slot| self.residents.get_mut(slot)) {
+            resident.drain.put();
+        }
         let request = self.questions.ask(Question::Put(vault, origin));
         let bytes = self.keeper.seal_item(&vault, item, cx.entropy);
         self.host(FromEnclave::MailPut {
@@ -59,19 +62,21 @@ impl Courier {
             MailOutcome::Failed => Delivered::Refused(NotTaken::Busy),
         };
         self.answer(origin, outcome, cx);
-        if let Some(&slot) = self.open.get(&vault) {
-            self.read_on(slot);
+        if let Some(&slot) = self.open.get(&vault)
+            && let Some(resident) = self.residents.get(&slot)
+            && resident.drain.stored()
+        {
+            self.read_mailbox(slot);
         }
         Ok(())
     }
 
     /// Asks for the next page of the mailbox of a vault that was claimed.
-    pub(super) fn read_mailbox(&mut self, slot: Slot, behind: u64) {
+    pub(super) fn read_mailbox(&mut self, slot: Slot) {
         let Some(resident) = self.residents.get_mut(&slot) else {
             return;
         };
-        resident.drain = Drain::Reading { behind };
-        let space = resident.space;
+        let (space, behind) = (resident.space, resident.drain.read());
         let request = self.questions.ask(Question::Page(slot));
         self.host(FromEnclave::MailRead {
             request,
@@ -95,39 +100,36 @@ impl Courier {
         let Some(resident) = self.residents.get(&slot) else {
             return Ok(());
         };
-        let (Drain::Reading { behind }, Some(vault)) = (resident.drain.clone(), resident.vault)
-        else {
+        let (Some(behind), Some(vault)) = (resident.drain.reading(), resident.vault) else {
             return Ok(());
         };
         let counts_up = items.iter().try_fold(behind, |last, mail| {
             (mail.number > last).then_some(mail.number)
         });
-        let Some(through) = counts_up.filter(|_| items.len() <= limits::MAIL_PAGE) else {
+        if counts_up.is_none() || items.len() > limits::MAIL_PAGE {
             return Err(OutOfTurn);
-        };
+        }
         if items.is_empty() {
-            self.drained(slot, vault, behind);
+            self.end_of_mailbox(slot, &vault);
             return Ok(());
         }
-        let mut out = BTreeSet::new();
+        let mut page = Page::default();
         for mail in items {
-            out.extend(self.hand_mail(slot, &vault, &mail.bytes, cx));
+            page.add(mail.number, self.hand_mail(slot, &vault, &mail.bytes, cx));
         }
-        let all_taken = out.is_empty();
-        let drain = Drain::Applying {
-            behind,
-            through,
-            after: 0,
-            out,
-            held: false,
-        };
-        if let Some(resident) = self.residents.get_mut(&slot) {
-            resident.drain = drain;
-        }
-        if all_taken {
-            self.page_applied(slot);
-        }
+        let resident = self.residents.get_mut(&slot);
+        let finished = resident.and_then(|resident| resident.drain.give(page));
+        self.page_finished(slot, finished);
         Ok(())
+    }
+
+    /// There was nothing more. What is still on its way into the mailbox is waited for.
+    fn end_of_mailbox(&mut self, slot: Slot, vault: &VaultId) {
+        let under_way = self.puts.contains_key(vault);
+        let resident = self.residents.get_mut(&slot);
+        if resident.is_some_and(|resident| resident.drain.ended(under_way)) {
+            self.read_mailbox(slot);
+        }
     }
 
     /// Gives an item to its vault; the ticket. None for one that is of no use any more.
@@ -160,91 +162,42 @@ impl Courier {
         }
     }
 
-    /// The vault has applied an item, or could not take it now.
-    pub(super) fn mail_applied(
-        &mut self,
-        slot: Slot,
-        ticket: u64,
-        record: u64,
-        outcome: Delivered,
-    ) {
-        let Some(resident) = self.residents.get_mut(&slot) else {
+    /// The vault has answered for an item, or has not heard it.
+    pub(super) fn mail_concluded(&mut self, slot: Slot, ticket: u64, record: u64, fate: Fate) {
+        let resident = self.residents.get_mut(&slot);
+        let finished = resident.and_then(|resident| resident.drain.conclude(ticket, record, fate));
+        self.page_finished(slot, finished);
+    }
+
+    /// The host forgets what its vault has of a page, once that is durable.
+    fn page_finished(&mut self, slot: Slot, finished: Option<Finished>) {
+        let (Some(finished), Some(resident)) = (finished, self.residents.get(&slot)) else {
             return;
         };
-        let Drain::Applying {
-            after, out, held, ..
-        } = &mut resident.drain
-        else {
-            return;
-        };
-        out.remove(&ticket);
-        *after = record.max(*after);
-        *held |= outcome == Delivered::Refused(NotTaken::Busy);
-        if out.is_empty() {
-            self.page_applied(slot);
+        let (space, after) = (resident.space, finished.after);
+        for run in finished.taken {
+            self.host(FromEnclave::MailDrop {
+                space,
+                after,
+                through: run.through,
+                behind: run.behind,
+            });
+        }
+        if finished.reads_on {
+            self.read_mailbox(slot);
         }
     }
 
-    /// A whole page is with its vault: the host forgets it once that is durable.
-    fn page_applied(&mut self, slot: Slot) {
-        let Some(resident) = self.residents.get_mut(&slot) else {
-            return;
-        };
-        let Drain::Applying {
-            behind,
-            through,
-            after,
-            held,
-            ..
-        } = resident.drain
-        else {
-            return;
-        };
-        if held {
-            // The page is read again; what was applied of it is known to the vault.
-            resident.drain = Drain::Paused { behind };
-            return;
-        }
-        let space = resident.space;
-        self.host(FromEnclave::MailDrop {
-            space,
-            after,
-            through,
-        });
-        self.read_mailbox(slot, through);
-    }
-
-    /// The mailbox had nothing more. What is still on its way into it is waited for.
-    fn drained(&mut self, slot: Slot, vault: VaultId, behind: u64) {
-        let drain = if self.puts.contains_key(&vault) {
-            Drain::Paused { behind }
-        } else {
-            Drain::Empty
-        };
-        if let Some(resident) = self.residents.get_mut(&slot) {
-            resident.drain = drain;
-        }
-    }
-
-    /// Goes on with a mailbox that was waited for, once nothing is on its way into it.
-    fn read_on(&mut self, slot: Slot) {
-        let Some(resident) = self.residents.get(&slot) else {
-            return;
-        };
-        let under_way = resident
-            .vault
-            .is_some_and(|vault| self.puts.contains_key(&vault));
-        if let Drain::Paused { behind } = resident.drain
-            && !under_way
-        {
-            self.read_mailbox(slot, behind);
-        }
-    }
-
-    /// Goes on with all mailboxes that were waited for.
+    /// Goes on with the mailboxes that were waited for.
     pub(super) fn resume(&mut self) {
-        for slot in self.residents.keys().copied().collect::<Vec<_>>() {
-            self.read_on(slot);
+        let due = |(slot, resident): (&Slot, &mut Resident)| resident.drain.tick().then_some(*slot);
+        for slot in self
+            .residents
+            .iter_mut()
+            .filter_map(due)
+            .collect::<Vec<_>>()
+        {
+            self.read_mailbox(slot);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which vault each open vault process serves. A process is believed only what it proves: that it
 //! holds the identity of the vault whose mail it wants.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use vettid_crypto::Entropy;
 use vettid_crypto::seal::OVERHEAD;
@@ -15,6 +15,7 @@ use vettid_wire::time::UnixMillis;
 use vettid_wire::{limits, signed};
 
 use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Question};
+use super::drain::Drain;
 use super::homes::current_key;
 use crate::log_line::LogEvent;
 use crate::slot::Slot;
@@ -53,6 +54,7 @@ pub(super) struct Resident {
     challenge: [u8; 32],
     pub(super) vault: Option<VaultId>,
     sequence: u64,
+    /// How far its mailbox is read.
     pub(super) drain: Drain,
     /// Answers that wait for a record.
     pub(super) answers: VecDeque<(u64, Origin, Delivered)>,
@@ -60,38 +62,6 @@ pub(super) struct Resident {
     publication: Option<(u64, Home, Vec<u8>)>,
     /// Tickets that are out.
     pub(super) tickets: usize,
-}
-
-/// How far the mailbox of a vault is read.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Drain {
-    /// Nothing is left in it: what comes goes to the vault.
-    Empty,
-    /// A page was asked for.
-    Reading {
-        /// Items up to here are applied.
-        behind: u64,
-    },
-    /// The vault applies a page.
-    Applying {
-        /// Items up to here were applied before.
-        behind: u64,
-        /// The last of the page.
-        through: u64,
-        /// Record that holds what was applied so far.
-        after: u64,
-        /// What is still with the vault.
-        out: BTreeSet<u64>,
-        /// Some of it could not be taken now.
-        held: bool,
-    },
-    /// Something was on its way into it when its last page was read, or the vault was busy.
-    Paused {
-        /// Items up to here are applied.
-        behind: u64,
-    },
-    /// No vault has claimed it.
-    Unclaimed,
 }
 
 /// Why a home record of a vault process counts for nothing.
@@ -115,7 +85,7 @@ impl Courier {
                 challenge,
                 vault: None,
                 sequence: 0,
-                drain: Drain::Unclaimed,
+                drain: Drain::new(),
                 answers: VecDeque::new(),
                 publication: None,
                 tickets: 0,
@@ -182,7 +152,7 @@ impl Courier {
             self.open.insert(vault, slot);
             let mailbox = self.keeper.mailbox(&vault);
             self.host(FromEnclave::Mailbox { space, mailbox });
-            self.read_mailbox(slot, 0);
+            self.read_mailbox(slot);
         }
         self.publish(slot, progress, cx.entropy);
         Ok(())

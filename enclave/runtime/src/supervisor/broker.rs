@@ -93,7 +93,10 @@ impl<P: Platform> Supervisor<P> {
             }
             Up::Enrolled => self.host.send(&FromEnclave::Enrolled { space }),
             Up::Opened => self.opened(slot, space)?,
-            Up::Outbound { .. } | Up::Home { .. } | Up::Received { .. } => {
+            Up::Outbound { .. }
+            | Up::Home { .. }
+            | Up::Received { .. }
+            | Up::TurnedAway(_) => {
                 self.grant_delivery(slot, asked)?;
             }
             Up::Sessions(count) => {
@@ -189,6 +192,9 @@ impl<P: Platform> Supervisor<P> {
             } => self.with_courier(|courier, cx| {
                 courier.received(slot, ticket, (after, outcome), progress, cx)
             }),
+            Up::TurnedAway(ticket) => {
+                self.with_courier(|courier, cx| courier.unheard(slot, ticket, cx))
+            }
             _ => return Err(Misbehaved),
         }
         .map_err(|OutOfTurn| Misbehaved)

@@ -226,7 +226,8 @@ impl<P: Platform> Supervisor<P> {
                 now,
                 entropy: &mut entropy,
             };
-            self.federation.courier.unheard(slot, ticket, &mut cx);
+            // A ticket of the courier's own.
+            let _ = self.federation.courier.unheard(slot, ticket, &mut cx);
         }
     }
 

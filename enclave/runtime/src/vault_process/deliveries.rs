@@ -2,7 +2,7 @@
 //! this vault is.
 
 use vettid_vault::{Inbound, Outbound};
-use vettid_wire::peer::{Delivered, NotTaken};
+use vettid_wire::peer::Delivered;
 
 use super::lane_end::{Arrival, LaneEnd};
 use super::{Answer, Broker, Process, Received, Resident};
@@ -45,9 +45,7 @@ impl<V: Resident> Process<V> {
                 }
                 self.act(lane, None, answer)
             }
-            Arrival::TurnedAway(ticket) => {
-                answer_ticket(lane, ticket, 0, Delivered::Refused(NotTaken::Busy))
-            }
+            Arrival::TurnedAway(ticket) => lane.send(&Up::TurnedAway(ticket)),
         }
     }
 

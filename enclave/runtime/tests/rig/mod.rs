@@ -565,23 +565,28 @@ impl Device {
                 return heard;
             }
             let (after, envelope) = rig.mail(self.space, self.route);
-            let envelope = Envelope::parse(&envelope).expect("envelope");
-            assert_eq!(envelope.kind, Kind::Transport, "session is gone");
-            let messages = self.session.open_all(wall_clock(), envelope.body);
-            for message in messages.expect("opens") {
-                self.heard.push_back((after, message.to_vec()));
-            }
+            self.take(after, &envelope);
         }
     }
 
     /// The next message, if one is there.
     pub(crate) fn poll(&mut self, rig: &mut Rig) -> Option<Vec<u8>> {
-        let waiting = rig.mail.get_mut(&(self.space, self.route))?;
-        let (_, envelope) = waiting.pop_front()?;
-        let envelope = Envelope::parse(&envelope).expect("envelope");
+        if self.heard.is_empty() {
+            let waiting = rig.mail.get_mut(&(self.space, self.route))?;
+            let (after, envelope) = waiting.pop_front()?;
+            self.take(after, &envelope);
+        }
+        Some(self.heard.pop_front()?.1)
+    }
+
+    /// Opens what has come: several messages may have come together.
+    fn take(&mut self, after: u64, envelope: &[u8]) {
+        let envelope = Envelope::parse(envelope).expect("envelope");
         assert_eq!(envelope.kind, Kind::Transport, "session is gone");
-        let opened = self.session.open(wall_clock(), envelope.body);
-        Some(opened.expect("opens")?.to_vec())
+        let messages = self.session.open_all(wall_clock(), envelope.body);
+        for message in messages.expect("opens") {
+            self.heard.push_back((after, message.to_vec()));
+        }
     }
 
     pub(crate) fn call(&mut self, rig: &mut Rig, request: &[u8]) -> (u64, Vec<u8>) {

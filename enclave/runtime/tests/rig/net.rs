@@ -326,10 +326,15 @@ impl Node {
                 let items = items.take(limits::MAIL_PAGE).cloned().collect();
                 self.say(ToEnclave::MailPage { request, items });
             }
-            FromEnclave::MailDrop { space, through, .. } => {
+            FromEnclave::MailDrop {
+                space,
+                through,
+                behind,
+                ..
+            } => {
                 if let Some(mailbox) = self.spaces.get(&space) {
                     let items = self.mailboxes.get_mut(mailbox).expect("known");
-                    items.retain(|mail| mail.number > through);
+                    items.retain(|mail| mail.number <= behind || mail.number > through);
                 }
             }
             other => panic!("{other:?}"),

@@ -49,11 +49,13 @@ impl Router {
                 space,
                 after,
                 through,
+                behind,
             } => {
                 let applied = Applied {
                     space,
                     after,
                     through,
+                    behind,
                 };
                 self.behind(space, after, Behind::Forget(applied))
             }

@@ -266,7 +266,8 @@ pub enum FromEnclave {
         #[n(2)]
         behind: u64,
     },
-    /// Items of a space's mailbox are applied; forget them once record `after` is durable.
+    /// Items of a space's mailbox are with their vault, or of no use any more; forget them once record
+    /// `after` is durable. What the vault cannot take yet stays, and is read again.
     #[n(9)]
     MailDrop {
         /// Which space.
@@ -278,6 +279,9 @@ pub enum FromEnclave {
         /// Number of the last of them.
         #[n(2)]
         through: u64,
+        /// They are all those behind this number.
+        #[n(3)]
+        behind: u64,
     },
     /// Put a home record into the network, and again until it expires.
     #[n(10)]

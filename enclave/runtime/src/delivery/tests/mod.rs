@@ -2,6 +2,7 @@
 
 mod claims;
 mod fixture;
+mod held;
 mod inbound;
 mod mailbox;
 mod outbound;
