@@ -21,7 +21,8 @@ mod handshake;
 mod known;
 mod links;
 
-#[cfg(all(test, feature = "emulated"))]
+#[cfg(feature = "emulated")]
+#[cfg(test)]
 mod tests;
 
 pub(crate) use handshake::Turn;

@@ -182,6 +182,28 @@ fn evidence_sent_back_to_whom_it_came_from_is_refused() {
 }
 
 #[test]
+fn an_enclave_whose_frames_are_all_led_back_to_it_admits_nobody() {
+    let (mut a, b) = (Enclave::new(1), Enclave::new(2));
+    let (peer, node) = (b.peer.clone(), b.node);
+    let out = a.open(&peer, node, Side::Initiator, NOW);
+    let back = a.open(&peer, node, Side::Responder, NOW);
+
+    let mut refused = Vec::new();
+    for _ in 0..5 {
+        let heard = a.heard();
+        assert!(heard.admitted.is_empty());
+        refused.extend(heard.refused);
+        for (link, frame) in heard.frames {
+            let other = if link == out { back } else { out };
+            a.hear(other, &frame, NOW);
+        }
+    }
+
+    assert_eq!(refused, [(back, NotAdmitted::Evidence)]);
+    assert!(a.shown.is_empty());
+}
+
+#[test]
 fn another_version_is_refused_at_its_first_frame() {
     let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
 

@@ -60,6 +60,31 @@ fn a_session_does_not_outlive_the_document_it_rests_on() {
 }
 
 #[test]
+fn a_session_is_renewed_before_it_expires_with_documents_made_anew() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    let (older, _) = admit(&mut a, &mut b, NOW);
+    // Documents are counted on for 50 minutes.
+    let soon = NOW.plus(limits::PEER_SESSION / 10 * 9);
+
+    let newer = connect(&mut a, &mut b, soon);
+    let outcome = carry(&mut a, &mut b, &[older, newer], soon);
+
+    assert_eq!((a.machine.documents, b.machine.documents), (2, 2));
+    for side in [&outcome.initiator, &outcome.responder] {
+        let [(_, admitted)] = &side.admitted[..] else {
+            panic!("admitted anew");
+        };
+        assert_eq!(admitted.expires, soon.plus(limits::PEER_SESSION));
+    }
+    let past = NOW.plus(limits::PEER_SESSION + 1);
+    a.peering.tick(past);
+    b.peering.tick(past);
+    a.send(b.node, &answer(), past);
+    let outcome = carry(&mut a, &mut b, &[newer], past);
+    assert_eq!(outcome.responder.messages, [(a.node, answer())]);
+}
+
+#[test]
 fn a_session_that_is_opened_anew_takes_the_place_of_the_older_one() {
     let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
     let (older, _) = admit(&mut a, &mut b, NOW);
@@ -176,6 +201,29 @@ fn a_newer_policy_ends_every_session_and_the_next_one_is_under_it() {
     assert!(both_admitted(&outcome), "{outcome:?}");
     // What was known of each other under the earlier policy spares nobody a document.
     assert_eq!((a.machine.documents, b.machine.documents), (2, 2));
+}
+
+#[test]
+fn a_handshake_does_not_outlive_the_policy_that_it_began_under() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    let wire = connect(&mut a, &mut b, NOW);
+    for frame in a.frames() {
+        b.hear(wire.responder, &frame, NOW);
+    }
+    let newer = Network {
+        epoch: 3,
+        ..network(1)
+    };
+    a.peering.adopt(Policy::of_network(&newer).expect("policy"));
+    a.evidence.adopt(3);
+
+    for frame in b.frames() {
+        a.hear(wire.initiator, &frame, NOW);
+    }
+
+    let heard = a.heard();
+    assert_eq!(heard.refused, [(wire.initiator, NotAdmitted::Replaced)]);
+    assert!(heard.frames.is_empty() && a.shown.is_empty());
 }
 
 #[test]
