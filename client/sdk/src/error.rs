@@ -3,6 +3,7 @@
 use vettid_wire::http::Reason;
 use vettid_wire::refusal::Refusal;
 
+use crate::attachment::AttachmentFault;
 use crate::keystore::KeystoreError;
 use crate::trust::TrustError;
 
@@ -28,6 +29,9 @@ pub enum Error {
     /// What this device keeps cannot be used.
     #[error(transparent)]
     Local(#[from] KeystoreError),
+    /// An attachment, or a file of it, is not as it must be.
+    #[error(transparent)]
+    Attachment(#[from] AttachmentFault),
     /// A fault of this app or of its node's program.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -54,6 +58,7 @@ impl Error {
             Self::Refused(_) | Self::Unacceptable(_) | Self::Local(_) => Actor::Owner,
             Self::NodeRefused(_) | Self::Untrusted(_) => Actor::Operator,
             Self::Unreachable(_) => Actor::Network,
+            Self::Attachment(fault) => fault.actor(),
             Self::Fault(_) => Actor::Developer,
         }
     }
@@ -68,6 +73,7 @@ impl Error {
             Self::Untrusted(error) => error.code(),
             Self::Unreachable(error) => error.code(),
             Self::Local(error) => error.code(),
+            Self::Attachment(error) => error.code(),
             Self::Fault(error) => error.code(),
         }
     }

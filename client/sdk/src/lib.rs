@@ -12,6 +12,7 @@
 //! | what does a device keep, and how well? | [`keystore`] |
 //! | what happens when something is lost on the way? | `driver` |
 //! | how is a node reached? | [`transport`] |
+//! | how does a file get from one owner to another? | [`attachment`] |
 //! | what went wrong, and who can act on it? | [`Error`] |
 //!
 //! Provided: nothing is sent to a vault before its enclave has shown that it is the invited node's,
@@ -19,6 +20,7 @@
 //! however often its request had to be repeated. An older state of the vault than this device has
 //! seen is refused. Not provided: secrecy of the keystore towards whoever can read its files.
 
+pub mod attachment;
 pub mod audit;
 mod call;
 mod check;

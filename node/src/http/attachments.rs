@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -34,9 +34,23 @@ pub(super) async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let (id, index) = parse(&path)?;
-    let space = authenticate(&front, "PUT", id, index, &headers).await?;
-    let size = length(&headers)?;
+    let mut pieces = body.into_data_stream();
+    let outcome = take(&front, &path, &headers, &mut pieces).await;
+    if length(&headers).is_ok() {
+        drain(pieces).await;
+    }
+    outcome
+}
+
+async fn take(
+    front: &Front,
+    path: &(String, String),
+    headers: &HeaderMap,
+    pieces: &mut BodyDataStream,
+) -> Result<Response, Refused> {
+    let (id, index) = parse(path)?;
+    let space = authenticate(front, "PUT", id, index, headers).await?;
+    let size = length(headers)?;
     let chunk = Chunk {
         id,
         index,
@@ -48,7 +62,7 @@ pub(super) async fn put(
     };
     let memory = timeout(MEMORY, front.attachments.memory(size)).await;
     let _memory = memory.ok().flatten().ok_or_else(busy)?;
-    let bytes = collect(body, size).await?;
+    let bytes = collect(pieces, size).await?;
     let entered = front.attachments.store(place, bytes).await?;
     entered_answer(entered)
 }
@@ -153,8 +167,7 @@ fn length(headers: &HeaderMap) -> Result<u64, Refused> {
 }
 
 /// Takes a body of exactly `size` bytes that does not stall.
-async fn collect(body: Body, size: u64) -> Result<Bytes, Refused> {
-    let mut pieces = body.into_data_stream();
+async fn collect(pieces: &mut BodyDataStream, size: u64) -> Result<Bytes, Refused> {
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     while let Some(piece) = timeout(PIECE, pieces.next()).await.map_err(|_| slow())? {
         let piece = piece.map_err(|_| Refused::malformed("the body broke off"))?;
@@ -167,6 +180,18 @@ async fn collect(body: Body, size: u64) -> Result<Bytes, Refused> {
         Ok(bytes.into())
     } else {
         Err(Refused::malformed("the body is shorter than was said"))
+    }
+}
+
+/// Reads the rest of a body that is not wanted, within bounds: an answer that is given before the
+/// end of the request is lost when the connection closes.
+async fn drain(mut pieces: BodyDataStream) {
+    let mut room = CHUNK;
+    while let Ok(Some(Ok(piece))) = timeout(PIECE, pieces.next()).await {
+        match room.checked_sub(piece.len() as u64) {
+            Some(left) => room = left,
+            None => return,
+        }
     }
 }
 

@@ -88,6 +88,21 @@ async fn chunk_is_stored_once_and_fetched_whole_or_from_a_byte_on() {
 }
 
 #[tokio::test]
+async fn answer_that_needs_no_body_is_heard_behind_a_large_one() {
+    let running = Running::start().await;
+    let (device, http) = (running.enroll().await, running.node.http);
+    let bytes = vec![7; 6 * 1024 * 1024];
+    assert_eq!(store(&device, http, 0, &bytes).await, 201);
+
+    for _ in 0..3 {
+        assert_eq!(store(&device, http, 0, &bytes).await, 200);
+    }
+    let other = running.enroll().await;
+    assert_eq!(store(&other, http, 0, &bytes).await, 409);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn requests_that_are_not_signed_by_a_device_of_this_node_get_nothing() {
     let running = Running::start().await;
     let (device, http) = (running.enroll().await, running.node.http);

@@ -60,51 +60,17 @@ impl FileKeystore {
         })
     }
 
-    fn read<T: Wire>(&self, name: &str) -> Result<Option<T>, KeystoreError> {
-        let path = self.folder.join(name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io(&path, &error)),
-        };
-        check_private(&path, &file)?;
-        // Room for all of it, and for a look behind its end, at once: growing leaves copies behind.
-        let size = file.metadata().map_err(|error| io(&path, &error))?.len();
-        let room = usize::try_from(size).unwrap_or(LARGEST).min(LARGEST);
-        let mut bytes = WipedVec::new(Vec::with_capacity(room.saturating_add(64)));
-        let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX);
-        file.take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(|error| io(&path, &error))?;
-        match format::parse(&bytes) {
-            Ok(value) => Ok(Some(value)),
-            Err(Unreadable::Damaged) => Err(KeystoreError::Damaged(path)),
-            Err(Unreadable::Foreign) => Err(KeystoreError::Foreign(path)),
-            Err(Unreadable::Newer) => Err(KeystoreError::Newer(path)),
-        }
-    }
-
-    /// Replaces a file as a whole: after a crash it is the one or the other.
     fn write(&self, name: &str, value: &impl Wire) -> Result<(), KeystoreError> {
-        let path = self.folder.join(name);
-        let fresh = self.folder.join(format!("{name}.next"));
-        let replace = || -> std::io::Result<()> {
-            let mut file = private().create(true).truncate(true).open(&fresh)?;
-            file.write_all(&format::to_bytes(value))?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)?;
-            sync_folder(&self.folder)
-        };
-        replace().map_err(|error| io(&path, &error))
+        replace(&self.folder, name, value)
     }
 }
 
 impl Keystore for FileKeystore {
     fn load(&mut self) -> Result<Option<Kept>, KeystoreError> {
-        let Some(state) = self.read::<State>("state")? else {
+        let Some(state) = read::<State>(&self.folder.join("state"))? else {
             return Ok(None);
         };
-        let head = self.read::<Head>("head")?;
+        let head = read::<Head>(&self.folder.join("head"))?;
         Ok(Some(Kept { state, head }))
     }
 
@@ -117,6 +83,43 @@ impl Keystore for FileKeystore {
     }
 }
 
+/// What a private file holds, if it is there.
+pub(crate) fn read<T: Wire>(path: &Path) -> Result<Option<T>, KeystoreError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(path, &error)),
+    };
+    check_private(path, &file)?;
+    // Room for all of it, and for a look behind its end, at once: growing leaves copies behind.
+    let size = file.metadata().map_err(|error| io(path, &error))?.len();
+    let room = usize::try_from(size).unwrap_or(LARGEST).min(LARGEST);
+    let mut bytes = WipedVec::new(Vec::with_capacity(room.saturating_add(64)));
+    let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX);
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|error| io(path, &error))?;
+    match format::parse(&bytes) {
+        Ok(value) => Ok(Some(value)),
+        Err(Unreadable::Damaged) => Err(KeystoreError::Damaged(path.to_path_buf())),
+        Err(Unreadable::Foreign) => Err(KeystoreError::Foreign(path.to_path_buf())),
+        Err(Unreadable::Newer) => Err(KeystoreError::Newer(path.to_path_buf())),
+    }
+}
+
+/// Replaces a private file as a whole: after a crash it is the one or the other.
+pub(crate) fn replace(folder: &Path, name: &str, value: &impl Wire) -> Result<(), KeystoreError> {
+    let (path, fresh) = (folder.join(name), folder.join(format!("{name}.next")));
+    let replace = || -> std::io::Result<()> {
+        let mut file = private().create(true).truncate(true).open(&fresh)?;
+        file.write_all(&format::to_bytes(value))?;
+        file.sync_all()?;
+        fs::rename(&fresh, &path)?;
+        sync_folder(folder)
+    };
+    replace().map_err(|error| io(&path, &error))
+}
+
 fn io(path: &Path, error: &std::io::Error) -> KeystoreError {
     KeystoreError::Io {
         path: path.to_path_buf(),
@@ -124,8 +127,9 @@ fn io(path: &Path, error: &std::io::Error) -> KeystoreError {
     }
 }
 
+/// Makes a folder that nobody else can write to.
 #[cfg(unix)]
-fn make_private(folder: &Path) -> Result<(), KeystoreError> {
+pub(crate) fn make_private(folder: &Path) -> Result<(), KeystoreError> {
     use std::os::unix::fs::DirBuilderExt;
 
     DirBuilder::new()
@@ -137,8 +141,9 @@ fn make_private(folder: &Path) -> Result<(), KeystoreError> {
     check_mode(folder, &opened, 0o022)
 }
 
+/// Opens files for reading and writing, new ones for their owner alone.
 #[cfg(unix)]
-fn private() -> OpenOptions {
+pub(crate) fn private() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
 
     let mut options = OpenOptions::new();
@@ -146,8 +151,9 @@ fn private() -> OpenOptions {
     options
 }
 
+/// Whether nobody else can read an open file.
 #[cfg(unix)]
-fn check_private(path: &Path, file: &File) -> Result<(), KeystoreError> {
+pub(crate) fn check_private(path: &Path, file: &File) -> Result<(), KeystoreError> {
     check_mode(path, file, 0o077)
 }
 
@@ -177,20 +183,20 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
 mod elsewhere {
     use super::*;
 
-    pub(super) fn make_private(folder: &Path) -> Result<(), KeystoreError> {
+    pub(crate) fn make_private(folder: &Path) -> Result<(), KeystoreError> {
         DirBuilder::new()
             .recursive(true)
             .create(folder)
             .map_err(|error| io(folder, &error))
     }
 
-    pub(super) fn private() -> OpenOptions {
+    pub(crate) fn private() -> OpenOptions {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         options
     }
 
-    pub(super) fn check_private(_: &Path, _: &File) -> Result<(), KeystoreError> {
+    pub(crate) fn check_private(_: &Path, _: &File) -> Result<(), KeystoreError> {
         Ok(())
     }
 
@@ -199,4 +205,6 @@ mod elsewhere {
     }
 }
 #[cfg(not(unix))]
-use elsewhere::{check_private, make_private, private, sync_folder};
+use elsewhere::sync_folder;
+#[cfg(not(unix))]
+pub(crate) use elsewhere::{check_private, make_private, private};

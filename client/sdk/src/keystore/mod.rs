@@ -1,6 +1,6 @@
 //! Where a device keeps its keys, its credential and the newest head.
 
-mod file;
+pub(crate) mod file;
 mod format;
 mod state;
 

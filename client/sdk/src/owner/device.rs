@@ -9,6 +9,7 @@ use vettid_wire::id::{DeviceId, VaultId};
 use vettid_wire::request::{Operation, Reply};
 use vettid_wire::time::UnixMillis;
 
+use crate::attachment::Chunks;
 use crate::call::{self, Prepared};
 use crate::clock::Clock;
 use crate::driver::{Ask, Command, Driver, Parts};
@@ -36,6 +37,7 @@ struct Shared {
     commands: mpsc::Sender<Command>,
     feed: watch::Receiver<u64>,
     messages: watch::Receiver<u64>,
+    chunks: Box<dyn Chunks>,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -132,6 +134,10 @@ impl Owner {
         &self.shared.keeper
     }
 
+    pub(crate) fn chunks(&self) -> &dyn Chunks {
+        &*self.shared.chunks
+    }
+
     pub(crate) fn now(&self) -> UnixMillis {
         self.shared.clock.now()
     }
@@ -178,6 +184,7 @@ pub(crate) fn start(
         Arc::clone(&trust),
         Arc::clone(&clock),
     );
+    let chunks = Box::new(dial.clone());
     let (commands, received) = mpsc::channel(COMMANDS);
     let (feed_told, feed) = watch::channel(0);
     let (messages_told, messages) = watch::channel(0);
@@ -201,6 +208,7 @@ pub(crate) fn start(
             commands,
             feed,
             messages,
+            chunks,
             turn,
         }),
     })

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use tokio::sync::mpsc;
 use vettid_crypto::sign::SigningKey;
 use vettid_wire::cbor;
 use vettid_wire::envelope::{Envelope, Kind};
-use vettid_wire::http::{Credentials, Enroll, Reason, Renew};
-use vettid_wire::id::{DeviceRoute, NodeId, SessionId};
+use vettid_wire::home::HomeNode;
+use vettid_wire::http::{Credentials, Enroll, Reason, Renew, attachment_text};
+use vettid_wire::id::{AttachmentId, DeviceRoute, NodeId, SessionId};
 use vettid_wire::invitation::Invitation;
 use vettid_wire::network::Network;
 use vettid_wire::request::FromVault;
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Unreachable};
 use crate::keystore::{Kept, Keystore, KeystoreError, State};
 use crate::pass::Pass;
-use crate::transport::{Arrival, Dial, Transport};
+use crate::transport::{Arrival, ChunkRequest, Dial, Transport};
 use crate::wire::request::Head;
 use crate::{Entry, Owner, enroll};
 
@@ -66,6 +67,12 @@ pub(super) struct World {
     /// The bus takes no credentials that were given before.
     pub(super) revoked: bool,
     pub(super) jwt_expires: UnixMillis,
+    /// Chunks of attachments at the node.
+    pub(super) chunks: BTreeMap<(AttachmentId, u32), Vec<u8>>,
+    /// Chunks that were stored or fetched, breaks included.
+    pub(super) chunk_requests: usize,
+    /// Bytes of chunks that go over the line before it breaks, each time it is used anew.
+    pub(super) line_breaks: VecDeque<usize>,
     used_by: Option<String>,
     sessions: BTreeMap<SessionId, Option<Side>>,
     held_back: Option<Vec<u8>>,
@@ -93,6 +100,9 @@ impl Lab {
             http_down: false,
             revoked: false,
             jwt_expires: NOW.plus(DAY),
+            chunks: BTreeMap::new(),
+            chunk_requests: 0,
+            line_breaks: VecDeque::new(),
             used_by: None,
             sessions: BTreeMap::new(),
             held_back: None,
@@ -194,6 +204,48 @@ impl Dial for Lab {
         Ok(world.credentials())
     }
 
+    async fn store_chunk(
+        &self,
+        address: &str,
+        request: ChunkRequest,
+        sealed: Bytes,
+    ) -> Result<(), Error> {
+        let mut world = self.world();
+        world.chunk_asked("PUT", address, &request)?;
+        if world.line_breaks.pop_front().is_some() {
+            return Err(Unreachable::Http(address.into()).into());
+        }
+        let place = (request.id, request.index);
+        world.chunks.entry(place).or_insert_with(|| sealed.to_vec());
+        Ok(())
+    }
+
+    async fn fetch_chunk(
+        &self,
+        address: &str,
+        request: ChunkRequest,
+        from: &HomeNode,
+        sealed: &mut Vec<u8>,
+        whole: usize,
+    ) -> Result<(), Error> {
+        let mut world = self.world();
+        assert_eq!(from.node, node());
+        world.chunk_asked("GET", address, &request)?;
+        let stored = world.chunks.get(&(request.id, request.index)).cloned();
+        let stored = stored.ok_or_else(|| refused("attachment-unknown"))?;
+        let rest = &stored[sealed.len()..whole.min(stored.len())];
+        match world.line_breaks.pop_front() {
+            Some(came) => {
+                sealed.extend_from_slice(&rest[..came.min(rest.len())]);
+                Err(Unreachable::Http(address.into()).into())
+            }
+            None => {
+                sealed.extend_from_slice(rest);
+                Ok(())
+            }
+        }
+    }
+
     async fn connect(&self, pass: Arc<Pass<Self>>) -> Result<LabTransport, Error> {
         let access = pass.access(60_000).await?;
         let mut world = self.world();
@@ -272,6 +324,33 @@ impl World {
         for id in ids {
             self.say(id, &FromVault::Feed(sequence));
         }
+    }
+
+    /// A request for a chunk reaches the node, and is signed by the device.
+    fn chunk_asked(
+        &mut self,
+        method: &str,
+        address: &str,
+        request: &ChunkRequest,
+    ) -> Result<(), Error> {
+        if self.http_down {
+            return Err(Unreachable::Http(address.into()).into());
+        }
+        self.chunk_requests += 1;
+        assert_eq!(self.used_by.as_ref(), Some(&request.user));
+        let ChunkRequest {
+            id,
+            index,
+            user,
+            time,
+            signature,
+        } = request;
+        let signed = attachment_text(method, *id, *index, user, *time);
+        let signature = BASE64URL_NOPAD.decode(signature.as_bytes());
+        let key = nkeys::KeyPair::from_public_key(user).expect("a key");
+        key.verify(&signed, &signature.expect("base64url"))
+            .expect("signed by the device");
+        Ok(())
     }
 
     fn tell(&self, arrival: Arrival) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use vettid_crypto::sealed_box::BoxSecret;
 use vettid_crypto::{Label, ReplyKey, SecretBytes, seal};
 use vettid_wire::cbor::{self, Wire};
+use vettid_wire::home::HomeNode;
 use vettid_wire::id::{ItemId, RequestId, TransactionKeyId, VaultId};
 use vettid_wire::operation::{Done, credential, item, transaction_keys, vault};
 use vettid_wire::refusal::{Code, Refusal};
@@ -34,6 +35,8 @@ pub(super) struct Vault {
     pub(super) forgets_keys: bool,
     /// Newest entry of the feed.
     pub(super) feed: u64,
+    /// Where its node is.
+    pub(super) home: Option<HomeNode>,
     staged: bool,
     pin: Option<Secret>,
     password: Option<Secret>,
@@ -146,6 +149,7 @@ impl Vault {
                     feed: self.feed,
                     messages: 0,
                     devices: 1,
+                    home: self.home.clone(),
                 }),
             })),
             "transaction-keys.refill" => {

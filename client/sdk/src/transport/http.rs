@@ -4,15 +4,17 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::{Request, StatusCode, Uri, header};
+use hyper::http::request;
+use hyper::{Method, Request, Response, StatusCode, Uri, header};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use vettid_wire::http::{Credentials, Failure};
 
@@ -29,16 +31,26 @@ pub(super) async fn post(
     let (status, answer) = tokio::time::timeout(LONGEST, exchange)
         .await
         .map_err(|_| Unreachable::Http(address.to_owned()))??;
-    let unexpected = || Unreachable::HttpAnswer {
-        address: address.into(),
-        status: status.as_u16(),
-    };
     if status.is_success() {
-        return serde_json::from_slice(&answer).map_err(|_| unexpected().into());
+        let credentials = serde_json::from_slice(&answer);
+        return credentials.map_err(|_| unexpected(address, status).into());
     }
-    match serde_json::from_slice::<Failure>(&answer) {
-        Ok(failure) => Err(Error::NodeRefused(failure.error)),
-        Err(_) => Err(unexpected().into()),
+    Err(refused(address, status, &answer))
+}
+
+/// What an answer means that is no success.
+pub(super) fn refused(address: &str, status: StatusCode, answer: &[u8]) -> Error {
+    match serde_json::from_slice::<Failure>(answer) {
+        Ok(failure) => Error::NodeRefused(failure.error),
+        Err(_) => unexpected(address, status).into(),
+    }
+}
+
+/// An answer that no node gives.
+fn unexpected(address: &str, status: StatusCode) -> Unreachable {
+    Unreachable::HttpAnswer {
+        address: address.to_owned(),
+        status: status.as_u16(),
     }
 }
 
@@ -47,47 +59,85 @@ async fn exchange(
     path: &str,
     body: Vec<u8>,
 ) -> Result<(StatusCode, Bytes), Unreachable> {
-    let unreachable = || Unreachable::Http(address.to_owned());
-    let target = Target::parse(address).ok_or_else(|| not_an_address(address))?;
-    let stream = TcpStream::connect((target.host.as_str(), target.port))
-        .await
-        .map_err(|_| unreachable())?;
-    let request = Request::post(format!("{}{path}", target.prefix))
-        .header(header::HOST, &target.authority)
+    let mut line = Line::connect(address).await?;
+    let request = line
+        .request(Method::POST, path)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)))
         .map_err(|_| not_an_address(address))?;
-    if !target.tls {
-        return send(stream, request).await.ok_or_else(unreachable);
-    }
-    let host = target.host.trim_matches(['[', ']']).to_owned();
-    let name = ServerName::try_from(host).map_err(|_| not_an_address(address))?;
-    let connector = TlsConnector::from(TLS.clone().ok_or_else(unreachable)?);
-    let stream = connector
-        .connect(name, stream)
-        .await
-        .map_err(|_| unreachable())?;
-    send(stream, request).await.ok_or_else(unreachable)
+    let response = line.send(request).await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), LARGEST).collect().await;
+    let body = body.map_err(|_| Unreachable::Http(address.to_owned()))?;
+    Ok((status, body.to_bytes()))
 }
 
-async fn send(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    request: Request<Full<Bytes>>,
-) -> Option<(StatusCode, Bytes)> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let driver = tokio::spawn(connection);
-    let answer = async {
-        let response = sender.send_request(request).await.ok()?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), LARGEST)
-            .collect()
+/// A connection to a node's API, for one request.
+pub(super) struct Line {
+    address: String,
+    authority: String,
+    prefix: String,
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: JoinHandle<Result<(), hyper::Error>>,
+}
+
+impl Line {
+    /// Connects to `http://` or `https://`.
+    pub(super) async fn connect(address: &str) -> Result<Self, Unreachable> {
+        let unreachable = || Unreachable::Http(address.to_owned());
+        let target = Target::parse(address).ok_or_else(|| not_an_address(address))?;
+        let stream = TcpStream::connect((target.host.as_str(), target.port))
             .await
-            .ok()?;
-        Some((status, body.to_bytes()))
+            .map_err(|_| unreachable())?;
+        if !target.tls {
+            return Self::over(stream, address, target).await;
+        }
+        let host = target.host.trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(host).map_err(|_| not_an_address(address))?;
+        let connector = TlsConnector::from(TLS.clone().ok_or_else(unreachable)?);
+        let stream = connector.connect(name, stream).await;
+        Self::over(stream.map_err(|_| unreachable())?, address, target).await
     }
-    .await;
-    driver.abort();
-    answer
+
+    async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        address: &str,
+        target: Target,
+    ) -> Result<Self, Unreachable> {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|_| Unreachable::Http(address.to_owned()))?;
+        Ok(Self {
+            address: address.to_owned(),
+            authority: target.authority,
+            prefix: target.prefix,
+            sender,
+            driver: tokio::spawn(connection),
+        })
+    }
+
+    /// Begins a request for `path`.
+    pub(super) fn request(&self, method: Method, path: &str) -> request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.prefix))
+            .header(header::HOST, &self.authority)
+    }
+
+    /// Sends a request; the answer, whose body comes as long as this lives.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Unreachable> {
+        let sent = self.sender.send_request(request).await;
+        sent.map_err(|_| Unreachable::Http(self.address.clone()))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
 }
 
 /// Where an address leads.
@@ -131,14 +181,14 @@ static TLS: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| {
     Some(Arc::new(config))
 });
 
-fn not_an_address(address: &str) -> Unreachable {
+pub(super) fn not_an_address(address: &str) -> Unreachable {
     Unreachable::Address(address.to_owned())
 }
 
 /// Time for one exchange.
 const LONGEST: Duration = Duration::from_secs(15);
 /// Largest answer, bytes: a network file in base64, a token and addresses.
-const LARGEST: usize = 256 * 1024;
+pub(super) const LARGEST: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,15 +1,19 @@
 //! How a device reaches a node: its HTTP API, and its bus.
 
+mod chunk;
 mod dialer;
 mod http;
 mod nats;
 mod pace;
 
+use core::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use vettid_wire::home::HomeNode;
 use vettid_wire::http::{Credentials, Enroll, Renew};
+use vettid_wire::id::AttachmentId;
 
 use crate::error::{Error, Unreachable};
 use crate::pass::Pass;
@@ -36,12 +40,52 @@ pub trait Dial: Clone + Send + Sync + 'static {
         body: Renew,
     ) -> impl Future<Output = Result<Credentials, Error>> + Send;
 
+    /// `PUT /v1/attachments/{id}/{index}`. A repeat is done already.
+    fn store_chunk(
+        &self,
+        address: &str,
+        request: ChunkRequest,
+        sealed: Bytes,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// `GET /v1/attachments/{id}/{index}`, from behind what `sealed` holds until it has `whole`
+    /// bytes. What came stays in `sealed` when it breaks off.
+    fn fetch_chunk(
+        &self,
+        address: &str,
+        request: ChunkRequest,
+        from: &HomeNode,
+        sealed: &mut Vec<u8>,
+        whole: usize,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
     /// Connects to the bus and subscribes to the device's subject. `pass` gives access now and at
     /// every reconnect.
     fn connect(
         &self,
         pass: Arc<Pass<Self>>,
     ) -> impl Future<Output = Result<Self::Transport, Error>> + Send;
+}
+
+/// A request for one chunk of an attachment, signed by a device.
+#[derive(Clone, Eq, PartialEq)]
+pub struct ChunkRequest {
+    /// Which attachment.
+    pub id: AttachmentId,
+    /// Which chunk of it.
+    pub index: u32,
+    /// Public NATS user key of the device.
+    pub user: String,
+    /// Now, Unix ms.
+    pub time: u64,
+    /// Signature over the method and all this, base64url without padding.
+    pub signature: String,
+}
+
+impl fmt::Debug for ChunkRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChunkRequest(..)")
+    }
 }
 
 /// One device's end of the bus.

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use super::{Done, operation};
 use crate::Secret;
+use crate::home::HomeNode;
 use crate::id::{DeviceRoute, VaultId};
 use crate::request::{Head, TransactionKey};
 use crate::time::UnixMillis;
@@ -132,6 +133,9 @@ pub struct OpenStatus {
     /// Newest change of a message.
     #[n(8)]
     pub messages: u64,
+    /// Node that stores what this vault's devices attach; absent for one that keeps to itself.
+    #[n(9)]
+    pub home: Option<HomeNode>,
 }
 
 /// `pin.change`: replaces the PIN.

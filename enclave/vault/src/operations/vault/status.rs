@@ -5,6 +5,7 @@ use vettid_wire::refusal::Code;
 use vettid_wire::time::UnixMillis;
 
 use crate::audit::Audit;
+use crate::connect::place::Here;
 use crate::effect::{Turning, Turns};
 use crate::grant::Unlocking;
 use crate::lifecycle::{State, Unlocked};
@@ -60,6 +61,7 @@ fn describe(open: &Unlocked, by: &Unlocking, now: UnixMillis) -> Result<vault::O
         feed: view.newest_feed()?,
         messages: view.newest_change()?,
         devices: u32::try_from(devices.count()).unwrap_or(u32::MAX),
+        home: view.home()?.and_then(|home| Here::node_of(&home.place)),
     })
 }
 
@@ -88,6 +90,16 @@ mod tests {
         );
         assert_eq!(open.vault, owner.vault_id);
         assert!(open.bytes > 0 && open.feed == 2);
+    }
+
+    #[test]
+    fn vault_whose_node_others_reach_tells_how() {
+        let home = |status: vault::StatusReport| status.open.expect("open").home;
+
+        let placed = home(fixture::placed().status()).expect("a home");
+
+        assert_eq!(placed.addresses, ["/ip4/192.0.2.1/tcp/4001"]);
+        assert_eq!(home(fixture::owner().status()), None);
     }
 
     #[test]
