@@ -30,6 +30,11 @@ impl Here {
         cbor::decode::<Self>(kept).ok().map(|here| here.network)
     }
 
+    /// The node, as it was kept.
+    pub(crate) fn node_of(kept: &[u8]) -> Option<HomeNode> {
+        cbor::decode::<Self>(kept).ok().map(|here| here.node)
+    }
+
     /// As the supervisor says, within the bounds of a home record; none for a node that keeps to
     /// itself.
     fn from_place(place: &Place) -> Option<Self> {
