@@ -214,7 +214,7 @@ impl Resident for Scripted {
         let mut answer = Answer::default();
         let waits = |number: &u8| (180..255).contains(number) && !self.taken.contains(&AWAITED);
         let held = inbound.body.first().is_some_and(waits);
-        if let Some(why) = self.refuses.or(held.then_some(NotTaken::Busy)) {
+        if let Some(why) = self.refuses.or_else(|| held.then_some(NotTaken::Busy)) {
             let outcome = Delivered::Refused(why);
             return Ok(Received { outcome, answer });
         }

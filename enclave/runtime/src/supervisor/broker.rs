@@ -93,10 +93,7 @@ impl<P: Platform> Supervisor<P> {
             }
             Up::Enrolled => self.host.send(&FromEnclave::Enrolled { space }),
             Up::Opened => self.opened(slot, space)?,
-            Up::Outbound { .. }
-            | Up::Home { .. }
-            | Up::Received { .. }
-            | Up::TurnedAway(_) => {
+            Up::Outbound { .. } | Up::Home { .. } | Up::Received { .. } | Up::TurnedAway(_) => {
                 self.grant_delivery(slot, asked)?;
             }
             Up::Sessions(count) => {
