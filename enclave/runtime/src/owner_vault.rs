@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use vettid_crypto::sign::VerifyingKey;
 use vettid_store::Database;
-use vettid_vault::{Clock, Host, Inbound, Lost, Place, Unreadable, Vault};
+use vettid_vault::{Clock, Host, Inbound, Lost, Phase, Place, Unreadable, Vault};
 use vettid_wire::cbor;
 use vettid_wire::id::DeliveryId;
 use vettid_wire::link::{Closed, Entry, LogPage};
-use vettid_wire::peer::{Delivered, NotTaken};
+use vettid_wire::peer::Delivered;
 use vettid_wire::request::{FromVault, Head};
 use vettid_wire::time::UnixMillis;
 
@@ -21,6 +21,8 @@ use crate::vault_process::{Answer, Broker, Caller, Home, Received, Resident};
 pub struct OwnerVault {
     vault: Vault,
     newest_seen: Option<Head>,
+    /// Where its node is, for when it is unlocked.
+    place: Option<Place>,
 }
 
 /// The empty database that every vault process inherits. Made by the zygote; draws no randomness.
@@ -55,6 +57,7 @@ impl Resident for OwnerVault {
         Ok(Self {
             vault,
             newest_seen: head,
+            place: None,
         })
     }
 
@@ -79,42 +82,73 @@ impl Resident for OwnerVault {
             route,
             session,
         };
+        let was_open = self.is_open();
         let mut host = LaneHost::new(broker, self.newest_seen);
         let answer = self
             .vault
             .call(&caller, request, &mut host, &Now(now), &mut KernelEntropy);
         host.end()?;
+        let mut answer = answer_of(answer);
+        if !was_open && let Some(place) = self.place.clone().filter(|_| self.is_open()) {
+            let placed = self.place(&place, now, broker)?;
+            answer.after = answer.after.max(placed.after);
+            answer.events.extend(placed.events);
+            answer.outbound.extend(placed.outbound);
+            answer.home = placed.home.or(answer.home);
+            answer.exit = answer.exit.or(placed.exit);
+        }
+        Ok(answer)
+    }
+
+    fn claim(&self, challenge: &[u8; 32]) -> Option<[u8; 64]> {
+        self.vault.claim(challenge).map(|proof| proof.0)
+    }
+
+    fn place(
+        &mut self,
+        place: &Place,
+        now: UnixMillis,
+        broker: &mut Broker<'_>,
+    ) -> Result<Answer, VaultExit> {
+        self.place = Some(place.clone());
+        let mut host = LaneHost::new(broker, self.newest_seen);
+        let answer = self
+            .vault
+            .place(place, &mut host, &Now(now), &mut KernelEntropy);
+        host.end()?;
         Ok(answer_of(answer))
-    }
-
-    fn claim(&self, _: &[u8; 32]) -> Option<[u8; 64]> {
-        None
-    }
-
-    fn place(&mut self, _: &Place, _: UnixMillis, _: &mut Broker<'_>) -> Result<Answer, VaultExit> {
-        Ok(Answer::default())
     }
 
     fn receive(
         &mut self,
-        _: &Inbound<'_>,
-        _: UnixMillis,
-        _: &mut Broker<'_>,
+        inbound: &Inbound<'_>,
+        now: UnixMillis,
+        broker: &mut Broker<'_>,
     ) -> Result<Received, VaultExit> {
+        let mut host = LaneHost::new(broker, self.newest_seen);
+        let received = self
+            .vault
+            .receive(inbound, &mut host, &Now(now), &mut KernelEntropy);
+        host.end()?;
         Ok(Received {
-            outcome: Delivered::Refused(NotTaken::Busy),
-            answer: Answer::default(),
+            outcome: received.outcome,
+            answer: answer_of(received.answer),
         })
     }
 
     fn settled(
         &mut self,
-        _: DeliveryId,
-        _: Delivered,
-        _: UnixMillis,
-        _: &mut Broker<'_>,
+        delivery: DeliveryId,
+        outcome: Delivered,
+        now: UnixMillis,
+        broker: &mut Broker<'_>,
     ) -> Result<Answer, VaultExit> {
-        Ok(Answer::default())
+        let mut host = LaneHost::new(broker, self.newest_seen);
+        let answer =
+            self.vault
+                .settled(delivery, outcome, &mut host, &Now(now), &mut KernelEntropy);
+        host.end()?;
+        Ok(answer_of(answer))
     }
 
     fn tick(&mut self, now: UnixMillis, broker: &mut Broker<'_>) -> Result<Answer, VaultExit> {
@@ -122,6 +156,12 @@ impl Resident for OwnerVault {
         let answer = self.vault.tick(&mut host, &Now(now), &mut KernelEntropy);
         host.end()?;
         Ok(answer_of(answer))
+    }
+}
+
+impl OwnerVault {
+    fn is_open(&self) -> bool {
+        self.vault.state() == Phase::Unlocked
     }
 }
 

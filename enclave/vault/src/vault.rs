@@ -1,9 +1,10 @@
 //! One owner's vault, as its process holds it.
 
 use vettid_crypto::password::Cost;
-use vettid_crypto::sign::VerifyingKey;
+use vettid_crypto::sign::{Signature, VerifyingKey};
 use vettid_crypto::{Entropy, SealingKey};
 use vettid_store::Database;
+use vettid_wire::home;
 use vettid_wire::id::{DeliveryId, SpaceId};
 use vettid_wire::limits;
 use vettid_wire::link::Closed;
@@ -23,6 +24,7 @@ use crate::{Answer, Caller, Clock, Host, Inbound, Place, Received, Unreadable, d
 /// says that the vault is closed.
 #[derive(Debug)]
 pub struct Vault {
+    space: SpaceId,
     state: State,
     pace: Pace,
     started: UnixMillis,
@@ -43,6 +45,7 @@ impl Vault {
     ) -> Self {
         let state = State::fresh(space, sealing_key, token_hash, template);
         Self {
+            space,
             state,
             pace: Pace::default(),
             started: clock.now(),
@@ -64,6 +67,7 @@ impl Vault {
     ) -> Result<Self, Unreadable> {
         let state = State::existing(space, sealing_key, template, host)?;
         let mut vault = Self {
+            space,
             state,
             pace: Pace::default(),
             started: clock.now(),
@@ -197,6 +201,14 @@ impl Vault {
         }
     }
 
+    /// Proves to the enclave, which drew `challenge` for this vault's process, that the process holds
+    /// the vault's identity. None while the vault is not open.
+    #[must_use]
+    pub fn claim(&self, challenge: &[u8; 32]) -> Option<Signature> {
+        let key = peering::identity_key(&self.state)?;
+        Some(home::claim(&self.space, challenge, &key))
+    }
+
     /// What state the vault is in.
     #[must_use]
     pub fn state(&self) -> Phase {
@@ -276,8 +288,9 @@ impl Vault {
     }
 
     /// Makes hashing cheap. Tests only.
-    #[cfg(test)]
-    pub(crate) fn dangerous_with_cost(self, cost: Cost) -> Self {
+    #[cfg(any(test, feature = "simulation"))]
+    #[must_use]
+    pub fn dangerous_with_cost(self, cost: Cost) -> Self {
         Self { cost, ..self }
     }
 

@@ -1,5 +1,6 @@
 //! What an open vault does about other vaults, beside what its devices ask for.
 
+use vettid_crypto::sign::SigningKey;
 use vettid_wire::cbor;
 use vettid_wire::content::Content;
 use vettid_wire::id::{ConnectionId, DeliveryId, GroupId};
@@ -13,6 +14,14 @@ use crate::effect::Changing;
 use crate::outside::Outside;
 use crate::stop::Stop;
 use crate::{Inbound, Place};
+
+/// The current identity key of an open vault.
+pub(crate) fn identity_key(state: &State) -> Option<SigningKey> {
+    match state {
+        State::Unlocked(open) => open.view().identity_key().ok().flatten(),
+        _ => None,
+    }
+}
 
 /// Takes in where the node is, and hands everything on that is still to be delivered.
 pub(crate) fn place(state: &mut State, at: &Place, out: &mut Outside<'_>) -> Result<(), Stop> {
