@@ -8,15 +8,22 @@ use vettid_federation::Event;
 use vettid_wire::home::HomeNode;
 use vettid_wire::id::{MailboxId, NodeId, SpaceId};
 use vettid_wire::limits;
-use vettid_wire::link::federation::{Admitted, FromEnclave, NotAdmitted, Side, ToEnclave};
+use vettid_wire::link::federation::{Admitted, FromEnclave, MailOutcome, NotAdmitted, ToEnclave};
 use vettid_wire::time::UnixMillis;
 
+use super::links::Links;
 use super::peers::Note;
 use crate::mailbox::Post;
 use crate::spool::Lanes;
 
-/// Mailbox questions of the enclave that may be open.
-const QUESTIONS: usize = 512;
+/// Things for mailboxes that may be on their way to the database; what is more is put off.
+const PUTS: usize = 512;
+
+/// Pages of mailboxes that are read at once; more wait for their turn.
+const PAGES: usize = 64;
+
+/// Pages that may wait: one of every vault that is open, and far more than there are.
+const WAITING_PAGES: usize = 16_384;
 
 /// Searches for homes that may be open.
 const SEARCHES: usize = 256;
@@ -101,23 +108,17 @@ pub(super) struct Exchange {
     /// Whether there is an enclave.
     has_enclave: bool,
     link: u64,
-    links: HashMap<u64, Link>,
+    links: Links,
     /// Number of the enclave's question for each search.
     searches: HashMap<u64, u64>,
     searched: u64,
-    questions: usize,
+    puts: usize,
+    pages: usize,
+    waiting_pages: VecDeque<Write>,
     reachable: Vec<String>,
     refusals: (Option<Instant>, u32),
     pub(super) lanes: Lanes,
     pub(super) outputs: Outputs,
-}
-
-struct Link {
-    peer: Vec<u8>,
-    node: NodeId,
-    side: Side,
-    /// The enclave knows it.
-    is_open: bool,
 }
 
 impl Exchange {
@@ -126,10 +127,12 @@ impl Exchange {
             has_network,
             has_enclave: false,
             link: 0,
-            links: HashMap::new(),
+            links: Links::default(),
             searches: HashMap::new(),
             searched: 0,
-            questions: 0,
+            puts: 0,
+            pages: 0,
+            waiting_pages: VecDeque::new(),
             reachable: Vec::new(),
             refusals: (None, 0),
             lanes,
@@ -149,8 +152,7 @@ impl Exchange {
                 .to_enclave
                 .push_back(ToEnclave::Reachable { addresses });
         }
-        let mut waiting: Vec<u64> = self.links.keys().copied().collect();
-        waiting.sort_unstable();
+        let waiting = self.links.waiting();
         waiting.into_iter().for_each(|link| self.open(link));
     }
 
@@ -160,21 +162,18 @@ impl Exchange {
         self.lanes.link_down();
         self.outputs.to_enclave.clear();
         self.searches.clear();
-        self.questions = 0;
-        let to_network = &mut self.outputs.to_network;
-        self.links.retain(|link, known| {
-            if known.is_open {
-                to_network.push_back(ToNetwork::Close { link: *link });
-            }
-            !known.is_open
-        });
+        (self.puts, self.pages) = (0, 0);
+        self.waiting_pages.clear();
+        let closed = self.links.forget_known().into_iter();
+        let closed = closed.map(|link| ToNetwork::Close { link });
+        self.outputs.to_network.extend(closed);
     }
 
     /// Takes what the enclave says.
     pub(super) fn hear_enclave(&mut self, now: Instant, frame: FromEnclave) -> Result<(), Flood> {
         match frame {
             FromEnclave::Frame { link, bytes } => {
-                if self.links.contains_key(&link) {
+                if let Some((link, _)) = self.links.find(link) {
                     self.outputs
                         .to_network
                         .push_back(ToNetwork::Frame { link, bytes });
@@ -202,13 +201,13 @@ impl Exchange {
                     expires,
                     bytes,
                 };
-                self.ask(Write::Post { request, post })?;
+                self.put(request, post);
             }
             FromEnclave::MailRead {
                 request,
                 space,
                 behind,
-            } => self.ask(Write::Page {
+            } => self.read(Write::Page {
                 request,
                 space,
                 behind,
@@ -235,24 +234,18 @@ impl Exchange {
                 node,
                 side,
             } => {
-                let known = Link {
-                    peer,
-                    node,
-                    side,
-                    is_open: false,
-                };
-                self.links.insert(link, known);
+                self.links.arrive(link, peer, node, side);
                 self.open(link);
             }
             Event::Frame { link, bytes } => {
-                if self.links.get(&link).is_some_and(|known| known.is_open) {
+                if let Some(link) = self.links.number(link) {
                     self.outputs
                         .to_enclave
                         .push_back(ToEnclave::Frame { link, bytes });
                 }
             }
             Event::Closed { link } => {
-                if self.links.remove(&link).is_some_and(|known| known.is_open) {
+                if let Some(link) = self.links.remove(link) {
                     self.outputs
                         .to_enclave
                         .push_back(ToEnclave::Closed { link });
@@ -288,7 +281,11 @@ impl Exchange {
     /// Answers a question that the enclave asked over `link`.
     pub(super) fn answer(&mut self, link: u64, answer: ToEnclave) {
         if self.has_enclave && self.link == link {
-            self.questions = self.questions.saturating_sub(1);
+            match &answer {
+                ToEnclave::MailStored { .. } => self.puts = self.puts.saturating_sub(1),
+                ToEnclave::MailPage { .. } => self.page_read(),
+                _ => {}
+            }
             self.outputs.to_enclave.push_back(answer);
         }
     }
@@ -303,20 +300,14 @@ impl Exchange {
     }
 
     fn open(&mut self, link: u64) {
-        let Some(known) = self.links.get_mut(&link).filter(|_| self.has_enclave) else {
-            return;
-        };
-        known.is_open = true;
-        self.outputs.to_enclave.push_back(ToEnclave::Open {
-            link,
-            peer: known.peer.clone(),
-            node: known.node,
-            side: known.side,
-        });
+        if self.has_enclave {
+            let opened = self.links.open(link);
+            self.outputs.to_enclave.extend(opened);
+        }
     }
 
-    fn admitted(&mut self, link: u64, peer: Admitted) {
-        let Some(known) = self.links.get(&link) else {
+    fn admitted(&mut self, number: u64, peer: Admitted) {
+        let Some((link, known)) = self.links.find(number) else {
             return;
         };
         self.outputs.admitted = self.outputs.admitted.saturating_add(1);
@@ -331,8 +322,8 @@ impl Exchange {
         });
     }
 
-    fn refused(&mut self, now: Instant, link: u64, why: NotAdmitted) {
-        let Some(known) = self.links.remove(&link) else {
+    fn refused(&mut self, now: Instant, number: u64, why: NotAdmitted) {
+        let Some((link, known)) = self.links.take(number) else {
             return;
         };
         self.outputs
@@ -395,13 +386,41 @@ impl Exchange {
         Ok(())
     }
 
-    fn ask(&mut self, write: Write) -> Result<(), Flood> {
-        if self.questions >= QUESTIONS {
+    /// Has something stored. Others decide how much comes, so that too much is no fault of the
+    /// enclave: it is told to have it tried again.
+    fn put(&mut self, request: u64, post: Post) {
+        if self.puts >= PUTS {
+            let outcome = MailOutcome::Failed;
+            let answer = ToEnclave::MailStored { request, outcome };
+            self.outputs.to_enclave.push_back(answer);
+            return;
+        }
+        self.puts = self.puts.saturating_add(1);
+        self.outputs.writes.push(Write::Post { request, post });
+    }
+
+    /// Has a page read. An empty answer would say that there are no more, so each gets its turn.
+    fn read(&mut self, page: Write) -> Result<(), Flood> {
+        if self.waiting_pages.len() >= WAITING_PAGES {
             return Err(Flood);
         }
-        self.questions = self.questions.saturating_add(1);
-        self.outputs.writes.push(write);
+        self.waiting_pages.push_back(page);
+        self.read_next();
         Ok(())
+    }
+
+    fn page_read(&mut self) {
+        self.pages = self.pages.saturating_sub(1);
+        self.read_next();
+    }
+
+    fn read_next(&mut self) {
+        if self.pages < PAGES
+            && let Some(page) = self.waiting_pages.pop_front()
+        {
+            self.pages = self.pages.saturating_add(1);
+            self.outputs.writes.push(page);
+        }
     }
 
     fn reachable(&mut self, mut addresses: Vec<String>) {

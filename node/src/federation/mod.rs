@@ -19,6 +19,7 @@ mod bounds;
 mod driver;
 mod exchange;
 mod homes;
+mod links;
 mod network;
 mod peers;
 mod report;
