@@ -65,7 +65,26 @@ pub(crate) fn ip(address: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
-/// Whether an address may be learnt from others, announced to them, and dialed.
+/// What one subscriber of a provider has: an IPv4 address, or 64 bits of IPv6.
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => {
+            let bits = u128::from(ip) >> 64 << 64;
+            IpAddr::V6(bits.into())
+        }
+    }
+}
+
+/// What one organization has at least: 24 bits of IPv4, or 48 of IPv6.
+pub(crate) fn neighborhood(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => IpAddr::V4((u32::from(ip) >> 8 << 8).into()),
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) >> 80 << 80).into()),
+    }
+}
+
+/// Whether an address may be learned from others, announced to them, and dialed.
 pub(crate) fn is_usable(address: &Multiaddr, with_private: bool) -> bool {
     if address.to_vec().len() > limits::ADDRESS || !is_transport(address) {
         return false;
@@ -118,25 +137,26 @@ fn is_public(ip: IpAddr) -> bool {
 }
 
 fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, ..] = ip.octets();
+    let [a, b, c, _] = ip.octets();
     // RFC 6598, behind a provider's address translation.
     let is_shared = a == 100 && (64..128).contains(&b);
+    // RFC 6890 and 2544: for protocols themselves, and for measurements.
+    let is_special = (a, b, c) == (192, 0, 0) || a == 198 && (18..20).contains(&b);
     !(ip.is_private()
         || ip.is_loopback()
         || ip.is_link_local()
-        || ip.is_unspecified()
-        || ip.is_broadcast()
         || ip.is_multicast()
         || a == 0
-        || is_shared)
+        || a >= 240
+        || is_shared
+        || is_special)
 }
 
-fn is_public_v6(ip: Ipv6Addr) -> bool {
-    !(ip.is_loopback()
-        || ip.is_unspecified()
-        || ip.is_multicast()
-        || ip.is_unique_local()
-        || ip.is_unicast_link_local())
+/// What is given out for use everywhere, without what stands for an IPv4 address in it: 6to4 and
+/// Teredo.
+const fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let [first, second, ..] = ip.segments();
+    first & 0xe000 == 0x2000 && first != 0x2002 && !(first == 0x2001 && second == 0)
 }
 
 #[cfg(test)]
@@ -175,6 +195,15 @@ mod tests {
             "/ip6/fd00::1/tcp/1",
             "/ip6/fe80::1/tcp/1",
             "/ip6/::ffff:127.0.0.1/tcp/1",
+            "/ip6/::127.0.0.1/tcp/1",
+            "/ip6/64:ff9b::a00:1/tcp/1",
+            "/ip6/2002:a00:1::/tcp/1",
+            "/ip6/2001::a00:1/tcp/1",
+            "/ip6/fec0::1/tcp/1",
+            "/ip4/192.0.0.8/tcp/1",
+            "/ip4/198.19.0.1/tcp/1",
+            "/ip4/240.0.0.1/tcp/1",
+            "/ip4/255.255.255.255/tcp/1",
             "/memory/1",
         ] {
             assert!(!usable(text, false), "{text}");

@@ -17,7 +17,8 @@ use vettid_wire::limits;
 use vettid_wire::topic::Topic;
 
 use crate::config::{Config, Limits, RelayLimits, Role};
-use crate::gate::{Access, Gated, Gates, Guard, KeptOut};
+use crate::gate::{Access, Admits, Gated, Gates, Guard, KeptOut};
+use crate::identified::Identified;
 use crate::metrics::{Counter, Metrics};
 use crate::records::Homes;
 use crate::streams::Streams;
@@ -29,7 +30,7 @@ pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     guard: Guard,
-    identify: identify::Behaviour,
+    identify: Identified,
     ping: ping::Behaviour,
     pub(crate) streams: Streams,
     pub(crate) kad: Gated<kad::Behaviour<Homes>>,
@@ -47,7 +48,7 @@ pub(crate) type Gossip = gossipsub::Behaviour<Counted>;
 /// Counts what comes and changes nothing.
 pub(crate) struct Counted(Counter);
 
-/// What the behaviours share with the driver.
+/// What the behaviors share with the driver.
 pub(crate) struct Shared {
     pub(crate) gates: Gates,
     pub(crate) kept_out: KeptOut,
@@ -96,10 +97,18 @@ pub(crate) fn compose(
             gates.clone(),
             shared.kept_out.clone(),
             shared.introducers.clone(),
-            is_node,
+            Admits {
+                at_all: is_node,
+                strangers: config.limits.strangers,
+                of_one_network: config.limits.connections_per_network,
+            },
             config.private_addresses,
         ),
-        identify: identify::Behaviour::new(identify_config(config, key)),
+        identify: Identified::new(
+            identify::Behaviour::new(identify_config(config, key)),
+            shared.introducers.clone(),
+            config.private_addresses,
+        ),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING)),
         streams: Streams::new(gates.clone(), !is_node),
         kad: Gated::new(kademlia(config, own), gates.clone(), kad_needs),
@@ -150,7 +159,9 @@ fn kademlia(config: &Config, own: PeerId) -> kad::Behaviour<Homes> {
         .set_caching(kad::Caching::Disabled)
         .set_max_packet_size(KAD_PACKET)
         .set_query_timeout(SEARCH)
-        .set_substreams_timeout(KAD_STREAM);
+        .set_substreams_timeout(KAD_STREAM)
+        // Whoever leads one path astray does not lead the others.
+        .disjoint_query_paths(true);
     let mut kad = kad::Behaviour::with_config(own, homes, kad);
     if config.role != Role::Node {
         kad.set_mode(Some(kad::Mode::Server));
@@ -167,10 +178,11 @@ fn gossip(config: &Config, metrics: &Metrics) -> Result<Gossip, &'static str> {
             gossipsub::MessageId::from(digest::sha256(&parts.concat()).to_vec())
         })
         .max_transmit_size(GOSSIP_PACKET)
-        // Fewer copies than the library's six; six hops still reach far more than a thousand nodes.
+        // Fewer copies than with the library's six: a node gets one from each of its mesh at most,
+        // but not from whom it has passed it on to. Ten hops still reach more than a thousand nodes.
         .mesh_n(MESH)
         .mesh_n_low(MESH - 1)
-        .mesh_n_high(MESH + 2)
+        .mesh_n_high(MESH + 1)
         .mesh_outbound_min(1)
         .flood_publish(false)
         .idontwant_message_size_threshold(IDONTWANT)
@@ -260,7 +272,7 @@ const KAD_STREAM: Duration = Duration::from_secs(10);
 /// Largest gossip message: one object, or as many announcements.
 const GOSSIP_PACKET: usize = 8 * limits::GOSSIP;
 /// Peers that each object is passed on to.
-const MESH: usize = 4;
+const MESH: usize = 3;
 /// Objects from this size on are announced before they are sent, so that fewer come twice.
 const IDONTWANT: usize = 256;
 /// Gossip messages that wait for one peer.

@@ -21,6 +21,7 @@ use crate::bus::credentials::Credentials;
 use crate::bus::inbound::InboundFrames;
 use crate::bus::outbound::OutboundFrames;
 use crate::bus::revocation::Revocations;
+use crate::bus::server::BusServer;
 use crate::clock::unix_seconds;
 use crate::config::Config;
 use crate::database::{Database, Options};
@@ -84,7 +85,7 @@ impl Node {
         let ground = Ground::open(&folder, &config).await?;
         let ((intake, stop), (children, children_stop)) = (Stopper::new(), Stopper::new());
         let (database, credentials) = (&ground.database, &ground.credentials);
-        let RunningBus { server, task: bus } = start_bus(
+        let bus = start_bus(
             &folder,
             &config,
             database,
@@ -92,16 +93,8 @@ impl Node {
             children_stop.clone(),
         )
         .await?;
-        let (connected_sender, connected) = watch::channel(false);
-        let user = credentials.node_user(unix_seconds())?;
-        let client = connect(
-            server.listeners(),
-            user,
-            NODE_INBOX,
-            false,
-            connected_sender,
-        )
-        .await?;
+        let RunningBus { server, task: bus } = bus;
+        let (client, connected) = connect_as_node(&server, credentials).await?;
 
         let peering = ground.start_peering(&folder, &config).await?;
         let known_as = (&ground.network, peering.peer);
@@ -262,6 +255,17 @@ impl Ground {
             attachments,
         })
     }
+}
+
+/// The node's own connection to its bus, and whether it holds.
+async fn connect_as_node(
+    server: &BusServer,
+    credentials: &Credentials,
+) -> Result<(Client, watch::Receiver<bool>), StartError> {
+    let (sender, connected) = watch::channel(false);
+    let user = credentials.node_user(unix_seconds())?;
+    let client = connect(server.listeners(), user, NODE_INBOX, false, sender).await?;
+    Ok((client, connected))
 }
 
 async fn join(parts: Vec<JoinHandle<()>>) {

@@ -209,14 +209,14 @@ mod tests {
         let mut members = workspace();
         members.retain(|member| member.name != "vettid-bench");
         members.push(Member {
-            name: "vettid-relay".to_owned(),
+            name: "vettid-stranger".to_owned(),
             ..Member::default()
         });
 
         assert_eq!(
             violations(&members),
             [
-                "vettid-relay is not in the arrow table",
+                "vettid-stranger is not in the arrow table",
                 "vettid-bench is in the arrow table but not in the workspace"
             ]
         );

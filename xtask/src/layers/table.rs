@@ -80,6 +80,21 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     ),
     row(
+        "vettid-federation",
+        Part::Host,
+        &["vettid-wire", "vettid-crypto"],
+    ),
+    row(
+        "vettid-bootstrap",
+        Part::Host,
+        &["vettid-federation", "vettid-wire", "vettid-crypto"],
+    ),
+    row(
+        "vettid-relay",
+        Part::Host,
+        &["vettid-federation", "vettid-wire", "vettid-crypto"],
+    ),
+    row(
         "vettid-node",
         Part::Host,
         &["vettid-federation", "vettid-wire", "vettid-crypto"],

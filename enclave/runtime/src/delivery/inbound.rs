@@ -11,10 +11,10 @@ use super::residents::Progress;
 use super::sealed::Item;
 use crate::slot::Slot;
 
-/// Deliveries of one node that are not answered yet; more are turned away for now.
+/// Deliveries of one node that are not answered yet; more are turned away.
 const UNANSWERED: usize = 4_096;
 
-/// Deliveries that one vault process has not answered yet; more are turned away for now.
+/// Deliveries that one vault process has not answered yet; more are turned away.
 const TICKETS: usize = 1_024;
 
 /// A vault process that has not answered by then is not waited for, ms.
