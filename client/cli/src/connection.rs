@@ -6,8 +6,8 @@ use vettid_sdk::wire::id::ConnectionId;
 use vettid_sdk::wire::operation::connection as wire;
 
 use crate::failure::Failure;
-use crate::invitation::shown;
-use crate::output::{Output, table};
+use crate::invitation::{shown, text};
+use crate::output::{Output, one_line, table};
 use crate::time;
 
 /// What to do with connections.
@@ -15,6 +15,9 @@ use crate::time;
 pub(crate) enum Connection {
     /// Every connection
     List {
+        /// Only those that are so far
+        #[arg(long, value_enum)]
+        state: Option<State>,
         /// Those in the archive instead
         #[arg(long)]
         archived: bool,
@@ -37,13 +40,14 @@ pub(crate) enum Connection {
         /// Its id
         id: ConnectionId,
     },
-    /// Enter the digits that the other owner sees
+    /// Enter the digits that the other owner sees; if they differ, somebody is between you, and the
+    /// connection ends
     Verify {
         /// Its id
         id: ConnectionId,
-        /// Six digits
-        #[arg(value_name = "DIGITS")]
-        safety_code: String,
+        /// Six digits, in one group or two
+        #[arg(value_name = "DIGITS", num_args = 1..=2, required = true)]
+        safety_code: Vec<String>,
     },
     /// Change what you keep about it; what is not named stays
     Update {
@@ -74,6 +78,39 @@ pub(crate) enum Connection {
     },
 }
 
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum State {
+    /// The vaults are meeting
+    Agreeing,
+    /// You have to compare the digits and decide
+    Pending,
+    /// You have approved, the other owner not yet
+    Approved,
+    /// You can talk
+    Active,
+    /// One of you has declined, or it took too long
+    Declined,
+    /// One of you has ended it
+    Revoked,
+    /// You take nothing from the other owner
+    Blocked,
+}
+
+impl From<State> for wire::State {
+    fn from(state: State) -> Self {
+        match state {
+            State::Agreeing => Self::Agreeing,
+            State::Pending => Self::Pending,
+            State::Approved => Self::Approved,
+            State::Active => Self::Active,
+            State::Declined => Self::Declined,
+            State::Revoked => Self::Revoked,
+            State::Blocked => Self::Blocked,
+        }
+    }
+}
+
 /// What an owner keeps about a connection.
 #[derive(Clone, Debug, Default, Eq, PartialEq, clap::Args)]
 pub(crate) struct Changes {
@@ -100,10 +137,15 @@ pub(crate) struct Changes {
 /// Runs one of them.
 pub(crate) async fn run(owner: &Owner, command: Connection) -> Result<Output, Failure> {
     let connection = match command {
-        Connection::List { archived, tag } => return list(owner, archived, tag).await,
+        Connection::List {
+            state,
+            archived,
+            tag,
+        } => return list(owner, state.map(Into::into), archived, tag).await,
         Connection::Get { id } => owner.call(&wire::Get { id }).await?,
         Connection::Approve { id } => owner.call(&wire::Approve { id }).await?,
         Connection::Verify { id, safety_code } => {
+            let safety_code = digits(&safety_code.concat())?;
             owner.call(&wire::Verify { id, safety_code }).await?
         }
         Connection::Update { id, changes } => {
@@ -111,28 +153,52 @@ pub(crate) async fn run(owner: &Owner, command: Connection) -> Result<Output, Fa
             let settings = changes.apply(current);
             owner.call(&wire::Update { id, settings }).await?
         }
-        Connection::Decline { id } => {
-            owner.call(&wire::Decline { id }).await?;
-            return Ok(Output::done(""));
-        }
-        Connection::Rotate { id } => {
-            owner.call(&wire::Rotate { id }).await?;
-            return Ok(Output::done(""));
-        }
-        Connection::Revoke { id } => {
-            owner.call(&wire::Revoke { id }).await?;
-            return Ok(Output::done(""));
-        }
-        Connection::Block { id } => {
-            owner.call(&wire::Block { id }).await?;
-            return Ok(Output::done(""));
-        }
-        Connection::Unblock { id } => {
-            owner.call(&wire::Unblock { id }).await?;
-            return Ok(Output::done(""));
-        }
+        Connection::Decline { id } => return done(owner.call(&wire::Decline { id }).await),
+        Connection::Rotate { id } => return done(owner.call(&wire::Rotate { id }).await),
+        Connection::Revoke { id } => return done(owner.call(&wire::Revoke { id }).await),
+        Connection::Block { id } => return done(owner.call(&wire::Block { id }).await),
+        Connection::Unblock { id } => return done(owner.call(&wire::Unblock { id }).await),
     };
     one(&connection)
+}
+
+fn done<T>(outcome: Result<T, vettid_sdk::Error>) -> Result<Output, Failure> {
+    outcome?;
+    Ok(Output::done(""))
+}
+
+/// Six digits, however they were grouped. Anything else is no answer of the other owner: it must not
+/// end the connection.
+fn digits(entered: &str) -> Result<String, Failure> {
+    let digits: String = entered
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-'))
+        .collect();
+    if digits.len() == 6 && digits.chars().all(|c| c.is_ascii_digit()) {
+        Ok(digits)
+    } else {
+        Err(Failure::usage(
+            "enter the six digits that the other owner sees",
+        ))
+    }
+}
+
+/// Digits in two groups, as people read them to each other.
+fn grouped(code: &str) -> String {
+    match code.split_at_checked(3) {
+        Some((first, second)) => format!("{first} {second}"),
+        None => code.to_owned(),
+    }
+}
+
+/// What the other owner is called here: as this owner says, or as the other one shows.
+pub(crate) fn name(connection: &wire::Connection) -> Option<String> {
+    let alias = connection.settings.alias.clone();
+    alias.or_else(|| {
+        let fields = &connection.card.fields;
+        let own = fields.iter().find(|field| field.name == "name")?;
+        text(&own.value).ok()
+    })
 }
 
 impl Changes {
@@ -157,12 +223,17 @@ impl Changes {
     }
 }
 
-async fn list(owner: &Owner, archived: bool, tag: Option<String>) -> Result<Output, Failure> {
+async fn list(
+    owner: &Owner,
+    state: Option<wire::State>,
+    archived: bool,
+    tag: Option<String>,
+) -> Result<Output, Failure> {
     let mut connections: Vec<wire::Connection> = Vec::new();
     loop {
         let page = owner
             .call(&wire::List {
-                state: None,
+                state,
                 archived,
                 tag: tag.clone(),
                 after: connections.last().map(|last| last.id),
@@ -181,15 +252,16 @@ async fn list(owner: &Owner, archived: bool, tag: Option<String>) -> Result<Outp
 }
 
 fn row(connection: &wire::Connection) -> Vec<String> {
-    let unread = match connection.unread {
+    let count = |count, what| match count {
         0 => String::new(),
-        count => format!("{count} new"),
+        count => format!("{count} {what}"),
     };
     vec![
         connection.id.to_string(),
         state(connection.state).into(),
-        connection.settings.alias.clone().unwrap_or_default(),
-        unread,
+        one_line(&name(connection).unwrap_or_default()),
+        count(connection.unread, "new"),
+        count(connection.waiting, "not delivered"),
     ]
 }
 
@@ -202,8 +274,11 @@ fn one(connection: &wire::Connection) -> Result<Output, Failure> {
     ];
     if let Some(code) = &connection.safety_code {
         let compared = match connection.verified {
-            Some(at) => format!("{code} (compared {})", time::text(at)),
-            None => format!("{code}: compare it with what the other owner sees"),
+            Some(at) => format!("{} (compared {})", grouped(code), time::text(at)),
+            None => format!(
+                "{}: compare them with what the other owner sees",
+                grouped(code)
+            ),
         };
         rows.push(vec!["digits".into(), compared]);
     }
@@ -211,9 +286,44 @@ fn one(connection: &wire::Connection) -> Result<Output, Failure> {
         rows.push(vec!["alias".into(), alias.clone()]);
     }
     for (name, value) in shown(&connection.card)? {
-        rows.push(vec![format!("shows {name}"), value]);
+        rows.push(vec![format!("shows {}", one_line(&name)), one_line(&value)]);
+    }
+    let settings = &connection.settings;
+    if !settings.tags.is_empty() {
+        rows.push(vec!["tags".into(), settings.tags.join(", ")]);
+    }
+    for (name, set) in [
+        ("favorite", settings.favorite),
+        ("archived", settings.archived),
+        ("muted", settings.muted),
+        ("read receipts", !settings.no_read_receipts),
+    ] {
+        let set = if set { "yes" } else { "no" };
+        rows.push(vec![name.into(), set.into()]);
+    }
+    rows.push(vec!["since".into(), time::text(connection.created)]);
+    rows.push(vec!["active".into(), time::text(connection.active)]);
+    rows.push(vec!["unread".into(), connection.unread.to_string()]);
+    rows.push(vec!["not delivered".into(), connection.waiting.to_string()]);
+    if let Some(next) = next_step(connection) {
+        rows.push(vec!["next".into(), next]);
     }
     Ok(Output::new(table(&rows), to_json(connection)?))
+}
+
+/// What this owner can do to get it going.
+fn next_step(connection: &wire::Connection) -> Option<String> {
+    let id = &connection.id;
+    match connection.state {
+        wire::State::Agreeing => Some("wait until both vaults have met".into()),
+        wire::State::Pending if connection.verified.is_none() => Some(format!(
+            "compare the digits, then `vettid connection verify {id} DIGITS` and \
+             `vettid connection approve {id}`, or `vettid connection decline {id}`"
+        )),
+        wire::State::Pending => Some(format!("`vettid connection approve {id}`")),
+        wire::State::Approved => Some("wait until the other owner approves".into()),
+        _ => None,
+    }
 }
 
 fn to_json(connection: &wire::Connection) -> Result<Value, Failure> {
@@ -259,6 +369,17 @@ const fn state(state: wire::State) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_shown_in_groups_and_taken_in_any() {
+        assert_eq!(grouped("012345"), "012 345");
+        for entered in ["012345", "012 345", "012-345"] {
+            assert_eq!(digits(entered).unwrap(), "012345");
+        }
+        for mistyped in ["", "01234", "0123456", "01234x"] {
+            assert_eq!(digits(mistyped).unwrap_err().exit_code(), 2, "{mistyped}");
+        }
+    }
 
     #[test]
     fn what_is_not_named_stays_and_empty_takes_away() {

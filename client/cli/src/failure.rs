@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use vettid_sdk::Error;
+use vettid_sdk::attachment::AttachmentFault;
 use vettid_sdk::wire::refusal::Code;
 
 /// Everything was done.
@@ -57,6 +58,14 @@ impl Failure {
                 Error::Untrusted(_) => UNTRUSTED,
                 Error::Unreachable(_) => UNREACHABLE,
                 Error::Local(_) => LOCAL,
+                Error::Attachment(fault) => match fault {
+                    AttachmentFault::Altered(_) => UNTRUSTED,
+                    AttachmentFault::Malformed
+                    | AttachmentFault::Missing(_)
+                    | AttachmentFault::NoNetwork => REFUSED,
+                    AttachmentFault::TooLarge { .. } => USAGE,
+                    _ => LOCAL,
+                },
                 _ => FAULT,
             },
         }
@@ -144,6 +153,13 @@ mod tests {
             (Failure::from(Refusal::new(Code::Locked)), 3),
             (Failure::from(Error::NodeRefused(reason)), 3),
             (Failure::from(Unreachable::Bus), 4),
+            (Failure::from(AttachmentFault::Altered(1)), 5),
+            (Failure::from(AttachmentFault::Missing(1)), 3),
+            (Failure::from(AttachmentFault::Exists("a".into())), 6),
+            (
+                Failure::from(AttachmentFault::TooLarge { size: 2, most: 1 }),
+                2,
+            ),
             (Failure::from(TrustError::NotBound), 5),
             (Failure::from(KeystoreError::NotEnrolled), 6),
             (Failure::System("file", "no".into()), 6),

@@ -5,6 +5,7 @@ use vettid_sdk::Owner;
 use vettid_sdk::wire::operation::feed::{Entry, Kind, List, Read};
 
 use crate::failure::Failure;
+use crate::message::conversation;
 use crate::output::{Output, table};
 use crate::time;
 
@@ -83,11 +84,25 @@ fn row(entry: &Entry) -> Vec<String> {
         time::text(entry.at),
         unread.into(),
         words.into(),
+        entry
+            .conversation
+            .map(|of| conversation(&of))
+            .map(|(kind, id)| format!("{kind} {id}"))
+            .unwrap_or_default(),
     ]
 }
 
 fn to_json(entry: &Entry) -> serde_json::Value {
+    let about = entry.conversation.map(|of| conversation(&of));
+    let of_kind = |wanted: &str| {
+        about
+            .as_ref()
+            .filter(|(kind, _)| *kind == wanted)
+            .map(|(_, id)| id)
+    };
     json!({
+        "connection": of_kind("connection"),
+        "group": of_kind("group"),
         "sequence": entry.sequence,
         "at": entry.at.0,
         "kind": kind(entry.kind).0,
@@ -121,6 +136,10 @@ const fn kind(kind: Kind) -> (&'static str, &'static str) {
         ),
         Kind::CredentialLost => ("credential-lost", "the credential was reported lost"),
         Kind::DeviceAdded => ("device-added", "a device was registered"),
+        Kind::GroupInvited => (
+            "group-invited",
+            "another owner invites you into a group: accept or decline",
+        ),
         Kind::GroupJoined => ("group-joined", "you were taken into a group"),
         Kind::GroupLeft => ("group-left", "you are no longer a member of a group"),
         Kind::IdentityRotated => (

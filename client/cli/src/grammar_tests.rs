@@ -40,6 +40,7 @@ fn no_argument_takes_a_secret() {
         "alias",
         "algorithm",
         "archived",
+        "attach",
         "base",
         "before",
         "category",
@@ -72,6 +73,7 @@ fn no_argument_takes_a_secret() {
         "muted",
         "name",
         "notes",
+        "number",
         "operation",
         "reaction",
         "read_receipts",
@@ -85,6 +87,7 @@ fn no_argument_takes_a_secret() {
         "secrets_fd",
         "secrets_stdin",
         "sensitivity",
+        "state",
         "tag",
         "tags",
         "text",
@@ -166,4 +169,37 @@ fn new_item_says_what_it_is_called_and_how_well_it_is_kept() {
     assert!(parse("vettid item put --sensitivity data").is_err());
     assert!(parse(&format!("vettid item put --id {}", "0a".repeat(16))).is_ok());
     assert!(parse("vettid item get zz").is_err());
+}
+
+#[test]
+fn message_goes_to_one_conversation() {
+    let id = "0a".repeat(16);
+    for line in [
+        format!("vettid message send {id}"),
+        format!("vettid message send --group {id}"),
+        format!("vettid message send {id} --attach a.jpg b.jpg --reply-to {id}"),
+        format!("vettid message send {id} --attach a.jpg --attach b.jpg"),
+        format!("vettid message list {id} --watch"),
+        "vettid message list --watch".into(),
+        format!("vettid message list {id} --after 7 --limit 3"),
+        format!("vettid message read {id}"),
+        format!("vettid message attachment save {id} 1 --to x"),
+        format!("vettid connection verify {id} 123 456"),
+        "vettid connection list --state pending".into(),
+    ] {
+        assert!(parse(&line).is_ok(), "{line}");
+    }
+    for line in [
+        "vettid message send".into(),
+        format!("vettid message send {id} --group {id}"),
+        format!("vettid message send {id} --text hello"),
+        "vettid message list".into(),
+        format!("vettid message list {id} --before 7 --after 3"),
+        format!("vettid message list {id} --before 7 --watch"),
+        format!("vettid message attachment save {id}"),
+        "vettid invitation accept vettid:connect?d=connect1xyz".into(),
+        format!("vettid connection verify {id}"),
+    ] {
+        assert!(parse(&line).is_err(), "{line}");
+    }
 }

@@ -6,7 +6,8 @@ use vettid_sdk::wire::id::{ConnectionId, GroupId, VaultId};
 use vettid_sdk::wire::operation::group as wire;
 
 use crate::failure::Failure;
-use crate::output::{Output, table};
+use crate::output::{Output, one_line, table};
+use crate::time;
 
 /// What to do with groups.
 #[derive(Clone, Debug, Eq, PartialEq, clap::Subcommand)]
@@ -32,6 +33,16 @@ pub(crate) enum Group {
         id: GroupId,
         /// Connection that is invited
         member: ConnectionId,
+    },
+    /// Agree to be in a group that you were invited into
+    Accept {
+        /// Its id
+        id: GroupId,
+    },
+    /// Stay out of a group that you were invited into
+    Decline {
+        /// Its id
+        id: GroupId,
     },
     /// Remove a member; only in a group that you created
     Remove {
@@ -60,6 +71,11 @@ pub(crate) async fn run(owner: &Owner, command: Group) -> Result<Output, Failure
         Group::Create { name, members } => owner.call(&wire::Create { name, members }).await?,
         Group::Get { id } => owner.call(&wire::Get { id }).await?,
         Group::Add { id, member } => owner.call(&wire::Add { id, member }).await?,
+        Group::Accept { id } => owner.call(&wire::Accept { id }).await?,
+        Group::Decline { id } => {
+            owner.call(&wire::Decline { id }).await?;
+            return Ok(Output::done(""));
+        }
         Group::Remove { id, member } => owner.call(&wire::Remove { id, member }).await?,
         Group::Rename { id, name } => owner.call(&wire::Rename { id, name }).await?,
         Group::Leave { id } => {
@@ -68,23 +84,56 @@ pub(crate) async fn run(owner: &Owner, command: Group) -> Result<Output, Failure
         }
         Group::List => return list(owner).await,
     };
+    Ok(Output::new(table(&details(&group)), to_json(&group)))
+}
+
+fn details(group: &wire::Group) -> Vec<Vec<String>> {
+    let creator = group.creator.map(|vault| vault.to_string());
     let mut rows = vec![
         vec!["id".to_owned(), group.id.to_string()],
-        vec!["name".into(), group.name.clone()],
+        vec!["name".into(), one_line(&group.name)],
+        vec!["creator".into(), creator.unwrap_or_else(|| "you".into())],
+        vec!["since".into(), time::text(group.since)],
+        vec!["active".into(), time::text(group.active)],
+        vec!["unread".into(), group.unread.to_string()],
     ];
-    for member in &group.members {
-        rows.push(vec!["member".into(), member.vault.to_string()]);
+    if !standing(group).is_empty() {
+        rows.push(vec!["you".into(), standing(group).into()]);
     }
-    Ok(Output::new(table(&rows), to_json(&group)))
+    for member in &group.members {
+        let name = one_line(&member.name);
+        rows.push(vec!["member".into(), format!("{}  {name}", member.vault)]);
+    }
+    rows
+}
+
+/// How this owner stands to a group, where that is not plain membership.
+const fn standing(group: &wire::Group) -> &'static str {
+    match (group.invited, group.member) {
+        (true, _) => "invited",
+        (false, true) => "",
+        (false, false) => "not a member",
+    }
 }
 
 async fn list(owner: &Owner) -> Result<Output, Failure> {
     let groups = owner.call(&wire::List {}).await?.groups;
     let row = |group: &wire::Group| {
+        // Everybody but this owner is listed.
+        let members = group
+            .members
+            .len()
+            .saturating_add(usize::from(group.member));
+        let unread = match group.unread {
+            0 => String::new(),
+            count => format!("{count} new"),
+        };
         vec![
             group.id.to_string(),
-            group.name.clone(),
-            format!("{} members", group.members.len()),
+            one_line(&group.name),
+            format!("{members} members"),
+            standing(group).into(),
+            unread,
         ]
     };
     let rows: Vec<_> = groups.iter().map(row).collect();
@@ -110,6 +159,7 @@ fn to_json(group: &wire::Group) -> Value {
         "creator": group.creator.map(|vault| vault.to_string()),
         "members": members,
         "member": group.member,
+        "invited": group.invited,
         "since": group.since.0,
         "active": group.active.0,
         "unread": group.unread,

@@ -1,8 +1,12 @@
 //! `invitation`: to be connected with another owner.
 
+use std::io::{IsTerminal, stdout};
+
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
 use serde_json::{Value, json};
 use vettid_sdk::Owner;
-use vettid_sdk::wire::connect::Class;
+use vettid_sdk::wire::connect::{Class, ConnectInvitation};
 use vettid_sdk::wire::id::InvitationId;
 use vettid_sdk::wire::operation::invitation as wire;
 use vettid_sdk::wire::{Secret, limits};
@@ -74,11 +78,11 @@ pub(crate) async fn run(
                 card,
                 label,
             };
-            created(&owner.call(&request).await?)
+            created(&owner.call(&request).await?, stdout().is_terminal())
         }
         Invitation::Accept { fields, alias } => {
             let card = card(&fields)?;
-            let link = secrets.current("invitation link")?;
+            let link = link(secrets)?;
             let request = wire::Accept { link, card, alias };
             let id = owner.call(&request).await?.connection.to_string();
             Ok(Output::new(
@@ -98,11 +102,26 @@ pub(crate) async fn run(
     }
 }
 
-fn created(created: &wire::Created) -> Result<Output, Failure> {
+/// The link of another owner, mistyped ones found before anything is sent.
+fn link(secrets: &mut Secrets) -> Result<Secret, Failure> {
+    let link = secrets.current("invitation link")?;
+    let parsed = ConnectInvitation::parse(&text(&link).unwrap_or_default());
+    match parsed {
+        Ok(_) => Ok(link),
+        Err(error) => Err(Failure::Usage("not-an-invitation", error.to_string())),
+    }
+}
+
+fn created(created: &wire::Created, with_code: bool) -> Result<Output, Failure> {
     let link = text(&created.link)?;
+    let code = if with_code {
+        code(&link)
+    } else {
+        String::new()
+    };
     Ok(Output::new(
         format!(
-            "{link}\n\ngood for one owner until {}; anybody who sees the link can use it",
+            "{link}\n{code}\ngood for one owner until {}; anybody who sees the link can use it",
             time::text(created.expires)
         ),
         json!({
@@ -113,8 +132,22 @@ fn created(created: &wire::Created) -> Result<Output, Failure> {
     ))
 }
 
+/// The link as a QR code, for the camera of the other owner; nothing if it is too long for one.
+fn code(link: &str) -> String {
+    let Ok(code) = QrCode::with_error_correction_level(link, EcLevel::L) else {
+        return String::new();
+    };
+    // Most terminals show light on dark, which scanners want the other way round.
+    let shown = code
+        .render::<Dense1x2>()
+        .dark_color(Dense1x2::Light)
+        .light_color(Dense1x2::Dark)
+        .build();
+    format!("\n{shown}\n")
+}
+
 async fn inspect(owner: &Owner, secrets: &mut Secrets) -> Result<Output, Failure> {
-    let link = secrets.current("invitation link")?;
+    let link = link(secrets)?;
     let found = owner.call(&wire::Inspect { link }).await?;
     let class = class(found.class);
     let mut rows = vec![
@@ -222,6 +255,33 @@ pub(crate) fn shown(card: &wire::Card) -> Result<Vec<(String, String)>, Failure>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vettid_sdk::wire::time::UnixMillis;
+
+    #[test]
+    fn code_is_shown_to_people_and_the_link_alone_to_pipes() {
+        let made = wire::Created {
+            id: InvitationId([1; 16]),
+            link: "vettid:connect?d=connect1xyz".into(),
+            expires: UnixMillis(0),
+        };
+
+        let (shown, piped) = (
+            created(&made, true).unwrap(),
+            created(&made, false).unwrap(),
+        );
+
+        assert!(shown.text.contains('\u{2588}') && !piped.text.contains('\u{2588}'));
+        assert!(piped.text.starts_with("vettid:connect?d=connect1xyz\n"));
+        assert_eq!(shown.json, piped.json);
+    }
+
+    #[test]
+    fn mistyped_link_is_found_before_anything_is_sent() {
+        let refused = link(&mut Secrets::of("vettid:connect?d=connect1xyz\n")).unwrap_err();
+
+        assert_eq!(refused.exit_code(), 2);
+        assert_eq!(refused.to_json()["error"]["code"], "not-an-invitation");
+    }
 
     #[test]
     fn fields_of_a_card_are_names_and_values() {

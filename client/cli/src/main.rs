@@ -21,6 +21,7 @@ mod message;
 mod output;
 mod password;
 mod pin;
+mod progress;
 mod run;
 mod secrets;
 mod tag;

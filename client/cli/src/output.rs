@@ -63,14 +63,32 @@ pub(crate) fn note(text: &str) {
 
 /// Text without what would steer a terminal: labels and values come from anywhere.
 fn clean(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() && c != '\n' && c != '\t' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
+    let steers = |c: char| (c.is_control() && c != '\n' && c != '\t') || turns(c);
+    let shown = |c: char| if steers(c) { '\u{fffd}' } else { c };
     text.chars().map(shown).collect()
+}
+
+/// Whether a character changes the direction of what stands after it.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A name that somebody else chose, in a row with other things.
+pub(crate) fn one_line(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(shown).collect()
+}
+
+/// A number of bytes.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => {
+            let (whole, tenth) = (bytes / unit, bytes % unit * 10 / unit);
+            format!("{whole}.{tenth} {name}")
+        }
+        None => format!("{bytes} bytes"),
+    }
 }
 
 /// Columns of equal width.
@@ -106,5 +124,17 @@ mod tests {
     #[test]
     fn nothing_from_a_vault_steers_the_terminal() {
         assert_eq!(clean("a\u{1b}[2Jb\n\tc"), "a\u{fffd}[2Jb\n\tc");
+        assert_eq!(clean("gpj\u{202e}.exe"), "gpj\u{fffd}.exe");
+        assert_eq!(one_line("Ada\n2  you"), "Ada 2  you");
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        let shown = [0, 1_023, 1_536, 3 << 20, 5 << 30].map(size);
+
+        assert_eq!(
+            shown,
+            ["0 bytes", "1023 bytes", "1.5 KiB", "3.0 MiB", "5.0 GiB"]
+        );
     }
 }

@@ -84,7 +84,9 @@ async fn command(arguments: Arguments) -> Result<Output, Failure> {
         Command::Key(command) => key::run(&owner, command, &mut secrets, options).await,
         Command::Invitation(command) => invitation::run(&owner, command, &mut secrets).await,
         Command::Connection(command) => connection::run(&owner, command).await,
-        Command::Message(command) => message::run(&owner, command, &mut secrets, json).await,
+        Command::Message(command) => {
+            message::run(&owner, command, &mut secrets, &folder, json).await
+        }
         Command::Group(command) => group::run(&owner, command).await,
         Command::Device(Device::List) => device::list(&owner).await,
         Command::Feed(command) => feed::run(&owner, command).await,

@@ -3,8 +3,9 @@
 //! Never an argument and never the environment: both are shown to other programs.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, stdin};
+use std::io::{ErrorKind, IsTerminal, Read, Write, stderr, stdin};
 
+use tokio::sync::oneshot;
 use vettid_sdk::wire::Secret;
 
 use crate::failure::Failure;
@@ -77,6 +78,26 @@ impl Secrets {
         Ok(secret)
     }
 
+    /// Words that are no secret to whoever looks at the screen: a line that is shown while it is
+    /// entered, or all of standard input.
+    pub(crate) async fn words(&mut self, what: &str) -> Result<Secret, Failure> {
+        if let Source::Lines(lines) = &mut self.0 {
+            return line(lines, what);
+        }
+        let (what, (tell, told)) = (what.to_owned(), oneshot::channel());
+        // A thread of its own: this one must hear an interruption.
+        std::thread::spawn(move || {
+            let read = if stdin().is_terminal() {
+                let _ = write!(stderr().lock(), "{what}: ");
+                line(&mut stdin().lock(), &what)
+            } else {
+                whole_stdin(&what).map(without_end)
+            };
+            let _ = tell.send(read);
+        });
+        told.await.unwrap_or(Err(Failure::Interrupted))
+    }
+
     /// Whether standard input carries secrets, so that it can carry nothing else.
     pub(crate) const fn takes_stdin(options: SecretOptions) -> bool {
         options.secrets_stdin
@@ -98,6 +119,14 @@ pub(crate) fn whole_stdin(what: &str) -> Result<Secret, Failure> {
     } else {
         Ok(secret)
     }
+}
+
+/// Text without the end of its last line, which programs add.
+fn without_end(text: Secret) -> Secret {
+    text.expose(|bytes| {
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        Secret::new(bytes.strip_suffix(b"\r").unwrap_or(bytes).to_vec())
+    })
 }
 
 /// One byte at a time, so that what follows the line stays for the next secret.
@@ -171,6 +200,13 @@ mod tests {
             missing.message(),
             "PIN is missing where secrets are read from"
         );
+    }
+
+    #[test]
+    fn end_that_a_program_adds_is_no_part_of_a_text() {
+        assert_eq!(without_end("one\ntwo\n".into()), "one\ntwo".into());
+        assert_eq!(without_end("one\n\n".into()), "one\n".into());
+        assert_eq!(without_end("one\r\n".into()), "one".into());
     }
 
     #[test]

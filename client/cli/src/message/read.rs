@@ -1,0 +1,81 @@
+//! `message list`, `get`, `read` and `search`.
+
+use vettid_sdk::Owner;
+use vettid_sdk::wire::id::MessageId;
+use vettid_sdk::wire::operation::message as wire;
+
+use super::arguments::{Conversation, List, Search};
+use super::names::Names;
+use super::show;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// A page of a conversation, newest last.
+pub(super) async fn list(owner: &Owner, arguments: List) -> Result<Output, Failure> {
+    let messages = page(owner, arguments).await?;
+    show::all(&messages, &mut Names::of(owner)).await
+}
+
+/// The page that the arguments name.
+pub(super) async fn page(owner: &Owner, arguments: List) -> Result<Vec<wire::Message>, Failure> {
+    let request = wire::List {
+        conversation: arguments.conversation().ok_or_else(unnamed)?,
+        from: arguments.from(),
+        limit: arguments.limit,
+    };
+    let mut messages = owner.call(&request).await?.messages;
+    messages.sort_by_key(|message| message.sequence);
+    Ok(messages)
+}
+
+/// One message.
+pub(super) async fn get(owner: &Owner, id: MessageId) -> Result<Output, Failure> {
+    let message = owner.call(&wire::Get { id }).await?;
+    show::one(&message, &mut Names::of(owner)).await
+}
+
+/// Marks as read, up to a place or all of it.
+pub(super) async fn mark(
+    owner: &Owner,
+    of: Conversation,
+    through: Option<u64>,
+) -> Result<Output, Failure> {
+    let conversation = of.wire().ok_or_else(unnamed)?;
+    let through = match through {
+        Some(through) => through,
+        None => {
+            let request = wire::List {
+                conversation,
+                from: wire::From::Newest,
+                limit: Some(1),
+            };
+            let newest = owner.call(&request).await?.messages.pop();
+            match newest {
+                Some(newest) => newest.sequence,
+                None => return Ok(Output::done("")),
+            }
+        }
+    };
+    let request = wire::MarkRead {
+        conversation,
+        through,
+    };
+    owner.call(&request).await?;
+    Ok(Output::done(""))
+}
+
+/// Messages whose text matches.
+pub(super) async fn search(owner: &Owner, arguments: &Search) -> Result<Output, Failure> {
+    let request = wire::Search {
+        text: arguments.text.as_str().into(),
+        conversation: arguments.conversation(),
+        limit: arguments.limit,
+    };
+    let found = owner.call(&request).await?.messages;
+    show::all(&found, &mut Names::of(owner)).await
+}
+
+/// The grammar lets nothing through without a conversation.
+pub(super) fn unnamed() -> Failure {
+    Failure::usage("name a connection, or a group with --group")
+}

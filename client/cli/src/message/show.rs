@@ -1,0 +1,249 @@
+//! Messages, for people and for scripts.
+
+use serde_json::{Value, json};
+use vettid_sdk::wire::attachment::Attachment;
+use vettid_sdk::wire::operation::message as wire;
+
+use super::names::Names;
+use crate::failure::Failure;
+use crate::invitation::text;
+use crate::output::{Output, one_line, size, table};
+use crate::time;
+
+/// Several messages, a row each.
+pub(super) async fn all(
+    messages: &[wire::Message],
+    names: &mut Names<'_>,
+) -> Result<Output, Failure> {
+    let mut rows = Vec::with_capacity(messages.len());
+    for message in messages {
+        rows.push(row(message, names).await?);
+    }
+    let json: Result<Vec<_>, _> = messages.iter().map(to_json).collect();
+    Ok(Output::new(table(&rows), json!({ "messages": json? })))
+}
+
+/// One message, with all that is known of it.
+pub(super) async fn one(message: &wire::Message, names: &mut Names<'_>) -> Result<Output, Failure> {
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let mut rows = vec![
+        row("id", message.id.to_string()),
+        row("in", names.conversation(&message.conversation).await),
+        row("sequence", message.sequence.to_string()),
+        row("from", names.sender(message).await),
+        row("sent", time::text(message.sent)),
+    ];
+    for (name, at) in [
+        ("received", message.received),
+        ("read", message.read),
+        ("edited", message.edited),
+        ("removed", message.removed),
+        ("disappears", message.disappears),
+    ] {
+        rows.extend(at.map(|at| row(name, time::text(at))));
+    }
+    rows.extend(message.reply_to.map(|id| row("answers", id.to_string())));
+    if !fate(message).is_empty() {
+        rows.push(row("receipt", fate(message).into()));
+    }
+    for reaction in &message.reactions {
+        let whose = if reaction.from.is_none() {
+            "you"
+        } else {
+            "other"
+        };
+        let said = format!("{} ({whose})", one_line(&reaction.reaction));
+        rows.push(row("reaction", said));
+    }
+    for (number, attachment) in (1..).zip(&message.attachments) {
+        rows.push(row("file", listed(number, attachment).join("  ")));
+    }
+    rows.push(row("text", said(message)?));
+    Ok(Output::new(table(&rows), to_json(message)?))
+}
+
+/// One message in a row.
+pub(super) async fn row(
+    message: &wire::Message,
+    names: &mut Names<'_>,
+) -> Result<Vec<String>, Failure> {
+    Ok(vec![
+        message.sequence.to_string(),
+        message.id.to_string(),
+        time::text(message.sent),
+        names.sender(message).await,
+        fate(message).into(),
+        said(message)?,
+    ])
+}
+
+/// A file of a message in a row.
+pub(super) fn listed(number: usize, attachment: &Attachment) -> Vec<String> {
+    vec![
+        number.to_string(),
+        one_line(&attachment.name),
+        size(attachment.size),
+        one_line(&attachment.media_type),
+    ]
+}
+
+/// A file of a message, for scripts.
+pub(super) fn attachment_json(number: usize, attachment: &Attachment) -> Value {
+    json!({
+        "number": number,
+        "name": attachment.name,
+        "media_type": attachment.media_type,
+        "bytes": attachment.size,
+    })
+}
+
+/// What a message says, with what was done to it. No line of it looks like another message.
+fn said(message: &wire::Message) -> Result<String, Failure> {
+    if message.removed.is_some() {
+        return Ok("(removed)".into());
+    }
+    let mut parts = Vec::new();
+    if let Some(said) = &message.text {
+        parts.push(text(said)?.replace('\n', "\n    | "));
+    }
+    for (number, attachment) in (1..).zip(&message.attachments) {
+        let listed = listed(number, attachment).join(", ");
+        parts.push(format!("[file {listed}]"));
+    }
+    if message.edited.is_some() {
+        parts.push("(edited)".into());
+    }
+    parts.retain(|part| !part.is_empty());
+    Ok(parts.join("  "))
+}
+
+/// What became of a message.
+const fn fate(message: &wire::Message) -> &'static str {
+    match (message.failed, message.receipt) {
+        (Some(wire::Failed::Expired), _) => "expired",
+        (Some(wire::Failed::Refused), _) => "refused",
+        (None, Some(wire::Receipt::Waiting)) => "waiting",
+        (None, Some(wire::Receipt::Stored)) => "stored",
+        (None, Some(wire::Receipt::Delivered)) => "delivered",
+        (None, Some(wire::Receipt::Read)) => "read",
+        (None, None) => "",
+    }
+}
+
+pub(super) fn to_json(message: &wire::Message) -> Result<Value, Failure> {
+    let (kind, conversation) = conversation(&message.conversation);
+    let reactions: Vec<_> = message
+        .reactions
+        .iter()
+        .map(|one| {
+            let from = one.from.map(|vault| vault.to_string());
+            json!({ "from": from, "reaction": one.reaction })
+        })
+        .collect();
+    let attachments: Vec<_> = (1..)
+        .zip(&message.attachments)
+        .map(|(number, one)| attachment_json(number, one))
+        .collect();
+    Ok(json!({
+        "id": message.id.to_string(),
+        kind: conversation,
+        "sequence": message.sequence,
+        "change": message.change,
+        "from": message.from.map(|vault| vault.to_string()),
+        "sent": message.sent.0,
+        "received": message.received.map(|at| at.0),
+        "text": message.text.as_ref().map(text).transpose()?,
+        "edited": message.edited.map(|at| at.0),
+        "removed": message.removed.map(|at| at.0),
+        "reply_to": message.reply_to.map(|id| id.to_string()),
+        "attachments": attachments,
+        "reactions": reactions,
+        "receipt": Some(fate(message)).filter(|fate| !fate.is_empty()),
+        "disappear_after": message.disappear_after,
+        "disappears": message.disappears.map(|at| at.0),
+        "read": message.read.map(|at| at.0),
+    }))
+}
+
+/// Kind and id of a conversation.
+pub(crate) fn conversation(of: &wire::Conversation) -> (&'static str, String) {
+    match of {
+        wire::Conversation::Connection(id) => ("connection", id.to_string()),
+        wire::Conversation::Group(id) => ("group", id.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vettid_sdk::wire::Secret;
+    use vettid_sdk::wire::home::HomeNode;
+    use vettid_sdk::wire::id::{AttachmentId, ConnectionId, MessageId, NodeId};
+    use vettid_sdk::wire::time::UnixMillis;
+
+    fn message(text: &str) -> wire::Message {
+        wire::Message {
+            id: MessageId([1; 16]),
+            conversation: wire::Conversation::Connection(ConnectionId([2; 16])),
+            sequence: 7,
+            change: 9,
+            from: None,
+            sent: UnixMillis(0),
+            received: None,
+            text: Some(text.into()),
+            edited: None,
+            removed: None,
+            reply_to: None,
+            attachments: vec![],
+            reactions: vec![],
+            receipt: Some(wire::Receipt::Stored),
+            failed: None,
+            disappear_after: None,
+            disappears: None,
+            read: None,
+        }
+    }
+
+    #[test]
+    fn second_line_of_a_text_is_no_second_message() {
+        assert_eq!(said(&message("one\n8  two")).unwrap(), "one\n    | 8  two");
+    }
+
+    #[test]
+    fn files_are_told_with_number_name_and_size_and_never_with_their_key() {
+        let mut message = message("");
+        message.attachments = vec![Attachment {
+            id: AttachmentId([3; 16]),
+            name: "a\nb.jpg".into(),
+            media_type: "image/jpeg".into(),
+            size: 3 * 1024 * 1024,
+            chunk: 1024,
+            key: Secret::new(vec![0x4b; 32]),
+            home: HomeNode {
+                node: NodeId([4; 32]),
+                peers: vec![],
+                addresses: vec![],
+            },
+        }];
+
+        let (text, json) = (said(&message).unwrap(), to_json(&message).unwrap());
+
+        assert_eq!(text, "[file 1, a b.jpg, 3.0 MiB, image/jpeg]");
+        let file = json!({
+            "number": 1, "name": "a\nb.jpg", "media_type": "image/jpeg", "bytes": 3 * 1024 * 1024
+        });
+        assert_eq!(json["attachments"], json!([file]));
+        assert!(!json.to_string().contains(&"4b".repeat(8)));
+        assert_eq!(json["receipt"], "stored");
+    }
+
+    #[test]
+    fn removed_message_says_nothing_else() {
+        let removed = wire::Message {
+            removed: Some(UnixMillis(5)),
+            ..message("")
+        };
+
+        assert_eq!(said(&removed).unwrap(), "(removed)");
+    }
+}

@@ -1,0 +1,82 @@
+//! `message list --watch`: what is there, then what comes and changes.
+
+use std::time::Duration;
+
+use vettid_sdk::wire::operation::message as wire;
+use vettid_sdk::wire::refusal::{Code, Refusal};
+use vettid_sdk::{Error, Owner};
+
+use super::arguments::List;
+use super::names::Names;
+use super::{read, show};
+use crate::failure::Failure;
+use crate::output::{Output, line, note};
+
+/// Prints until the program is interrupted. A node that is away is waited for.
+pub(super) async fn run(owner: &Owner, arguments: List, json: bool) -> Result<Output, Failure> {
+    let conversation = arguments.conversation();
+    let mut names = Names::of(owner);
+    let mut newest = owner.messages().await?;
+    // Before the list, so that nothing falls between the two.
+    let open = owner.status().await?.open;
+    let mut behind = open.ok_or_else(|| Refusal::new(Code::Locked))?.messages;
+    let listed = match conversation {
+        Some(_) => read::page(owner, arguments).await?,
+        None => Vec::new(),
+    };
+    for message in &listed {
+        tell(message, conversation.is_none(), &mut names, json).await?;
+    }
+    loop {
+        let changes = changes(owner, behind).await?;
+        for message in &changes.messages {
+            behind = behind.max(message.change);
+            let told = listed
+                .iter()
+                .any(|one| (one.id, one.change) == (message.id, message.change));
+            if !told && conversation.is_none_or(|only| only == message.conversation) {
+                tell(message, conversation.is_none(), &mut names, json).await?;
+            }
+        }
+        if !changes.more && newest.changed().await.is_err() {
+            return Err(Failure::Interrupted);
+        }
+    }
+}
+
+/// What is new or has changed, however long the node is away.
+async fn changes(owner: &Owner, behind: u64) -> Result<wire::Messages, Failure> {
+    let request = wire::Changes {
+        behind,
+        limit: None,
+    };
+    let mut complained = false;
+    loop {
+        match owner.call(&request).await {
+            Err(Error::Unreachable(error)) => {
+                if !complained {
+                    note(&format!("{error}; waiting for it"));
+                }
+                complained = true;
+                tokio::time::sleep(AWAY).await;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+async fn tell(
+    message: &wire::Message,
+    with_conversation: bool,
+    names: &mut Names<'_>,
+    json: bool,
+) -> Result<(), Failure> {
+    let mut row = show::row(message, names).await?;
+    if with_conversation {
+        row.insert(0, names.conversation(&message.conversation).await);
+    }
+    line(&Output::new(row.join("  "), show::to_json(message)?), json)
+}
+
+/// Pause before a node that is away is asked again.
+const AWAY: Duration = Duration::from_secs(5);
