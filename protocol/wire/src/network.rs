@@ -34,8 +34,9 @@ pub struct Network {
     /// Multiaddrs of bootstrap nodes.
     #[n(6)]
     pub bootstrap: Vec<String>,
-    /// Multiaddrs of relays.
+    /// Multiaddrs of relays. A file without any says nothing about them.
     #[n(7)]
+    #[cbor(skip_if = "Vec::is_empty")]
     pub relays: Vec<String>,
 }
 
