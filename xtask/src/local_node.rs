@@ -1,5 +1,6 @@
 //! A node on this machine, for `up` and `demo`: started, watched, and ended by process id.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,11 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Nodes on one machine must not meet.
-const FREE_PORTS: [&str; 4] = [
+const FREE_PORTS: [&str; 5] = [
     "--http-port=0",
     "--bus-port=0",
     "--websocket-port=0",
     "--metrics-port=0",
+    "--federation-port=0",
+];
+
+/// What `up` and `demo` start.
+const PROGRAMS: [&str; 5] = [
+    "vettid-bootstrap",
+    "vettid-cli",
+    "vettid-node",
+    "vettid-relay",
+    "vettid-runtime",
 ];
 
 /// The product's programs.
@@ -44,18 +55,13 @@ pub(crate) struct LocalNode {
 }
 
 impl Binaries {
-    /// Builds the node, the emulated enclave and the owner's command line.
+    /// Builds the node, the emulated enclave, the owner's command line, bootstrap node and relay.
     pub(crate) fn build(repository: &Repository, release: bool) -> Result<Self> {
         let mut build = cargo(repository.root());
-        build.args([
-            "build",
-            "--quiet",
-            "--package",
-            "vettid-node",
-            "--package",
-            "vettid-cli",
-        ]);
-        build.args(["--package", "vettid-runtime"]);
+        build.args(["build", "--quiet"]);
+        for program in PROGRAMS {
+            build.args(["--package", program]);
+        }
         if release {
             build.arg("--release");
         }
@@ -74,6 +80,33 @@ impl Binaries {
 impl LocalNode {
     /// Makes a node folder with a network of its own.
     pub(crate) fn init(binaries: &Binaries, tools: &Tools, folder: &Path) -> Result<Self> {
+        Self::init_with(binaries, tools, folder, &[])
+    }
+
+    /// Makes a node folder in the emulated network of a signed file; `root` holds its development
+    /// root.
+    pub(crate) fn join(
+        binaries: &Binaries,
+        tools: &Tools,
+        folder: &Path,
+        network: &Path,
+        root: &Path,
+    ) -> Result<Self> {
+        let more = [
+            OsStr::new("--network"),
+            network.as_os_str(),
+            OsStr::new("--development-root"),
+            root.as_os_str(),
+        ];
+        Self::init_with(binaries, tools, folder, &more)
+    }
+
+    fn init_with(
+        binaries: &Binaries,
+        tools: &Tools,
+        folder: &Path,
+        more: &[&OsStr],
+    ) -> Result<Self> {
         let node = Self {
             folder: folder.to_path_buf(),
             node: binaries.path("vettid-node"),
@@ -81,7 +114,7 @@ impl LocalNode {
             running: None,
         };
         if !folder.join("node.toml").is_file() {
-            quiet(node.command(&["init"]).args(FREE_PORTS))?;
+            quiet(node.command(&["init"]).args(FREE_PORTS).args(more))?;
         }
         Ok(node)
     }
@@ -117,6 +150,18 @@ impl LocalNode {
     pub(crate) fn invitation(&self) -> Result<Value> {
         let text = output(&mut self.command(&["invitation", "create", "--json"]))?;
         serde_json::from_str(&text).context("invitation")
+    }
+
+    /// The nodes that this one has met, as JSON.
+    pub(crate) fn peers(&self) -> Result<Value> {
+        let text = output(&mut self.command(&["peer", "list", "--json"]))?;
+        serde_json::from_str(&text).context("peers")
+    }
+
+    /// How the node is, as JSON.
+    pub(crate) fn status(&self) -> Result<Value> {
+        let text = output(&mut self.command(&["status", "--json"]))?;
+        serde_json::from_str(&text).context("status")
     }
 
     /// A new invitation in words, with its code for a phone's camera.
@@ -209,7 +254,8 @@ impl LocalNode {
             .collect()
     }
 
-    fn stop(&mut self) {
+    /// Asks the node to stop and waits until it has.
+    pub(crate) fn stop(&mut self) {
         let Some(mut node) = self.running.take() else {
             return;
         };

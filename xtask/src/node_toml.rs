@@ -34,13 +34,26 @@ impl NodeToml {
 
     /// Has owners told another address of the bus.
     pub(crate) fn tell_bus(&mut self, address: SocketAddr) -> Result<()> {
-        let bus = self
-            .table
-            .get_mut("bus")
-            .and_then(Value::as_table_mut)
-            .context("no bus")?;
         let url = Value::String(format!("nats://{address}"));
-        bus.insert("public".to_owned(), Value::Array(vec![url]));
+        self.set("bus", "public", Value::Array(vec![url]))
+    }
+
+    /// Has the node neither announce nor dial addresses of this machine, as between machines that
+    /// cannot reach each other.
+    pub(crate) fn hide(&mut self) -> Result<()> {
+        self.set("federation", "private_addresses", Value::Boolean(false))
+    }
+
+    /// Has the node run another program as its emulated enclave.
+    pub(crate) fn run_enclave(&mut self, program: &Path) -> Result<()> {
+        let program = program.to_str().context("a path that is no text")?;
+        self.set("enclave", "program", Value::String(program.to_owned()))
+    }
+
+    fn set(&mut self, section: &str, key: &str, value: Value) -> Result<()> {
+        let table = self.table.get_mut(section).and_then(Value::as_table_mut);
+        let table = table.with_context(|| format!("no {section}"))?;
+        table.insert(key.to_owned(), value);
         fs::write(&self.path, self.table.to_string())
             .with_context(|| self.path.display().to_string())
     }
@@ -78,6 +91,22 @@ mod tests {
             read.table["bus"]["public"][0].as_str(),
             Some("nats://127.0.0.1:9")
         );
+    }
+
+    #[test]
+    fn node_is_hidden_and_given_another_enclave() {
+        let text = "[enclave]\nprogram = \"\"\n[federation]\nprivate_addresses = true\n";
+        let (folder, mut config) = node(text);
+
+        config.hide().unwrap();
+        config.run_enclave(Path::new("/changed")).unwrap();
+
+        let read = NodeToml::read(folder.path()).unwrap().table;
+        assert_eq!(
+            read["federation"]["private_addresses"].as_bool(),
+            Some(false)
+        );
+        assert_eq!(read["enclave"]["program"].as_str(), Some("/changed"));
     }
 
     #[test]

@@ -12,9 +12,10 @@ use crate::tools::{Need, provide};
 /// Tells scenario tests and measurements where the binaries they start are.
 pub(crate) const BINARIES: &str = "VETTID_BINARIES";
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 6] = [
     Need::Build,
     Need::NatsServer,
+    Need::Networks,
     Need::S3Server,
     Need::Nextest,
     Need::Fuzz,

@@ -132,7 +132,7 @@ impl Owner {
     }
 
     /// Runs one command of the owner's; secrets go in as lines.
-    fn call(&self, arguments: &[&str], secrets: &[&str]) -> Result<Value> {
+    pub(crate) fn call(&self, arguments: &[&str], secrets: &[&str]) -> Result<Value> {
         let mut command = Command::new(&self.program);
         command.arg("--home").arg(&self.home).args(arguments);
         command

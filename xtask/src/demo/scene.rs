@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::federation::Federation;
 use super::owner::{Field, Item, Owner};
 use super::wiretap::Wiretap;
 use crate::local_node::{Binaries, LocalNode};
@@ -64,6 +65,8 @@ pub(crate) struct Scene {
     pub(crate) copied: Option<Owner>,
     /// What passed on the bus.
     pub(crate) wiretap: Option<Wiretap>,
+    /// The second part of the story.
+    pub(crate) federation: Federation,
 }
 
 impl Scene {
@@ -79,7 +82,14 @@ impl Scene {
             kept: Vec::new(),
             copied: None,
             wiretap: None,
+            federation: Federation::default(),
         }
+    }
+
+    /// Programs and tools; an error before they are there.
+    pub(crate) fn parts(&self) -> Result<(&Binaries, &Tools)> {
+        let binaries = self.binaries.as_ref().context("nothing is built yet")?;
+        Ok((binaries, self.tools.as_ref().context("no tools yet")?))
     }
 
     /// The node; an error before it is made.

@@ -33,7 +33,7 @@ struct Told<'a> {
 
 /// Tells the steps in order; stops at the first that fails and names it in the error.
 pub(crate) fn tell<S>(
-    steps: &[Step<S>],
+    steps: &[&Step<S>],
     scene: &mut S,
     voice: Voice,
     out: &mut impl Write,
@@ -108,7 +108,8 @@ mod tests {
     fn told(steps: &[Step<u32>], voice: Voice) -> (String, u32, Result<()>) {
         let mut out = Vec::new();
         let mut seen = 0;
-        let outcome = tell(steps, &mut seen, voice, &mut out);
+        let steps: Vec<_> = steps.iter().collect();
+        let outcome = tell(&steps, &mut seen, voice, &mut out);
         (String::from_utf8(out).unwrap(), seen, outcome)
     }
 

@@ -1,10 +1,11 @@
-//! The story: its steps in order.
+//! The story: its steps in order, those of one node first.
 
 use std::fs;
 use std::io::stdout;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::federation;
 use super::owner::{Owner, refusal, text_of};
 use super::scene::{ITEMS, Scene};
 use super::step::{Step, Voice, tell};
@@ -20,7 +21,7 @@ pub(crate) struct Options {
     /// One JSON object a step: step, ok, detail
     #[arg(long)]
     json: bool,
-    /// Leave the node running and its folder in place
+    /// Leave the nodes running and their folder in place
     #[arg(long)]
     keep: bool,
 }
@@ -33,7 +34,7 @@ const STEPS: &[Step<Scene>] = &[
     },
     Step {
         name: "build",
-        words: "Build node, emulated enclave and command line",
+        words: "Build node, emulated enclave, command line, bootstrap node and relay",
         run: build,
     },
     Step {
@@ -117,13 +118,15 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     } else {
         Voice::Words
     };
-    let outcome = tell(STEPS, &mut scene, voice, &mut stdout());
+    let steps: Vec<_> = STEPS.iter().chain(federation::STEPS).collect();
+    let outcome = tell(&steps, &mut scene, voice, &mut stdout());
     if options.keep {
         let kept = folder.keep();
+        eprintln!("kept: {} and what runs in it", kept.display());
         if let Some(node) = scene.node.take() {
-            eprintln!("kept: {} and the node that runs in it", kept.display());
             node.keep();
         }
+        scene.federation.keep();
     }
     outcome
 }
@@ -131,18 +134,18 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
 fn tools(scene: &mut Scene) -> Result<String> {
     scene.tools = Some(provide(
         &scene.repository,
-        &[Need::Build, Need::NatsServer],
+        &[Need::Build, Need::NatsServer, Need::Python],
     )?);
     Ok("in place".to_owned())
 }
 
 fn build(scene: &mut Scene) -> Result<String> {
     scene.binaries = Some(Binaries::build(&scene.repository, false)?);
-    Ok("vettid-node, vettid-enclave-emulated, vettid".to_owned())
+    Ok("vettid-node, vettid-enclave-emulated, vettid, vettid-bootstrap, vettid-relay".to_owned())
 }
 
 fn init(scene: &mut Scene) -> Result<String> {
-    let (binaries, tools) = parts(scene)?;
+    let (binaries, tools) = scene.parts()?;
     let node = LocalNode::init(binaries, tools, &scene.folder.join("node"))?;
     let wiretap = Wiretap::before_bus(node.folder())?;
     let told = format!(
@@ -153,11 +156,6 @@ fn init(scene: &mut Scene) -> Result<String> {
     scene.node = Some(node);
     scene.wiretap = Some(wiretap);
     Ok(told)
-}
-
-fn parts(scene: &Scene) -> Result<(&Binaries, &crate::tools::Tools)> {
-    let binaries = scene.binaries.as_ref().context("nothing is built yet")?;
-    Ok((binaries, scene.tools.as_ref().context("no tools yet")?))
 }
 
 fn start(scene: &mut Scene) -> Result<String> {
@@ -331,8 +329,9 @@ mod tests {
 
     #[test]
     fn every_step_has_its_own_name() {
-        let names: BTreeSet<_> = STEPS.iter().map(|step| step.name).collect();
+        let steps = || STEPS.iter().chain(federation::STEPS);
+        let names: BTreeSet<_> = steps().map(|step| step.name).collect();
 
-        assert_eq!(names.len(), STEPS.len());
+        assert_eq!(names.len(), steps().count());
     }
 }

@@ -51,13 +51,17 @@ pub(crate) enum Need {
     Fuzz,
     /// The bus server.
     NatsServer,
+    /// Networks inside this machine, with address translation between them; may stay unmet.
+    Networks,
     /// The test runner.
     Nextest,
+    /// Python, which reads a host's database in the demo.
+    Python,
     /// The S3 server of the tests.
     S3Server,
     /// Spelling.
     Typos,
-    /// The bare WebAssembly target; the one need that may stay unmet.
+    /// The bare WebAssembly target; may stay unmet.
     Wasm,
 }
 
@@ -68,12 +72,14 @@ pub(crate) struct Tools {
 
 impl Need {
     /// Every need, for `cargo xtask setup`.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Build,
         Self::Deny,
         Self::Fuzz,
         Self::NatsServer,
+        Self::Networks,
         Self::Nextest,
+        Self::Python,
         Self::S3Server,
         Self::Typos,
         Self::Wasm,
@@ -132,6 +138,17 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
             FUZZ.provide(cache, work)?
         }
         Need::NatsServer => nats_server::provide(cache)?,
+        Need::Networks => {
+            let provided = system::INTERFACES
+                .provide()
+                .and_then(|()| system::TRANSLATION.provide());
+            if let Err(error) = provided {
+                // Its tests fail and say the same; everything else can be done.
+                eprintln!("networks: {error:#}");
+                return Ok(None);
+            }
+            work.to_path_buf()
+        }
         Need::Nextest => match on_path(NEXTEST.package) {
             Some(program) => {
                 eprintln!("{}: on the PATH", NEXTEST.package);
@@ -139,6 +156,10 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
             }
             None => NEXTEST.provide(cache, work)?,
         },
+        Need::Python => {
+            system::PYTHON.provide()?;
+            work.to_path_buf()
+        }
         Need::S3Server => {
             system::PYTHON.provide()?;
             system::ENVIRONMENTS.provide()?;

@@ -45,6 +45,20 @@ pub(crate) const ENVIRONMENTS: SystemPart = SystemPart {
     present: || succeeds(python().args(["-c", "import ensurepip, venv"])),
 };
 
+/// Interfaces and routes of the networks that tests make inside this machine.
+pub(crate) const INTERFACES: SystemPart = SystemPart {
+    what: "ip",
+    package: "iproute2",
+    present: || finds("ip"),
+};
+
+/// Address translation between those networks.
+pub(crate) const TRANSLATION: SystemPart = SystemPart {
+    what: "nft",
+    package: "nftables",
+    present: || finds("nft"),
+};
+
 impl SystemPart {
     /// Installs the package if the part is missing and this is root; else says what to do.
     pub(crate) fn provide(&self) -> Result<()> {
@@ -71,6 +85,11 @@ fn apt() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");
     command
+}
+
+/// Whether a program of the system is there; those of root are not on everybody's `PATH`.
+fn finds(name: &str) -> bool {
+    on_path(name).is_some() || Path::new("/usr/sbin").join(name).is_file()
 }
 
 fn libclang_is_present() -> bool {
