@@ -1,14 +1,17 @@
 //! Connections: which of several with one peer stays, and how long one may stay without admission.
 
-use libp2p::core::ConnectedPoint;
+use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, ping};
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
 use super::state::{Connection, Driver};
 use crate::address;
+use crate::bucket::Bucket;
 use crate::event::{Event, Path, Standing};
+use crate::gate::KeptOut;
 
 impl Driver {
     pub(super) fn on_established(
@@ -23,7 +26,7 @@ impl Driver {
             peer,
             relayed: endpoint.is_relayed() || address::is_relayed(&address),
             address: address::without_peer(address, &peer),
-            dialed: endpoint.is_dialer(),
+            dialed: has_dialed(endpoint),
             since: Instant::now(),
             introduces,
             known: false,
@@ -32,10 +35,12 @@ impl Driver {
             named: Vec::new(),
             opening: false,
             early: None,
+            links: Bucket::new(LINKS, LINK_AGAIN, Instant::now()),
         };
         let dialed = connection.dialed;
         self.connections.insert(id, connection);
         self.metrics.connections_open.inc();
+        self.dialed(id);
         if introduces {
             self.on_introducer(peer);
             return;
@@ -68,9 +73,12 @@ impl Driver {
 
     pub(super) fn check_connections(&mut self, now: Instant) {
         let patience = self.config.limits.admission;
+        // Before its enclave could be asked, no peer could be admitted.
+        let named = self.named;
+        let began = |c: &Connection| named.map_or(c.since, |named| named.max(c.since));
         let late = |c: &Connection| match c.admitted {
             Some(admission) => admission.expires <= now,
-            None => !c.introduces && c.since + patience <= now,
+            None => !c.introduces && began(c) + patience <= now,
         };
         let late: Vec<_> = self
             .connections
@@ -81,7 +89,7 @@ impl Driver {
         for (id, was_admitted) in late {
             // While this host does not know its node, nobody can be blamed.
             if !was_admitted && self.node.is_some() {
-                self.keep_out(id);
+                self.let_rest(id);
             }
             self.close(id);
         }
@@ -153,12 +161,30 @@ impl Driver {
             .connections_of(connection.peer)
             .any(|(other, _)| other != id);
         if !made_room {
-            self.keep_out(id);
+            self.let_rest(id);
         }
+    }
+
+    /// Counts what may be a failure of the peer of a connection: it is not spoken to for a short
+    /// while.
+    pub(super) fn let_rest(&mut self, id: ConnectionId) {
+        // An address is blamed for who came from it, not for who was looked for there.
+        let is_dialed = self.connections.get(&id).is_some_and(|c| c.dialed);
+        self.exclude(id, |kept_out, peer, from, now| {
+            kept_out.rest(peer, from.filter(|_| !is_dialed), now)
+        });
     }
 
     /// Counts a failure of the peer of a connection; it is not spoken to for a while.
     pub(super) fn keep_out(&mut self, id: ConnectionId) {
+        self.exclude(id, KeptOut::refuse);
+    }
+
+    fn exclude(
+        &mut self,
+        id: ConnectionId,
+        exclude: impl FnOnce(&KeptOut, PeerId, Option<IpAddr>, Instant) -> Duration,
+    ) {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
@@ -167,7 +193,7 @@ impl Driver {
             return;
         }
         let from = source(connection);
-        let wait = self.shared.kept_out.refuse(peer, from, Instant::now());
+        let wait = exclude(&self.shared.kept_out, peer, from, Instant::now());
         self.metrics.peers_refused.inc();
         if self.is_node() {
             self.standings.insert(peer, Standing::Refused { wait });
@@ -247,8 +273,20 @@ impl Driver {
     }
 }
 
+/// Whether this side counts as the one that has dialed. Where both dial at once to get through
+/// address translation, they have agreed on who plays the other part.
+const fn has_dialed(endpoint: &ConnectedPoint) -> bool {
+    matches!(
+        endpoint,
+        ConnectedPoint::Dialer {
+            role_override: Endpoint::Dialer,
+            ..
+        }
+    )
+}
+
 /// Address that a peer came from; a relay's is not its own.
-pub(super) fn source(connection: &Connection) -> Option<std::net::IpAddr> {
+pub(super) fn source(connection: &Connection) -> Option<IpAddr> {
     let of = |address: &Multiaddr| address::ip(address);
     (!connection.relayed)
         .then(|| of(&connection.address))
@@ -257,3 +295,28 @@ pub(super) fn source(connection: &Connection) -> Option<std::net::IpAddr> {
 
 /// Two dials that cross are this close together.
 const CROSSING: Duration = Duration::from_secs(5);
+/// Links that a peer may begin at once on one connection.
+const LINKS: u32 = 4;
+/// Time after which it may begin one more: it needs one for every admission.
+const LINK_AGAIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use libp2p::core::transport::PortUse;
+
+    use super::*;
+
+    #[test]
+    fn one_side_of_two_that_dial_at_once_has_dialed() {
+        let dialed = |role_override| {
+            has_dialed(&ConnectedPoint::Dialer {
+                address: "/ip4/203.0.113.1/tcp/1".parse().expect("address"),
+                role_override,
+                port_use: PortUse::Reuse,
+            })
+        };
+
+        assert!(dialed(Endpoint::Dialer));
+        assert!(!dialed(Endpoint::Listener));
+    }
+}

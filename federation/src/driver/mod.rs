@@ -108,8 +108,15 @@ impl Federation {
 
 fn swarm(config: &Config, key: HostKey, shared: &Shared) -> Result<Swarm<Behaviour>, StartError> {
     let key = key.into_keypair();
+    let trusted = introducers(config, &key.public().to_peer_id())?
+        .into_iter()
+        .flat_map(|(peer, introducer)| {
+            let ips = introducer.addresses.into_iter();
+            ips.filter_map(move |a| Some((peer, address::ip(&a)?)))
+        })
+        .collect();
     let (transport, circuits) =
-        transport::build(&key, config.private_addresses).map_err(StartError::Transport)?;
+        transport::build(&key, config.private_addresses, trusted).map_err(StartError::Transport)?;
     let behaviour =
         behaviour::compose(config, &key, circuits, shared).map_err(StartError::Protocol)?;
     let settings = libp2p::swarm::Config::with_tokio_executor()
@@ -238,6 +245,7 @@ impl Driver {
             } => self.admit(link, node, expires),
             Command::Dial(node) => self.dial(&node),
             Command::DropRecord(location) => self.drop_record(&location),
+            Command::EnclaveAway => self.forget_node(),
             Command::FetchAttachment { from, reply } => self.fetch(&from, reply),
             Command::FindRecord { request, location } => self.find(request, location),
             Command::Judge { message, verdict } => self.judge(message, verdict),
@@ -275,8 +283,9 @@ impl Driver {
             }
             SwarmEvent::OutgoingConnectionError {
                 peer_id: Some(peer),
+                connection_id,
                 ..
-            } => self.on_dial_failed(peer),
+            } => self.on_dial_failed(connection_id, peer),
             SwarmEvent::NewListenAddr {
                 listener_id,
                 address,
@@ -311,6 +320,7 @@ impl Driver {
     fn on_tick(&mut self, now: Instant) {
         self.check_connections(now);
         self.check_links(now);
+        self.start_early();
         self.check_dials(now);
         self.check_records(now);
         self.check_relays(now);

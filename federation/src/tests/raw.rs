@@ -43,7 +43,8 @@ impl Raw {
         let key = key.into_keypair();
         let own = key.public().to_peer_id();
         let gates = Gates::default();
-        let (transport, _circuits) = transport::build(&key, true).expect("transport");
+        let (transport, _circuits) =
+            transport::build(&key, true, std::collections::HashSet::new()).expect("transport");
         let config = super::node();
         let version = behaviour::network_version(&config);
         let name = format!("/vettid/{}/kad/1", network());

@@ -34,6 +34,11 @@ const REFUSED: &str = "INSERT INTO peer VALUES (?1, ?2, 'refused', ?3, ?4, 0, ''
         since = excluded.since, node = excluded.node, state = 'refused', why = excluded.why,
         expires = 0, release = 0, measurement = x''";
 
+/// Of a peer that this side has not refused, and that does not let it in.
+const KEPT_OUT: &str = "INSERT INTO peer VALUES
+        (?1, NULL, 'refused', 'it does not admit this node', ?3, ?2, '', 0, x'')
+    ON CONFLICT (peer) DO UPDATE SET expires = excluded.expires WHERE state = 'refused'";
+
 const BOUND: &str = "DELETE FROM peer WHERE peer IN (
     SELECT peer FROM peer WHERE state <> 'admitted' ORDER BY since
     LIMIT max(0, (SELECT count(*) FROM peer) - ?1))";
@@ -137,10 +142,14 @@ impl Note {
                      state = iif(state = 'admitted', 'away', state) WHERE peer = ?1",
                 &integer(now),
             ),
-            Change::KeptOut(seconds) => update(
-                "UPDATE peer SET expires = ?2 WHERE peer = ?1 AND state = 'refused'",
-                &integer(now.saturating_add(*seconds)),
-            ),
+            Change::KeptOut(seconds) => {
+                connection.prepare_cached(KEPT_OUT)?.execute(params![
+                    peer,
+                    integer(now.saturating_add(*seconds)),
+                    integer(now)
+                ])?;
+                connection.prepare_cached(BOUND)?.execute([PEERS]).map(drop)
+            }
         }
     }
 }

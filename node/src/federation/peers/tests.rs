@@ -125,6 +125,26 @@ async fn refused_peer_is_listed_with_its_reason_and_for_how_long_it_is_kept_out(
 }
 
 #[tokio::test]
+async fn peer_that_does_not_admit_this_node_is_listed_and_one_that_has_is_not_blamed() {
+    let fixture = fixture();
+    fixture.note(Note::admitted(peer(1), admitted(3)), 10);
+    let wait = Duration::from_secs(60);
+    for seed in [1, 2] {
+        let refused = Note::changed(peer(seed), Standing::Refused { wait });
+        fixture.note(refused, 11);
+    }
+
+    let listed = fixture.list().await;
+    let refused = listed.iter().find(|one| one.peer == peer_text(&peer(2)));
+    let refused = refused.expect("listed");
+    assert_eq!(listed.len(), 2);
+    assert_eq!(refused.state, PeerState::Refused);
+    assert_eq!(refused.why, "it does not admit this node");
+    assert_eq!((refused.node.as_ref(), refused.expires), (None, 71));
+    assert_eq!(listed[0].state, PeerState::Admitted);
+}
+
+#[tokio::test]
 async fn peer_that_goes_is_away_and_nobody_is_connected_after_a_start() {
     let fixture = fixture();
     for seed in [1, 2] {
