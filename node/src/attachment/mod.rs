@@ -20,8 +20,9 @@ mod rows;
 pub(crate) use fetch::{FetchError, Fetching};
 pub(crate) use rows::{Chunk, Entered};
 
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,7 +35,7 @@ use crate::database::{Database, ReadError, WriteError};
 use crate::entropy::random;
 use crate::metrics::Metrics;
 use crate::object_store::{ObjectName, ObjectStore, StoreError};
-use rows::{ChunkRows, Stored};
+use rows::{Begun, ChunkRows, Stored};
 
 /// Sealed chunk, bytes: what seals it is added to the plaintext.
 pub(crate) const CHUNK: u64 =
@@ -46,6 +47,12 @@ const PIECE: u64 = 256 * 1024;
 /// Bytes of bodies that may be in memory at once, in units of [`UNIT`].
 const MEMORY: usize = 8 * 128;
 
+/// Bodies of one space under way at once.
+const BODIES: usize = 2;
+
+/// Times that copies make room for one chunk.
+const ROUNDS: usize = 64;
+
 /// Unit of the allowance for memory, bytes.
 const UNIT: u64 = 64 * 1024;
 
@@ -56,6 +63,7 @@ pub(crate) struct Attachments {
     objects: Arc<dyn ObjectStore>,
     metrics: Arc<Metrics>,
     memory: Arc<Semaphore>,
+    bodies: Arc<Mutex<HashMap<SpaceId, Arc<Semaphore>>>>,
     remote: Option<Handle>,
 }
 
@@ -76,11 +84,13 @@ pub(crate) enum AttachmentError {
     Name,
 }
 
-/// The place for a chunk that is about to be written.
+/// The place for a chunk that is about to be written; free again when it is dropped.
 pub(crate) struct Place {
     space: SpaceId,
     chunk: Chunk,
     stored: Stored,
+    /// Frees the place, while nothing was written there.
+    unused: Option<ChunkRows>,
 }
 
 impl Attachments {
@@ -96,6 +106,7 @@ impl Attachments {
             objects,
             metrics,
             memory: Arc::new(Semaphore::new(MEMORY)),
+            bodies: Arc::default(),
             remote: None,
         }
     }
@@ -103,6 +114,17 @@ impl Attachments {
     /// The same, with other nodes to fetch from.
     pub(crate) fn with_remote(self, remote: Option<Handle>) -> Self {
         Self { remote, ..self }
+    }
+
+    /// Waits until a space has few enough bodies under way: slow ones are not to take all memory.
+    pub(crate) async fn body(&self, space: SpaceId) -> Option<OwnedSemaphorePermit> {
+        let places = {
+            let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+            bodies.retain(|_, places| Arc::strong_count(places) > 1);
+            let places = bodies.entry(space);
+            Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(BODIES))))
+        };
+        places.acquire_owned().await.ok()
     }
 
     /// Waits for memory for a body of `size` bytes.
@@ -129,44 +151,70 @@ impl Attachments {
         let name = format!("attachments/{space}/{:032x}", u128::from_be_bytes(random()));
         let object = ObjectName::parse(&name).map_err(|_| AttachmentError::Name)?;
         let stored = Stored { object, size };
-        let begun = self
-            .rows
-            .begin(space, chunk, stored.clone(), unix_seconds())
-            .await?;
-        Ok(match begun {
-            Entered::New => Ok(Place {
-                space,
-                chunk,
-                stored,
-            }),
-            other => Err(other),
-        })
+        for _ in 0..ROUNDS {
+            let begun = self
+                .rows
+                .begin(space, chunk, stored.clone(), unix_seconds());
+            match begun.await? {
+                Begun::Place => {
+                    let unused = Some(self.rows.clone());
+                    return Ok(Ok(Place {
+                        space,
+                        chunk,
+                        stored,
+                        unused,
+                    }));
+                }
+                Begun::After(objects) => {
+                    for object in objects {
+                        self.remove(object).await?;
+                    }
+                }
+                Begun::Not(entered) => return Ok(Err(entered)),
+            }
+        }
+        Ok(Err(Entered::Full))
     }
 
-    /// Stores a chunk, durably. What is not entered is removed by a sweep.
+    /// Stores a chunk, durably, even if nobody waits for it any more: whoever leaves in the middle
+    /// must not leave an object that nothing counts.
     pub(crate) async fn store(
         &self,
         place: Place,
         bytes: Bytes,
     ) -> Result<Entered, AttachmentError> {
-        let Place {
-            space,
-            chunk,
-            stored,
-        } = place;
+        let attachments = self.clone();
+        let stored = tokio::spawn(async move { attachments.write(place, bytes).await });
+        stored
+            .await
+            .unwrap_or(Err(AttachmentError::Object(StoreError::Failed)))
+    }
+
+    async fn write(&self, mut place: Place, bytes: Bytes) -> Result<Entered, AttachmentError> {
+        place.unused = None;
+        let (space, chunk, stored) = (place.space, place.chunk, place.stored.clone());
         let object = stored.object.clone();
-        self.objects.put_if_absent(object, bytes).await?;
+        self.objects.put_if_absent(object.clone(), bytes).await?;
         let entered = self
             .rows
             .enter(space, chunk, stored, unix_seconds())
             .await?;
-        if entered == Entered::New {
-            match chunk.source {
-                None => self.metrics.attachments_stored.inc(),
-                Some(_) => self.metrics.attachments_fetched.inc(),
-            };
+        if entered != Entered::New {
+            // What cannot be removed now is swept.
+            let _ = self.remove(object).await;
+            return Ok(entered);
         }
+        match chunk.source {
+            None => self.metrics.attachments_stored.inc(),
+            Some(_) => self.metrics.attachments_fetched.inc(),
+        };
         Ok(entered)
+    }
+
+    /// Removes an object that no row names.
+    async fn remove(&self, object: ObjectName) -> Result<(), AttachmentError> {
+        self.objects.delete(object.clone()).await?;
+        Ok(self.rows.removed(object).await?)
     }
 
     /// A chunk that is here, from a byte on.
@@ -217,10 +265,17 @@ impl Attachments {
             return;
         };
         for object in due {
-            let gone = self.objects.delete(object.clone()).await.is_ok();
-            if !gone || self.rows.removed(object).await.is_err() {
+            if self.remove(object).await.is_err() {
                 return;
             }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(rows) = self.unused.take() {
+            rows.release(self.stored.object.clone());
         }
     }
 }

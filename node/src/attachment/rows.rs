@@ -1,6 +1,6 @@
 //! The table of chunks.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use vettid_wire::id::{AttachmentId, NodeId, SpaceId};
 
 use crate::database::{Database, ReadError, WriteError};
@@ -15,6 +15,9 @@ const NOTED: u64 = 3_600;
 
 /// An object without a row is removed after this time, seconds: it is not being written any more.
 const ABANDONED: u64 = 3_600;
+
+/// Copies that make room together.
+const ROOM: i64 = 8;
 
 /// Objects removed in one sweep.
 const REMOVALS: i64 = 500;
@@ -33,6 +36,17 @@ pub(crate) struct Chunk {
 pub(crate) struct Stored {
     pub(crate) object: ObjectName,
     pub(crate) size: u64,
+}
+
+/// Whether a chunk may be written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Begun {
+    /// Its place is noted, and counted.
+    Place,
+    /// Not before these objects are removed: they make room for it.
+    After(Vec<ObjectName>),
+    /// It need not, or must not.
+    Not(Entered),
 }
 
 /// What became of a chunk that was written.
@@ -78,26 +92,34 @@ impl ChunkRows {
         Ok(Some(stored))
     }
 
-    /// Notes an object that is about to be written, so that a crash does not leave it behind; says
-    /// whether the chunk may be written at all.
+    /// Notes and counts an object that is about to be written, so that neither a crash nor whoever
+    /// breaks off leaves it behind uncounted; says whether the chunk may be written at all.
     pub(crate) async fn begin(
         &self,
         space: SpaceId,
         chunk: Chunk,
         stored: Stored,
         now: u64,
-    ) -> Result<Entered, WriteError> {
+    ) -> Result<Begun, WriteError> {
         let quota = self.quota;
         self.database
             .transact(move |connection| {
-                let may = may_enter(connection, space, chunk, stored.size, quota)?;
-                if may == Entered::New {
-                    connection.execute(
-                        "INSERT OR REPLACE INTO stale_object VALUES (?1, ?2)",
-                        params![stored.object.as_str(), integer(now)],
-                    )?;
+                if let Some(known) = owner(connection, space, chunk)? {
+                    return Ok(Begun::Not(known));
                 }
-                Ok(may)
+                if has_room(connection, space, stored.size, quota)? {
+                    connection.execute(
+                        "INSERT INTO stale_object VALUES (?1, ?2, ?3, ?4)",
+                        params![
+                            stored.object.as_str(),
+                            space.0,
+                            integer(stored.size),
+                            integer(now.saturating_add(ABANDONED))
+                        ],
+                    )?;
+                    return Ok(Begun::Place);
+                }
+                make_room(connection, space)
             })
             .await
     }
@@ -110,16 +132,24 @@ impl ChunkRows {
         stored: Stored,
         now: u64,
     ) -> Result<Entered, WriteError> {
-        let quota = self.quota;
         self.database
-            .transact(move |connection| {
-                let may = may_enter(connection, space, chunk, stored.size, quota)?;
-                if may == Entered::New {
-                    enter_in(connection, space, chunk, &stored, now)?;
-                }
-                Ok(may)
+            .transact(move |connection| match owner(connection, space, chunk)? {
+                Some(known) => Ok(known),
+                None => enter_in(connection, space, chunk, &stored, now),
             })
             .await
+    }
+
+    /// A chunk will not be written after all: its place is free.
+    pub(crate) fn release(&self, object: ObjectName) {
+        let release = move |connection: &Connection| {
+            connection
+                .prepare_cached("DELETE FROM stale_object WHERE name = ?1")?
+                .execute([object.as_str()])
+                .map(drop)
+        };
+        // A place that is not freed now is swept later.
+        let _ = self.database.queue(0, release, |_| {});
     }
 
     /// Forgets a chunk whose object is gone.
@@ -144,18 +174,13 @@ impl ChunkRows {
                     "DELETE FROM attachment WHERE source <> x'' AND used <= ?1",
                     [integer(now.saturating_sub(UNUSED))],
                 )?;
-                let before = integer(now.saturating_sub(ABANDONED));
-                let names: Vec<String> = connection
-                    .prepare_cached("SELECT name FROM stale_object WHERE since <= ?1 LIMIT ?2")?
-                    .query_map([before, REMOVALS], |row| row.get(0))?
-                    .collect::<rusqlite::Result<_>>()?;
-                Ok(names)
+                connection
+                    .prepare_cached("SELECT name FROM stale_object WHERE due <= ?1 LIMIT ?2")?
+                    .query_map([integer(now), REMOVALS], name_of)?
+                    .filter_map(Result::transpose)
+                    .collect()
             })
             .await
-            .map(|names| {
-                let parsed = names.iter().filter_map(|name| ObjectName::parse(name).ok());
-                parsed.collect()
-            })
     }
 
     /// An object is removed.
@@ -211,47 +236,65 @@ fn note_in(connection: &Connection, chunk: Chunk, now: u64) -> rusqlite::Result<
         .map(drop)
 }
 
-/// Whether a chunk may be entered. Copies make room for one another, owners' own chunks do not go.
-fn may_enter(
+/// What becomes of a chunk that is here already, or of a space that is none.
+fn owner(
     connection: &Connection,
     space: SpaceId,
     chunk: Chunk,
-    size: u64,
-    quota: u64,
-) -> rusqlite::Result<Entered> {
+) -> rusqlite::Result<Option<Entered>> {
     let owner: Option<[u8; 16]> = connection
         .prepare_cached("SELECT space FROM attachment WHERE id = ?1 AND part = ?2 AND source = ?3")?
         .query_row(params![chunk.id.0, chunk.index, chunk.source()], |row| {
             row.get(0)
         })
         .optional()?;
-    match owner {
-        Some(owner) if owner == space.0 || chunk.source.is_some() => return Ok(Entered::Known),
-        Some(_) => return Ok(Entered::Foreign),
-        None => {}
-    }
-    loop {
-        let used: Option<i64> = connection
-            .prepare_cached("SELECT attachment_bytes FROM space_use WHERE space = ?1")?
-            .query_row([space.0], |row| row.get(0))
-            .optional()?;
-        let Some(used) = used else {
-            return Ok(Entered::Foreign);
-        };
-        if used.unsigned_abs().saturating_add(size) <= quota {
-            return Ok(Entered::New);
+    Ok(match owner {
+        Some(owner) if owner == space.0 || chunk.source.is_some() => Some(Entered::Known),
+        Some(_) => Some(Entered::Foreign),
+        None => {
+            let is_there = connection
+                .prepare_cached("SELECT 1 FROM space_use WHERE space = ?1")?
+                .exists([space.0])?;
+            (!is_there).then_some(Entered::Foreign)
         }
-        let made_room = connection
-            .prepare_cached(
-                "DELETE FROM attachment WHERE (id, part, source) IN (
-                     SELECT id, part, source FROM attachment
-                     WHERE space = ?1 AND source <> x'' ORDER BY used LIMIT 8)",
-            )?
-            .execute([space.0])?;
-        if made_room == 0 {
-            return Ok(Entered::Full);
-        }
-    }
+    })
+}
+
+fn has_room(
+    connection: &Connection,
+    space: SpaceId,
+    size: u64,
+    quota: u64,
+) -> rusqlite::Result<bool> {
+    let used: i64 = connection
+        .prepare_cached("SELECT attachment_bytes FROM space_use WHERE space = ?1")?
+        .query_row([space.0], |row| row.get(0))?;
+    Ok(used.unsigned_abs().saturating_add(size) <= quota)
+}
+
+/// Copies make room for one another and for an owner's own chunks, which do not go.
+fn make_room(connection: &Connection, space: SpaceId) -> rusqlite::Result<Begun> {
+    connection
+        .prepare_cached(
+            "DELETE FROM attachment WHERE (id, part, source) IN (
+                 SELECT id, part, source FROM attachment
+                 WHERE space = ?1 AND source <> x'' ORDER BY used LIMIT ?2)",
+        )?
+        .execute(params![space.0, ROOM])?;
+    let objects: Vec<ObjectName> = connection
+        .prepare_cached("SELECT name FROM stale_object WHERE space = ?1 AND due = 0 LIMIT ?2")?
+        .query_map(params![space.0, ROOM], name_of)?
+        .filter_map(Result::transpose)
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(if objects.is_empty() {
+        Begun::Not(Entered::Full)
+    } else {
+        Begun::After(objects)
+    })
+}
+
+fn name_of(row: &Row<'_>) -> rusqlite::Result<Option<ObjectName>> {
+    Ok(ObjectName::parse(&row.get::<_, String>(0)?).ok())
 }
 
 fn enter_in(
@@ -260,7 +303,14 @@ fn enter_in(
     chunk: Chunk,
     stored: &Stored,
     now: u64,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Entered> {
+    let was_counted = connection
+        .prepare_cached("DELETE FROM stale_object WHERE name = ?1 AND due > 0")?
+        .execute([stored.object.as_str()])?;
+    if was_counted == 0 {
+        // Its place was swept meanwhile, and the object with it.
+        return Ok(Entered::Full);
+    }
     connection
         .prepare_cached("INSERT INTO attachment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![
@@ -272,12 +322,7 @@ fn enter_in(
             integer(stored.size),
             integer(now)
         ])?;
-    connection
-        .execute(
-            "DELETE FROM stale_object WHERE name = ?1",
-            [stored.object.as_str()],
-        )
-        .map(drop)
+    Ok(Entered::New)
 }
 
 #[cfg(test)]

@@ -95,3 +95,89 @@ async fn memory_for_bodies_is_shared() {
     assert!(fixture.attachments.spare_memory(CHUNK).is_none());
     assert!(fixture.attachments.spare_memory(UNIT).is_some());
 }
+
+#[tokio::test]
+async fn place_that_is_not_used_is_free_again_at_once() {
+    let fixture = fixture().await;
+    for _ in 0..20 {
+        let place = fixture.attachments.begin(fixture.space, CHUNK_0, CHUNK);
+        let place = place.await.expect("written");
+        assert!(place.is_ok());
+        drop(place);
+    }
+}
+
+/// The one that loses leaves nothing behind.
+#[tokio::test]
+async fn chunk_that_is_put_twice_at_once_is_stored_once() {
+    let fixture = fixture().await;
+    let begin = || fixture.attachments.begin(fixture.space, CHUNK_0, 6);
+    let (first, second) = (begin().await, begin().await);
+    let (Ok(Ok(first)), Ok(Ok(second))) = (first, second) else {
+        panic!("no place");
+    };
+    let bytes = Bytes::from_static(b"sealed");
+
+    let stored = fixture.attachments.store(first, bytes.clone()).await;
+    assert_eq!(stored, Ok(Entered::New));
+    let lost = fixture.attachments.store(second, bytes).await;
+    assert_eq!(lost, Ok(Entered::Known));
+
+    let folder = fixture.folder.path().join("objects/attachments");
+    let files = walk(&folder);
+    assert_eq!(files, 1);
+}
+
+/// Whoever leaves while a chunk is being written leaves no object that nothing counts.
+#[tokio::test]
+async fn chunk_is_stored_though_its_sender_has_left() {
+    let fixture = fixture().await;
+    let place = fixture.attachments.begin(fixture.space, CHUNK_0, 6).await;
+    let Ok(Ok(place)) = place else {
+        panic!("no place");
+    };
+    {
+        let store = fixture
+            .attachments
+            .store(place, Bytes::from_static(b"sealed"));
+        let mut store = std::pin::pin!(store);
+        let left = futures_util::poll!(store.as_mut());
+        assert!(left.is_pending());
+    }
+
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while fixture
+        .attachments
+        .open(CHUNK_0, 0)
+        .await
+        .expect("read")
+        .is_none()
+    {
+        assert!(tokio::time::Instant::now() < deadline, "never stored");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn space_has_few_bodies_under_way_and_others_are_not_kept_waiting() {
+    let fixture = fixture().await;
+    let other = SpaceId([9; 16]);
+    let attachments = &fixture.attachments;
+    let first = attachments.body(fixture.space).await;
+    let second = attachments.body(fixture.space).await;
+    let mut third = std::pin::pin!(attachments.body(fixture.space));
+    assert!(futures_util::poll!(third.as_mut()).is_pending());
+    assert!(attachments.body(other).await.is_some());
+
+    drop(first);
+    assert!(third.await.is_some());
+    drop(second);
+}
+
+fn walk(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).expect("folder");
+    let paths = entries.map(|entry| entry.expect("entry").path());
+    paths
+        .map(|path| if path.is_dir() { walk(&path) } else { 1 })
+        .sum()
+}

@@ -24,7 +24,13 @@ use crate::clock::unix_seconds;
 /// Time for one piece of a body to come.
 const PIECE: Duration = Duration::from_secs(30);
 
-/// Time for a body to get its share of memory.
+/// Bytes a second that a body must come with, pauses included.
+const SLOWEST: u64 = 64 * 1024;
+
+/// Time for the rest of a body that is not wanted.
+const REST: Duration = Duration::from_secs(15);
+
+/// Time for a body to get its turn and its share of memory.
 const MEMORY: Duration = Duration::from_secs(30);
 
 /// Stores a chunk.
@@ -60,9 +66,15 @@ async fn take(
         Ok(place) => place,
         Err(entered) => return entered_answer(entered),
     };
-    let memory = timeout(MEMORY, front.attachments.memory(size)).await;
-    let _memory = memory.ok().flatten().ok_or_else(busy)?;
-    let bytes = collect(pieces, size).await?;
+    let shares = async {
+        let turn = front.attachments.body(space).await?;
+        Some((turn, front.attachments.memory(size).await?))
+    };
+    let shares = timeout(MEMORY, shares).await;
+    let _shares = shares.ok().flatten().ok_or_else(busy)?;
+    let longest = PIECE.saturating_add(Duration::from_secs(size / SLOWEST));
+    let bytes = timeout(longest, collect(pieces, size)).await;
+    let bytes = bytes.map_err(|_| slow())??;
     let entered = front.attachments.store(place, bytes).await?;
     entered_answer(entered)
 }
@@ -186,13 +198,17 @@ async fn collect(pieces: &mut BodyDataStream, size: u64) -> Result<Bytes, Refuse
 /// Reads the rest of a body that is not wanted, within bounds: an answer that is given before the
 /// end of the request is lost when the connection closes.
 async fn drain(mut pieces: BodyDataStream) {
-    let mut room = CHUNK;
-    while let Ok(Some(Ok(piece))) = timeout(PIECE, pieces.next()).await {
-        match room.checked_sub(piece.len() as u64) {
-            Some(left) => room = left,
-            None => return,
+    let rest = async {
+        let mut room = CHUNK;
+        while let Some(Ok(piece)) = pieces.next().await {
+            match room.checked_sub(piece.len() as u64) {
+                Some(left) => room = left,
+                None => return,
+            }
         }
-    }
+    };
+    // Whoever sends slower than that is told nothing.
+    let _ = timeout(REST, rest).await;
 }
 
 /// First byte that is wanted, if the request says so: `bytes=N-` alone is taken.

@@ -48,15 +48,30 @@ fn stored(name: &str, size: u64) -> Stored {
 
 impl Fixture {
     async fn enter(&self, space: SpaceId, chunk: Chunk, stored: Stored, now: u64) -> Entered {
-        let begun = self.rows.begin(space, chunk, stored.clone(), now).await;
-        match begun.expect("written") {
-            Entered::New => self
-                .rows
-                .enter(space, chunk, stored, now)
-                .await
-                .expect("written"),
-            other => other,
+        loop {
+            let begun = self.rows.begin(space, chunk, stored.clone(), now).await;
+            match begun.expect("written") {
+                Begun::Place => break,
+                Begun::After(objects) => {
+                    for object in objects {
+                        self.rows.removed(object).await.expect("written");
+                    }
+                }
+                Begun::Not(entered) => return entered,
+            }
         }
+        let entered = self.rows.enter(space, chunk, stored, now).await;
+        entered.expect("written")
+    }
+
+    /// Bytes that count for the space.
+    async fn used(&self) -> i64 {
+        let space = self.space;
+        let used = self.database.read(move |connection| {
+            let sql = "SELECT attachment_bytes FROM space_use WHERE space = ?1";
+            connection.query_row(sql, [space.0], |row| row.get(0))
+        });
+        used.await.expect("read")
     }
 }
 
@@ -157,7 +172,7 @@ async fn object_that_was_never_entered_is_removed_after_a_while() {
         .rows
         .begin(fixture.space, own(0), stored("a", 1), 1_000)
         .await;
-    assert_eq!(begun, Ok(Entered::New));
+    assert_eq!(begun, Ok(Begun::Place));
     assert_eq!(fixture.rows.sweep(1_000).await, Ok(vec![]));
 
     let due = fixture.rows.sweep(1_000 + ABANDONED).await.expect("swept");
@@ -183,4 +198,54 @@ async fn chunks_of_a_removed_space_are_swept_and_of_a_suspended_one_not_shown() 
 
     let due = fixture.rows.sweep(u64::MAX / 4).await;
     assert_eq!(due, Ok(vec![stored("a", 1).object]));
+}
+
+/// Whoever breaks off, and whoever puts one chunk many times at once, is not given more room.
+#[tokio::test]
+async fn what_is_being_written_counts_until_it_is_removed() {
+    let fixture = fixture().await;
+    let (rows, space) = (&fixture.rows, fixture.space);
+    let begin = |name, size| rows.begin(space, own(0), stored(name, size), 1);
+    assert_eq!(begin("a", 60).await, Ok(Begun::Place));
+    assert_eq!(fixture.used().await, 60);
+
+    assert_eq!(begin("b", 60).await, Ok(Begun::Not(Entered::Full)));
+    assert_eq!(begin("c", 30).await, Ok(Begun::Place));
+    let entered = rows.enter(space, own(0), stored("a", 60), 2).await;
+    assert_eq!(entered, Ok(Entered::New));
+    let lost = rows.enter(space, own(0), stored("c", 30), 2).await;
+    assert_eq!(lost, Ok(Entered::Known));
+    assert_eq!(fixture.used().await, 90);
+    rows.release(stored("c", 30).object);
+    fixture.database.transact(|_| Ok(())).await.expect("done");
+    assert_eq!(fixture.used().await, 60);
+}
+
+#[tokio::test]
+async fn copy_that_makes_room_counts_until_its_object_is_gone() {
+    let fixture = fixture().await;
+    let (rows, space) = (&fixture.rows, fixture.space);
+    fixture.enter(space, copy(1), stored("a", 80), 1).await;
+
+    let begin = || rows.begin(space, own(0), stored("b", 50), 2);
+    let objects = vec![stored("a", 80).object];
+    assert_eq!(begin().await, Ok(Begun::After(objects.clone())));
+    assert_eq!(begin().await, Ok(Begun::After(objects.clone())));
+    rows.removed(objects[0].clone()).await.expect("noted");
+
+    assert_eq!(begin().await, Ok(Begun::Place));
+    assert_eq!(fixture.used().await, 50);
+}
+
+#[tokio::test]
+async fn object_whose_place_was_swept_is_not_entered() {
+    let fixture = fixture().await;
+    let (rows, space) = (&fixture.rows, fixture.space);
+    let begun = rows.begin(space, own(0), stored("a", 1), 1).await;
+    assert_eq!(begun, Ok(Begun::Place));
+    rows.removed(stored("a", 1).object).await.expect("noted");
+
+    let entered = rows.enter(space, own(0), stored("a", 1), 2).await;
+
+    assert_eq!(entered, Ok(Entered::Full));
 }

@@ -99,11 +99,22 @@ CREATE TRIGGER attachment_grows AFTER INSERT ON attachment BEGIN
 END;
 CREATE TRIGGER attachment_shrinks AFTER DELETE ON attachment BEGIN
     UPDATE space_use SET attachment_bytes = attachment_bytes - OLD.size WHERE space = OLD.space;
-    INSERT OR IGNORE INTO stale_object VALUES (OLD.object, unixepoch());
+    INSERT INTO stale_object VALUES (OLD.object, OLD.space, OLD.size, 0);
 END;
 
--- Objects that no row names, or none yet: removed from the object store when that stays so.
+-- Objects that no row names, or none yet: removed from the object store at `due`. Until then they
+-- count for the space that they were written for.
 CREATE TABLE stale_object (
     name  TEXT    PRIMARY KEY NOT NULL,
-    since INTEGER NOT NULL
+    space BLOB    NOT NULL,
+    size  INTEGER NOT NULL,
+    due   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX stale_object_due ON stale_object (due);
+CREATE INDEX stale_object_space ON stale_object (space, due);
+CREATE TRIGGER stale_object_grows AFTER INSERT ON stale_object BEGIN
+    UPDATE space_use SET attachment_bytes = attachment_bytes + NEW.size WHERE space = NEW.space;
+END;
+CREATE TRIGGER stale_object_shrinks AFTER DELETE ON stale_object BEGIN
+    UPDATE space_use SET attachment_bytes = attachment_bytes - OLD.size WHERE space = OLD.space;
+END;
