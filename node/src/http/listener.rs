@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::places::Places;
 use crate::shutdown::Stop;
 
 /// Time for the TLS handshake.
@@ -37,7 +38,7 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// Bounds of one listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ListenerLimits {
-    /// Connections at once; more are closed at once.
+    /// Connections at once, of one address a quarter of them; more are closed at once.
     pub connections: u32,
 }
 
@@ -73,6 +74,7 @@ impl Listener {
     /// Serves until asked to stop; requests under way are finished.
     pub async fn serve(self, mut stop: Stop) {
         let connections = usize::try_from(self.limits.connections).unwrap_or(usize::MAX);
+        let shares = Places::new(connections);
         let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
         let mut served = JoinSet::new();
         loop {
@@ -85,7 +87,8 @@ impl Listener {
                 tokio::time::sleep(EXHAUSTED).await;
                 continue;
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            let place = Arc::clone(&places).try_acquire_owned().ok();
+            let Some(place) = place.zip(shares.take(peer.ip())) else {
                 continue;
             };
             let router = self

@@ -16,6 +16,7 @@ mod answer;
 mod attachments;
 mod listener;
 mod origin;
+mod places;
 mod rate;
 mod routes;
 mod tls;

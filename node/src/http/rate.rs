@@ -62,7 +62,7 @@ impl RateLimit {
 }
 
 /// One household or machine has a whole /64 of IPv6 addresses.
-fn group(address: IpAddr) -> IpAddr {
+pub(super) fn group(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(
