@@ -179,7 +179,7 @@ impl Exchange {
                         .push_back(ToNetwork::Frame { link, bytes });
                 }
             }
-            FromEnclave::Admitted { link, peer } => self.admitted(link, peer),
+            FromEnclave::Admitted { link, peer } => self.admitted(now, link, peer),
             FromEnclave::Refused { link, why } => self.refused(now, link, why),
             FromEnclave::Dial(node) => self.outputs.to_network.push_back(ToNetwork::Dial(node)),
             FromEnclave::Settled { delivery, outcome } => {
@@ -306,13 +306,13 @@ impl Exchange {
         }
     }
 
-    fn admitted(&mut self, number: u64, peer: Admitted) {
+    fn admitted(&mut self, now: Instant, number: u64, peer: Admitted) {
         let Some((link, known)) = self.links.find(number) else {
             return;
         };
         self.outputs.admitted = self.outputs.admitted.saturating_add(1);
         let (node, expires) = (peer.node, peer.expires);
-        self.lanes.admitted(node);
+        self.lanes.admitted(now, node);
         let note = Note::admitted(known.peer.clone(), peer);
         self.outputs.writes.push(Write::Peer(note));
         self.outputs.to_network.push_back(ToNetwork::Admitted {

@@ -29,6 +29,10 @@ const LOADS: usize = 4;
 /// A delivery that was offered and is not settled by then counts as put off.
 const UNSETTLED: Duration = Duration::from_secs(90);
 
+/// Lanes of one node that are woken together, and the pause before the next.
+const WOKEN: u32 = 64;
+const WAKING: Duration = Duration::from_millis(50);
+
 /// What must be done next.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Step {
@@ -201,14 +205,23 @@ impl Lanes {
     }
 
     /// A node was admitted: what waits for it need not rest.
-    pub(crate) fn admitted(&mut self, node: NodeId) {
-        for id in self.wanting.remove(&node).unwrap_or_default() {
+    pub(crate) fn admitted(&mut self, now: Instant, node: NodeId) {
+        let waiting = self.wanting.remove(&node).unwrap_or_default();
+        for (place, id) in (0_u32..).zip(waiting) {
             let Some(lane) = self.lanes.get_mut(&id) else {
                 continue;
             };
             lane.node = None;
             if let State::Resting(until) = lane.state {
                 self.rested.remove(&(until, id));
+                // All at once would be more than the link to the node holds.
+                let pause = WAKING.saturating_mul(place / WOKEN);
+                let until = now.checked_add(pause).unwrap_or(now).min(until);
+                if until > now {
+                    lane.state = State::Resting(until);
+                    self.rested.insert((until, id));
+                    continue;
+                }
                 lane.state = State::Idle;
                 self.queue_if_due(id);
             } else {

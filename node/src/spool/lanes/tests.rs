@@ -149,9 +149,34 @@ fn admission_of_the_missing_node_wakes_its_lanes_and_no_others() {
     world.settle(2, SpoolOutcome::Later { node: Some(OTHER) });
     world.settle(3, LATER);
 
-    world.lanes.admitted(NODE);
+    world.lanes.admitted(world.now, NODE);
 
     assert_eq!(world.run(), [1]);
+}
+
+/// More at once than its link holds would close the link.
+#[test]
+fn node_that_many_lanes_wait_for_gets_a_few_of_them_at_a_time() {
+    let mut world = World::new(1);
+    for number in 0..200 {
+        world.store(lane(number));
+    }
+    for number in world.run() {
+        world.settle(number, NO_SESSION);
+    }
+    assert!(world.run().is_empty());
+
+    world.lanes.admitted(world.now, NODE);
+
+    let mut woken = vec![world.run().len()];
+    for _ in 0..3 {
+        world.pass(WAKING);
+        woken.push(world.run().len());
+    }
+    assert!(woken.iter().all(|woken| *woken > 0), "{woken:?}");
+    // Some rests may be over by themselves in the meantime.
+    assert!(woken.iter().all(|woken| *woken <= 128), "{woken:?}");
+    assert_eq!(woken.iter().sum::<usize>(), 200);
 }
 
 #[test]
@@ -161,7 +186,7 @@ fn admission_while_the_rest_of_a_round_is_under_way_is_not_missed() {
     world.run();
     world.settle(first, NO_SESSION);
 
-    world.lanes.admitted(NODE);
+    world.lanes.admitted(world.now, NODE);
     world.settle(second, NO_SESSION);
 
     assert_eq!(world.run(), [first, second]);
@@ -302,7 +327,7 @@ fn every_delivery_is_done_in_the_end_whatever_peers_answer() {
             }
             under_way.extend(world.run());
             match roll(12) {
-                0 => world.lanes.admitted(NODE),
+                0 => world.lanes.admitted(world.now, NODE),
                 1 if round < 300 => {
                     world.lanes.link_down();
                     world.lanes.link_up();
