@@ -313,6 +313,7 @@ async fn frames_that_are_too_large_end_the_link() {
 
     soon(running.enclave.until_closed()).await;
     running.enclave = soon(running.listening.accept()).await;
+    soon(running.node.until_ready()).await;
     running.stop().await;
 }
 
@@ -338,6 +339,7 @@ async fn newer_network_file_is_told_to_the_enclave_to_apps_and_to_the_next_encla
     let (enclave, hello) = soon(running.listening.accept_as(NodeId([5; 32]))).await;
     running.enclave = enclave;
     assert_eq!(hello.network, signed);
+    soon(running.node.until_ready()).await;
     running.stop().await;
 }
 
