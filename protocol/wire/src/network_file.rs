@@ -108,8 +108,11 @@ impl NetworkText {
             return Err(NetworkTextError::NotGovernance);
         }
         if !self.signers.contains(&signer) {
-            self.signatures.push(self.network.sign(key));
-            self.signers.push(signer);
+            // In the order of the signers: the same signatures are one file, whoever was the last.
+            let place = self.signers.iter().position(|other| other.0 > signer.0);
+            let place = place.unwrap_or(self.signers.len());
+            self.signatures.insert(place, self.network.sign(key));
+            self.signers.insert(place, signer);
         }
         Ok(())
     }
@@ -281,6 +284,23 @@ mod tests {
         let bytes = again(&file).verified().expect("counts");
         assert_eq!(SignedNetwork::verify(&bytes), Ok(network()));
         assert_eq!(NetworkText::from_signed(&bytes), Ok(file));
+    }
+
+    #[test]
+    fn order_of_signing_makes_no_other_file() {
+        let mut files = [[1, 2, 3], [3, 1, 2], [2, 3, 1]].map(|order| {
+            let mut file = NetworkText::draft(network()).expect("usable");
+            for seed in order {
+                file = again(&file);
+                file.sign(&key(seed)).expect("signs");
+            }
+            file
+        });
+
+        assert!(files[0].signers().is_sorted_by_key(|key| key.0));
+        files.rotate_left(1);
+        assert_eq!(files[0], files[1]);
+        assert_eq!(files[1], files[2]);
     }
 
     #[test]
