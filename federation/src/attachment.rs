@@ -129,7 +129,7 @@ pub(crate) async fn serve(
     mut stream: Opened,
     peer: Vec<u8>,
     events: mpsc::Sender<Event>,
-    _permit: OwnedSemaphorePermit,
+    _permits: [OwnedSemaphorePermit; 2],
 ) {
     // The asker sees a broken stream; there is nobody else to tell.
     let _ = answer(&mut stream, peer, &events).await;
@@ -155,6 +155,16 @@ async fn answer(
     };
     stream.write_all(&[FOUND]).await?;
     stream.write_all(&length.to_be_bytes()).await?;
+    // Others wait for the place of one that takes it slowly.
+    let longest = PATIENCE.saturating_add(Duration::from_secs(length / SLOWEST));
+    timeout(longest, send(stream, length, &mut body)).await?
+}
+
+async fn send(
+    stream: &mut Opened,
+    length: u64,
+    body: &mut mpsc::Receiver<Vec<u8>>,
+) -> io::Result<()> {
     let mut left = length;
     while let Some(bytes) = body.recv().await {
         let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -184,3 +194,5 @@ const PIECE: usize = 64 * 1024;
 const PIECES: usize = 4;
 /// A peer that moves nothing for this long is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes a second that a peer must take, pauses included.
+const SLOWEST: u64 = 16 * 1024;

@@ -31,18 +31,22 @@ impl<K: Copy + Eq + Hash> Backoff<K> {
 
     /// Counts a failure; how long the key is kept out for it.
     pub(crate) fn refuse(&mut self, key: K, now: Instant) -> Duration {
+        self.refuse_at_most(key, LONGEST, now)
+    }
+
+    /// The same, for a failure that may be nobody's fault: no longer than `longest`, nor shorter
+    /// than the key is kept out already.
+    pub(crate) fn refuse_at_most(&mut self, key: K, longest: Duration, now: Instant) -> Duration {
         self.forget_old(now);
-        let failures = self
-            .entries
-            .get(&key)
-            .map_or(1, |e| e.failures.saturating_add(1));
+        let before = self.entries.get(&key);
+        let failures = before.map_or(1, |e| e.failures.saturating_add(1));
         let wait = match failures.checked_sub(self.free.saturating_add(1)) {
             None => Duration::ZERO,
-            Some(doublings) => FIRST.saturating_mul(1 << doublings.min(16)).min(LONGEST),
+            Some(doublings) => FIRST.saturating_mul(1 << doublings.min(16)).min(longest),
         };
-        let until = now + wait;
+        let until = before.map_or(now + wait, |e| e.until.max(now + wait));
         self.entries.insert(key, Entry { failures, until });
-        wait
+        until.saturating_duration_since(now)
     }
 
     /// How long a key is kept out yet.
@@ -97,6 +101,18 @@ mod tests {
         assert_eq!(waits[11], 3_600);
         assert_eq!(backoff.wait(&1, now), Some(LONGEST));
         assert_eq!(backoff.wait(&1, now + LONGEST), None);
+    }
+
+    #[test]
+    fn failure_that_may_be_nobodys_fault_keeps_out_for_a_short_while() {
+        let mut backoff = Backoff::new(0);
+        let now = Instant::now();
+        let minute = Duration::from_secs(60);
+        let waits = (0..9).map(|_| backoff.refuse_at_most(1, minute, now));
+        assert_eq!(waits.max(), Some(minute));
+
+        let wait = backoff.refuse(1, now);
+        assert_eq!(backoff.refuse_at_most(1, minute, now), wait);
     }
 
     #[test]

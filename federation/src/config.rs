@@ -50,6 +50,15 @@ pub struct Limits {
     pub connections_pending: u32,
     /// Connections with one peer: two crossing dials, a relayed one, and a reachability check.
     pub connections_per_peer: u32,
+    /// Connections from one network at once, an IPv4 address or 64 bits of IPv6; loopback aside.
+    pub connections_per_network: usize,
+    /// Connections from others that are not admitted yet: each has two links with the enclave at
+    /// most, which has room for 1,024.
+    pub strangers: usize,
+    /// Links that strangers begin at once; so many more each second as [`Self::links_per_second`].
+    pub links_at_once: u32,
+    /// Links that strangers begin, a second: each costs the enclave a handshake.
+    pub links_per_second: u32,
     /// No new connection beyond this much memory of the process, bytes.
     pub memory: usize,
     /// A connection without streams is closed after this long.
@@ -64,6 +73,8 @@ pub struct Limits {
     pub stalled: Duration,
     /// Streams of attachments that are served at once.
     pub attachments: usize,
+    /// Of these, to one peer.
+    pub attachments_per_peer: usize,
     /// Home records of others that are kept.
     pub records: usize,
     /// Home records of this node's vaults that are put into the network.
@@ -72,8 +83,10 @@ pub struct Limits {
     pub records_per_minute: u32,
     /// A home record is put again after this long.
     pub republish: Duration,
-    /// Searches for a home at once.
+    /// Searches for a home at once; more wait for their turn.
     pub searches: usize,
+    /// Nodes that are dialed at once; more wait for their turn.
+    pub dials: usize,
     /// Reservations at relays that are kept.
     pub reservations: usize,
 }
@@ -128,6 +141,7 @@ impl Limits {
             Role::Bootstrap | Role::Relay(_) => Self {
                 connections: 12_000,
                 connections_inbound: 10_000,
+                connections_per_network: 32,
                 ..Self::default()
             },
         }
@@ -141,18 +155,24 @@ impl Default for Limits {
             connections_inbound: 1_280,
             connections_pending: 128,
             connections_per_peer: 4,
+            connections_per_network: 64,
+            strangers: 384,
+            links_at_once: 200,
+            links_per_second: 50,
             memory: 2 * 1024 * 1024 * 1024,
             idle: Duration::from_secs(60),
             admission: Duration::from_millis(limits::ADMISSION_TIME),
-            link_frames: 1_024,
+            link_frames: 4_096,
             link_bytes: 8 * 1024 * 1024,
             stalled: Duration::from_secs(30),
             attachments: 64,
+            attachments_per_peer: 8,
             records: 8_192,
             own_records: 20_000,
             records_per_minute: 600,
             republish: Duration::from_secs(3_600),
             searches: 64,
+            dials: 256,
             reservations: 2,
         }
     }
@@ -165,7 +185,7 @@ impl Default for RelayLimits {
             reservations_per_peer: 2,
             reservation_time: Duration::from_secs(3_600),
             circuits: 500,
-            circuits_per_peer: 16,
+            circuits_per_peer: 8,
             circuit_time: Duration::from_secs(3_600),
             circuit_bytes: 1024 * 1024 * 1024,
             requests_per_minute: 60,

@@ -64,6 +64,12 @@ impl Handle {
         self.ask(Command::LocalNode(node)).await
     }
 
+    /// The enclave of this host is away: no link is opened, and nobody is blamed for it, before its
+    /// node is named again.
+    pub async fn enclave_away(&self) -> Result<(), Stopped> {
+        self.ask(Command::EnclaveAway).await
+    }
+
     /// Has a link to this node, unless there is one. What comes of it: `LinkOpen` or
     /// `Unreachable`.
     pub async fn dial(&self, node: HomeNode) -> Result<(), Stopped> {
@@ -117,7 +123,7 @@ impl Handle {
         self.ask(Command::DropRecord(location)).await
     }
 
-    /// Looks a home record up; `Homes` ends the search, with nothing when too many are under way.
+    /// Looks a home record up, when it is its turn; `Homes` ends the search.
     pub async fn find_record(&self, request: u64, location: [u8; 32]) -> Result<(), Stopped> {
         self.ask(Command::FindRecord { request, location }).await
     }
@@ -184,6 +190,7 @@ pub(crate) enum Command {
     },
     Dial(HomeNode),
     DropRecord([u8; 32]),
+    EnclaveAway,
     FetchAttachment {
         from: HomeNode,
         reply: oneshot::Sender<Result<crate::streams::Opened, FetchError>>,

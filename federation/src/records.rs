@@ -2,12 +2,14 @@
 //!
 //! A host cannot read a record, so it cannot tell the true one from a forged one. It keeps several
 //! of one location, one from each peer that put one, and hands out all of them: whoever knows the
-//! vault picks the valid one with the highest sequence. Only admitted peers can put, each so many in a
-//! minute, and none can push out what another has put.
+//! vault picks the valid one with the highest sequence. Who can put, puts so many in a minute; when
+//! there is no more room, whoever has most gives way to whoever has less. Bootstrap nodes and relays
+//! admit nobody: to them, all that comes from one network is one peer's.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::iter::{Empty, empty};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use libp2p::PeerId;
@@ -21,6 +23,8 @@ use vettid_wire::limits;
 pub(crate) struct Homes {
     own: PeerId,
     held: HashMap<RecordKey, Vec<Held>>,
+    /// How many each has, this node aside.
+    shares: HashMap<Keeper, usize>,
     count: usize,
     most: usize,
     rate: u32,
@@ -30,8 +34,18 @@ pub(crate) struct Homes {
 #[derive(Debug)]
 struct Held {
     source: PeerId,
+    keeper: Keeper,
     value: Vec<u8>,
     expires: std::time::Instant,
+}
+
+/// To whom a record counts.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Keeper {
+    /// Whoever comes from a network: an IPv4 address, or 64 bits of IPv6.
+    Network(IpAddr),
+    /// One peer.
+    Peer(PeerId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +70,7 @@ impl Homes {
         Self {
             own,
             held: HashMap::new(),
+            shares: HashMap::new(),
             count: 0,
             most,
             rate,
@@ -64,14 +79,19 @@ impl Homes {
     }
 
     /// Keeps a record that a peer has put, in place of its earlier one of the location.
-    pub(crate) fn keep(&mut self, source: PeerId, record: Record) -> Result<(), NotKept> {
+    pub(crate) fn keep(
+        &mut self,
+        source: PeerId,
+        keeper: Keeper,
+        record: Record,
+    ) -> Result<(), NotKept> {
         if !self.is_within_rate(source, Instant::now()) {
             return Err(NotKept::TooMany);
         }
-        self.insert(source, record)
+        self.insert(source, keeper, record)
     }
 
-    /// How many are kept.
+    /// How many are kept of others.
     pub(crate) const fn len(&self) -> usize {
         self.count
     }
@@ -83,12 +103,12 @@ impl Homes {
             held.retain(|held| held.expires > now);
         }
         self.held.retain(|_, held| !held.is_empty());
-        self.count = self.held.values().map(Vec::len).sum();
+        self.count_all();
         let now = Instant::now();
         self.rates.retain(|_, rate| rate.since + MINUTE > now);
     }
 
-    fn insert(&mut self, source: PeerId, record: Record) -> Result<(), NotKept> {
+    fn insert(&mut self, source: PeerId, keeper: Keeper, record: Record) -> Result<(), NotKept> {
         let longest = Duration::from_millis(limits::HOME_TIME);
         let now = std::time::Instant::now();
         let expires = record.expires.unwrap_or(now + longest).min(now + longest);
@@ -96,20 +116,96 @@ impl Homes {
         if !fits || record.key.as_ref().len() != LOCATION || expires <= now {
             return Err(NotKept::Malformed);
         }
-        let slots = self.held.get(&record.key).map_or(&[][..], Vec::as_slice);
-        let is_new = slots.iter().all(|held| held.source != source);
-        if is_new && (slots.len() >= limits::HOME_ANSWERS || self.count >= self.most) {
+        self.remove_of(&record.key, source);
+        // What this node itself puts out is bounded where it is put.
+        if source != self.own && (!self.has_place(&record.key, keeper) || !self.has_room(keeper)) {
             return Err(NotKept::Full);
         }
-        let slots = self.held.entry(record.key).or_default();
-        slots.retain(|held| held.source != source);
-        slots.push(Held {
+        self.held.entry(record.key).or_default().push(Held {
             source,
+            keeper,
             value: record.value,
             expires,
         });
-        self.count += usize::from(is_new);
+        self.add(source, keeper);
         Ok(())
+    }
+
+    /// Whether there is a place at a location, or one that its keeper has beside another there.
+    fn has_place(&mut self, key: &RecordKey, keeper: Keeper) -> bool {
+        let slots = self.held.get(key).map_or(&[][..], Vec::as_slice);
+        let others = slots.iter().filter(|held| held.source != self.own);
+        if others.clone().count() < limits::HOME_ANSWERS {
+            return true;
+        }
+        let of = |keeper: Keeper| others.clone().filter(|held| held.keeper == keeper).count();
+        let most = others.clone().max_by_key(|held| of(held.keeper));
+        let gives_way = most.filter(|held| of(held.keeper) > of(keeper).saturating_add(1));
+        let Some(source) = gives_way.map(|held| held.source) else {
+            return false;
+        };
+        self.remove_of(key, source);
+        true
+    }
+
+    /// Whether there is room for one more of a keeper, or whoever has most gives way to it.
+    fn has_room(&mut self, keeper: Keeper) -> bool {
+        if self.count < self.most {
+            return true;
+        }
+        let own = self.shares.get(&keeper).copied().unwrap_or_default();
+        let most = self.shares.iter().max_by_key(|(_, share)| **share);
+        let Some((most, _)) = most.filter(|(_, share)| **share > own.saturating_add(1)) else {
+            return false;
+        };
+        let of_most = self.held.iter().flat_map(|(key, slots)| {
+            let slots = slots.iter().filter(|held| held.keeper == *most);
+            slots.map(move |held| (held.expires, key, held.source))
+        });
+        let first = of_most.min_by_key(|(expires, ..)| *expires);
+        let Some((key, source)) = first.map(|(_, key, source)| (key.clone(), source)) else {
+            return false;
+        };
+        self.remove_of(&key, source);
+        true
+    }
+
+    fn remove_of(&mut self, key: &RecordKey, source: PeerId) {
+        let Some(slots) = self.held.get_mut(key) else {
+            return;
+        };
+        let removed = slots.iter().position(|held| held.source == source);
+        let Some(removed) = removed.map(|at| slots.remove(at)) else {
+            return;
+        };
+        if slots.is_empty() {
+            self.held.remove(key);
+        }
+        if source != self.own {
+            self.count = self.count.saturating_sub(1);
+            if let Some(share) = self.shares.get_mut(&removed.keeper) {
+                *share = share.saturating_sub(1);
+                if *share == 0 {
+                    self.shares.remove(&removed.keeper);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, source: PeerId, keeper: Keeper) {
+        if source != self.own {
+            self.count = self.count.saturating_add(1);
+            let share = self.shares.entry(keeper).or_default();
+            *share = share.saturating_add(1);
+        }
+    }
+
+    fn count_all(&mut self) {
+        (self.count, self.shares) = (0, HashMap::new());
+        let all = self.held.values().flatten();
+        let all: Vec<_> = all.map(|held| (held.source, held.keeper)).collect();
+        all.into_iter()
+            .for_each(|(source, keeper)| self.add(source, keeper));
     }
 
     fn is_within_rate(&mut self, source: PeerId, now: Instant) -> bool {
@@ -142,16 +238,13 @@ impl RecordStore for Homes {
 
     /// Keeps a record of this node.
     fn put(&mut self, record: Record) -> Result<(), Error> {
-        self.insert(self.own, record).map_err(|_| Error::MaxRecords)
+        let own = self.own;
+        self.insert(own, Keeper::Peer(own), record)
+            .map_err(|_| Error::MaxRecords)
     }
 
     fn remove(&mut self, key: &RecordKey) {
-        let own = self.own;
-        if let Some(slots) = self.held.get_mut(key) {
-            let before = slots.len();
-            slots.retain(|held| held.source != own);
-            self.count -= before - slots.len();
-        }
+        self.remove_of(key, self.own);
     }
 
     /// None: whoever put a record puts it again.

@@ -94,7 +94,7 @@ impl Default for Limits {
             reservations_per_node: 2,
             reservation_seconds: 3_600,
             circuits: 500,
-            circuits_per_node: 16,
+            circuits_per_node: 8,
             circuit_seconds: 3_600,
             circuit_mib: 1_024,
             requests_per_minute: 60,

@@ -11,50 +11,73 @@ use tokio::time::Instant;
 use vettid_wire::home::HomeNode;
 use vettid_wire::id::NodeId;
 
-use super::state::{Done, Driver, Fetch, Wanted};
+use super::state::{Connection, Done, Driver, Fetch, Wanted};
 use crate::address;
 use crate::attachment::FetchError;
 use crate::event::Event;
 use crate::streams::{Opened, Protocol};
 
 impl Driver {
-    /// Has a link to a node, unless there is one or one is on its way.
+    /// Has a link to a node, unless there is one or one is on its way. Who its hosts are, and where,
+    /// is what somebody says: another node that is said to have the same host is tried on its own.
     pub(super) fn dial(&mut self, home: &HomeNode) {
-        let peers = self.hosts(home);
-        if !self.is_node() || peers.is_empty() {
-            self.unreachable(home.node, LATER);
-            return;
-        }
-        let connected = |peer: &PeerId| self.connections_of(*peer).next().map(|(id, _)| id);
-        if let Some(id) = peers.iter().find_map(connected) {
-            if !self.live.values().any(|link| link.connection == id) {
-                self.open_link(id);
-            }
-            return;
-        }
-        if peers.iter().any(|peer| self.wanted.contains_key(peer)) {
+        if self.wanted.contains_key(&home.node) {
             return;
         }
         let now = Instant::now();
-        let waits = peers.iter().map(|p| self.shared.kept_out.wait(p, now));
-        if let Some(wait) = waits.min().flatten() {
+        let peers = self.hosts(home);
+        let waits = peers.iter().map(|peer| self.wait(home.node, peer, now));
+        let wait = waits.min().flatten();
+        if !self.is_node() || peers.is_empty() {
+            self.unreachable(home.node, LATER);
+        } else if let Some(wait) = wait {
             self.unreachable(home.node, wait);
-        } else if self.wanted.len() >= MOST_WANTED {
+        } else if self.wanted.len() >= self.config.limits.dials {
+            self.dial_later(home);
+        } else {
+            self.dial_next(home.clone(), peers, now + DIALING, LATER);
+        }
+    }
+
+    fn dial_later(&mut self, home: &HomeNode) {
+        if self.to_dial.iter().any(|other| other.node == home.node) {
+            return;
+        }
+        if self.to_dial.len() >= WAITING {
             self.unreachable(home.node, LATER);
         } else {
-            self.dial_next(home.clone(), peers, now + DIALING);
+            self.to_dial.push_back(home.clone());
+        }
+    }
+
+    /// How long a peer is not tried as a host of a node.
+    fn wait(&self, node: NodeId, peer: &PeerId, now: Instant) -> Option<Duration> {
+        let kept_out = self.shared.kept_out.wait(peer, now);
+        kept_out.max(self.untrue.wait(&(node, *peer), now))
+    }
+
+    /// A dial has come through: whoever wanted it waits for the peer's word now.
+    pub(super) fn dialed(&mut self, id: ConnectionId) {
+        for wanted in self.wanted.values_mut() {
+            if wanted.dial == Some(id) {
+                wanted.dial = None;
+            }
         }
     }
 
     /// A dial has failed: the next host of the node is tried, or the host is told.
-    pub(super) fn on_dial_failed(&mut self, peer: PeerId) {
+    pub(super) fn on_dial_failed(&mut self, id: ConnectionId, peer: PeerId) {
         self.on_introducer_failed(peer);
-        if self.connections_of(peer).next().is_some() {
-            return;
+        let is_connected = self.connections_of(peer).next().is_some();
+        // Another dial of the same peer may have come through.
+        let failed = |wanted: &Wanted| match wanted.dial {
+            Some(dial) => dial == id && !is_connected,
+            None => wanted.peer == peer && !is_connected,
+        };
+        for wanted in self.take_wanted(failed) {
+            self.dial_next(wanted.home, wanted.others, wanted.deadline, LATER);
         }
-        if let Some(wanted) = self.wanted.remove(&peer) {
-            self.dial_next(wanted.home, wanted.others, wanted.deadline);
-        }
+        self.dialed(id);
     }
 
     /// A connection is gone: whoever has wanted its node meanwhile gets a new one.
@@ -62,28 +85,41 @@ impl Driver {
         if self.connections_of(peer).next().is_some() {
             return;
         }
-        if let Some(mut wanted) = self.wanted.remove(&peer) {
+        for mut wanted in self.take_wanted(|w| w.peer == peer && w.dial.is_none()) {
             wanted.others.insert(0, peer);
-            self.dial_next(wanted.home, wanted.others, wanted.deadline);
+            self.dial_next(wanted.home, wanted.others, wanted.deadline, LATER);
         }
     }
 
-    /// A peer will not be talked to: whoever wants its node is told.
+    /// A peer will not be talked to: whoever wants its node is told, unless it has another host.
     pub(super) fn give_up(&mut self, peer: PeerId, wait: Duration) {
-        if let Some(wanted) = self.wanted.remove(&peer) {
-            self.unreachable(wanted.home.node, wait);
+        for wanted in self.take_wanted(|wanted| wanted.peer == peer) {
+            self.dial_next(wanted.home, wanted.others, wanted.deadline, wait);
         }
+    }
+
+    /// A peer has named its node: it is no host of another, whoever said so.
+    pub(super) fn on_named(&mut self, peer: PeerId, node: NodeId) {
+        let now = Instant::now();
+        for wanted in self.take_wanted(|w| w.peer == peer && w.home.node != node) {
+            let wait = self.untrue.refuse((wanted.home.node, peer), now);
+            self.dial_next(wanted.home, wanted.others, wanted.deadline, wait);
+        }
+    }
+
+    fn take_wanted(&mut self, takes: impl Fn(&Wanted) -> bool) -> Vec<Wanted> {
+        let taken = self.wanted.extract_if(|_, wanted| takes(wanted));
+        taken.map(|(_, wanted)| wanted).collect()
     }
 
     pub(super) fn check_dials(&mut self, now: Instant) {
-        let late: Vec<_> = self
-            .wanted
-            .iter()
-            .filter(|(_, wanted)| wanted.deadline <= now)
-            .map(|(peer, _)| *peer)
-            .collect();
-        for peer in late {
-            self.give_up(peer, LATER);
+        for wanted in self.take_wanted(|wanted| wanted.deadline <= now) {
+            self.unreachable(wanted.home.node, LATER);
+        }
+        while self.wanted.len() < self.config.limits.dials
+            && let Some(home) = self.to_dial.pop_front()
+        {
+            self.dial(&home);
         }
         self.fail_fetches(|fetch| fetch.deadline <= now);
     }
@@ -167,8 +203,59 @@ impl Driver {
         }
     }
 
-    /// Dials the first of `peers` that can be dialed.
-    fn dial_next(&mut self, home: HomeNode, mut peers: Vec<PeerId>, deadline: Instant) {
+    /// Tries the first of `peers` that can be tried; tells the host when there is none.
+    fn dial_next(
+        &mut self,
+        home: HomeNode,
+        peers: Vec<PeerId>,
+        deadline: Instant,
+        retry: Duration,
+    ) {
+        let (node, now) = (home.node, Instant::now());
+        let mut others = peers.into_iter();
+        while let Some(peer) = others.next() {
+            if self.wait(node, &peer, now).is_some() {
+                continue;
+            }
+            let dial = match self.connected(peer) {
+                Some((_, Some(other))) if other != node => continue,
+                Some((id, admitted)) => {
+                    if !self.live.values().any(|link| link.connection == id) {
+                        self.open_link(id);
+                    }
+                    if admitted.is_some() {
+                        return;
+                    }
+                    None
+                }
+                None => match self.start_dial(peer, &home) {
+                    Some(dial) => dial,
+                    None => continue,
+                },
+            };
+            let wanted = Wanted {
+                home,
+                peer,
+                dial,
+                others: others.collect(),
+                deadline,
+            };
+            self.wanted.insert(node, wanted);
+            return;
+        }
+        self.unreachable(node, retry);
+    }
+
+    /// A connection with a peer, and the node as which it is admitted.
+    fn connected(&self, peer: PeerId) -> Option<(ConnectionId, Option<NodeId>)> {
+        let admitted = |c: &Connection| c.admitted.map(|admission| admission.node);
+        let connections = self.connections_of(peer).map(|(id, c)| (id, admitted(c)));
+        connections.max_by_key(|(_, admitted)| admitted.is_some())
+    }
+
+    /// Dials a peer, whoever else may be dialing it elsewhere; nothing within when a connection
+    /// that is closing comes first. Nothing at all when it cannot be dialed.
+    fn start_dial(&mut self, peer: PeerId, home: &HomeNode) -> Option<Option<ConnectionId>> {
         let with_private = self.config.private_addresses;
         let addresses: Vec<Multiaddr> = home
             .addresses
@@ -176,26 +263,17 @@ impl Driver {
             .filter_map(|text| address::parse(text).ok())
             .filter(|address| address::is_usable(address, with_private))
             .collect();
-        while !peers.is_empty() {
-            let peer = peers.remove(0);
-            let dial = DialOpts::peer_id(peer)
-                .condition(PeerCondition::DisconnectedAndNotDialing)
-                .addresses(addresses.clone())
-                .extend_addresses_through_behaviour()
-                .build();
-            // Another part may be dialing the same peer; its connection serves as well.
-            let outcome = self.swarm.dial(dial);
-            if outcome.is_ok() || is_dialing(&outcome) {
-                let wanted = Wanted {
-                    home,
-                    others: peers,
-                    deadline,
-                };
-                self.wanted.insert(peer, wanted);
-                return;
-            }
+        let dial = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Disconnected)
+            .addresses(addresses)
+            .extend_addresses_through_behaviour()
+            .build();
+        let id = dial.connection_id();
+        match self.swarm.dial(dial) {
+            Ok(()) => Some(Some(id)),
+            Err(DialError::DialPeerConditionFalse(_)) => Some(None),
+            Err(_) => None,
         }
-        self.unreachable(home.node, LATER);
     }
 
     /// Hosts of a node, without this one.
@@ -204,24 +282,20 @@ impl Driver {
         home.peers
             .iter()
             .filter_map(|bytes| PeerId::from_bytes(bytes).ok())
-            .filter(|peer| *peer != own)
+            .filter(|peer| *peer != own && !self.introducers.contains_key(peer))
             .take(MOST_HOSTS)
             .collect()
     }
 }
 
-fn is_dialing(outcome: &Result<(), DialError>) -> bool {
-    matches!(outcome, Err(DialError::DialPeerConditionFalse(_)))
-}
-
-/// Nodes that are dialed at once.
-const MOST_WANTED: usize = 256;
+/// Nodes that may wait for their turn to be dialed.
+const WAITING: usize = 1_024;
 /// Hosts of one node that are tried.
 const MOST_HOSTS: usize = 4;
 /// A node must be connected and admitted by then.
 const DIALING: Duration = Duration::from_secs(30);
 /// Pause that is asked for when nothing better is known.
-const LATER: Duration = Duration::from_secs(10);
+pub(super) const LATER: Duration = Duration::from_secs(10);
 /// Chunks that wait for a node to be admitted.
 const MOST_FETCHES: usize = 64;
 /// Longest such wait.

@@ -1,5 +1,6 @@
 //! Who is there: bootstrap nodes, what peers say of themselves, and the routing table.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use libp2p::multiaddr::Protocol as Part;
@@ -118,12 +119,45 @@ impl Driver {
         if !may_route || connection.named.is_empty() {
             return;
         }
+        let (peer, named) = (connection.peer, connection.named.clone());
+        let from = address::ip(&connection.address);
+        let is_crowded = self.is_crowded(peer, from);
         let kad = self.swarm.behaviour_mut().kad.inner();
         // What it does not name any more is forgotten.
-        kad.remove_peer(&connection.peer);
-        for address in &connection.named {
-            kad.add_address(&connection.peer, address.clone());
+        kad.remove_peer(&peer);
+        self.neighbors.remove(&peer);
+        if is_crowded {
+            return;
         }
+        for address in named {
+            kad.add_address(&peer, address);
+        }
+        if let Some(from) = from {
+            self.neighbors.put(peer, from);
+        }
+    }
+
+    /// Whether a part of the routing table has its share of peers from one neighborhood: whoever
+    /// has many addresses side by side shall not have all of it.
+    fn is_crowded(&mut self, peer: PeerId, from: Option<IpAddr>) -> bool {
+        let is_lab = self.config.private_addresses;
+        let Some(from) = from.filter(|_| !is_lab && !self.introducers.contains_key(&peer)) else {
+            return false;
+        };
+        let kad = self.swarm.behaviour_mut().kad.inner();
+        if self.neighbors.is_long() {
+            let buckets = kad.kbuckets().flat_map(|bucket| {
+                let peers = bucket.iter().map(|entry| *entry.node.key.preimage());
+                peers.collect::<Vec<_>>()
+            });
+            self.neighbors.keep(&buckets.collect());
+        }
+        let Some(bucket) = kad.kbucket(peer) else {
+            return false;
+        };
+        let others = bucket.iter().map(|entry| *entry.node.key.preimage());
+        self.neighbors
+            .is_full(others.filter(|other| *other != peer), from)
     }
 
     /// Peers with an address each, to begin with after a restart.

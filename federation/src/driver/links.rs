@@ -1,5 +1,6 @@
 //! Links: opened when a connection is up, admitted or refused by the enclave, renewed in time.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use libp2p::PeerId;
@@ -10,6 +11,7 @@ use vettid_wire::link::federation::{NotAdmitted, Side};
 use vettid_wire::time::UnixMillis;
 
 use super::connections::source;
+use super::dialing::LATER;
 use super::state::{Admission, Done, Driver, Link};
 use crate::gate::Access;
 use crate::link::{End, LinkNews, Task, Timing};
@@ -21,18 +23,42 @@ impl Driver {
         if self.node.replace(node) == Some(node) {
             return;
         }
-        let waiting: Vec<_> = self
-            .connections
-            .iter_mut()
-            .filter(|(_, connection)| !connection.introduces)
-            .map(|(id, connection)| (*id, connection.dialed, connection.early.take()))
+        self.named = Some(Instant::now());
+        self.start_early();
+        let live: HashSet<_> = self.live.values().map(|link| link.connection).collect();
+        let waiting = self.connections.iter();
+        let waiting = waiting.filter(|(id, c)| !c.introduces && c.dialed && !live.contains(*id));
+        for id in waiting.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.open_link(id);
+        }
+    }
+
+    /// The enclave of this host is away: what comes waits for the next.
+    pub(super) fn forget_node(&mut self) {
+        self.node = None;
+    }
+
+    /// Goes on with streams of peers that had to wait.
+    pub(super) fn start_early(&mut self) {
+        if self.node.is_none() {
+            return;
+        }
+        let waiting = self.connections.iter_mut().filter(|(_, c)| !c.introduces);
+        let waiting: Vec<_> = waiting
+            .filter_map(|(id, c)| Some((*id, c.early.take()?)))
             .collect();
-        for (id, dialed, early) in waiting {
-            match early {
-                Some(stream) => self.start_link(id, stream, Side::Responder),
-                None if dialed => self.open_link(id),
-                None => {}
-            }
+        for (id, stream) in waiting {
+            self.start_link(id, stream, Side::Responder);
+        }
+    }
+
+    /// A peer begins a link.
+    pub(super) fn on_attest(&mut self, id: ConnectionId, stream: Opened) {
+        let now = Instant::now();
+        let connection = self.connections.get_mut(&id);
+        // One that is dropped is a broken stream to the peer.
+        if connection.is_some_and(|connection| connection.links.take(now)) {
+            self.start_link(id, stream, Side::Responder);
         }
     }
 
@@ -80,23 +106,25 @@ impl Driver {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let Some(own) = self.node else {
-            connection.early = Some(stream);
+        // Strangers cannot have the enclave do nothing but shake hands.
+        let waits = side == Side::Responder && connection.admitted.is_none();
+        let own = self.node;
+        let own = own.filter(|_| !waits || self.strangers.take(Instant::now()));
+        let Some(own) = own else {
+            // A link that this side begins is begun anew.
+            connection.early = (side == Side::Responder).then_some(stream);
             return;
         };
         let peer = connection.peer;
         let known = connection.admitted.map(|admission| admission.node);
-        let wanted = match side {
-            Side::Initiator => known.or_else(|| self.wanted.get(&peer).map(|w| w.home.node)),
-            Side::Responder => None,
-        };
+        let known = known.filter(|_| side == Side::Initiator);
         self.last_link = self.last_link.saturating_add(1);
         let task = Task {
             link: self.last_link,
             peer: peer.to_bytes(),
             side,
             own,
-            wanted,
+            known,
             timing: Timing {
                 hello: self.config.limits.admission,
                 stalled: self.config.limits.stalled,
@@ -148,7 +176,7 @@ impl Driver {
             self.shared.gates.set(id, Access::PEER);
         }
         self.shared.kept_out.forgive(&peer, from);
-        self.wanted.remove(&peer);
+        self.wanted.remove(&node);
         if initiates {
             let streams = &mut self.swarm.behaviour_mut().streams;
             let stream = streams.open(peer, id, Protocol::MessageSpace);
@@ -228,7 +256,21 @@ impl Driver {
             connection.admitted = None;
         }
         self.shared.gates.set(id, Access::NONE);
-        self.keep_out(id);
+        match why {
+            NotAdmitted::Evidence | NotAdmitted::Identity | NotAdmitted::Measurement => {
+                self.keep_out(id);
+            }
+            // It may be this side's own lack, or a file that one of the two does not have yet.
+            NotAdmitted::Network
+            | NotAdmitted::Replaced
+            | NotAdmitted::Slow
+            | NotAdmitted::TooMany => {
+                let peer = self.connections.get(&id).map(|connection| connection.peer);
+                if let Some(peer) = peer {
+                    self.give_up(peer, LATER);
+                }
+            }
+        }
         self.close(id);
     }
 
@@ -236,6 +278,13 @@ impl Driver {
         match news {
             LinkNews::Ended { link, end } => self.on_link_ended(link, end),
             LinkNews::Mutual { link } => self.on_mutual(link),
+            LinkNews::Named { link, node } => {
+                let connection = self.live.get(&link).map(|link| link.connection);
+                let connection = connection.and_then(|id| self.connections.get(&id));
+                if let Some(peer) = connection.map(|connection| connection.peer) {
+                    self.on_named(peer, node);
+                }
+            }
         }
     }
 
@@ -249,10 +298,18 @@ impl Driver {
         }
         let id = link.connection;
         let is_last = !self.live.values().any(|other| other.connection == id);
-        if !link.admitted && end != End::Canceled {
+        let connection = self.connections.get(&id);
+        let was_admitted = connection.is_some_and(|c| c.admitted.is_some());
+        // With a connection that this side has closed its links end, too.
+        let is_closing = connection.is_some_and(|connection| connection.closing);
+        let failed = !link.admitted && end != End::Canceled && !is_closing;
+        if failed && end == End::Misbehaved {
+            self.keep_out(id);
+        } else if failed {
             self.on_hung_up(id);
         }
-        if is_last {
+        // A stranger has one try on a connection: the next costs it a new one.
+        if is_last || failed && !was_admitted {
             self.close(id);
         }
     }

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
+use libp2p::PeerId;
 use libp2p::kad::{
     Event as KadEvent, GetRecordOk, InboundRequest, QueryId, QueryResult, Quorum, Record, RecordKey,
 };
+use libp2p::swarm::ConnectionId;
 use tokio::time::Instant;
 use vettid_wire::time::UnixMillis;
 
+use super::connections;
 use super::links::unix_millis;
 use super::state::{Driver, Search};
+use crate::address;
 use crate::event::Event;
-use crate::records::{LOCATION, merge, unbundle};
+use crate::records::{Keeper, LOCATION, merge, unbundle};
 
 impl Driver {
     /// Puts a record into the network until it expires.
@@ -38,20 +42,28 @@ impl Driver {
 
     /// Looks a record up.
     pub(super) fn find(&mut self, request: u64, location: [u8; LOCATION]) {
-        if self.searches.len() >= self.config.limits.searches {
-            self.tell(Event::Homes {
-                request,
-                records: Vec::new(),
-            });
+        if self.to_search.len() >= WAITING {
+            let records = Vec::new();
+            self.tell(Event::Homes { request, records });
             return;
         }
-        let key = RecordKey::from(location.to_vec());
-        let query = self.swarm.behaviour_mut().kad.inner().get_record(key);
-        let search = Search {
-            request,
-            answers: Vec::new(),
-        };
-        self.searches.insert(query, search);
+        self.to_search.push_back((request, location));
+        self.search_next();
+    }
+
+    /// Begins as many searches as may be under way.
+    fn search_next(&mut self) {
+        while self.searches.len() < self.config.limits.searches
+            && let Some((request, location)) = self.to_search.pop_front()
+        {
+            let key = RecordKey::from(location.to_vec());
+            let query = self.swarm.behaviour_mut().kad.inner().get_record(key);
+            let search = Search {
+                request,
+                answers: Vec::new(),
+            };
+            self.searches.insert(query, search);
+        }
     }
 
     pub(super) fn check_records(&mut self, now: Instant) {
@@ -83,12 +95,14 @@ impl Driver {
                 request:
                     InboundRequest::PutRecord {
                         source,
+                        connection,
                         record: Some(record),
                         ..
                     },
             } => {
+                let keeper = self.keeper(source, connection);
                 let kad = self.swarm.behaviour_mut().kad.inner();
-                if kad.store_mut().keep(source, record).is_err() {
+                if kad.store_mut().keep(source, keeper, record).is_err() {
                     self.metrics.records_refused.inc();
                 }
                 self.count_records();
@@ -97,6 +111,17 @@ impl Driver {
                 id, result, step, ..
             } => self.on_query(id, result, step.last),
             _ => {}
+        }
+    }
+
+    /// To whom a record counts: an admitted peer is one, strangers of one network are one.
+    fn keeper(&self, source: PeerId, id: ConnectionId) -> Keeper {
+        let connection = self.connections.get(&id);
+        let stranger = connection.filter(|connection| connection.admitted.is_none());
+        let from = stranger.and_then(connections::source);
+        match from.filter(|ip| !ip.is_loopback()) {
+            Some(ip) => Keeper::Network(address::network(ip)),
+            None => Keeper::Peer(source),
         }
     }
 
@@ -117,6 +142,7 @@ impl Driver {
                         request: search.request,
                         records: merge(&search.answers),
                     });
+                    self.search_next();
                 }
             }
             _ => {}
@@ -142,6 +168,8 @@ impl Driver {
     }
 }
 
+/// Searches that may wait for their turn.
+const WAITING: usize = 1_024;
 /// Records that are being put at once.
 const PUTS: usize = 8;
 /// Pause before a record that nobody took is put again.

@@ -1,9 +1,10 @@
 //! What the driver knows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
 use libp2p::core::transport::ListenerId;
@@ -18,11 +19,14 @@ use vettid_wire::link::federation::Side;
 
 use super::Outbox;
 use crate::attachment::FetchError;
+use crate::backoff::Backoff;
 use crate::behaviour::{Behaviour, Shared};
-use crate::config::Config;
+use crate::bucket::Bucket;
+use crate::config::{Config, Limits};
 use crate::event::{Event, Standing};
 use crate::link::{LinkNews, Links, Steering};
 use crate::metrics::Metrics;
+use crate::neighbors::Neighbors;
 use crate::records::{LOCATION, Published};
 use crate::streams::Opened;
 
@@ -37,6 +41,8 @@ pub(super) struct Driver {
 
     /// Node of this host, once its enclave has named it.
     pub(super) node: Option<NodeId>,
+    /// When it was named.
+    pub(super) named: Option<Instant>,
     pub(super) connections: HashMap<ConnectionId, Connection>,
     pub(super) standings: HashMap<PeerId, Standing>,
 
@@ -47,11 +53,22 @@ pub(super) struct Driver {
     pub(super) news_sender: mpsc::Sender<LinkNews>,
     pub(super) pending: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
 
-    pub(super) wanted: HashMap<PeerId, Wanted>,
+    pub(super) wanted: HashMap<NodeId, Wanted>,
+    /// Nodes that wait for their turn to be dialed.
+    pub(super) to_dial: VecDeque<HomeNode>,
+    /// Peers that were said to be hosts of a node and are not.
+    pub(super) untrue: Backoff<(NodeId, PeerId)>,
     pub(super) fetches: Vec<Fetch>,
     pub(super) serving: Arc<Semaphore>,
+    pub(super) serving_to: HashMap<PeerId, Arc<Semaphore>>,
+    /// Links that strangers may begin.
+    pub(super) strangers: Bucket,
 
     pub(super) searches: HashMap<QueryId, Search>,
+    /// Searches that wait for their turn.
+    pub(super) to_search: VecDeque<(u64, [u8; LOCATION])>,
+    /// Where peers of the routing table were connected from.
+    pub(super) neighbors: Neighbors,
     pub(super) published: Published,
     pub(super) puts: HashMap<QueryId, [u8; LOCATION]>,
     pub(super) swept: Instant,
@@ -93,8 +110,10 @@ pub(super) struct Connection {
     pub(super) named: Vec<Multiaddr>,
     /// A stream for a link is being opened.
     pub(super) opening: bool,
-    /// A stream that came before this host knew its node.
+    /// A stream that came before this host knew its node, or when strangers began too many links.
     pub(super) early: Option<Opened>,
+    /// Links that the peer may begin.
+    pub(super) links: Bucket,
 }
 
 /// Admission of a peer on one connection.
@@ -125,6 +144,10 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) home: HomeNode,
+    /// The host of it that is tried.
+    pub(super) peer: PeerId,
+    /// The dial that is under way for it; none while another, or a connection, may serve.
+    pub(super) dial: Option<ConnectionId>,
     /// PeerIds of it that were not tried yet.
     pub(super) others: Vec<PeerId>,
     pub(super) deadline: Instant,
@@ -195,6 +218,8 @@ pub(super) enum Done {
 impl Driver {
     pub(super) fn new(swarm: Swarm<Behaviour>, config: Config, parts: Parts) -> Self {
         let (news_sender, news) = mpsc::channel(NEWS);
+        let now = Instant::now();
+        let strangers = links_of_strangers(&config.limits, now);
         let serving = Arc::new(Semaphore::new(config.limits.attachments));
         Self {
             swarm,
@@ -204,6 +229,7 @@ impl Driver {
             events: parts.events,
             outbox: Outbox::new(),
             node: None,
+            named: None,
             connections: HashMap::new(),
             standings: HashMap::new(),
             links: parts.links,
@@ -213,12 +239,18 @@ impl Driver {
             news_sender,
             pending: FuturesUnordered::new(),
             wanted: HashMap::new(),
+            to_dial: VecDeque::new(),
+            untrue: Backoff::new(0),
             fetches: Vec::new(),
             serving,
+            serving_to: HashMap::new(),
+            strangers,
             searches: HashMap::new(),
+            to_search: VecDeque::new(),
+            neighbors: Neighbors::default(),
             published: Published::default(),
             puts: HashMap::new(),
-            swept: Instant::now(),
+            swept: now,
             introducers: parts.introducers,
             listeners: Vec::new(),
             circuits: HashMap::new(),
@@ -250,6 +282,11 @@ impl Driver {
         }
         self.swarm.close_connection(id);
     }
+}
+
+fn links_of_strangers(limits: &Limits, now: Instant) -> Bucket {
+    let pause = Duration::from_secs(1) / limits.links_per_second.max(1);
+    Bucket::new(limits.links_at_once, pause, now)
 }
 
 /// News of links that wait for the driver.

@@ -1,11 +1,15 @@
 //! Streams that were opened, by this host or by a peer.
 
+use std::sync::Arc;
+
+use libp2p::PeerId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::state::{Done, Driver};
 use crate::attachment;
 use crate::attachment::FetchError;
 use crate::event::Event;
 use crate::streams::{Inbound, Protocol};
-use vettid_wire::link::federation::Side;
 
 impl Driver {
     /// A peer has opened a stream; its gate has let it.
@@ -17,18 +21,32 @@ impl Driver {
             stream,
         } = inbound;
         match protocol {
-            Protocol::Attest => self.start_link(connection, stream, Side::Responder),
+            Protocol::Attest => self.on_attest(connection, stream),
             Protocol::MessageSpace => self.on_message_space(connection, stream),
             Protocol::Roster => self.serve_roster(stream),
             Protocol::Attachment => {
                 // The peer sees a broken stream and tries again later.
-                let Ok(permit) = self.serving.clone().try_acquire_owned() else {
-                    return;
-                };
-                let serve = attachment::serve(stream, peer.to_bytes(), self.events.clone(), permit);
-                tokio::spawn(serve);
+                if let Some(permits) = self.serving(peer) {
+                    let events = self.events.clone();
+                    let serve = attachment::serve(stream, peer.to_bytes(), events, permits);
+                    tokio::spawn(serve);
+                }
             }
         }
+    }
+
+    /// A place among the streams that are served at once, and among those of the peer.
+    fn serving(&mut self, peer: PeerId) -> Option<[OwnedSemaphorePermit; 2]> {
+        let most = self.config.limits.attachments_per_peer;
+        if !self.serving_to.contains_key(&peer) {
+            self.serving_to
+                .retain(|_, places| places.available_permits() < most);
+        }
+        let places = self.serving_to.entry(peer);
+        let places = places.or_insert_with(|| Arc::new(Semaphore::new(most)));
+        let of_peer = places.clone().try_acquire_owned().ok()?;
+        let of_all = self.serving.clone().try_acquire_owned().ok()?;
+        Some([of_peer, of_all])
     }
 
     pub(super) fn on_done(&mut self, done: Done) {

@@ -1,6 +1,6 @@
 //! Decides who may connect, before anything is built for a connection.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,15 +36,32 @@ pub(crate) struct Guard {
     gates: Gates,
     kept_out: KeptOut,
     introducers: HashSet<PeerId>,
-    admits: bool,
+    admits: Admits,
     private_addresses: bool,
+    /// Connections from others that are up or being made, and the network of each; none for one
+    /// that came through a relay or from this machine.
+    inbound: HashMap<ConnectionId, Option<IpAddr>>,
+    networks: HashMap<IpAddr, usize>,
+}
+
+/// How many are let in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admits {
+    /// Whether peers are admitted here.
+    pub(crate) at_all: bool,
+    /// Connections from others that are not admitted.
+    pub(crate) strangers: usize,
+    /// Connections from one network.
+    pub(crate) of_one_network: usize,
 }
 
 /// Why the guard refuses a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Denied {
     KeptOut,
+    NetworkFull,
     NoUsableAddress,
+    TooManyStrangers,
 }
 
 impl KeptOut {
@@ -60,9 +77,20 @@ impl KeptOut {
     pub(crate) fn refuse(&self, peer: PeerId, from: Option<IpAddr>, now: Instant) -> Duration {
         let mut lists = self.lock();
         if let Some(ip) = from.filter(|ip| !ip.is_loopback()) {
-            lists.addresses.refuse(network_of(ip), now);
+            lists.addresses.refuse(address::network(ip), now);
         }
         lists.peers.refuse(peer, now)
+    }
+
+    /// Keeps out a peer that has ended a connection without a word, or was too late: it may be
+    /// busy, or this side was. For a short while, then.
+    pub(crate) fn rest(&self, peer: PeerId, from: Option<IpAddr>, now: Instant) -> Duration {
+        let mut lists = self.lock();
+        if let Some(ip) = from.filter(|ip| !ip.is_loopback()) {
+            let network = address::network(ip);
+            lists.addresses.refuse_at_most(network, REST, now);
+        }
+        lists.peers.refuse_at_most(peer, REST, now)
     }
 
     /// A peer was admitted: its failures are forgotten.
@@ -70,7 +98,7 @@ impl KeptOut {
         let mut lists = self.lock();
         lists.peers.forgive(peer);
         if let Some(ip) = from {
-            lists.addresses.forgive(&network_of(ip));
+            lists.addresses.forgive(&address::network(ip));
         }
     }
 
@@ -87,8 +115,12 @@ impl KeptOut {
     fn keeps_out(&self, address: &Multiaddr, now: Instant) -> bool {
         // The first address of a relayed connection is the relay's.
         !address::is_relayed(address)
-            && address::ip(address)
-                .is_some_and(|ip| self.lock().addresses.wait(&network_of(ip), now).is_some())
+            && address::ip(address).is_some_and(|ip| {
+                self.lock()
+                    .addresses
+                    .wait(&address::network(ip), now)
+                    .is_some()
+            })
     }
 
     fn lock(&self) -> MutexGuard<'_, Lists> {
@@ -97,11 +129,11 @@ impl KeptOut {
 }
 
 impl Guard {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         gates: Gates,
         kept_out: KeptOut,
         introducers: HashSet<PeerId>,
-        admits: bool,
+        admits: Admits,
         private_addresses: bool,
     ) -> Self {
         Self {
@@ -110,7 +142,45 @@ impl Guard {
             introducers,
             admits,
             private_addresses,
+            inbound: HashMap::new(),
+            networks: HashMap::new(),
         }
+    }
+
+    /// Counts a connection from others that is being made, if its network has room for it.
+    fn count(&mut self, id: ConnectionId, remote: &Multiaddr) -> Result<(), Denied> {
+        let network = address::ip(remote)
+            .filter(|ip| !ip.is_loopback() && !address::is_relayed(remote))
+            .map(address::network);
+        if let Some(network) = network {
+            let count = self.networks.entry(network).or_default();
+            if *count >= self.admits.of_one_network {
+                return Err(Denied::NetworkFull);
+            }
+            *count = count.saturating_add(1);
+        }
+        self.inbound.insert(id, network);
+        Ok(())
+    }
+
+    /// A connection is gone.
+    fn release(&mut self, id: ConnectionId) {
+        self.gates.remove(id);
+        let Some(network) = self.inbound.remove(&id).flatten() else {
+            return;
+        };
+        if let Some(count) = self.networks.get_mut(&network) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.networks.remove(&network);
+            }
+        }
+    }
+
+    fn is_full_of_strangers(&self) -> bool {
+        let is_stranger = |id: &&ConnectionId| self.gates.is_stranger(**id);
+        let strangers = self.inbound.keys().filter(is_stranger).count();
+        self.admits.at_all && strangers >= self.admits.strangers
     }
 
     fn let_in(
@@ -121,7 +191,7 @@ impl Guard {
         if self.kept_out.wait(&peer, Instant::now()).is_some() {
             return Err(Denied::KeptOut.into());
         }
-        let access = if self.admits && !self.introducers.contains(&peer) {
+        let access = if self.admits.at_all && !self.introducers.contains(&peer) {
             Access::ATTEST
         } else {
             Access::INTRODUCER
@@ -137,14 +207,14 @@ impl NetworkBehaviour for Guard {
 
     fn handle_pending_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        id: ConnectionId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         if self.kept_out.keeps_out(remote, Instant::now()) {
             return Err(Denied::KeptOut.into());
         }
-        Ok(())
+        Ok(self.count(id, remote)?)
     }
 
     fn handle_established_inbound_connection(
@@ -154,6 +224,9 @@ impl NetworkBehaviour for Guard {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        if !self.introducers.contains(&peer) && self.is_full_of_strangers() {
+            return Err(Denied::TooManyStrangers.into());
+        }
         self.let_in(id, peer)
     }
 
@@ -190,9 +263,9 @@ impl NetworkBehaviour for Guard {
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         match event {
-            FromSwarm::ConnectionClosed(closed) => self.gates.remove(closed.connection_id),
-            FromSwarm::DialFailure(failure) => self.gates.remove(failure.connection_id),
-            FromSwarm::ListenFailure(failure) => self.gates.remove(failure.connection_id),
+            FromSwarm::ConnectionClosed(closed) => self.release(closed.connection_id),
+            FromSwarm::DialFailure(failure) => self.release(failure.connection_id),
+            FromSwarm::ListenFailure(failure) => self.release(failure.connection_id),
             _ => {}
         }
     }
@@ -215,6 +288,8 @@ impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::KeptOut => "kept out after a refusal",
+            Self::NetworkFull => "its network has as many connections as it may",
+            Self::TooManyStrangers => "too many wait to be admitted",
             Self::NoUsableAddress => "leads to an address that is not public",
         })
     }
@@ -228,16 +303,8 @@ impl From<Denied> for ConnectionDenied {
     }
 }
 
-/// What one subscriber of a provider has: an IPv4 address, or 64 bits of IPv6.
-fn network_of(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => {
-            let bits = u128::from(ip) >> 64 << 64;
-            IpAddr::V6(bits.into())
-        }
-    }
-}
+/// Longest that somebody is kept out for what may be nobody's fault.
+const REST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -261,15 +328,61 @@ mod tests {
         assert_eq!(kept_out.count(now), 6);
     }
 
+    fn guard(strangers: usize) -> Guard {
+        let admits = Admits {
+            at_all: true,
+            strangers,
+            of_one_network: 3,
+        };
+        let kept_out = KeptOut::new();
+        Guard::new(Gates::default(), kept_out, HashSet::new(), admits, false)
+    }
+
+    fn arrives(guard: &mut Guard, id: usize, remote: &str) -> bool {
+        let id = ConnectionId::new_unchecked(id);
+        let own: Multiaddr = "/ip4/8.8.8.8/tcp/1".parse().expect("address");
+        let remote = remote.parse().expect("address");
+        guard
+            .handle_pending_inbound_connection(id, &own, &remote)
+            .is_ok()
+            && guard
+                .handle_established_inbound_connection(id, PeerId::random(), &own, &remote)
+                .is_ok()
+    }
+
+    #[test]
+    fn one_network_has_few_connections_and_others_are_let_in() {
+        let mut guard = guard(100);
+        for id in 0..3 {
+            assert!(arrives(&mut guard, id, &format!("/ip6/2a00::{id}/tcp/1")));
+        }
+        assert!(!arrives(&mut guard, 3, "/ip6/2a00::9/tcp/1"));
+        assert!(arrives(&mut guard, 4, "/ip6/2a00:0:0:1::9/tcp/1"));
+        for id in 10..20 {
+            assert!(arrives(&mut guard, id, "/ip4/127.0.0.1/tcp/1"));
+        }
+
+        guard.release(ConnectionId::new_unchecked(1));
+        assert!(arrives(&mut guard, 5, "/ip6/2a00::9/tcp/1"));
+        assert!(!arrives(&mut guard, 6, "/ip6/2a00::9/tcp/1"));
+    }
+
+    #[test]
+    fn strangers_are_bounded_and_admitted_peers_do_not_count() {
+        let mut guard = guard(2);
+        assert!(arrives(&mut guard, 1, "/ip4/8.8.1.1/tcp/1"));
+        assert!(arrives(&mut guard, 2, "/ip4/8.8.2.1/tcp/1"));
+        assert!(!arrives(&mut guard, 3, "/ip4/8.8.3.1/tcp/1"));
+
+        guard
+            .gates
+            .set(ConnectionId::new_unchecked(1), Access::PEER);
+        assert!(arrives(&mut guard, 4, "/ip4/8.8.4.1/tcp/1"));
+    }
+
     #[test]
     fn private_address_that_others_ask_for_is_not_dialed() {
-        let mut guard = Guard::new(
-            Gates::default(),
-            KeptOut::new(),
-            HashSet::new(),
-            true,
-            false,
-        );
+        let mut guard = guard(1);
         let mut dial = |address: &str| {
             let addresses = [address.parse().expect("address")];
             let id = ConnectionId::new_unchecked(1);

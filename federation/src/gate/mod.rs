@@ -22,7 +22,7 @@ use futures::task::AtomicWaker;
 use libp2p::swarm::ConnectionId;
 
 pub(crate) use gated::Gated;
-pub(crate) use guard::{Guard, KeptOut};
+pub(crate) use guard::{Admits, Guard, KeptOut};
 
 /// Kinds of access; a gate opens for any of those it names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -82,6 +82,12 @@ impl Gates {
     /// Changes what a connection has access to.
     pub(crate) fn set(&self, connection: ConnectionId, access: Access) {
         self.of(connection).set(access);
+    }
+
+    /// Whether a connection is that of a stranger: nothing but attestation is served on it.
+    fn is_stranger(&self, connection: ConnectionId) -> bool {
+        let access = |gate: &Arc<Gate>| gate.access.load(Ordering::Acquire);
+        self.lock().get(&connection).map(access) == Some(Access::ATTEST.0)
     }
 
     /// Closes and forgets the gate of a connection that is gone.

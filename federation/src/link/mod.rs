@@ -17,6 +17,8 @@ mod task;
 
 use tokio::sync::{Notify, oneshot, watch};
 
+use vettid_wire::id::NodeId;
+
 use crate::streams::Opened;
 
 pub use queue::FrameError;
@@ -51,6 +53,13 @@ pub(crate) enum LinkNews {
     Mutual {
         /// Which.
         link: u64,
+    },
+    /// The peer's host has named its node.
+    Named {
+        /// On which link.
+        link: u64,
+        /// Which node.
+        node: NodeId,
     },
 }
 

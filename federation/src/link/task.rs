@@ -24,8 +24,8 @@ pub(crate) struct Task {
     pub(crate) side: Side,
     /// Node of this host.
     pub(crate) own: NodeId,
-    /// Node that was dialed for.
-    pub(crate) wanted: Option<NodeId>,
+    /// Node as which the peer was admitted before.
+    pub(crate) known: Option<NodeId>,
     pub(crate) timing: Timing,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) news: mpsc::Sender<LinkNews>,
@@ -99,10 +99,13 @@ impl Task {
             Ok(Err(error)) => return blame(&error),
             Err(_) => return End::Stalled,
         };
-        if self.wanted.is_some_and(|wanted| wanted != named) {
+        if self.known.is_some_and(|known| known != named) {
             // The enclaves would find out; they need not be asked.
             return End::Misbehaved;
         }
+        let (link, node) = (self.link, named);
+        // A driver that is gone has ended this link.
+        let _ = self.news.send(LinkNews::Named { link, node }).await;
         let open = Event::LinkOpen {
             link: self.link,
             peer: self.peer.clone(),

@@ -4,6 +4,10 @@ fn homes(most: usize, rate: u32) -> Homes {
     Homes::new(PeerId::random(), most, rate)
 }
 
+fn keep(homes: &mut Homes, source: PeerId, record: Record) -> Result<(), NotKept> {
+    homes.keep(source, Keeper::Peer(source), record)
+}
+
 fn record(location: u8, value: u8) -> Record {
     Record::new([location; LOCATION].to_vec(), vec![value; 10])
 }
@@ -19,9 +23,9 @@ fn found(homes: &Homes, location: u8) -> Vec<Vec<u8>> {
 fn record_of_each_peer_is_kept_and_replaced_by_its_own_next_only() {
     let mut homes = homes(10, 10);
     let (honest, hostile) = (PeerId::random(), PeerId::random());
-    assert_eq!(homes.keep(honest, record(1, 1)), Ok(()));
-    assert_eq!(homes.keep(hostile, record(1, 2)), Ok(()));
-    assert_eq!(homes.keep(hostile, record(1, 3)), Ok(()));
+    assert_eq!(keep(&mut homes, honest, record(1, 1)), Ok(()));
+    assert_eq!(keep(&mut homes, hostile, record(1, 2)), Ok(()));
+    assert_eq!(keep(&mut homes, hostile, record(1, 3)), Ok(()));
 
     assert_eq!(found(&homes, 1), [vec![1; 10], vec![3; 10]]);
     assert_eq!(homes.len(), 2);
@@ -32,27 +36,68 @@ fn record_of_each_peer_is_kept_and_replaced_by_its_own_next_only() {
 fn flood_of_records_is_bounded_per_location_in_all_and_per_peer() {
     let mut crowded = homes(10, 10);
     let first = PeerId::random();
-    assert_eq!(crowded.keep(first, record(1, 1)), Ok(()));
+    assert_eq!(keep(&mut crowded, first, record(1, 1)), Ok(()));
     for _ in 1..limits::HOME_ANSWERS {
-        assert_eq!(crowded.keep(PeerId::random(), record(1, 2)), Ok(()));
+        assert_eq!(keep(&mut crowded, PeerId::random(), record(1, 2)), Ok(()));
     }
     assert_eq!(
-        crowded.keep(PeerId::random(), record(1, 2)),
+        keep(&mut crowded, PeerId::random(), record(1, 2)),
         Err(NotKept::Full)
     );
     assert_eq!(found(&crowded, 1)[0], vec![1; 10]);
 
     let mut full = homes(2, 100);
-    assert_eq!(full.keep(first, record(1, 1)), Ok(()));
-    assert_eq!(full.keep(first, record(2, 1)), Ok(()));
-    assert_eq!(full.keep(first, record(3, 1)), Err(NotKept::Full));
-    assert_eq!(full.keep(first, record(2, 2)), Ok(()));
+    assert_eq!(keep(&mut full, first, record(1, 1)), Ok(()));
+    assert_eq!(keep(&mut full, first, record(2, 1)), Ok(()));
+    assert_eq!(keep(&mut full, first, record(3, 1)), Err(NotKept::Full));
+    assert_eq!(keep(&mut full, first, record(2, 2)), Ok(()));
 
     let mut limited = homes(100, 2);
-    assert_eq!(limited.keep(first, record(1, 1)), Ok(()));
-    assert_eq!(limited.keep(first, record(2, 1)), Ok(()));
-    assert_eq!(limited.keep(first, record(3, 1)), Err(NotKept::TooMany));
-    assert_eq!(limited.keep(PeerId::random(), record(3, 1)), Ok(()));
+    assert_eq!(keep(&mut limited, first, record(1, 1)), Ok(()));
+    assert_eq!(keep(&mut limited, first, record(2, 1)), Ok(()));
+    assert_eq!(
+        keep(&mut limited, first, record(3, 1)),
+        Err(NotKept::TooMany)
+    );
+    assert_eq!(keep(&mut limited, PeerId::random(), record(3, 1)), Ok(()));
+}
+
+#[test]
+fn whoever_has_most_gives_way_to_whoever_has_less() {
+    let mut homes = homes(4, 100);
+    let (greedy, modest) = (PeerId::random(), PeerId::random());
+    for location in 1..=4 {
+        assert_eq!(keep(&mut homes, greedy, record(location, 1)), Ok(()));
+    }
+
+    assert_eq!(keep(&mut homes, modest, record(5, 2)), Ok(()));
+    assert_eq!(keep(&mut homes, modest, record(6, 2)), Ok(()));
+
+    assert_eq!(homes.len(), 4);
+    assert_eq!(found(&homes, 5), [vec![2; 10]]);
+    // With a fair share each, nobody gives way.
+    assert_eq!(keep(&mut homes, modest, record(7, 2)), Err(NotKept::Full));
+    assert_eq!(keep(&mut homes, greedy, record(8, 1)), Err(NotKept::Full));
+    // What this node puts out itself is not others' room.
+    assert!(homes.put(record(9, 3)).is_ok());
+    assert_eq!((homes.len(), found(&homes, 9).len()), (4, 1));
+}
+
+#[test]
+fn strangers_of_one_network_are_one_at_a_location_and_in_all() {
+    let mut homes = homes(100, 100);
+    let network = |last: u8| Keeper::Network([8, 8, 8, last].into());
+    for number in 0..20_u8 {
+        let location = 1 + number / 10;
+        let kept = homes.keep(PeerId::random(), network(1), record(location, number));
+        assert_eq!(kept.is_ok(), number % 10 < 8, "{number}");
+    }
+
+    let honest = homes.keep(PeerId::random(), network(2), record(1, 99));
+    assert_eq!(honest, Ok(()));
+    assert!(found(&homes, 1).contains(&vec![99; 10]));
+    let again = homes.keep(PeerId::random(), network(1), record(1, 100));
+    assert_eq!(again, Err(NotKept::Full));
 }
 
 #[test]
@@ -66,7 +111,7 @@ fn giant_empty_misplaced_and_expired_records_are_refused() {
     expired.expires = Some(std::time::Instant::now());
 
     for bad in [giant, empty, misplaced, expired] {
-        assert_eq!(homes.keep(peer, bad), Err(NotKept::Malformed));
+        assert_eq!(keep(&mut homes, peer, bad), Err(NotKept::Malformed));
     }
 }
 
@@ -75,7 +120,7 @@ fn expired_records_are_neither_handed_out_nor_kept() {
     let mut homes = homes(10, 10);
     let mut brief = record(1, 1);
     brief.expires = Some(std::time::Instant::now() + Duration::from_millis(1));
-    assert_eq!(homes.keep(PeerId::random(), brief), Ok(()));
+    assert_eq!(keep(&mut homes, PeerId::random(), brief), Ok(()));
     let end = std::time::Instant::now() + Duration::from_millis(2);
     while std::time::Instant::now() < end {
         std::hint::spin_loop();

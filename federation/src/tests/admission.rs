@@ -22,12 +22,7 @@ async fn refused_peer_is_cut_off_and_kept_out() {
 
     // Neither side can begin anew while that lasts.
     a.dial(&b).await;
-    let retry = a
-        .wait(|event| match event {
-            Event::Unreachable { node, retry } if node == b.node => Some(retry),
-            _ => None,
-        })
-        .await;
+    let retry = a.unreachable(b.node).await;
     assert!(retry > Duration::from_secs(5));
     a.until(|status| status.peers.is_empty()).await;
 }
@@ -44,29 +39,151 @@ async fn peer_whose_enclave_never_answers_is_closed_in_time() {
     a.until(|status| status.peers.is_empty()).await;
 }
 
+/// Somebody says that an honest host is that of another node: the host is not blamed for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn host_that_names_another_node_than_was_wanted_is_refused() {
+async fn host_that_names_another_node_than_was_wanted_is_not_taken_for_it_nor_kept_out() {
+    let mut a = Host::start(node(), 1, ADMITS).await;
+    let mut b = Host::start(node(), 2, ADMITS).await;
+    let wanted = NodeId([8; 32]);
+    let untrue = HomeNode {
+        node: wanted,
+        ..b.home()
+    };
+
+    a.handle.dial(untrue.clone()).await.expect("runs");
+
+    a.unreachable(wanted).await;
+    let admitted = a.admitted(&b).await;
+    assert!(matches!(admitted, Standing::Admitted { node, .. } if node == b.node));
+    b.admitted(&a).await;
+    assert_eq!(a.status().await.refused, 0);
+    // It is not tried again for a while.
+    a.handle.dial(untrue).await.expect("runs");
+    assert!(a.unreachable(wanted).await > Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn address_that_somebody_made_up_for_a_host_does_not_keep_others_from_its_true_one() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
+    let port = silent.local_addr().expect("address").port();
     let mut a = Host::start(node(), 1, ADMITS).await;
     let b = Host::start(node(), 2, ADMITS).await;
-    let mut home = b.home();
-    home.node = NodeId([8; 32]);
+    let wanted = NodeId([8; 32]);
+    let untrue = HomeNode {
+        node: wanted,
+        peers: b.home().peers,
+        addresses: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
+    };
 
-    a.handle.dial(home).await.expect("runs");
+    a.handle.dial(untrue).await.expect("runs");
+    a.dial(&b).await;
 
-    let told = a
-        .wait(|event| match event {
-            Event::PeerChange {
-                standing: Standing::Refused { .. },
-                ..
-            } => Some(true),
-            Event::PeerChange {
-                standing: Standing::Admitted { .. },
-                ..
-            } => Some(false),
-            _ => None,
-        })
+    // That dial hangs meanwhile.
+    timeout(Duration::from_secs(8), a.admitted(&b))
+        .await
+        .expect("at once");
+    assert_eq!(a.status().await.refused, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_that_is_one_too_many_is_dialed_when_it_is_its_turn() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
+    let port = silent.local_addr().expect("address").port();
+    let mut config = node();
+    config.limits.dials = 1;
+    let mut a = Host::start(config, 1, ADMITS).await;
+    let b = Host::start(node(), 2, ADMITS).await;
+    let hanging = HomeNode {
+        node: NodeId([8; 32]),
+        peers: vec![HostKey::from_seed([8; 32]).peer().into()],
+        addresses: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
+    };
+
+    a.handle.dial(hanging).await.expect("runs");
+    a.dial(&b).await;
+    drop(silent);
+
+    a.unreachable(NodeId([8; 32])).await;
+    a.admitted(&b).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_blamed_for_what_this_side_lacks() {
+    for why in [
+        NotAdmitted::TooMany,
+        NotAdmitted::Network,
+        NotAdmitted::Slow,
+    ] {
+        let mut a = Host::start(node(), 1, Enclave::Refuses(why)).await;
+        let b = Host::start(node(), 2, ADMITS).await;
+        a.dial(&b).await;
+
+        a.unreachable(b.node).await;
+
+        a.until(|status| status.peers.is_empty()).await;
+        assert_eq!(a.status().await.refused, 0, "{why:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_blamed_while_the_enclave_is_away_and_links_begin_when_it_is_back() {
+    let mut a = Host::start(hasty(), 1, ADMITS).await;
+    let b = Host::start(node(), 2, ADMITS).await;
+    a.handle.enclave_away().await.expect("runs");
+    b.dial(&a).await;
+    a.standing(&b, |s| matches!(s, Standing::Connected { .. }))
         .await;
-    assert!(told, "admitted as a node that it is not");
+    a.standing(&b, |s| s == Standing::Gone).await;
+    assert_eq!(a.status().await.refused, 0);
+
+    a.handle.local_node(a.node).await.expect("runs");
+    // The other has taken it for a refusal, and waits a little.
+    let mut c = Host::start(node(), 3, ADMITS).await;
+    c.dial(&a).await;
+    c.admitted(&a).await;
+}
+
+/// A peer that gets nowhere costs the enclave one handshake a connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stranger_whose_link_fails_loses_its_connection_with_all_other_links() {
+    let a = Host::start(node(), 1, Enclave::Listens).await;
+    let mut raw = Raw::start(&a.listening[0]).await;
+    let kept = raw.open(Protocol::Attest).await.expect("opened");
+    let failing = raw.open(Protocol::Attest).await.expect("opened");
+
+    drop(failing);
+
+    timeout(Duration::from_secs(5), raw.closed)
+        .await
+        .expect("at once")
+        .expect("closed");
+    drop(kept);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_of_strangers_wait_for_their_turn() {
+    let mut config = node();
+    config.limits.links_at_once = 1;
+    config.limits.links_per_second = 1;
+    let mut a = Host::start(config, 1, ADMITS).await;
+    let began = std::time::Instant::now();
+    let mut others = Vec::new();
+    for seed in 2..5 {
+        let other = Host::start(node(), seed, ADMITS).await;
+        other.dial(&a).await;
+        others.push(other);
+    }
+    let mut waiting: Vec<_> = others.iter().map(|other| other.node).collect();
+    a.wait(|event| {
+        if let Event::PeerChange { standing, .. } = event
+            && let Standing::Admitted { node, .. } = standing
+        {
+            waiting.retain(|other| *other != node);
+        }
+        waiting.is_empty().then_some(())
+    })
+    .await;
+    assert!(began.elapsed() > Duration::from_millis(900));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -119,6 +236,15 @@ async fn host_without_an_enclave_opens_no_link_until_it_has_one() {
 }
 
 impl Host {
+    /// Waits until a node is told unreachable; for how long.
+    async fn unreachable(&mut self, wanted: NodeId) -> Duration {
+        self.wait(|event| match event {
+            Event::Unreachable { node, retry } if node == wanted => Some(retry),
+            _ => None,
+        })
+        .await
+    }
+
     async fn standing_of_anybody(&mut self) {
         self.wait(|event| matches!(event, Event::PeerChange { .. }).then_some(()))
             .await;

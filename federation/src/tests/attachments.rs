@@ -78,12 +78,7 @@ async fn transfer_that_its_holder_breaks_off_is_told_from_a_whole_one() {
     let home = b.home();
     let fetch = a.handle.fetch_attachment(home, KNOWN, 0, 0);
     let serve = async {
-        let responder = b
-            .wait(|event| match event {
-                Event::AttachmentAsked { responder, .. } => Some(responder),
-                _ => None,
-            })
-            .await;
+        let responder = b.asked().await;
         let sending = responder.found(100).expect("asked");
         assert!(sending.send(vec![1; 40]).await);
     };
@@ -105,4 +100,43 @@ async fn node_that_refuses_us_hands_out_nothing() {
     let fetched = a.handle.fetch_attachment(b.home(), KNOWN, 0, 0).await;
 
     assert_eq!(fetched.map(|_| ()), Err(FetchError::Unreachable));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_peer_has_few_of_the_places_for_attachments() {
+    let mut config = node();
+    config.limits.attachments_per_peer = 2;
+    let a = Host::start(node(), 1, ADMITS).await;
+    let mut b = Host::start(config, 2, ADMITS).await;
+    let mut c = Host::start(node(), 3, ADMITS).await;
+    c.dial(&b).await;
+    c.admitted(&b).await;
+    let home = b.home();
+    let mut asking = Vec::new();
+    let mut unanswered = Vec::new();
+    for _ in 0..2 {
+        let (handle, home) = (a.handle.clone(), home.clone());
+        asking.push(tokio::spawn(async move {
+            handle.fetch_attachment(home, KNOWN, 0, 0).await
+        }));
+        unanswered.push(b.asked().await);
+    }
+
+    let third = a.handle.fetch_attachment(home.clone(), KNOWN, 0, 0).await;
+    assert_eq!(third.map(|_| ()), Err(FetchError::Broken));
+    let other = tokio::spawn(async move { c.handle.fetch_attachment(home, KNOWN, 0, 0).await });
+    drop(b.asked().await);
+    let other = other.await.expect("runs").map(|_| ());
+    assert_eq!(other, Err(FetchError::None));
+    drop(unanswered);
+}
+
+impl Host {
+    async fn asked(&mut self) -> crate::attachment::Responder {
+        self.wait(|event| match event {
+            Event::AttachmentAsked { responder, .. } => Some(responder),
+            _ => None,
+        })
+        .await
+    }
 }

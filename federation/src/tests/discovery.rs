@@ -128,13 +128,38 @@ async fn node_that_knows_peers_of_before_needs_no_bootstrap_node() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn too_many_searches_end_at_once_and_one_without_peers_finds_nothing() {
+async fn searches_beyond_those_at_once_wait_and_one_without_peers_finds_nothing() {
+    let (_bootstrap, mut nodes) = network_of_four().await;
+    nodes[0].put([1; 32], b"sealed home").await;
+    nodes[1].find_until([1; 32], b"sealed home").await;
     let mut config = node();
-    config.limits.searches = 0;
-    let mut crowded = Host::start(config, 1, ADMITS).await;
-    let mut alone = Host::start(node(), 2, ADMITS).await;
+    config.limits.searches = 1;
+    config.known = nodes[0].status().await.known;
+    let mut narrow = Host::start(config, 9, ADMITS).await;
+    narrow.find_until([1; 32], b"sealed home").await;
 
-    assert!(crowded.find([1; 32]).await.is_empty());
+    for request in 10..15 {
+        narrow
+            .handle
+            .find_record(request, [1; 32])
+            .await
+            .expect("runs");
+    }
+    let mut found = Vec::new();
+    narrow
+        .wait(|event| {
+            if let Event::Homes { request, records } = event
+                && request >= 10
+            {
+                assert_eq!(records, [b"sealed home"]);
+                found.push(request);
+            }
+            (found.len() == 5).then_some(())
+        })
+        .await;
+    assert_eq!(found, [10, 11, 12, 13, 14]);
+
+    let mut alone = Host::start(node(), 2, ADMITS).await;
     assert!(alone.find([1; 32]).await.is_empty());
 }
 

@@ -167,10 +167,10 @@ impl Driver {
         match report {
             LinkReport::Up(node, session) => {
                 self.session = Some(session);
-                if let Some(network) = &mut self.network {
-                    network.name(node);
-                }
                 self.exchange.enclave_up();
+                if let Some(network) = &self.network {
+                    network.name(Some(node));
+                }
             }
             LinkReport::Down => self.hang_up(),
             LinkReport::Kept(Kept::Stored(lane, spooled)) => {
@@ -243,6 +243,9 @@ impl Driver {
     fn hang_up(&mut self) {
         self.session = None;
         self.exchange.enclave_down();
+        if let Some(network) = &self.network {
+            network.name(None);
+        }
     }
 
     /// Does what the exchange and the lanes have decided.

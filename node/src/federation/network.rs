@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use vettid_federation::event::{GossipId, Verdict};
 use vettid_federation::key::HostKey;
@@ -24,12 +24,12 @@ pub(crate) struct Network {
     events: mpsc::Receiver<Event>,
     commands: mpsc::Sender<Command>,
     pump: JoinHandle<()>,
-    local: Option<NodeId>,
+    /// Node of the enclave, while there is one.
+    node: watch::Sender<Option<NodeId>>,
 }
 
 enum Command {
     Ignore(GossipId),
-    LocalNode(NodeId),
     Network(ToNetwork),
 }
 
@@ -60,13 +60,14 @@ impl Network {
             .await
             .map_err(io::Error::other)?;
         let (commands, queue) = mpsc::channel(COMMANDS);
-        let pump = tokio::spawn(pump(handle.clone(), queue));
+        let (node, named) = watch::channel(None);
+        let pump = tokio::spawn(pump(handle.clone(), queue, named));
         Ok(Self {
             handle,
             events,
             commands,
             pump,
-            local: None,
+            node,
         })
     }
 
@@ -75,11 +76,10 @@ impl Network {
         &self.handle
     }
 
-    /// Names this node to the network, which then lets its peers' enclaves talk to its own.
-    pub(super) fn name(&mut self, node: NodeId) {
-        if self.local != Some(node) && self.commands.try_send(Command::LocalNode(node)).is_ok() {
-            self.local = Some(node);
-        }
+    /// Names this node to the network, which then lets its peers' enclaves talk to its own; none
+    /// while it has no enclave.
+    pub(super) fn name(&self, node: Option<NodeId>) {
+        self.node.send_replace(node);
     }
 
     /// Passes a gossiped object to nobody: this node takes part in none of it.
@@ -125,13 +125,28 @@ impl Network {
     }
 }
 
-/// Carries commands to the network, which may make it wait.
-async fn pump(handle: Handle, mut queue: mpsc::Receiver<Command>) {
-    while let Some(command) = queue.recv().await {
-        let carried = match command {
-            Command::Ignore(message) => handle.judge(message, Verdict::Ignore).await,
-            Command::LocalNode(node) => handle.local_node(node).await,
-            Command::Network(command) => carry(&handle, command).await,
+/// Carries commands to the network, which may make it wait. The node's name does not wait behind
+/// them, and is not lost for want of room.
+async fn pump(
+    handle: Handle,
+    mut queue: mpsc::Receiver<Command>,
+    mut named: watch::Receiver<Option<NodeId>>,
+) {
+    loop {
+        let carried = tokio::select! {
+            biased;
+            Ok(()) = named.changed() => {
+                let node = *named.borrow_and_update();
+                match node {
+                    Some(node) => handle.local_node(node).await,
+                    None => handle.enclave_away().await,
+                }
+            }
+            Some(command) = queue.recv() => match command {
+                Command::Ignore(message) => handle.judge(message, Verdict::Ignore).await,
+                Command::Network(command) => carry(&handle, command).await,
+            },
+            else => return,
         };
         if carried.is_err() {
             return;
