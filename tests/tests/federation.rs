@@ -8,6 +8,7 @@
 
 use vettid_tests::node::Node;
 use vettid_tests::owner::Owner;
+use vettid_tests::raw::Fault;
 use vettid_tests::wait;
 use vettid_wire::Secret;
 use vettid_wire::connect::Class;
@@ -15,6 +16,7 @@ use vettid_wire::id::ConnectionId;
 use vettid_wire::operation::connection::{self, Connection, State};
 use vettid_wire::operation::invitation::{self, Card, CardField};
 use vettid_wire::operation::message::{self, Conversation, Message, Receipt};
+use vettid_wire::refusal::Code;
 
 /// An owner and how it knows the other one.
 struct Side {
@@ -182,7 +184,10 @@ fn nothing_is_said_before_both_have_approved() {
         disappear_after: None,
     };
 
-    assert!(ada.owner.call(&send).is_err());
+    match ada.owner.call(&send) {
+        Err(Fault::Refused(refusal)) => assert_eq!(refusal.code, Code::NotConnected),
+        other => panic!("{other:?}"),
+    }
     assert_eq!(messages(&mut ben).len(), 0);
 }
 
