@@ -94,6 +94,8 @@ pub struct Federation {
     pub external: Vec<String>,
     /// Announce and dial private and loopback addresses: for a lab on one machine or network.
     pub private_addresses: bool,
+    /// Listen nowhere: other nodes reach this one through relays alone.
+    pub hidden: bool,
 }
 
 /// The HTTP API.
@@ -248,6 +250,9 @@ impl Federation {
     /// Multiaddrs to listen on.
     #[must_use]
     pub fn listen(&self) -> Vec<String> {
+        if self.hidden {
+            return Vec::new();
+        }
         let ip = |address: SocketAddr| match address.ip() {
             IpAddr::V4(ip) => format!("/ip4/{ip}"),
             IpAddr::V6(ip) => format!("/ip6/{ip}"),
@@ -306,6 +311,7 @@ impl Default for Federation {
             quic: local(4440),
             external: Vec::new(),
             private_addresses: false,
+            hidden: false,
         }
     }
 }
@@ -399,6 +405,10 @@ mod tests {
             ["/ip4/0.0.0.0/tcp/1", "/ip6/::1/udp/2/quic-v1"]
         );
         assert_eq!(federation.enabled, Some(true));
+
+        let hidden = format!("{SMALLEST}\n[federation]\nhidden = true");
+        let federation = Config::parse(&hidden).expect("accepted").federation;
+        assert!(federation.listen().is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A node on this machine, for `up` and `demo`: started, watched, and ended by process id.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::command::{cargo, output, quiet, run as run_command};
 use crate::node_toml::NodeToml;
 use crate::repository::Repository;
+use crate::test::BINARIES;
 use crate::tools::Tools;
 
 /// How long a node may take to be ready, and to stop when asked.
@@ -55,8 +57,12 @@ pub(crate) struct LocalNode {
 }
 
 impl Binaries {
-    /// Builds the node, the emulated enclave, the owner's command line, bootstrap node and relay.
+    /// Builds the node, the emulated enclave, the owner's command line, bootstrap node and relay,
+    /// unless they were built elsewhere.
     pub(crate) fn build(repository: &Repository, release: bool) -> Result<Self> {
+        if let Some(folder) = env::var_os(BINARIES).map(PathBuf::from) {
+            return Ok(Self { folder });
+        }
         let mut build = cargo(repository.root());
         build.args(["build", "--quiet"]);
         for program in PROGRAMS {

@@ -38,10 +38,9 @@ impl NodeToml {
         self.set("bus", "public", Value::Array(vec![url]))
     }
 
-    /// Has the node neither announce nor dial addresses of this machine, as between machines that
-    /// cannot reach each other.
+    /// Has the node listen for no other, as one that nobody can reach from outside.
     pub(crate) fn hide(&mut self) -> Result<()> {
-        self.set("federation", "private_addresses", Value::Boolean(false))
+        self.set("federation", "hidden", Value::Boolean(true))
     }
 
     /// Has the node run another program as its emulated enclave.
@@ -95,17 +94,14 @@ mod tests {
 
     #[test]
     fn node_is_hidden_and_given_another_enclave() {
-        let text = "[enclave]\nprogram = \"\"\n[federation]\nprivate_addresses = true\n";
+        let text = "[enclave]\nprogram = \"\"\n[federation]\nhidden = false\n";
         let (folder, mut config) = node(text);
 
         config.hide().unwrap();
         config.run_enclave(Path::new("/changed")).unwrap();
 
         let read = NodeToml::read(folder.path()).unwrap().table;
-        assert_eq!(
-            read["federation"]["private_addresses"].as_bool(),
-            Some(false)
-        );
+        assert_eq!(read["federation"]["hidden"].as_bool(), Some(true));
         assert_eq!(read["enclave"]["program"].as_str(), Some("/changed"));
     }
 

@@ -67,8 +67,14 @@ pub(crate) fn tell<S>(
                     serde_json::to_string(&told).context("a step as JSON")?
                 )?;
             }
-            Voice::Words if ok => writeln!(out, "      ok: {detail}")?,
-            Voice::Words => writeln!(out, "      NOT AS TOLD: {detail}")?,
+            Voice::Words => {
+                let word = if ok { "ok" } else { "NOT AS TOLD" };
+                writeln!(
+                    out,
+                    "      {word}: {}",
+                    detail.replace('\n', "\n          ")
+                )?;
+            }
         }
         out.flush()?;
         if outcome.is_err() {
@@ -99,6 +105,11 @@ mod tests {
             run: count,
         },
     ];
+    const LINES: [Step<u32>; 1] = [Step {
+        name: "lines",
+        words: "Tells lines",
+        run: |_| Ok("one\ntwo".to_owned()),
+    }];
 
     fn count(seen: &mut u32) -> Result<String> {
         *seen += 1;
@@ -144,5 +155,7 @@ mod tests {
         let (text, _, _) = told(&STEPS[..1], Voice::Words);
 
         assert_eq!(text, "[1/1] Counts one\n      ok: counted 1\n");
+        let (text, _, _) = told(&LINES, Voice::Words);
+        assert_eq!(text, "[1/1] Tells lines\n      ok: one\n          two\n");
     }
 }

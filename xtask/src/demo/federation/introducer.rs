@@ -25,8 +25,7 @@ pub(crate) struct Introducer {
 }
 
 impl Introducer {
-    /// Starts `program` in a folder of its own and waits until it is ready. It is known by the
-    /// name of this machine: nodes that dial no address of this machine still find it.
+    /// Starts `program` in a folder of its own and waits until it is ready.
     pub(crate) fn start(program: &Path, folder: &Path, network: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let config = folder.join("host.toml");
@@ -34,7 +33,7 @@ impl Introducer {
         let text = format!(
             "[host]\nkey = \"host.key\"\nnetwork = \"network.toml\"\n\
              listen = [\"/ip4/127.0.0.1/tcp/{port}\"]\n\
-             external = [\"/dns4/localhost/tcp/{port}\"]\n\
+             external = [\"/ip4/127.0.0.1/tcp/{port}\"]\n\
              metrics = \"127.0.0.1:{metrics}\"\nprivate_addresses = true\n"
         );
         fs::write(&config, text).with_context(|| config.display().to_string())?;
@@ -59,7 +58,7 @@ impl Introducer {
 
     /// Its address, as a network file names it.
     pub(crate) fn address(&self) -> String {
-        format!("/dns4/localhost/tcp/{}/p2p/{}", self.port, self.peer)
+        format!("/ip4/127.0.0.1/tcp/{}/p2p/{}", self.port, self.peer)
     }
 
     /// Its folder, with everything that it wrote.
