@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 
-use vettid_crypto::Entropy;
 use vettid_crypto::seal::OVERHEAD;
 use vettid_crypto::sign::{Signature, VerifyingKey};
 use vettid_wire::cbor;
@@ -67,7 +66,7 @@ pub(super) struct Resident {
 /// Why a home record of a vault process counts for nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum NotOurs {
-    /// It does not verify, is of another vault than before, or lives too long.
+    /// It does not verify, or is of another vault than before.
     Record,
     /// It does not name this node.
     Elsewhere,
@@ -154,7 +153,7 @@ impl Courier {
             self.host(FromEnclave::Mailbox { space, mailbox });
             self.read_mailbox(slot);
         }
-        self.publish(slot, progress, cx.entropy);
+        self.publish(slot, progress, cx);
         Ok(())
     }
 
@@ -170,10 +169,10 @@ impl Courier {
             };
             self.answer(origin, outcome, cx);
         }
-        self.publish(slot, progress, cx.entropy);
+        self.publish(slot, progress, cx);
     }
 
-    fn publish(&mut self, slot: Slot, progress: Progress, entropy: &mut dyn Entropy) {
+    fn publish(&mut self, slot: Slot, progress: Progress, cx: &mut Cx<'_>) {
         let Some(resident) = self.residents.get_mut(&slot) else {
             return;
         };
@@ -183,8 +182,10 @@ impl Courier {
             self.host(FromEnclave::PublishHome {
                 space,
                 location: home::location(&home.vault),
-                expires: home.expires,
-                record: home::seal(&home.vault, &record, entropy),
+                // A vault whose clock was ahead once is served all the same; no host keeps its record
+                // for longer than any.
+                expires: home.expires.min(cx.now.plus(limits::HOME_TIME)),
+                record: home::seal(&home.vault, &record, &mut *cx.entropy),
             });
         }
     }
@@ -210,10 +211,6 @@ fn check(
         key
     })
     .map_err(|_| NotOurs::Record)?;
-    let latest = now.plus(limits::HOME_TIME).plus(limits::CLOCK_SKEW);
-    if home.expires > latest {
-        return Err(NotOurs::Record);
-    }
     if !home.nodes.iter().any(|node| node.node == own) {
         return Err(NotOurs::Elsewhere);
     }
