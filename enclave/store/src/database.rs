@@ -258,6 +258,21 @@ pub struct View<'db> {
 pub struct Change<'db>(View<'db>);
 
 impl Change<'_> {
+    /// Runs a part of this transaction that is undone by itself when it fails.
+    pub fn attempt<T, E: From<StoreError>>(
+        &self,
+        part: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let run = |sql| self.connection.execute_batch(sql).map_err(StoreError::from);
+        run("SAVEPOINT part")?;
+        let outcome = part();
+        if outcome.is_err() {
+            run("ROLLBACK TO part")?;
+        }
+        run("RELEASE part")?;
+        outcome
+    }
+
     /// Gives the rest of this transaction the reserve too: it makes more room than it takes.
     pub fn use_reserve(&self) -> Result<(), StoreError> {
         Ok(allow(self.connection, ALL)?)

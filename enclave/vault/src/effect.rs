@@ -174,11 +174,16 @@ impl<'a> Changing<'a> {
         Ok(())
     }
 
-    /// Adds an entry about a connection or group to the feed.
+    /// Adds an entry about a connection or group to the feed, unless the same was told of it and not
+    /// read: whoever is at the other end must not push everything else out.
     pub(crate) fn tell_of(&mut self, kind: feed::Kind, about: &Conversation) -> Result<(), Stop> {
-        let sequence = self
-            .change
-            .append_feed_about(self.now, kind, None, Some(about))?;
+        let unread = self.change.unread_feed_about(kind, about)?;
+        let sequence = match unread {
+            Some(_) => self.change.newest_feed()?,
+            None => self
+                .change
+                .append_feed_about(self.now, kind, None, Some(about))?,
+        };
         self.traces.news.feed = Some(sequence);
         Ok(())
     }

@@ -55,6 +55,8 @@ pub use event::Answer;
 pub use grant::Kind;
 pub use host::{Clock, Host, Lost, Unreadable};
 pub use lifecycle::Phase;
+#[cfg(feature = "simulation")]
+pub use mls::MeasuredPair;
 pub use peer::{Inbound, KnownHome, Outbound, Place, Received};
 pub use table::{Row, table};
 pub use vault::Vault;

@@ -17,7 +17,7 @@ use crate::outside::Outside;
 use crate::stop::Stop;
 
 /// Every operation, by name.
-static TABLE: [Row; 70] = [
+static TABLE: [Row; 72] = [
     Row::of::<audit::Export>(),
     Row::of::<audit::Query>(),
     Row::of::<audit::Verify>(),
@@ -38,8 +38,10 @@ static TABLE: [Row; 70] = [
     Row::of::<device::List>(),
     Row::of::<feed::List>(),
     Row::of::<feed::Read>(),
+    Row::of::<group::Accept>(),
     Row::of::<group::Add>(),
     Row::of::<group::Create>(),
+    Row::of::<group::Decline>(),
     Row::of::<group::Get>(),
     Row::of::<group::Leave>(),
     Row::of::<group::List>(),

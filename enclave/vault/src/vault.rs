@@ -244,7 +244,7 @@ impl Vault {
 
     /// Says what is still to be said, and writes a snapshot that cannot wait.
     fn follow_up(&mut self, out: &mut Outside<'_>, closing: bool) -> Result<(), Stop> {
-        peering::speak(&mut self.state, out)?;
+        peering::follow_up(&mut self.state, out)?;
         if checkpoint::overdue(&self.state) {
             checkpoint::take(&mut self.state, out)?;
         } else if closing {

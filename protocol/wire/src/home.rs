@@ -93,6 +93,15 @@ impl Home {
         signed::sign(Label::HomeRecord, &cbor::encode(self), key)
     }
 
+    /// What a record says that is not checked, to see whether it is worth it.
+    #[must_use]
+    pub fn claimed(object: &[u8]) -> Option<Self> {
+        if object.len() > limits::HOME_RECORD {
+            return None;
+        }
+        cbor::decode(signed::claimed(Label::HomeRecord, object)?).ok()
+    }
+
     /// Checks a signed record of `vault` at `now`. `current` follows the identity statements from
     /// the vault's id to its current key.
     pub fn verify(

@@ -211,8 +211,11 @@ pub const ATTACHMENT_CHUNK: usize = 8 * 1024 * 1024;
 pub const ATTACHMENT_CHUNKS: u32 = 256;
 /// A reaction, bytes: one emoji of several code points.
 pub const REACTION: usize = 32;
-/// Deliveries that wait in a vault's outbox: what a mailbox holds.
+/// Deliveries to members of groups that wait in a vault's outbox: what a mailbox holds.
 pub const OUTBOX: usize = 10_000;
+/// Deliveries of one connection that wait in a vault's outbox: a record holds the mark that all of
+/// them are to be said again.
+pub const CONNECTION_OUTBOX: usize = 4_000;
 /// Deliveries of one connection or group that a vault takes in the long run, a second.
 pub const PEER_DELIVERIES: u64 = 1_000;
 /// Deliveries of one connection or group that a vault takes at once after a pause: two full
@@ -232,3 +235,9 @@ pub const GROUPS: usize = 256;
 pub const DISAPPEAR: u64 = 365 * DAY;
 /// Deliveries that came too early and wait for the one before, per connection.
 pub const EARLY: usize = 256;
+/// Bytes of these, per connection.
+pub const EARLY_BYTES: usize = 1024 * 1024;
+/// Bytes that others have said in one conversation and that are kept: a quarter of a vault's database.
+pub const CONVERSATION: usize = DATABASE / 4;
+/// Groups of one connection that its owner was invited into in one day, or has not decided on.
+pub const GROUP_INVITATIONS: usize = 8;

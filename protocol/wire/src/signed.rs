@@ -52,6 +52,13 @@ pub fn verify(purpose: Label, object: &[u8]) -> Result<(&[u8], VerifyingKey), Si
     Ok((parts.payload, parts.signer))
 }
 
+/// The payload of an object that is not checked: what it claims, to see whether to check it.
+#[must_use]
+pub fn claimed(purpose: Label, object: &[u8]) -> Option<&[u8]> {
+    let parts = parse(object)?;
+    (parts.protected == protected(purpose)).then_some(parts.payload)
+}
+
 struct Parts<'a> {
     protected: &'a [u8],
     signer: VerifyingKey,

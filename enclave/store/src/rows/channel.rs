@@ -5,6 +5,7 @@ use vettid_crypto::Zeroizing;
 use vettid_wire::Secret;
 use vettid_wire::id::ConnectionId;
 use vettid_wire::operation::connection::State;
+use vettid_wire::operation::message::Conversation;
 use vettid_wire::time::UnixMillis;
 
 use super::column;
@@ -23,6 +24,8 @@ pub struct Channel {
     pub signer: Secret,
     /// The other vault's signature key in it.
     pub peer: [u8; 32],
+    /// How often the other vault's identity was rotated, as far as it has shown: it does not show less.
+    pub rotations: u64,
     /// Key under which both sides ask for a new group when this one is lost.
     pub resume: Secret,
     /// Sequence of what was sealed last.
@@ -53,14 +56,16 @@ pub struct Channel {
     pub told: u64,
     /// What a new group is awaited with, as the vault encodes it.
     pub pending: Option<Secret>,
+    /// Until when nothing that waits to be sealed is tried again, because it could not be.
+    pub held: Option<UnixMillis>,
 }
 
 impl View<'_> {
     /// Keys and counters of a connection, if it has keys.
     pub fn channel(&self, connection: &ConnectionId) -> Result<Option<Channel>, StoreError> {
         let sql = "SELECT mls, generation, signer, peer, resume, sent, received, heard, gap, owed,
-                     healed, worn, renewing, asked, served, stated, resumed, told, pending
-                   FROM channels WHERE connection = ?1";
+                     healed, worn, renewing, asked, served, stated, resumed, told, pending,
+                     held, rotations FROM channels WHERE connection = ?1";
         Ok(self
             .connection
             .prepare_cached(sql)?
@@ -86,6 +91,8 @@ impl View<'_> {
                     resumed: column::read_time(row, 16)?,
                     told: column::unsigned(row, 17)?,
                     pending: column::read_secret_option(row, 18)?,
+                    held: column::read_time_option(row, 19)?,
+                    rotations: column::unsigned(row, 20)?,
                 })
             })
             .optional()?)
@@ -100,21 +107,25 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Connections where something was applied before a time that the other side was not told of.
+    /// Connections where something was applied before a time that the other side was not told of,
+    /// the oldest first; without those where `piled` entries wait to be delivered.
     pub fn channels_owing(
         &self,
         before: UnixMillis,
+        piled: u32,
         at_most: u32,
     ) -> Result<Vec<ConnectionId>, StoreError> {
-        let sql = "SELECT connection FROM channels WHERE owed < ?1 LIMIT ?2";
+        let sql = "SELECT connection FROM channels AS c WHERE owed < ?1 AND ?2 >
+                     (SELECT count(*) FROM outbox WHERE outbox.connection = c.connection)
+                   ORDER BY owed, connection LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![column::time(before), at_most], |row| {
-            row.get(0).map(ConnectionId)
-        })?;
+        let values = params![column::time(before), piled, at_most];
+        let rows = statement.query_map(values, |row| row.get(0).map(ConnectionId))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Connections in use whose keys were last renewed before a time or too many messages ago.
+    /// Connections in use whose keys were last renewed before a time or too many messages ago, and
+    /// whose other side was not asked for new ones since that time.
     pub fn channels_worn(
         &self,
         before: UnixMillis,
@@ -122,7 +133,8 @@ impl View<'_> {
         at_most: u32,
     ) -> Result<Vec<ConnectionId>, StoreError> {
         let sql = "SELECT connection FROM channels
-                   WHERE healed < ?1 AND worn > 0 OR worn >= ?2 LIMIT ?3";
+                   WHERE (healed < ?1 AND worn > 0 OR worn >= ?2)
+                   AND (renewing IS NULL OR renewing < ?1) ORDER BY healed LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
         let values = params![column::time(before), column::integer(messages), at_most];
         let rows = statement.query_map(values, |row| row.get(0).map(ConnectionId))?;
@@ -154,13 +166,13 @@ impl Change<'_> {
         let mut put = self.connection.prepare_cached(
             "INSERT INTO channels (connection, mls, generation, signer, peer, resume, sent, received,
                heard, gap, owed, healed, worn, renewing, asked, served, stated, resumed, told,
-               pending)
+               pending, held, rotations)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-               ?18, ?19, ?20)
+               ?18, ?19, ?20, ?21, ?22)
              ON CONFLICT DO UPDATE SET mls = ?2, generation = ?3, signer = ?4, peer = ?5,
                resume = ?6, sent = ?7, received = ?8, heard = ?9, gap = ?10, owed = ?11,
                healed = ?12, worn = ?13, renewing = ?14, asked = ?15, served = ?16, stated = ?17,
-               resumed = ?18, told = ?19, pending = ?20",
+               resumed = ?18, told = ?19, pending = ?20, held = ?21, rotations = ?22",
         )?;
         let pending = channel.pending.as_ref();
         let pending = pending.map(|pending| pending.expose(|bytes| Zeroizing::new(bytes.to_vec())));
@@ -188,6 +200,8 @@ impl Change<'_> {
                     column::time(channel.resumed),
                     column::integer(channel.told),
                     pending,
+                    channel.held.map(column::time),
+                    column::integer(channel.rotations),
                 ])
             })
         })?;
@@ -196,8 +210,8 @@ impl Change<'_> {
 
     /// Destroys the keys of a connection, those of its MLS group included, and what waits for them.
     pub fn remove_channel(&self, connection: &ConnectionId) -> Result<(), StoreError> {
-        self.remove_mls(&connection.0)?;
-        self.remove_early(&connection.0)?;
+        self.remove_mls(&Conversation::Connection(*connection))?;
+        self.remove_early(connection)?;
         self.connection
             .prepare_cached("DELETE FROM channels WHERE connection = ?1")?
             .execute([connection.0])?;

@@ -1,7 +1,7 @@
-//! Deliveries that came too early: of a connection by sequence, of a group by arrival.
+//! Deliveries of a connection that came too early, by sequence.
 
 use rusqlite::{OptionalExtension, params};
-use vettid_wire::id::DeliveryId;
+use vettid_wire::id::{ConnectionId, DeliveryId};
 use vettid_wire::time::UnixMillis;
 
 use super::column;
@@ -18,13 +18,17 @@ pub struct Early {
 
 impl View<'_> {
     /// One delivery that waits at a place.
-    pub fn early(&self, conversation: &[u8; 16], place: u64) -> Result<Option<Early>, StoreError> {
-        let sql = "SELECT delivery, body FROM early WHERE conversation = ?1 AND place = ?2
+    pub fn early(
+        &self,
+        connection: &ConnectionId,
+        place: u64,
+    ) -> Result<Option<Early>, StoreError> {
+        let sql = "SELECT delivery, body FROM early WHERE connection = ?1 AND place = ?2
                    ORDER BY delivery LIMIT 1";
         Ok(self
             .connection
             .prepare_cached(sql)?
-            .query_row(params![conversation, column::integer(place)], |row| {
+            .query_row(params![connection.0, column::integer(place)], |row| {
                 Ok(Early {
                     delivery: DeliveryId(row.get(0)?),
                     body: row.get(1)?,
@@ -33,27 +37,16 @@ impl View<'_> {
             .optional()?)
     }
 
-    /// Every delivery that waits, in order, with its place.
-    pub fn all_early(&self, conversation: &[u8; 16]) -> Result<Vec<(u64, Early)>, StoreError> {
-        let sql = "SELECT delivery, body, place FROM early WHERE conversation = ?1
-                   ORDER BY place, delivery";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([conversation], |row| {
-            let early = Early {
-                delivery: DeliveryId(row.get(0)?),
-                body: row.get(1)?,
-            };
-            Ok((column::unsigned(row, 2)?, early))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// How many deliveries wait in a conversation.
-    pub fn count_early(&self, conversation: &[u8; 16]) -> Result<u32, StoreError> {
+    /// How many deliveries wait in a connection, and how many bytes they have.
+    pub fn count_early(&self, connection: &ConnectionId) -> Result<(u32, u64), StoreError> {
+        let sql =
+            "SELECT count(*), coalesce(sum(length(body)), 0) FROM early WHERE connection = ?1";
         Ok(self
             .connection
-            .prepare_cached("SELECT count(*) FROM early WHERE conversation = ?1")?
-            .query_row([conversation], |row| column::unsigned32(row, 0))?)
+            .prepare_cached(sql)?
+            .query_row([connection.0], |row| {
+                Ok((column::unsigned32(row, 0)?, column::unsigned(row, 1)?))
+            })?)
     }
 }
 
@@ -61,18 +54,18 @@ impl Change<'_> {
     /// Lets a delivery wait. One that waits there already stays.
     pub fn insert_early(
         &self,
-        conversation: &[u8; 16],
+        connection: &ConnectionId,
         place: u64,
         early: &Early,
         at: UnixMillis,
     ) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO early (conversation, place, delivery, at, body)
+                "INSERT INTO early (connection, place, delivery, at, body)
                  VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
             )?
             .execute(params![
-                conversation,
+                connection.0,
                 column::integer(place),
                 early.delivery.0,
                 column::time(at),
@@ -84,23 +77,23 @@ impl Change<'_> {
     /// Takes one delivery out.
     pub fn remove_one_early(
         &self,
-        conversation: &[u8; 16],
+        connection: &ConnectionId,
         place: u64,
         delivery: &DeliveryId,
     ) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "DELETE FROM early WHERE conversation = ?1 AND place = ?2 AND delivery = ?3",
+                "DELETE FROM early WHERE connection = ?1 AND place = ?2 AND delivery = ?3",
             )?
-            .execute(params![conversation, column::integer(place), delivery.0])?;
+            .execute(params![connection.0, column::integer(place), delivery.0])?;
         Ok(())
     }
 
-    /// Forgets what waits in a conversation.
-    pub fn remove_early(&self, conversation: &[u8; 16]) -> Result<(), StoreError> {
+    /// Forgets what waits in a connection.
+    pub fn remove_early(&self, connection: &ConnectionId) -> Result<(), StoreError> {
         self.connection
-            .prepare_cached("DELETE FROM early WHERE conversation = ?1")?
-            .execute([conversation])?;
+            .prepare_cached("DELETE FROM early WHERE connection = ?1")?
+            .execute([connection.0])?;
         Ok(())
     }
 

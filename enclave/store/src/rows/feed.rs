@@ -94,6 +94,24 @@ impl Change<'_> {
         Ok(sequence)
     }
 
+    /// Sequence of an entry of a kind about a connection or group that was not read, if there is one.
+    pub fn unread_feed_about(
+        &self,
+        kind: Kind,
+        conversation: &Conversation,
+    ) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT max(sequence) FROM feed
+                   WHERE conversation = ?1 AND kind = ?2 AND read IS NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![cbor::encode(conversation), column::number_of(&kind)];
+        Ok(
+            statement.query_row(values, |row| match column::is_null(row, 0)? {
+                true => Ok(None),
+                false => column::unsigned(row, 0).map(Some),
+            })?,
+        )
+    }
+
     /// Marks every entry up to `through` as read.
     pub fn mark_feed_read(&self, through: u64, at: UnixMillis) -> Result<(), StoreError> {
         self.connection

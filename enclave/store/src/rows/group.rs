@@ -19,9 +19,21 @@ pub struct Group {
     pub creator: Option<VaultId>,
     /// Whether this vault is a member.
     pub member: bool,
+    /// Whether its owner was invited and has not decided.
+    pub invited: bool,
     /// Seed of this vault's signature key in it; none without keys.
     pub signer: Option<Secret>,
-    /// When it was created or joined.
+    /// Whether the owner was told of being a member.
+    pub told: bool,
+    /// Since when a change is missing.
+    pub behind: Option<UnixMillis>,
+    /// When this vault asked to be added last.
+    pub asked: Option<UnixMillis>,
+    /// How often it has, without a long pause.
+    pub asks: u32,
+    /// Whether members have to be put out, or this vault has lost the creator.
+    pub due: bool,
+    /// When it was created or joined, or this vault was invited.
     pub since: UnixMillis,
     /// When something was sent or received last.
     pub active: UnixMillis,
@@ -40,9 +52,14 @@ pub struct GroupMember {
     pub key: Option<[u8; 32]>,
     /// What it can be added with, if that waits.
     pub package: Option<Vec<u8>>,
+    /// When it was added last.
+    pub added: Option<UnixMillis>,
 }
 
-const COLUMNS: &str = "SELECT id, name, creator, member, signer, since, active FROM groups";
+const COLUMNS: &str =
+    "SELECT id, name, creator, member, invited, signer, told, behind, asked, asks,
+    due, since, active FROM groups";
+const MEMBERS: &str = "SELECT vault, name, home, key, package, added FROM group_members";
 
 impl View<'_> {
     /// One group.
@@ -60,24 +77,59 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Groups that this vault created and in which somebody waits to be added.
-    pub fn groups_with_packages(&self) -> Result<Vec<GroupId>, StoreError> {
+    /// Groups that this vault created and in which somebody waits to be added who was not added
+    /// since a time.
+    pub fn groups_with_packages(&self, since: UnixMillis) -> Result<Vec<GroupId>, StoreError> {
         let sql = "SELECT DISTINCT conversation FROM group_members JOIN groups ON id = conversation
-                   WHERE package IS NOT NULL AND creator IS NULL AND member IS NOT NULL";
+                   WHERE package IS NOT NULL AND (added IS NULL OR added < ?1) AND gone IS NULL
+                   AND creator IS NULL AND member IS NOT NULL";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| row.get(0).map(GroupId))?;
+        let rows = statement.query_map([column::time(since)], |row| row.get(0).map(GroupId))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Groups of others in which something has waited since before a time for a change that has not
-    /// come.
+    /// A group in which members have to be put out, or whose creator this vault has lost.
+    pub fn group_due(&self) -> Result<Option<GroupId>, StoreError> {
+        let sql = "SELECT id FROM groups WHERE due IS NOT NULL ORDER BY id LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row([], |row| row.get(0).map(GroupId));
+        Ok(found.optional()?)
+    }
+
+    /// Vaults that are still to be put out of a group.
+    pub fn group_members_gone(&self, id: &GroupId) -> Result<Vec<VaultId>, StoreError> {
+        let sql = "SELECT vault FROM group_members WHERE conversation = ?1 AND gone IS NOT NULL
+                   ORDER BY vault";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([id.0], |row| row.get(0).map(VaultId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Groups that this vault has nothing to do with any more: they ended before one time, or it was
+    /// invited before another one and its owner has not decided.
+    pub fn groups_dead(
+        &self,
+        ended: UnixMillis,
+        invited: UnixMillis,
+    ) -> Result<Vec<GroupId>, StoreError> {
+        let sql = "SELECT id FROM groups
+                   WHERE member IS NULL AND signer IS NULL AND due IS NULL
+                   AND since < CASE WHEN invited IS NULL THEN ?1 ELSE ?2 END ORDER BY id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![column::time(ended), column::time(invited)];
+        let rows = statement.query_map(values, |row| row.get(0).map(GroupId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Groups of others in which a change has been missing since before a time, or that this vault has
+    /// asked before then to be added to and was not.
     pub fn groups_behind(
         &self,
         before: UnixMillis,
         at_most: u32,
     ) -> Result<Vec<GroupId>, StoreError> {
-        let sql = "SELECT id FROM groups WHERE creator IS NOT NULL AND member IS NOT NULL
-                   AND EXISTS (SELECT 1 FROM early WHERE conversation = id AND at < ?1) LIMIT ?2";
+        let sql = "SELECT id FROM groups WHERE creator IS NOT NULL AND signer IS NOT NULL
+                   AND (behind < ?1 OR member IS NULL AND asked < ?1) ORDER BY coalesce(asked, 0), id LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![column::time(before), at_most], |row| {
             row.get(0).map(GroupId)
@@ -87,26 +139,41 @@ impl View<'_> {
 
     /// Groups that a vault is a member of.
     pub fn groups_of(&self, vault: &VaultId) -> Result<Vec<GroupId>, StoreError> {
-        let sql = "SELECT conversation FROM group_members WHERE vault = ?1 ORDER BY conversation";
+        let sql = "SELECT conversation FROM group_members WHERE vault = ?1 AND gone IS NULL
+                   ORDER BY conversation";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([vault.0], |row| row.get(0).map(GroupId))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many groups this vault is a member of.
+    /// How many groups this vault is a member of, was invited into, or has asked to be added to.
     pub fn count_groups(&self) -> Result<u32, StoreError> {
         Ok(self
             .connection
-            .prepare_cached("SELECT count(member) FROM groups")?
+            .prepare_cached(
+                "SELECT count(*) FROM groups
+                 WHERE member IS NOT NULL OR invited IS NOT NULL OR signer IS NOT NULL",
+            )?
             .query_row([], |row| column::unsigned32(row, 0))?)
+    }
+
+    /// How many groups of a vault this owner has not decided on, or since a time was invited into
+    /// and is no member of.
+    pub fn count_invited(&self, creator: &VaultId, since: UnixMillis) -> Result<u32, StoreError> {
+        let sql = "SELECT count(*) FROM groups WHERE creator = ?1 AND member IS NULL
+                   AND (invited IS NOT NULL OR signer IS NULL AND since >= ?2)";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![creator.0, column::time(since)], |row| {
+                column::unsigned32(row, 0)
+            })?)
     }
 
     /// Members of a group but this vault.
     pub fn group_members(&self, id: &GroupId) -> Result<Vec<GroupMember>, StoreError> {
-        let sql =
-            "SELECT vault, name, home, key, package FROM group_members WHERE conversation = ?1
-                   ORDER BY vault";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let sql = format!("{MEMBERS} WHERE conversation = ?1 AND gone IS NULL ORDER BY vault");
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map([id.0], read_member)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -117,11 +184,10 @@ impl View<'_> {
         id: &GroupId,
         vault: &VaultId,
     ) -> Result<Option<GroupMember>, StoreError> {
-        let sql = "SELECT vault, name, home, key, package FROM group_members
-                   WHERE conversation = ?1 AND vault = ?2";
+        let sql = format!("{MEMBERS} WHERE conversation = ?1 AND vault = ?2 AND gone IS NULL");
         Ok(self
             .connection
-            .prepare_cached(sql)?
+            .prepare_cached(&sql)?
             .query_row(params![id.0, vault.0], read_member)
             .optional()?)
     }
@@ -131,10 +197,12 @@ impl Change<'_> {
     /// Adds a group or replaces all of it but its members.
     pub fn put_group(&self, group: &Group) -> Result<(), StoreError> {
         let mut put = self.connection.prepare_cached(
-            "INSERT INTO groups (id, name, creator, member, signer, since, active)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT DO UPDATE SET name = ?2, creator = ?3, member = ?4, signer = ?5,
-               since = ?6, active = ?7",
+            "INSERT INTO groups (id, name, creator, member, invited, signer, told, behind, asked,
+               asks, due, since, active)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT DO UPDATE SET name = ?2, creator = ?3, member = ?4, invited = ?5,
+               signer = ?6, told = ?7, behind = ?8, asked = ?9, asks = ?10, due = ?11, since = ?12,
+               active = ?13",
         )?;
         let mut write = |signer: Option<&[u8]>| {
             put.execute(params![
@@ -142,7 +210,13 @@ impl Change<'_> {
                 group.name,
                 group.creator.map(|creator| creator.0),
                 column::flag(group.member),
+                column::flag(group.invited),
                 signer,
+                column::flag(group.told),
+                group.behind.map(column::time),
+                group.asked.map(column::time),
+                group.asks,
+                column::flag(group.due),
                 column::time(group.since),
                 column::time(group.active),
             ])
@@ -162,13 +236,33 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Says that something is to be done in a group.
+    pub fn set_group_due(&self, id: &GroupId) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE groups SET due = 1 WHERE id = ?1")?
+            .execute([id.0])?;
+        Ok(())
+    }
+
+    /// Forgets a group and its members.
+    pub fn remove_group(&self, id: &GroupId) -> Result<(), StoreError> {
+        for sql in [
+            "DELETE FROM group_members WHERE conversation = ?1",
+            "DELETE FROM groups WHERE id = ?1",
+        ] {
+            self.connection.prepare_cached(sql)?.execute([id.0])?;
+        }
+        Ok(())
+    }
+
     /// Adds a member or replaces it.
     pub fn put_group_member(&self, id: &GroupId, member: &GroupMember) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO group_members (conversation, vault, name, home, key, package)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT DO UPDATE SET name = ?3, home = ?4, key = ?5, package = ?6",
+                "INSERT INTO group_members (conversation, vault, name, home, key, package, added)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT DO UPDATE SET name = ?3, home = ?4, key = ?5, package = ?6,
+                   added = ?7, gone = NULL",
             )?
             .execute(params![
                 id.0,
@@ -176,9 +270,22 @@ impl Change<'_> {
                 member.name,
                 member.home,
                 member.key,
-                member.package
+                member.package,
+                member.added.map(column::time),
             ])?;
         Ok(())
+    }
+
+    /// Says that a member is to be put out. Says whether it was in.
+    pub fn mark_gone(&self, id: &GroupId, vault: &VaultId) -> Result<bool, StoreError> {
+        let marked = self
+            .connection
+            .prepare_cached(
+                "UPDATE group_members SET gone = 1, key = NULL, package = NULL
+                 WHERE conversation = ?1 AND vault = ?2 AND gone IS NULL",
+            )?
+            .execute(params![id.0, vault.0])?;
+        Ok(marked > 0)
     }
 
     /// Takes a member out. Says whether it was in.
@@ -197,9 +304,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Group> {
         name: row.get(1)?,
         creator: row.get::<_, Option<_>>(2)?.map(VaultId),
         member: column::read_flag(row, 3)?,
-        signer: column::read_secret_option(row, 4)?,
-        since: column::read_time(row, 5)?,
-        active: column::read_time(row, 6)?,
+        invited: column::read_flag(row, 4)?,
+        signer: column::read_secret_option(row, 5)?,
+        told: column::read_flag(row, 6)?,
+        behind: column::read_time_option(row, 7)?,
+        asked: column::read_time_option(row, 8)?,
+        asks: column::unsigned32(row, 9)?,
+        due: column::read_flag(row, 10)?,
+        since: column::read_time(row, 11)?,
+        active: column::read_time(row, 12)?,
     })
 }
 
@@ -210,5 +323,6 @@ fn read_member(row: &Row<'_>) -> rusqlite::Result<GroupMember> {
         home: row.get(2)?,
         key: row.get(3)?,
         package: row.get(4)?,
+        added: column::read_time_option(row, 5)?,
     })
 }

@@ -30,8 +30,10 @@ pub struct Body {
 /// A message to be kept.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMessage<'a> {
-    /// Its id.
+    /// Its id here.
     pub id: MessageId,
+    /// What its sender calls it, if another sender had that id before.
+    pub said: Option<MessageId>,
     /// Where it belongs.
     pub conversation: Conversation,
     /// Vault that sent it; none for this one.
@@ -69,6 +71,14 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let found = statement.query_row([id.0], read).optional()?;
         found.map(|found| self.with_reactions(found)).transpose()
+    }
+
+    /// Whether anything was said in a conversation.
+    pub fn has_messages(&self, conversation: &Conversation) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT 1 FROM messages WHERE conversation = ?1 LIMIT 1")?
+            .exists([cbor::encode(conversation)])?)
     }
 
     /// A page of a conversation, in the order of places.
@@ -195,8 +205,8 @@ impl Change<'_> {
         let body = Secret::new(cbor::encode(message.body));
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO messages (id, conversation, sequence, change, sender, sent, received, body,
-               reply_to, receipt, disappear_after)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+               reply_to, receipt, disappear_after, said)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?;
         body.expose(|body| {
             insert.execute(params![
@@ -211,8 +221,12 @@ impl Change<'_> {
                 message.reply_to.map(|id| id.0),
                 message.receipt.as_ref().map(column::number_of),
                 message.disappear_after.map(column::integer),
+                message.said.map(|said| said.0),
             ])
         })?;
+        if message.sender.is_some() {
+            self.weigh_new(&conversation, body.len())?;
+        }
         Ok(Placed { sequence, change })
     }
 
@@ -224,6 +238,7 @@ impl Change<'_> {
         at: UnixMillis,
     ) -> Result<u64, StoreError> {
         let body = Secret::new(cbor::encode(body));
+        self.weigh_anew(id, body.len())?;
         let mut update = self
             .connection
             .prepare_cached("UPDATE messages SET body = ?2, edited = ?3 WHERE id = ?1")?;
@@ -233,6 +248,7 @@ impl Change<'_> {
 
     /// Destroys what a message says. Returns the number of the change.
     pub fn remove_message(&self, id: &MessageId, at: UnixMillis) -> Result<u64, StoreError> {
+        self.weigh_anew(id, 0)?;
         self.connection
             .prepare_cached(
                 "UPDATE messages SET body = NULL, removed = ?2, disappears = NULL WHERE id = ?1",

@@ -1,7 +1,8 @@
 //! State of MLS: what OpenMLS stores, by the conversation that it belongs to.
 
 use rusqlite::{OptionalExtension, params};
-use vettid_wire::Secret;
+use vettid_wire::operation::message::Conversation;
+use vettid_wire::{Secret, cbor};
 
 use super::column;
 use crate::{Change, StoreError, View};
@@ -10,7 +11,7 @@ use crate::{Change, StoreError, View};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct MlsKey<'a> {
     /// Connection or group.
-    pub conversation: &'a [u8; 16],
+    pub conversation: &'a Conversation,
     /// Kind of value.
     pub kind: u8,
     /// Which of its kind.
@@ -24,18 +25,19 @@ impl View<'_> {
         Ok(self
             .connection
             .prepare_cached(sql)?
-            .query_row(params![key.conversation, key.kind, key.key], |row| {
-                column::read_secret(row, 0)
-            })
+            .query_row(
+                params![cbor::encode(key.conversation), key.kind, key.key],
+                |row| column::read_secret(row, 0),
+            )
             .optional()?)
     }
 
     /// Whether a conversation has a value of one kind.
-    pub fn has_mls_kind(&self, conversation: &[u8; 16], kind: u8) -> Result<bool, StoreError> {
+    pub fn has_mls_kind(&self, conversation: &Conversation, kind: u8) -> Result<bool, StoreError> {
         Ok(self
             .connection
             .prepare_cached("SELECT 1 FROM mls WHERE conversation = ?1 AND kind = ?2 LIMIT 1")?
-            .exists(params![conversation, kind])?)
+            .exists(params![cbor::encode(conversation), kind])?)
     }
 }
 
@@ -47,7 +49,12 @@ impl Change<'_> {
                 "INSERT INTO mls (conversation, kind, key, value) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET value = ?4",
             )?
-            .execute(params![key.conversation, key.kind, key.key, value])?;
+            .execute(params![
+                cbor::encode(key.conversation),
+                key.kind,
+                key.key,
+                value
+            ])?;
         Ok(())
     }
 
@@ -55,23 +62,23 @@ impl Change<'_> {
     pub fn remove_mls_value(&self, key: &MlsKey<'_>) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("DELETE FROM mls WHERE conversation = ?1 AND kind = ?2 AND key = ?3")?
-            .execute(params![key.conversation, key.kind, key.key])?;
+            .execute(params![cbor::encode(key.conversation), key.kind, key.key])?;
         Ok(())
     }
 
     /// Destroys every value of one kind.
-    pub fn remove_mls_kind(&self, conversation: &[u8; 16], kind: u8) -> Result<(), StoreError> {
+    pub fn remove_mls_kind(&self, conversation: &Conversation, kind: u8) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("DELETE FROM mls WHERE conversation = ?1 AND kind = ?2")?
-            .execute(params![conversation, kind])?;
+            .execute(params![cbor::encode(conversation), kind])?;
         Ok(())
     }
 
     /// Destroys every value of a conversation.
-    pub fn remove_mls(&self, conversation: &[u8; 16]) -> Result<(), StoreError> {
+    pub fn remove_mls(&self, conversation: &Conversation) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("DELETE FROM mls WHERE conversation = ?1")?
-            .execute([conversation])?;
+            .execute([cbor::encode(conversation)])?;
         Ok(())
     }
 }

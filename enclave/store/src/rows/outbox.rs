@@ -40,12 +40,14 @@ pub struct Entry {
     pub stored: bool,
     /// Whether the other vault did not understand it: it is to be said again with new keys.
     pub refused: bool,
+    /// Whether its connection has another group now, in which it is to be said again.
+    pub again: bool,
     /// What it is.
     pub outgoing: Outgoing,
 }
 
 const COLUMNS: &str =
-    "SELECT number, stored, refused, delivery, vault, home, connection, sequence, message,
+    "SELECT number, stored, refused, again, delivery, vault, home, connection, sequence, message,
     expires, said, body FROM outbox";
 
 impl View<'_> {
@@ -53,7 +55,7 @@ impl View<'_> {
     pub fn outbox(&self, behind: u64, at_most: u32) -> Result<Vec<Entry>, StoreError> {
         let sql = format!(
             "{COLUMNS} WHERE number > ?1 AND stored IS NULL AND refused IS NULL
-             ORDER BY number LIMIT ?2"
+             AND again IS NULL ORDER BY number LIMIT ?2"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![column::integer(behind), at_most], read)?;
@@ -72,6 +74,30 @@ impl View<'_> {
         let sql = format!("{COLUMNS} WHERE connection = ?1 ORDER BY number");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map([connection.0], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Entries of a connection with a sequence up to this one, oldest first.
+    pub fn outgoing_through(
+        &self,
+        connection: &ConnectionId,
+        sequence: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE connection = ?1 AND sequence <= ?2 ORDER BY number");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![connection.0, column::integer(sequence)], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Entries that the other node has kept since before a time, oldest first.
+    pub fn outbox_stored(
+        &self,
+        before: UnixMillis,
+        at_most: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE stored < ?1 ORDER BY number LIMIT ?2");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![column::time(before), at_most], read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -110,12 +136,31 @@ impl View<'_> {
             .query_row([], |row| column::unsigned32(row, 0))?)
     }
 
-    /// Whether something is still to be sealed for connections.
-    pub fn has_unsaid(&self) -> Result<bool, StoreError> {
+    /// How many entries there are of a connection.
+    pub fn count_outbox_on(&self, connection: &ConnectionId) -> Result<u32, StoreError> {
         Ok(self
             .connection
-            .prepare_cached("SELECT 1 FROM unsaid LIMIT 1")?
-            .exists([])?)
+            .prepare_cached("SELECT count(*) FROM outbox WHERE connection = ?1")?
+            .query_row([connection.0], |row| column::unsigned32(row, 0))?)
+    }
+
+    /// How many entries there are that are said in no connection.
+    pub fn count_outbox_beside(&self) -> Result<u32, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT count(*) FROM outbox WHERE connection IS NULL")?
+            .query_row([], |row| column::unsigned32(row, 0))?)
+    }
+
+    /// The oldest entry that is to be said again and whose connection is not held.
+    pub fn next_again(&self, now: UnixMillis) -> Result<Option<Entry>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE again IS NOT NULL AND NOT EXISTS
+               (SELECT 1 FROM channels AS c WHERE c.connection = outbox.connection AND held > ?1)
+             ORDER BY number LIMIT 1"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row([column::time(now)], read).optional()?)
     }
 
     /// A body.
@@ -169,11 +214,22 @@ impl Change<'_> {
         })
     }
 
-    /// Says that the other node keeps it for a closed vault.
-    pub fn mark_stored(&self, number: u64) -> Result<(), StoreError> {
+    /// Says that the other node keeps it for a closed vault, since when this vault was told last.
+    pub fn mark_stored(&self, number: u64, at: UnixMillis) -> Result<(), StoreError> {
         self.connection
-            .prepare_cached("UPDATE outbox SET stored = 1 WHERE number = ?1")?
-            .execute([column::integer(number)])?;
+            .prepare_cached("UPDATE outbox SET stored = ?2 WHERE number = ?1")?
+            .execute(params![column::integer(number), column::time(at)])?;
+        Ok(())
+    }
+
+    /// Says that everything with a sequence is to be said again in a connection.
+    pub fn mark_again(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE outbox SET again = 1, sequence = NULL, stored = NULL, refused = NULL
+                 WHERE connection = ?1 AND sequence IS NOT NULL",
+            )?
+            .execute([connection.0])?;
         Ok(())
     }
 
@@ -201,37 +257,6 @@ impl Change<'_> {
         self.release_body(entry.outgoing.body)
     }
 
-    /// Lets a content be sealed for a connection later, behind what waits already.
-    pub fn insert_unsaid(&self, connection: &ConnectionId, body: u64) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO unsaid (number, connection, body)
-                 SELECT 1 + coalesce(max(number), 0), ?1, ?2 FROM unsaid",
-            )?
-            .execute(params![connection.0, column::integer(body)])?;
-        Ok(())
-    }
-
-    /// Takes out what is to be sealed next, if anything waits.
-    pub fn take_unsaid(&self) -> Result<Option<(ConnectionId, Secret)>, StoreError> {
-        let next = self
-            .connection
-            .prepare_cached(
-                "DELETE FROM unsaid WHERE number = (SELECT min(number) FROM unsaid)
-                 RETURNING connection, body",
-            )?
-            .query_row([], |row| {
-                Ok((ConnectionId(row.get(0)?), column::unsigned(row, 1)?))
-            })
-            .optional()?;
-        let Some((connection, body)) = next else {
-            return Ok(None);
-        };
-        let said = Secret::new(self.body(body)?);
-        self.release_body(body)?;
-        Ok(Some((connection, said)))
-    }
-
     /// Forgets a body that nothing refers to.
     pub fn release_body(&self, number: u64) -> Result<(), StoreError> {
         self.connection
@@ -250,19 +275,20 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
         number: column::unsigned(row, 0)?,
         stored: column::read_flag(row, 1)?,
         refused: column::read_flag(row, 2)?,
+        again: column::read_flag(row, 3)?,
         outgoing: Outgoing {
-            delivery: DeliveryId(row.get(3)?),
-            vault: VaultId(row.get(4)?),
-            home: row.get(5)?,
-            connection: row.get::<_, Option<_>>(6)?.map(ConnectionId),
-            sequence: match column::is_null(row, 7)? {
+            delivery: DeliveryId(row.get(4)?),
+            vault: VaultId(row.get(5)?),
+            home: row.get(6)?,
+            connection: row.get::<_, Option<_>>(7)?.map(ConnectionId),
+            sequence: match column::is_null(row, 8)? {
                 true => None,
-                false => Some(column::unsigned(row, 7)?),
+                false => Some(column::unsigned(row, 8)?),
             },
-            message: row.get::<_, Option<_>>(8)?.map(MessageId),
-            expires: column::read_time(row, 9)?,
-            said: column::read_secret_option(row, 10)?,
-            body: column::unsigned(row, 11)?,
+            message: row.get::<_, Option<_>>(9)?.map(MessageId),
+            expires: column::read_time(row, 10)?,
+            said: column::read_secret_option(row, 11)?,
+            body: column::unsigned(row, 12)?,
         },
     })
 }

@@ -12,6 +12,8 @@ CREATE TABLE home (
 
 -- Connection or group that an entry is about, as the wire encodes it.
 ALTER TABLE feed ADD COLUMN conversation BLOB;
+CREATE INDEX feed_unread ON feed (conversation)
+  WHERE conversation IS NOT NULL AND read IS NULL;
 
 -- Invitations to connect: digest of the token, secret half of the key while it can be used.
 CREATE TABLE invitations (
@@ -62,6 +64,7 @@ CREATE TABLE channels (
   generation INTEGER NOT NULL,
   signer BLOB NOT NULL,
   peer BLOB NOT NULL,
+  rotations INTEGER NOT NULL,
   resume BLOB NOT NULL,
   sent INTEGER NOT NULL,
   received INTEGER NOT NULL,
@@ -76,10 +79,12 @@ CREATE TABLE channels (
   stated INTEGER NOT NULL,
   resumed INTEGER NOT NULL,
   told INTEGER NOT NULL,
-  pending BLOB
+  pending BLOB,
+  held INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- What goes to other vaults, in order. Several rows may share a body.
+-- What goes to other vaults, in order. Several rows may share a body. What is marked to be said again
+-- has a body that counts no more, and no sequence.
 CREATE TABLE outbox (
   number INTEGER NOT NULL PRIMARY KEY,
   delivery BLOB NOT NULL,
@@ -91,6 +96,7 @@ CREATE TABLE outbox (
   expires INTEGER NOT NULL,
   stored INTEGER,
   refused INTEGER,
+  again INTEGER,
   said BLOB,
   body INTEGER NOT NULL
 ) STRICT;
@@ -98,37 +104,46 @@ CREATE INDEX outbox_by_delivery ON outbox (delivery);
 CREATE INDEX outbox_by_connection ON outbox (connection);
 CREATE INDEX outbox_by_body ON outbox (body);
 CREATE INDEX outbox_by_message ON outbox (message);
+CREATE INDEX outbox_again ON outbox (number) WHERE again IS NOT NULL;
 
 -- What is still to be sealed for connections, in order, because one record would not hold it all.
 CREATE TABLE unsaid (
   number INTEGER NOT NULL PRIMARY KEY,
   connection BLOB NOT NULL,
+  message BLOB,
+  expires INTEGER NOT NULL,
   body INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX unsaid_by_body ON unsaid (body);
+CREATE INDEX unsaid_by_connection ON unsaid (connection);
 
 CREATE TABLE bodies (
   number INTEGER NOT NULL PRIMARY KEY,
   body BLOB NOT NULL
 ) STRICT;
 
--- Deliveries that were taken, so that a repeat is told from a new one. In the order of time.
+-- Deliveries that were taken, so that a repeat is told from a new one. In the order of time, and
+-- numbered in each conversation, which keeps so many.
 CREATE TABLE taken (
   delivery BLOB NOT NULL PRIMARY KEY,
-  at INTEGER NOT NULL
-) STRICT;
-
--- Deliveries that came too early: of a connection by sequence, of a group by arrival.
-CREATE TABLE early (
+  at INTEGER NOT NULL,
   conversation BLOB NOT NULL,
+  place INTEGER NOT NULL
+) STRICT;
+CREATE INDEX taken_by_conversation ON taken (conversation, place);
+
+-- Deliveries of a connection that came too early, by sequence.
+CREATE TABLE early (
+  connection BLOB NOT NULL,
   place INTEGER NOT NULL,
   delivery BLOB NOT NULL,
   at INTEGER NOT NULL,
   body BLOB NOT NULL,
-  PRIMARY KEY (conversation, place, delivery)
+  PRIMARY KEY (connection, place, delivery)
 ) STRICT;
 
 -- Messages. A removed one keeps its row, so that its change is not lost on a device that was away.
+-- Whoever sent it calls it by `said`, where another sender had the id before.
 CREATE TABLE messages (
   id BLOB NOT NULL PRIMARY KEY,
   conversation BLOB NOT NULL,
@@ -145,13 +160,21 @@ CREATE TABLE messages (
   failed INTEGER,
   disappear_after INTEGER,
   disappears INTEGER,
-  read INTEGER
+  read INTEGER,
+  said BLOB
 ) STRICT;
 CREATE INDEX messages_by_place ON messages (conversation, sequence);
 CREATE INDEX messages_by_change ON messages (change);
+CREATE INDEX messages_by_said ON messages (said) WHERE said IS NOT NULL;
 CREATE INDEX messages_unread ON messages (conversation)
   WHERE sender IS NOT NULL AND read IS NULL AND removed IS NULL;
 CREATE INDEX messages_disappearing ON messages (disappears) WHERE disappears IS NOT NULL;
+
+-- Bytes that others have said in a conversation and that are kept.
+CREATE TABLE weights (
+  conversation BLOB NOT NULL PRIMARY KEY,
+  bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Reactions; no sender (an empty one) stands for this vault.
 CREATE TABLE reactions (
@@ -169,18 +192,27 @@ CREATE TABLE receipts (
   PRIMARY KEY (message, vault)
 ) STRICT, WITHOUT ROWID;
 
+-- Groups: whether its owner was invited and has not decided; whether the owner was told of being a
+-- member; since when a change is missing, when this vault asked to be added last, and how often;
+-- whether members have to be put out, or this vault has lost the creator.
 CREATE TABLE groups (
   id BLOB NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
   creator BLOB,
   member INTEGER,
+  invited INTEGER,
   signer BLOB,
+  told INTEGER,
+  behind INTEGER,
+  asked INTEGER,
+  asks INTEGER NOT NULL,
+  due INTEGER,
   since INTEGER NOT NULL,
   active INTEGER NOT NULL
 ) STRICT;
 
--- Members but this vault. Their key is known once they are in; until then, what they can be added
--- with may wait.
+-- Members but this vault. Their key is known once they are in; until then, or when they have lost
+-- their keys, what they can be added with may wait. One that is gone is still to be put out.
 CREATE TABLE group_members (
   conversation BLOB NOT NULL,
   vault BLOB NOT NULL,
@@ -188,6 +220,8 @@ CREATE TABLE group_members (
   home BLOB,
   key BLOB,
   package BLOB,
+  added INTEGER,
+  gone INTEGER,
   PRIMARY KEY (conversation, vault)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,5 +1,6 @@
 //! Behavior of the parts together: log, restore, tables, search.
 
+mod bounds;
 mod disk;
 mod joint;
 mod log;

@@ -49,6 +49,7 @@ fn channel(number: u8) -> Channel {
         generation: 3,
         signer: Secret::new(vec![1; 32]),
         peer: [2; 32],
+        rotations: 1,
         resume: Secret::new(vec![3; 32]),
         sent: 4,
         received: 5,
@@ -64,6 +65,7 @@ fn channel(number: u8) -> Channel {
         resumed: NOW,
         told: 7,
         pending: Some(Secret::from("pending")),
+        held: Some(NOW),
     }
 }
 
@@ -194,7 +196,7 @@ fn connections_are_listed_by_activity_state_and_tag_in_pages() {
 fn channel_comes_back_and_goes_with_its_keys_and_what_waits() {
     let mut vault = Vault::enrolled();
     let key = MlsKey {
-        conversation: &[1; 16],
+        conversation: &Conversation::Connection(id(1)),
         kind: 3,
         key: b"key",
     };
@@ -207,20 +209,30 @@ fn channel_comes_back_and_goes_with_its_keys_and_what_waits() {
         delivery: DeliveryId([5; 16]),
         body: vec![6],
     };
-    vault.commit(|change| change.insert_early(&[1; 16], 9, &early, NOW));
+    let here = Conversation::Connection(id(1));
+    // A group of the same number has keys of its own.
+    let group = Conversation::Group(GroupId([1; 16]));
+    let of_group = MlsKey {
+        conversation: &group,
+        ..key
+    };
+    vault.commit(|change| change.put_mls(&of_group, b"of the group"));
+    vault.commit(|change| change.insert_early(&id(1), 9, &early, NOW));
     let view = vault.database.view();
     assert_eq!(view.channel(&id(1)), Ok(Some(channel(1))));
     assert_eq!(view.mls(&key), Ok(Some(Secret::from("value"))));
-    assert_eq!(view.has_mls_kind(&[1; 16], 3), Ok(true));
-    assert_eq!(view.has_mls_kind(&[1; 16], 4), Ok(false));
-    assert_eq!(view.early(&[1; 16], 9), Ok(Some(early)));
+    assert_eq!(view.has_mls_kind(&here, 3), Ok(true));
+    assert_eq!(view.has_mls_kind(&here, 4), Ok(false));
+    assert_eq!(view.count_early(&id(1)), Ok((1, 1)));
+    assert_eq!(view.early(&id(1), 9), Ok(Some(early)));
 
     vault.commit(|change| change.remove_channel(&id(1)));
 
     let view = vault.database.view();
     assert_eq!(view.channel(&id(1)), Ok(None));
     assert_eq!(view.mls(&key), Ok(None));
-    assert_eq!(view.count_early(&[1; 16]), Ok(0));
+    assert_eq!(view.mls(&of_group), Ok(Some(Secret::from("of the group"))));
+    assert_eq!(view.count_early(&id(1)), Ok((0, 0)));
 }
 
 #[test]
@@ -230,7 +242,7 @@ fn outbox_is_in_order_and_a_shared_body_goes_with_its_last_entry() {
         let body = change.insert_body(b"shared")?;
         change.insert_outgoing(&outgoing(1, Some(1), body))?;
         change.insert_outgoing(&outgoing(2, None, body))?;
-        change.insert_unsaid(&id(3), body)
+        change.insert_unsaid(&id(3), None, NOW, body)
     });
     let view = vault.database.view();
     let all = view.outbox(0, 10).expect("page");
@@ -240,22 +252,20 @@ fn outbox_is_in_order_and_a_shared_body_goes_with_its_last_entry() {
     assert_eq!(view.count_waiting(&id(1)), Ok(1));
     assert_eq!(view.outbox_expired(NOW.plus(1), 10).expect("page").len(), 1);
 
-    vault.commit(|change| change.mark_stored(all[0].number));
+    vault.commit(|change| change.mark_stored(all[0].number, NOW));
     assert_eq!(vault.database.view().count_waiting(&id(1)), Ok(0));
     assert_eq!(vault.database.view().outbox(0, 10).expect("page").len(), 1);
     for entry in &all {
         vault.commit(|change| change.remove_outgoing(entry));
     }
     assert!(vault.database.view().body(1).is_ok());
-    let mut said = None;
-    vault.commit(|change| {
-        said = change.take_unsaid()?;
-        Ok(())
-    });
+    let unsaid = vault.database.view().next_unsaid(NOW).expect("reads");
+    let unsaid = unsaid.expect("one");
+    assert_eq!((unsaid.connection, unsaid.body), (id(3), 1));
+    vault.commit(|change| change.remove_unsaid(&unsaid));
 
-    assert_eq!(said, Some((id(3), Secret::from("shared"))));
     assert!(vault.database.view().body(1).is_err());
-    assert_eq!(vault.database.view().has_unsaid(), Ok(false));
+    assert_eq!(vault.database.view().next_unsaid(NOW), Ok(None));
 }
 
 #[test]
@@ -263,10 +273,11 @@ fn taken_deliveries_are_known_until_they_are_old() {
     let mut vault = Vault::enrolled();
     for number in 0..5 {
         let at = NOW.plus(u64::from(number));
-        vault.commit(|change| change.take(&DeliveryId([number; 16]), at));
+        let here = Conversation::Connection(id(1));
+        vault.commit(|change| change.take(&DeliveryId([number; 16]), &here, at));
     }
 
-    vault.commit(|change| change.forget_taken(NOW.plus(3), 2));
+    vault.commit(|change| change.forget_taken(NOW.plus(3), 2).map(drop));
 
     let view = vault.database.view();
     let known = (0..5).map(|number| view.is_taken(&DeliveryId([number; 16])).expect("reads"));
@@ -281,6 +292,7 @@ fn write(vault: &mut Vault, number: u8, conversation: Conversation, sender: Opti
     vault.commit(|change| {
         change.insert_message(&NewMessage {
             id: MessageId([number; 16]),
+            said: None,
             conversation,
             sender,
             sent: NOW,
@@ -424,7 +436,13 @@ fn groups_and_members_come_back() {
         name: "friends".into(),
         creator: None,
         member: true,
+        invited: false,
         signer: Some(Secret::new(vec![2; 32])),
+        told: true,
+        behind: Some(NOW),
+        asked: Some(NOW),
+        asks: 2,
+        due: false,
         since: NOW,
         active: NOW,
     };
@@ -434,6 +452,7 @@ fn groups_and_members_come_back() {
         home: Some(vec![4]),
         key: None,
         package: Some(vec![5]),
+        added: None,
     };
     vault.commit(|change| {
         change.put_group(&group)?;
@@ -443,9 +462,13 @@ fn groups_and_members_come_back() {
     let view = vault.database.view();
     assert_eq!(view.groups(), Ok(vec![group.clone()]));
     assert_eq!(view.group_members(&group.id), Ok(vec![member.clone()]));
-    assert_eq!(view.groups_with_packages(), Ok(vec![group.id]));
+    assert_eq!(view.groups_with_packages(NOW), Ok(vec![group.id]));
     assert_eq!(view.groups_of(&member.vault), Ok(vec![group.id]));
     assert_eq!(view.count_groups(), Ok(1));
+    vault.commit(|change| change.mark_gone(&group.id, &member.vault));
+    let view = vault.database.view();
+    assert_eq!(view.group_members(&group.id), Ok(vec![]));
+    assert_eq!(view.group_members_gone(&group.id), Ok(vec![member.vault]));
     let mut gone = false;
     vault.commit(|change| {
         gone = change.remove_group_member(&group.id, &member.vault)?;

@@ -3,16 +3,18 @@
 use vettid_crypto::sign::SigningKey;
 use vettid_store::rows::connection::Connection;
 use vettid_store::rows::group::{Group, GroupMember};
+use vettid_store::{StoreError, View};
 use vettid_wire::content::{GroupChange, Peer};
 use vettid_wire::id::{ConnectionId, GroupId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::operation::connection::State;
 use vettid_wire::refusal::{Code, Refusal};
+use vettid_wire::time::{MINUTE, UnixMillis};
 
 use super::{connection_with, keys, say_later, seed};
 use crate::connect::Known;
 use crate::effect::Changing;
-use crate::mls::{Keys, Mls, Suite};
+use crate::mls::{Found, Keys, Mls, NotMls, Suite};
 use crate::stop::Stop;
 
 /// Makes a group and invites some connections.
@@ -26,13 +28,19 @@ pub(crate) fn create(
         vault: on.vault,
         signer: SigningKey::generate(on.entropy),
     };
-    Mls::new(on.change, id.0, on.entropy).found(&keys, &id.0, Suite::Classic)?;
+    Mls::new(on.change, id, on.entropy).found(&keys, &id.0, Suite::Classic)?;
     let group = Group {
         id,
         name,
         creator: None,
         member: true,
+        invited: false,
         signer: Some(seed(&keys)),
+        told: true,
+        behind: None,
+        asked: None,
+        asks: 0,
+        due: false,
         since: on.now,
         active: on.now,
     };
@@ -78,6 +86,7 @@ pub(crate) fn invite(
             home: None,
             key: None,
             package: None,
+            added: None,
         },
     )?;
     let change = GroupChange::Invite {
@@ -96,14 +105,10 @@ pub(super) fn joins(
     let Some(mut member) = on.change.group_member(&group.id, &connection.vault)? else {
         return Ok(());
     };
-    let mls = Mls::new(on.change, group.id.0, on.entropy);
+    let mls = Mls::new(on.change, group.id, on.entropy);
     let owner = mls.owner_of(&package, Suite::Classic);
     if !group.member || !owner.is_ok_and(|owner| owner.vault == connection.vault) {
         return Ok(());
-    }
-    if member.key.take().is_some() {
-        on.change.put_group_member(&group.id, &member)?;
-        commit_removal(on, &group, &connection.vault)?;
     }
     member.package = Some(package);
     on.change.put_group_member(&group.id, &member)?;
@@ -115,32 +120,33 @@ pub(super) fn joins(
     }
 }
 
-/// Adds everybody who waits, with one commit.
+/// Adds everybody who waits, with one commit: some for the first time, others in the place of what they
+/// have lost.
 pub(crate) fn take_in(on: &mut Changing<'_>, group: &Group) -> Result<(), Stop> {
     let all = on.change.group_members(&group.id)?;
-    let (waiting, others): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|member| member.package.is_some());
-    let waiting: Vec<_> = waiting.into_iter().take(AT_ONCE).collect();
-    let packages: Vec<_> = waiting
-        .iter()
-        .filter_map(|member| member.package.clone())
-        .collect();
-    if packages.is_empty() {
+    let (waiting, others): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|member| may_be_added(member, on.now));
+    let mut waiting = waiting.into_iter();
+    let chosen: Vec<_> = waiting.by_ref().take(AT_ONCE).collect();
+    let others = waiting.chain(others).filter(|member| member.key.is_some());
+    let others: Vec<_> = others.collect();
+    if chosen.is_empty() || !has_room(on, others.len())? {
         return Ok(());
     }
     let keys = keys(on, group)?;
-    let mls = Mls::new(on.change, group.id.0, on.entropy);
-    let found = mls.add(&keys, &group.id.0, &packages)?;
-    let inside = mls.members(&group.id.0)?;
-    for mut member in waiting.iter().cloned() {
+    let Some((chosen, found)) = add(on, group, &keys, chosen)? else {
+        return Ok(());
+    };
+    let inside = Mls::new(on.change, group.id, on.entropy).members(&group.id.0)?;
+    for mut member in chosen.iter().cloned() {
         member.package = None;
+        member.added = Some(on.now);
         let now = inside.iter().find(|it| it.vault == member.vault);
         member.key = now.map(|it| it.key);
         on.change.put_group_member(&group.id, &member)?;
     }
-    let added = peers(on, &waiting)?;
-    let inside = others.into_iter().filter(|member| member.key.is_some());
-    let others: Vec<_> = inside.collect();
+    let added = peers(on, &chosen)?;
     let commit = GroupChange::Commit {
         commit: found.commit,
         added: added.clone(),
@@ -149,7 +155,7 @@ pub(crate) fn take_in(on: &mut Changing<'_>, group: &Group) -> Result<(), Stop> 
     say_later(on, &connections, &group.id, commit)?;
     let mut members = peers(on, &others)?;
     members.extend(added);
-    let connections = connections_of(on, &waiting)?;
+    let connections = connections_of(on, &chosen)?;
     let welcome = GroupChange::Welcome {
         name: group.name.clone(),
         welcome: found.welcome,
@@ -158,34 +164,82 @@ pub(crate) fn take_in(on: &mut Changing<'_>, group: &Group) -> Result<(), Stop> 
     say_later(on, &connections, &group.id, welcome)
 }
 
-/// Puts a member out. It is told, unless it knows.
-pub(crate) fn put_out(
+/// Adds some together; if one of them cannot be added, the first who can, and whoever cannot has to
+/// hand over something else.
+fn add(
     on: &mut Changing<'_>,
     group: &Group,
+    keys: &Keys,
+    chosen: Vec<GroupMember>,
+) -> Result<Option<(Vec<GroupMember>, Found)>, Stop> {
+    let mls = Mls::new(on.change, group.id, on.entropy);
+    let packages = |some: &[GroupMember]| -> Vec<Vec<u8>> {
+        some.iter().filter_map(|it| it.package.clone()).collect()
+    };
+    match mls.add(keys, &group.id.0, &packages(&chosen)) {
+        Ok(found) => return Ok(Some((chosen, found))),
+        Err(NotMls::NoKeys) => return Err(NotMls::NoKeys.into()),
+        Err(_) => {}
+    }
+    for mut member in chosen {
+        let package = packages(std::slice::from_ref(&member));
+        match mls.add(keys, &group.id.0, &package) {
+            Ok(found) => return Ok(Some((vec![member], found))),
+            Err(_) => {
+                member.package = None;
+                on.change.put_group_member(&group.id, &member)?;
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether somebody waits to be added, and was not added a short while ago: each time costs every
+/// member a change.
+fn may_be_added(member: &GroupMember, now: UnixMillis) -> bool {
+    let rested = member.added.is_none_or(|at| now.since(at) > REST);
+    rested && member.package.is_some()
+}
+
+/// Whether a change can be told to so many.
+fn has_room(on: &Changing<'_>, members: usize) -> Result<bool, Stop> {
+    let waiting = usize::try_from(on.change.count_outbox()?).unwrap_or(usize::MAX);
+    Ok(waiting.saturating_add(members) <= limits::OUTBOX)
+}
+
+/// Puts a member out, once this is committed. It is told, unless it knows.
+pub(crate) fn put_out(
+    on: &mut Changing<'_>,
+    id: &GroupId,
     vault: &VaultId,
     tell: bool,
 ) -> Result<(), Stop> {
-    let Some(member) = on.change.group_member(&group.id, vault)? else {
+    if !on.change.mark_gone(id, vault)? {
         return Ok(());
-    };
-    on.change.remove_group_member(&group.id, vault)?;
-    if group.member && member.key.is_some() {
-        commit_removal(on, group, vault)?;
     }
+    on.change.set_group_due(id)?;
     match connection_with(on, vault)?.filter(|_| tell) {
-        Some(id) => say_later(on, &[id], &group.id, GroupChange::Over),
+        Some(connection) => say_later(on, &[connection], id, GroupChange::Over),
         None => Ok(()),
     }
 }
 
-fn commit_removal(on: &mut Changing<'_>, group: &Group, vault: &VaultId) -> Result<(), Stop> {
+/// Puts out everybody who is marked for that, with one commit.
+pub(super) fn put_gone_out(on: &mut Changing<'_>, group: &Group) -> Result<(), Stop> {
+    let gone = on.change.group_members_gone(&group.id)?;
+    for vault in &gone {
+        on.change.remove_group_member(&group.id, vault)?;
+    }
+    if !group.member {
+        return Ok(());
+    }
     let keys = keys(on, group)?;
-    let mls = Mls::new(on.change, group.id.0, on.entropy);
-    let commit = mls.remove(&keys, &group.id.0, std::slice::from_ref(vault))?;
+    let mls = Mls::new(on.change, group.id, on.entropy);
+    let Some(commit) = mls.remove(&keys, &group.id.0, &gone)? else {
+        return Ok(());
+    };
     let inside = on.change.group_members(&group.id)?.into_iter();
-    let inside: Vec<_> = inside
-        .filter(|member| member.key.is_some() && member.vault != *vault)
-        .collect();
+    let inside: Vec<_> = inside.filter(|member| member.key.is_some()).collect();
     let connections = connections_of(on, &inside)?;
     let change = GroupChange::Commit {
         commit,
@@ -205,14 +259,17 @@ pub(crate) fn tell_all(
     say_later(on, &connections, id, change)
 }
 
-/// Takes in whoever waits in any group of this vault.
-pub(crate) fn take_all_in(on: &mut Changing<'_>) -> Result<(), Stop> {
-    for id in on.change.groups_with_packages()? {
-        if let Some(group) = on.change.group(&id)? {
-            take_in(on, &group)?;
-        }
+/// Groups of this vault in which somebody waits to be added.
+pub(crate) fn waiting(view: View<'_>, now: UnixMillis) -> Result<Vec<GroupId>, StoreError> {
+    view.groups_with_packages(UnixMillis(now.since(UnixMillis(REST))))
+}
+
+/// Takes in whoever waits in one of them.
+pub(crate) fn take_some_in(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+    match on.change.group(id)? {
+        Some(group) => take_in(on, &group),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn connections_of(on: &Changing<'_>, members: &[GroupMember]) -> Result<Vec<ConnectionId>, Stop> {
@@ -243,7 +300,8 @@ fn peers(on: &Changing<'_>, members: &[GroupMember]) -> Result<Vec<Peer>, Stop> 
     Ok(peers)
 }
 
-/// What the others call a member: what its owner shows as a name, or this owner's word for it.
+/// What the others call a member: what its owner shows as a name. This owner's own word for it is
+/// nobody else's to know.
 fn name_of(connection: &Connection) -> String {
     let shown = connection.card.fields.iter().find(|it| it.name == "name");
     let shown = shown.and_then(|field| {
@@ -251,9 +309,7 @@ fn name_of(connection: &Connection) -> String {
             .value
             .expose(|value| std::str::from_utf8(value).ok().map(str::to_owned))
     });
-    let mut name = shown
-        .or_else(|| connection.settings.alias.clone())
-        .unwrap_or_default();
+    let mut name = shown.unwrap_or_default();
     name.truncate(name.floor_char_boundary(limits::ALIAS));
     name
 }
@@ -262,3 +318,5 @@ fn name_of(connection: &Connection) -> String {
 const SMALL: usize = 16;
 /// Members that are added with one commit.
 const AT_ONCE: usize = 32;
+/// Time after which a member that was added can be added again, ms.
+const REST: u64 = 5 * MINUTE;

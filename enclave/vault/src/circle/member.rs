@@ -3,21 +3,23 @@
 use vettid_crypto::sign::SigningKey;
 use vettid_store::rows::connection::Connection;
 use vettid_store::rows::group::{Group, GroupMember};
+use vettid_store::{StoreError, View};
 use vettid_wire::content::{GroupChange, Peer};
-use vettid_wire::id::{GroupId, VaultId};
+use vettid_wire::id::{ConnectionId, GroupId, VaultId};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
-use vettid_wire::time::{MINUTE, UnixMillis};
+use vettid_wire::refusal::Code;
+use vettid_wire::time::{DAY, MINUTE, UnixMillis};
 use vettid_wire::{cbor, limits};
 
-use super::{connection_with, follow, keys, leave_behind, say_later, seed};
+use super::{connection_with, keys, leave_behind, say_later, seed};
 use crate::connect::{Known, known};
 use crate::effect::Changing;
-use crate::mls::{Keys, Member, Mls, Suite};
+use crate::mls::{Keys, Member, Mls, NotMls, Suite};
 use crate::stop::Stop;
 use crate::text;
 
-/// The vault of a connection invites this one into a group.
+/// The vault of a connection invites this one into a group. Its owner decides.
 pub(super) fn invited(
     on: &mut Changing<'_>,
     connection: &Connection,
@@ -25,56 +27,123 @@ pub(super) fn invited(
     name: String,
 ) -> Result<(), Stop> {
     let groups = usize::try_from(on.change.count_groups()?).unwrap_or(usize::MAX);
-    if groups >= limits::GROUPS || text::line("group name", limits::ALIAS, &name).is_err() {
+    let day = UnixMillis(on.now.since(UnixMillis(DAY)));
+    let invited = on.change.count_invited(&connection.vault, day)?;
+    let invited = usize::try_from(invited).unwrap_or(usize::MAX);
+    let before = on.change.group(id)?;
+    let full = groups >= limits::GROUPS || before.is_none() && invited >= limits::GROUP_INVITATIONS;
+    // Nothing that is kept by its id may be taken for something of another kind.
+    let of_connection = on.change.connection(&ConnectionId(id.0))?.is_some();
+    if full || of_connection || text::line("group name", limits::ALIAS, &name).is_err() {
         return Ok(());
     }
-    let group = Group {
+    let again = before.is_some_and(|before| before.invited || before.since >= day);
+    on.change.put_group(&Group {
         id: *id,
         name,
         creator: Some(connection.vault),
         member: false,
+        invited: true,
         signer: None,
+        told: false,
+        behind: None,
+        asked: None,
+        asks: 0,
+        due: false,
         since: on.now,
         active: on.now,
-    };
-    ask_in(on, group, connection)
+    })?;
+    // Whoever invites, takes that back and invites again says nothing new.
+    match again {
+        true => Ok(()),
+        false => on.tell_of(Kind::GroupInvited, &Conversation::Group(*id)),
+    }
 }
 
-/// Hands over what this vault can be added with.
-fn ask_in(on: &mut Changing<'_>, mut group: Group, connection: &Connection) -> Result<(), Stop> {
-    let id = group.id;
-    on.change.remove_mls(&id.0)?;
+/// A group that this owner was invited into and has not decided on.
+fn open(on: &Changing<'_>, id: &GroupId) -> Result<Group, Stop> {
+    let group = on.change.group(id)?.ok_or(Code::NotFound)?;
+    match group.invited {
+        true => Ok(group),
+        false => Err(Code::InvalidValue.into()),
+    }
+}
+
+/// This owner wants to be in.
+pub(crate) fn accept(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+    let mut group = open(on, id)?;
+    let creator = group.creator.ok_or(Code::NotCreator)?;
+    let connection = connection_with(on, &creator)?.ok_or(Code::NotConnected)?;
+    group.invited = false;
+    ask_in(on, group, &connection)
+}
+
+/// This owner does not want to be in.
+pub(crate) fn decline(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+    let group = open(on, id)?;
+    leave(on, group)
+}
+
+/// Hands over what this vault can be added with, and drops the keys that it has.
+fn ask_in(on: &mut Changing<'_>, mut group: Group, connection: &ConnectionId) -> Result<(), Stop> {
+    on.change.remove_mls(&Conversation::Group(group.id))?;
     let keys = Keys {
         vault: on.vault,
         signer: SigningKey::generate(on.entropy),
     };
-    let mls = Mls::new(on.change, id.0, on.entropy);
-    let key_package = mls.key_package(&keys, Suite::Classic)?;
     (group.member, group.signer) = (false, Some(seed(&keys)));
-    on.change.put_group(&group)?;
-    say_later(on, &[connection.id], &id, GroupChange::Join { key_package })
+    join(on, group, &keys, connection)
 }
 
-/// Asks to be added anew where something has waited for too long for a change of the group: it has
-/// come before this vault, or the creator's, was restored, and does not come again. Until the welcome
-/// this vault stays a member: a change that is only late is still followed.
-pub(crate) fn catch_up(on: &mut Changing<'_>) -> Result<(), Stop> {
-    let before = UnixMillis(on.now.since(UnixMillis(PATIENCE)));
-    for id in on.change.groups_behind(before, AT_ONCE)? {
-        let Some(group) = on.change.group(&id)? else {
-            continue;
-        };
-        let creator = group.creator.unwrap_or(on.vault);
-        let mls = Mls::new(on.change, id.0, on.entropy);
-        if let Some(connection) = connection_with(on, &creator)?
-            && !mls.awaits_welcome()?
-        {
+/// Hands over what this vault can be added with.
+fn join(
+    on: &mut Changing<'_>,
+    mut group: Group,
+    keys: &Keys,
+    connection: &ConnectionId,
+) -> Result<(), Stop> {
+    let mls = Mls::new(on.change, group.id, on.entropy);
+    let key_package = mls.key_package(keys, Suite::Classic)?;
+    let rested = group.asked.is_none_or(|at| on.now.since(at) > DAY);
+    group.asks = if rested {
+        0
+    } else {
+        group.asks.saturating_add(1)
+    };
+    group.asked = Some(on.now);
+    on.change.put_group(&group)?;
+    let change = GroupChange::Join { key_package };
+    say_later(on, &[*connection], &group.id, change)
+}
+
+/// Whether this vault may ask to be added anew: each time costs every member a change, so the pauses
+/// grow.
+fn may_ask(group: &Group, now: UnixMillis) -> bool {
+    let pause = PATIENCE.saturating_mul(1 << group.asks.min(LONGEST));
+    group.asked.is_none_or(|at| now.since(at) >= pause)
+}
+
+/// Groups in which a change has been missing for too long: it has come before this vault, or the
+/// creator's, was restored, and does not come again; or nobody has made it.
+pub(crate) fn behind(view: View<'_>, now: UnixMillis) -> Result<Vec<GroupId>, StoreError> {
+    let before = UnixMillis(now.since(UnixMillis(PATIENCE)));
+    view.groups_behind(before, AT_ONCE)
+}
+
+/// Asks to be added anew. Until the welcome this vault stays a member: a change that is only late is
+/// still followed.
+pub(crate) fn catch_up(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+    let Some(group) = on.change.group(id)? else {
+        return Ok(());
+    };
+    let creator = group.creator.unwrap_or(on.vault);
+    match connection_with(on, &creator)? {
+        Some(connection) if may_ask(&group, on.now) => {
             let keys = keys(on, &group)?;
-            let key_package = mls.key_package(&keys, Suite::Classic)?;
-            say_later(on, &[connection], &id, GroupChange::Join { key_package })?;
+            join(on, group, &keys, &connection)
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The creator of a group says something about it.
@@ -96,7 +165,7 @@ pub(super) fn changed(
             if text::line("group name", limits::ALIAS, &name).is_ok() {
                 group.name = name;
             }
-            welcomed(on, group, connection, (&welcome, &members))
+            welcomed(on, group, (&welcome, &members))
         }
         GroupChange::Commit { commit, added } if group.member => {
             committed(on, group, connection, (&commit, &added))
@@ -105,7 +174,7 @@ pub(super) fn changed(
             group.name = name;
             Ok(on.change.put_group(&group)?)
         }
-        GroupChange::Over if group.member || group.signer.is_some() => leave_behind(on, group),
+        GroupChange::Over if group.invited || group.signer.is_some() => leave_behind(on, group),
         _ => Ok(()),
     }
 }
@@ -113,23 +182,20 @@ pub(super) fn changed(
 fn welcomed(
     on: &mut Changing<'_>,
     mut group: Group,
-    connection: &Connection,
     (welcome, peers): (&[u8], &[Peer]),
 ) -> Result<(), Stop> {
     let id = group.id;
-    let mls = Mls::new(on.change, id.0, on.entropy);
-    if group.member {
-        if !mls.awaits_welcome()? {
-            return Ok(());
+    let mls = Mls::new(on.change, id, on.entropy);
+    let change = on.change;
+    let joined = change.attempt(|| {
+        if group.member {
+            mls.forget(&id.0)?;
         }
-        mls.forget(&id.0)?;
-    }
+        mls.join(welcome, Suite::Classic)
+    });
     // One that is not for the newest key package is passed over: another one follows.
-    let Ok(joined) = mls.join(welcome) else {
-        return match group.member {
-            true => ask_in(on, group, connection),
-            false => Ok(()),
-        };
+    let Ok(joined) = joined else {
+        return Ok(());
     };
     let known = |vault: VaultId| joined.members.iter().any(|it| it.vault == vault);
     let fits = joined.id == id.0
@@ -139,32 +205,44 @@ fn welcomed(
     if !fits {
         return leave_behind(on, group);
     }
-    (group.member, group.since, group.active) = (true, on.now, on.now);
+    let told = std::mem::replace(&mut group.told, true);
+    if !told {
+        group.since = on.now;
+    }
+    (group.member, group.behind, group.active) = (true, None, on.now);
     on.change.put_group(&group)?;
     settle(on, &id, &joined.members, peers)?;
-    on.tell_of(Kind::GroupJoined, &Conversation::Group(id))?;
-    follow(on, &id)
+    match told {
+        true => Ok(()),
+        false => on.tell_of(Kind::GroupJoined, &Conversation::Group(id)),
+    }
 }
 
 fn committed(
     on: &mut Changing<'_>,
-    group: Group,
+    mut group: Group,
     connection: &Connection,
     (commit, added): (&[u8], &[Peer]),
 ) -> Result<(), Stop> {
     let id = group.id;
-    let mls = Mls::new(on.change, id.0, on.entropy);
-    let creator = connection.vault;
-    let heard = mls.hear(&id.0, commit, Some(&creator), |from, _| *from == creator);
-    match heard {
+    let mls = Mls::new(on.change, id, on.entropy);
+    match mls.hear_change(&id.0, commit, &connection.vault) {
         Ok(heard) if heard.removed => leave_behind(on, group),
         Ok(_) => {
             let members = mls.members(&id.0)?;
-            settle(on, &id, &members, added)?;
-            follow(on, &id)
+            if group.behind.take().is_some() {
+                on.change.put_group(&group)?;
+            }
+            settle(on, &id, &members, added)
         }
-        // One of both was restored: this vault asks to be added anew.
-        Err(_) => ask_in(on, group, connection),
+        // It was made before: its connection had lost keys, and everything was said again.
+        Err(NotMls::Late) => Ok(()),
+        // One of both was restored: this vault asks to be added anew, now or later.
+        Err(_) if may_ask(&group, on.now) => ask_in(on, group, &connection.id),
+        Err(_) => {
+            group.behind = group.behind.or(Some(on.now));
+            Ok(on.change.put_group(&group)?)
+        }
     }
 }
 
@@ -200,6 +278,7 @@ fn settle(
                 home: home.or(old_home),
                 key: Some(member.key),
                 package: None,
+                added: None,
             },
         )?;
     }
@@ -217,7 +296,10 @@ pub(crate) fn leave(on: &mut Changing<'_>, group: Group) -> Result<(), Stop> {
     leave_behind(on, group)
 }
 
-/// Time that something waits for a change of its group before this vault asks to be added anew, ms.
+/// Time that a change of a group may be missing before this vault asks to be added anew, ms. It doubles
+/// with every time.
 const PATIENCE: u64 = 10 * MINUTE;
+/// How often it does.
+const LONGEST: u32 = 7;
 /// Groups in which that is done in one round.
 const AT_ONCE: u32 = 16;

@@ -1,7 +1,7 @@
 //! Groups: one MLS group of up to 256 vaults, ordered by the vault that created it.
 //!
 //! ```text
-//!  creator ── Invite ──▶ member      in their connection
+//!  creator ── Invite ──▶ member      in their connection; its owner decides
 //!          ◀── Join ───              key package
 //!          ── Welcome ─▶ member
 //!          ── Commit ──▶ every other member
@@ -19,20 +19,19 @@ pub(crate) mod shown;
 
 use vettid_crypto::sign::SigningKey;
 use vettid_store::rows::connection::Connection;
-use vettid_store::rows::early::Early;
 use vettid_store::rows::group::{Group, GroupMember};
 use vettid_wire::content::{Circle, Content, GroupChange, Parcel, Said};
-use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId, VaultId};
+use vettid_wire::id::{ConnectionId, GroupId, MessageId, VaultId};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
-use vettid_wire::operation::message::{Conversation, Receipt};
+use vettid_wire::operation::message::{Conversation, Failed, Receipt};
 use vettid_wire::refusal::Code;
 use vettid_wire::{Secret, cbor, limits};
 
-use crate::connect::Known;
 use crate::connect::post::Address;
 use crate::connect::receive::Verdict;
 use crate::connect::said::Voice;
+use crate::connect::{Known, settled};
 use crate::effect::Changing;
 use crate::mls::{Keys, Mls, NotMls};
 use crate::stop::Stop;
@@ -80,8 +79,9 @@ fn say_later(
     }
     let content = Content::Group { id: *id, change };
     let body = on.change.insert_body(&cbor::encode(&content))?;
+    let expires = on.now.plus(limits::DELIVERY_TIME);
     for connection in connections {
-        on.change.insert_unsaid(connection, body)?;
+        on.change.insert_unsaid(connection, None, expires, body)?;
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ pub(crate) fn say(
         content: content.clone(),
     });
     let keys = keys(on, &group)?;
-    let sealed = Mls::new(on.change, id.0, on.entropy).say(&keys, &id.0, &id.0, &said)?;
+    let sealed = Mls::new(on.change, *id, on.entropy).say(&keys, &id.0, &id.0, &said)?;
     let parcel = cbor::encode(&Parcel::Circle(Circle {
         group: *id,
         message: sealed,
@@ -108,10 +108,13 @@ pub(crate) fn say(
     let body = on.change.insert_body(&parcel)?;
     let mut reached = false;
     for member in on.change.group_members(id)? {
-        if member.key.is_none() {
+        if member.key.is_none() || is_kept_from(on, content, &member)? {
             continue;
         }
         let Some(home) = home_of(on, &member)? else {
+            if let Some(message) = &message {
+                settled::fail_message(on, message, &member.vault, Failed::Expired)?;
+            }
             continue;
         };
         let address = Address {
@@ -136,6 +139,23 @@ pub(crate) fn say(
     Ok(on.change.touch_group(id, on.now)?)
 }
 
+/// Whether a member is not told: it was read by an owner who does not want that member to know.
+fn is_kept_from(on: &Changing<'_>, content: &Content, member: &GroupMember) -> Result<bool, Stop> {
+    match content {
+        Content::Read(_) => hides_reading(on, &member.vault),
+        _ => Ok(false),
+    }
+}
+
+/// Whether a vault is not told what this owner has read.
+pub(crate) fn hides_reading(on: &Changing<'_>, vault: &VaultId) -> Result<bool, Stop> {
+    let Some(id) = connection_with(on, vault)? else {
+        return Ok(false);
+    };
+    let found = on.change.connection(&id)?;
+    Ok(found.is_some_and(|found| found.settings.no_read_receipts))
+}
+
 fn home_of(on: &Changing<'_>, member: &GroupMember) -> Result<Option<Known>, Stop> {
     if let Some(id) = connection_with(on, &member.vault)?
         && let Some(connection) = on.change.connection(&id)?
@@ -145,79 +165,51 @@ fn home_of(on: &Changing<'_>, member: &GroupMember) -> Result<Option<Known>, Sto
     member.home.as_deref().map(Known::decode).transpose()
 }
 
-/// Something said in a group has come.
-pub(crate) fn heard(
-    on: &mut Changing<'_>,
-    delivery: &DeliveryId,
-    circle: &Circle,
-) -> Result<Verdict, Stop> {
-    let group = on.change.group(&circle.group)?;
-    let Some(group) = group.filter(|group| group.member || group.signer.is_some()) else {
+/// Something said in a group has come. What is of a state that this vault does not know yet is to come
+/// again later: whoever says it keeps it, and nobody can fill this vault with what nobody has checked.
+pub(crate) fn heard(on: &mut Changing<'_>, circle: &Circle) -> Result<Verdict, Stop> {
+    let Some(mut group) = on.change.group(&circle.group)? else {
         return Ok(Verdict::Never);
     };
     if !group.member {
-        return wait(on, delivery, circle);
+        let blocked = group.creator.map(|creator| is_blocked(on, &creator));
+        return Ok(match (blocked.transpose()?, &group.signer) {
+            (Some(true), _) => Verdict::Ignored,
+            (_, Some(_)) => Verdict::Later,
+            (_, None) => Verdict::Never,
+        });
     }
     match take(on, circle)? {
         Ok(()) => Ok(Verdict::Taken),
-        Err(NotMls::Early) => wait(on, delivery, circle),
+        Err(NotMls::Early) => {
+            if group.behind.is_none() {
+                group.behind = Some(on.now);
+                on.change.put_group(&group)?;
+            }
+            Ok(Verdict::Later)
+        }
         Err(_) => Ok(Verdict::Never),
     }
 }
 
-/// Lets something wait for the change of the group that it follows.
-fn wait(on: &mut Changing<'_>, delivery: &DeliveryId, circle: &Circle) -> Result<Verdict, Stop> {
-    let waiting = on.change.all_early(&circle.group.0)?;
-    if waiting.iter().any(|(_, early)| early.delivery == *delivery) {
-        return Ok(Verdict::Waits);
-    }
-    if waiting.len() >= limits::EARLY {
-        return Ok(Verdict::Later);
-    }
-    let place = waiting
-        .last()
-        .map_or(1, |(place, _)| place.saturating_add(1));
-    let early = Early {
-        delivery: *delivery,
-        body: cbor::encode(circle),
-    };
-    on.change
-        .insert_early(&circle.group.0, place, &early, on.now)?;
-    Ok(Verdict::Waits)
-}
-
-/// Applies what waited for a change of the group.
-fn follow(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
-    for (place, early) in on.change.all_early(&id.0)? {
-        let circle: Result<Circle, _> = cbor::decode(&early.body);
-        let taken = match circle {
-            Ok(circle) => take(on, &circle)?,
-            Err(_) => Err(NotMls::NotOpened),
-        };
-        if taken == Err(NotMls::Early) {
-            continue;
-        }
-        on.change.remove_one_early(&id.0, place, &early.delivery)?;
-        // Whoever did not hear that it waited sends it again.
-        if taken.is_ok() && !on.change.is_taken(&early.delivery)? {
-            on.change.take(&early.delivery, on.now)?;
-        }
-    }
-    Ok(())
+fn is_blocked(on: &Changing<'_>, vault: &VaultId) -> Result<bool, Stop> {
+    let with = on.change.connections_with(vault)?;
+    Ok(with.iter().any(|(_, state)| *state == State::Blocked))
 }
 
 /// Opens something said in a group and applies it.
 fn take(on: &mut Changing<'_>, circle: &Circle) -> Result<Result<(), NotMls>, Stop> {
     let id = circle.group;
-    let mls = Mls::new(on.change, id.0, on.entropy);
-    let heard = match mls.hear(&id.0, &circle.message, None, |_, _| false) {
-        Ok(heard) => heard,
+    let mls = Mls::new(on.change, id, on.entropy);
+    let heard = match mls.hear_words(&id.0, &circle.message) {
+        Ok(heard) if heard.aad == id.0 => heard,
+        Ok(_) => return Ok(Err(NotMls::NotAllowed)),
         Err(error) => return Ok(Err(error)),
     };
     let known = on.change.group_member(&id, &heard.from)?.is_some();
-    let blocked = on.change.connections_with(&heard.from)?;
-    let blocked = blocked.iter().any(|(_, state)| *state == State::Blocked);
-    let said = heard.said.as_deref().map(cbor::decode::<Said>);
+    let blocked = is_blocked(on, &heard.from)?;
+    let said = heard.said.as_ref();
+    let said = said.map(|said| said.expose(|said| cbor::decode::<Said>(said)));
     if let (true, false, Some(Ok(said))) = (known, blocked, said) {
         let voice = Voice {
             conversation: Conversation::Group(id),
@@ -254,7 +246,7 @@ pub(crate) fn changed(
             creator::joins(on, group, connection, key_package)
         }
         (Some(group), GroupChange::Leave) if group.creator.is_none() => {
-            creator::put_out(on, &group, &connection.vault, false)
+            creator::put_out(on, &group.id, &connection.vault, false)
         }
         (Some(group), change) if group.creator == Some(connection.vault) => {
             member::changed(on, group, connection, change)
@@ -265,29 +257,66 @@ pub(crate) fn changed(
 }
 
 /// A connection has ended: its vault is no longer a member of this vault's groups, and this one not
-/// of its.
+/// of its, unless there is another connection with it. That is only marked: each group is changed in a
+/// record of its own, and none of them can keep a connection from ending.
 pub(crate) fn lost(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
+    let vault = &connection.vault;
+    if connection_with(on, vault)?.is_some() {
+        return Ok(());
+    }
     for group in on.change.groups()? {
-        if group.creator == Some(connection.vault) && group.member {
-            leave_behind(on, group)?;
-        } else if group.creator.is_none()
-            && on
-                .change
-                .group_member(&group.id, &connection.vault)?
-                .is_some()
-        {
-            creator::put_out(on, &group, &connection.vault, false)?;
+        let ours = group.creator.is_none() && on.change.mark_gone(&group.id, vault)?;
+        if ours || group.creator == Some(*vault) {
+            on.change.set_group_due(&group.id)?;
         }
     }
     Ok(())
 }
 
-/// This vault is no longer a member of a group. Its keys are destroyed, what was said stays.
-pub(crate) fn leave_behind(on: &mut Changing<'_>, mut group: Group) -> Result<(), Stop> {
-    let id = group.id;
-    (group.member, group.signer) = (false, None);
+/// Does what is due in a group.
+pub(crate) fn tend(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+    let Some(mut group) = on.change.group(id)? else {
+        return Ok(());
+    };
+    group.due = false;
     on.change.put_group(&group)?;
-    on.change.remove_mls(&id.0)?;
-    on.change.remove_early(&id.0)?;
-    on.tell_of(Kind::GroupLeft, &Conversation::Group(id))
+    match group.creator {
+        None => creator::put_gone_out(on, &group),
+        Some(creator) if connection_with(on, &creator)?.is_none() => leave_behind(on, group),
+        Some(_) => Ok(()),
+    }
+}
+
+/// What is due in a group cannot be done: it ends, so that nobody who should not hears it any more.
+pub(crate) fn break_up(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+    let Some(mut group) = on.change.group(id)? else {
+        return Ok(());
+    };
+    group.due = false;
+    if group.creator.is_none() {
+        creator::tell_all(on, id, GroupChange::Over)?;
+        for vault in on.change.group_members_gone(id)? {
+            on.change.remove_group_member(id, &vault)?;
+        }
+    }
+    leave_behind(on, group)
+}
+
+/// This vault is no longer a member of a group, or not invited any more. Its keys are destroyed, what
+/// was said stays.
+pub(crate) fn leave_behind(on: &mut Changing<'_>, group: Group) -> Result<(), Stop> {
+    let (id, told) = (group.id, group.told);
+    on.change.put_group(&Group {
+        member: false,
+        invited: false,
+        signer: None,
+        told: false,
+        behind: None,
+        ..group
+    })?;
+    on.change.remove_mls(&Conversation::Group(id))?;
+    match told {
+        true => on.tell_of(Kind::GroupLeft, &Conversation::Group(id)),
+        false => Ok(()),
+    }
 }

@@ -28,6 +28,7 @@ pub(crate) fn shown(view: View<'_>, found: Group) -> Result<group::Group, Stop> 
         member: found.member,
         since: found.since,
         active: found.active,
+        invited: found.invited,
         unread: view.count_unread(&Conversation::Group(found.id))?,
     })
 }

@@ -71,8 +71,27 @@ pub(crate) fn say(
     say_until(on, id, content, message, expires)
 }
 
-/// The same, useless after a time that was set before.
+/// The same, useless after a time that was set before. It is sealed behind everything that is still to
+/// be sealed.
 pub(crate) fn say_until(
+    on: &mut Changing<'_>,
+    id: &ConnectionId,
+    content: &Content,
+    message: Option<MessageId>,
+    expires: UnixMillis,
+) -> Result<(), Stop> {
+    open(on, id)?;
+    if on.change.is_behind(id)? {
+        let body = on.change.insert_body(&cbor::encode(content))?;
+        on.change
+            .insert_unsaid(id, message.as_ref(), expires, body)?;
+        return Ok(());
+    }
+    say_now(on, id, content, message, expires)
+}
+
+/// The same, past what is still to be sealed.
+pub(crate) fn say_now(
     on: &mut Changing<'_>,
     id: &ConnectionId,
     content: &Content,
@@ -102,7 +121,7 @@ pub(crate) fn say_as(
         content: content.clone(),
     });
     let keys = keys(on, channel)?;
-    let sealed = Mls::new(on.change, connection.id.0, on.entropy).say(
+    let sealed = Mls::new(on.change, connection.id, on.entropy).say(
         &keys,
         &channel.mls,
         &beside(sequence, channel),
@@ -127,7 +146,7 @@ pub(crate) fn renew(
     (channel.healed, channel.worn, channel.renewing) = (on.now, 0, None);
     on.change.put_channel(channel)?;
     let (keys, sequence) = (keys(on, channel)?, channel.sent);
-    let commit = Mls::new(on.change, connection.id.0, on.entropy).renew(
+    let commit = Mls::new(on.change, connection.id, on.entropy).renew(
         &keys,
         &channel.mls,
         &beside(sequence, channel),

@@ -3,7 +3,9 @@
 use vettid_store::rows::channel::Channel;
 use vettid_store::rows::connection::Connection;
 use vettid_wire::cbor;
-use vettid_wire::content::{Content, Parcel, Said};
+use vettid_wire::content::{Content, GroupChange, Parcel, Said};
+use vettid_wire::home::Home;
+use vettid_wire::id::GroupId;
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Receipt};
@@ -63,8 +65,22 @@ fn speak(
         Content::Remove(id) => voice.remove(on, &id),
         Content::React { id, reaction } => voice.react(on, &id, reaction.as_deref()),
         Content::Read(ids) => voice.read(on, &ids),
-        Content::Group { id, change } => circle::changed(on, connection, &id, change),
+        Content::Group { id, change } => of_group(on, connection, &id, change),
         _ => Ok(()),
+    }
+}
+
+/// What is said about a group. What cannot be done there does not hold up the connection.
+fn of_group(
+    on: &mut Changing<'_>,
+    connection: &Connection,
+    id: &GroupId,
+    said: GroupChange,
+) -> Result<(), Stop> {
+    let change = on.change;
+    match change.attempt(|| circle::changed(on, connection, id, said)) {
+        Err(Stop::Refused(why)) if why.limit.is_none() => Ok(()),
+        done => done,
     }
 }
 
@@ -87,16 +103,33 @@ fn approved(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> 
 
 /// The other vault is somewhere else now.
 fn moved(on: &mut Changing<'_>, connection: &Connection, record: &[u8]) -> Result<(), Stop> {
-    let Some(home) = known::open_home(record, &connection.vault, on.now) else {
+    let known = Known::decode(&connection.home)?;
+    // Signatures cost the most.
+    if !Home::claimed(record).is_some_and(|claimed| known.is_older_than(&claimed)) {
         return Ok(());
-    };
-    if Known::decode(&connection.home)?.is_older_than(&home) {
+    }
+    if let Some(home) = known::open_home(record, &connection.vault, on.now)
+        && shows_no_less(on, connection, &home)?
+    {
         on.change.put_connection(&Connection {
             home: cbor::encode(&Known::record(&home, record)),
             ..connection.clone()
         })?;
     }
     Ok(())
+}
+
+/// Whether a record shows the newest identity of the other vault that this one knows.
+fn shows_no_less(on: &Changing<'_>, connection: &Connection, home: &Home) -> Result<bool, Stop> {
+    let Some(mut channel) = on.change.channel(&connection.id)? else {
+        return Ok(false);
+    };
+    let rotations = known::rotations(&home.identity);
+    if rotations > channel.rotations {
+        channel.rotations = rotations;
+        on.change.put_channel(&channel)?;
+    }
+    Ok(rotations >= channel.rotations)
 }
 
 /// The other vault has applied everything up to a sequence, and `tag` says what it took for that.
@@ -112,7 +145,7 @@ pub(super) fn acknowledged(
     if received > channel.sent {
         return Ok(false);
     }
-    let waiting = on.change.outgoing_on(&connection.id)?;
+    let waiting = on.change.outgoing_through(&connection.id, received)?;
     let newest = waiting
         .iter()
         .find(|entry| entry.outgoing.sequence == Some(received));
@@ -122,13 +155,11 @@ pub(super) fn acknowledged(
         return Ok(false);
     }
     for entry in waiting {
-        if entry.outgoing.sequence.is_some_and(|it| it <= received) {
-            on.change.remove_outgoing(&entry)?;
-            if let Some(id) = entry.outgoing.message
-                && on.change.raise_receipt(&id, Receipt::Delivered)?.is_some()
-            {
-                on.message_changed()?;
-            }
+        on.change.remove_outgoing(&entry)?;
+        if let Some(id) = entry.outgoing.message
+            && on.change.raise_receipt(&id, Receipt::Delivered)?.is_some()
+        {
+            on.message_changed()?;
         }
     }
     Ok(true)

@@ -2,11 +2,12 @@
 
 use vettid_store::rows::connection::Connection;
 use vettid_wire::content::Content;
-use vettid_wire::id::ConnectionId;
+use vettid_wire::id::{ConnectionId, MessageId};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed};
 use vettid_wire::refusal::Code;
+use vettid_wire::{cbor, limits};
 
 use super::channel;
 use crate::circle;
@@ -14,23 +15,55 @@ use crate::effect::Changing;
 use crate::stop::Stop;
 
 /// Both owners have approved. Earlier connections with the same vault are over: it has another one.
-pub(crate) fn begin(on: &mut Changing<'_>, connection: Connection) -> Result<(), Stop> {
-    for (id, state) in on.change.connections_with(&connection.vault)? {
-        if id != connection.id
-            && state == State::Active
-            && let Some(earlier) = on.change.connection(&id)?
-        {
-            end(on, &earlier, State::Revoked, None)?;
+pub(crate) fn begin(on: &mut Changing<'_>, mut connection: Connection) -> Result<(), Stop> {
+    let (id, mut earlier) = (connection.id, Vec::new());
+    for (other, state) in on.change.connections_with(&connection.vault)? {
+        if other != id && state == State::Active {
+            earlier.extend(on.change.connection(&other)?);
         }
     }
-    let id = connection.id;
+    let tells = |earlier: &Connection| !earlier.settings.no_read_receipts;
+    connection.settings.no_read_receipts |= !earlier.iter().all(tells);
     on.change.put_connection(&Connection {
         state: State::Active,
         progress: None,
         active: on.now,
         ..connection
     })?;
+    // That vault stays a member of the groups of this one, and this one of its.
+    for earlier in earlier {
+        take_over(on, &earlier.id, &id)?;
+        end(on, &earlier, State::Revoked, None)?;
+    }
     on.tell_of(Kind::ConnectionActive, &Conversation::Connection(id))
+}
+
+/// What an earlier connection still had to say about groups is said in the one that takes its place.
+fn take_over(
+    on: &mut Changing<'_>,
+    earlier: &ConnectionId,
+    later: &ConnectionId,
+) -> Result<(), Stop> {
+    let expires = on.now.plus(limits::DELIVERY_TIME);
+    for entry in on.change.outgoing_on(earlier)? {
+        let Some(said) = &entry.outgoing.said else {
+            continue;
+        };
+        let bytes = said.expose(|said| match cbor::decode(said) {
+            Ok(Content::Group { .. }) => Some(said.to_vec()),
+            _ => None,
+        });
+        if let Some(bytes) = bytes {
+            let body = on.change.insert_body(&bytes)?;
+            on.change.insert_unsaid(later, None, expires, body)?;
+        }
+    }
+    for unsaid in on.change.unsaid_on(earlier)? {
+        if unsaid.message.is_none() {
+            on.change.insert_unsaid(later, None, expires, unsaid.body)?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends a connection on this side: its keys are destroyed, what waits in it fails, groups with that
@@ -44,11 +77,9 @@ pub(crate) fn end(
     let id = connection.id;
     for entry in on.change.outgoing_on(&id)? {
         on.change.remove_outgoing(&entry)?;
-        if let Some(message) = entry.outgoing.message {
-            on.change.fail_message(&message, Failed::Refused)?;
-            on.message_changed()?;
-        }
+        fail(on, entry.outgoing.message.as_ref())?;
     }
+    drop_unsaid(on, &id)?;
     on.change.remove_channel(&id)?;
     on.change.put_connection(&Connection {
         state,
@@ -62,17 +93,38 @@ pub(crate) fn end(
     }
 }
 
-/// Ends a connection on this side and tells the other vault, behind everything that was said. Its
-/// keys are destroyed at once: what waits in the outbox is sealed already.
+/// What was not sealed yet can no longer be.
+fn drop_unsaid(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
+    for unsaid in on.change.unsaid_on(id)? {
+        on.change.remove_unsaid(&unsaid)?;
+        fail(on, unsaid.message.as_ref())?;
+    }
+    Ok(())
+}
+
+fn fail(on: &mut Changing<'_>, message: Option<&MessageId>) -> Result<(), Stop> {
+    if let Some(message) = message {
+        on.change.fail_message(message, Failed::Refused)?;
+        on.message_changed()?;
+    }
+    Ok(())
+}
+
+/// Ends a connection on this side and tells the other vault, behind everything that was said; if it
+/// cannot be told, it finds out by itself. Keys are destroyed at once: what waits in the outbox is
+/// sealed already.
 pub(crate) fn end_and_say(
     on: &mut Changing<'_>,
     connection: &Connection,
     state: State,
     content: &Content,
 ) -> Result<(), Stop> {
-    if on.change.channel(&connection.id)?.is_some() {
-        channel::say(on, &connection.id, content, None)?;
+    let (change, expires) = (on.change, on.now.plus(limits::DELIVERY_TIME));
+    let told = change.attempt(|| channel::say_now(on, &connection.id, content, None, expires));
+    if told == Err(Stop::Lost) {
+        return Err(Stop::Lost);
     }
+    drop_unsaid(on, &connection.id)?;
     let waiting = on.change.outgoing_on(&connection.id)?;
     on.change.remove_channel(&connection.id)?;
     on.change.put_connection(&Connection {
@@ -81,7 +133,12 @@ pub(crate) fn end_and_say(
         ..connection.clone()
     })?;
     for entry in waiting {
-        on.change.forget_said(entry.number)?;
+        if entry.again {
+            on.change.remove_outgoing(&entry)?;
+            fail(on, entry.outgoing.message.as_ref())?;
+        } else {
+            on.change.forget_said(entry.number)?;
+        }
     }
     circle::lost(on, connection)
 }

@@ -6,6 +6,7 @@
 
 use vettid_store::rows::channel::Channel;
 use vettid_store::rows::connection::Connection;
+use vettid_store::{StoreError, View};
 use vettid_wire::content::Content;
 use vettid_wire::id::ConnectionId;
 use vettid_wire::limits;
@@ -56,24 +57,24 @@ pub(crate) fn asked(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop
     }
 }
 
-/// Renews keys that are old or worn, some at a time.
-pub(crate) fn heal(on: &mut Changing<'_>) -> Result<(), Stop> {
-    let before = UnixMillis(on.now.since(UnixMillis(limits::HEAL_TIME)));
-    for id in on
-        .change
-        .channels_worn(before, limits::HEAL_MESSAGES, AT_ONCE)?
-    {
-        let Some(channel) = on.change.channel(&id)? else {
-            continue;
-        };
-        let active = on.change.connection(&id)?;
-        let active = active.is_some_and(|found| found.state == State::Active);
-        let asked = channel
-            .renewing
-            .is_some_and(|since| on.now.since(since) < limits::HEAL_TIME);
-        if active && !asked {
-            begin(on, &id)?;
+/// Connections whose keys are old or worn, some at a time.
+pub(crate) fn worn(view: View<'_>, now: UnixMillis) -> Result<Vec<ConnectionId>, StoreError> {
+    let before = UnixMillis(now.since(UnixMillis(limits::HEAL_TIME)));
+    view.channels_worn(before, limits::HEAL_MESSAGES, AT_ONCE)
+}
+
+/// Renews the keys of one of them. Where that cannot be, it is tried again in a day.
+pub(crate) fn heal(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
+    let active = on.change.connection(id)?;
+    if active.is_some_and(|found| found.state == State::Active) {
+        let change = on.change;
+        if let Ok(()) = change.attempt(|| begin(on, id)) {
+            return Ok(());
         }
+    }
+    if let Some(mut channel) = on.change.channel(id)? {
+        channel.renewing = Some(on.now);
+        on.change.put_channel(&channel)?;
     }
     Ok(())
 }
@@ -83,7 +84,7 @@ fn has_turn(
     connection: &Connection,
     channel: &Channel,
 ) -> Result<bool, Stop> {
-    let epoch = Mls::new(on.change, connection.id.0, on.entropy).epoch(&channel.mls)?;
+    let epoch = Mls::new(on.change, connection.id, on.entropy).epoch(&channel.mls)?;
     Ok(is_turn_of(connection.inviter, epoch))
 }
 

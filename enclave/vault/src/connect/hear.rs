@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use vettid_store::rows::channel::Channel;
 use vettid_store::rows::connection::Connection;
 use vettid_store::rows::early::Early;
+use vettid_store::{StoreError, View};
 use vettid_wire::content::{Content, Said, Talk};
 use vettid_wire::id::{ConnectionId, DeliveryId};
 use vettid_wire::operation::connection::State;
@@ -32,7 +33,7 @@ pub(crate) fn talk(
         return Ok(Verdict::Never);
     };
     if connection.state == State::Blocked {
-        return Ok(Verdict::Taken);
+        return Ok(Verdict::Ignored);
     }
     let Some(mut channel) = on.change.channel(&talk.connection)? else {
         return Ok(Verdict::Never);
@@ -65,20 +66,25 @@ fn wait(
     talk: &Talk,
     mut channel: Channel,
 ) -> Result<Verdict, Stop> {
-    let waiting = on.change.count_early(&talk.connection.0)?;
-    if usize::try_from(waiting).unwrap_or(usize::MAX) >= limits::EARLY {
+    let early = Early {
+        delivery: *delivery,
+        body: cbor::encode(talk),
+    };
+    let (waiting, bytes) = on.change.count_early(&talk.connection)?;
+    let fits = |count: u64, more: usize, most: usize| {
+        usize::try_from(count).is_ok_and(|count| count.saturating_add(more) <= most)
+    };
+    if !fits(waiting.into(), 1, limits::EARLY)
+        || !fits(bytes, early.body.len(), limits::EARLY_BYTES)
+    {
         return Ok(Verdict::Later);
     }
     if channel.gap.is_none() {
         channel.gap = Some(on.now);
         on.change.put_channel(&channel)?;
     }
-    let early = Early {
-        delivery: *delivery,
-        body: cbor::encode(talk),
-    };
     on.change
-        .insert_early(&talk.connection.0, talk.sequence, &early, on.now)?;
+        .insert_early(&talk.connection, talk.sequence, &early, on.now)?;
     Ok(Verdict::Waits)
 }
 
@@ -91,9 +97,9 @@ fn follow(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
             return Ok(());
         };
         let next = channel.received.saturating_add(1);
-        let Some(early) = on.change.early(&id.0, next)? else {
-            let gap = match on.change.count_early(&id.0)? {
-                0 => None,
+        let Some(early) = on.change.early(id, next)? else {
+            let gap = match on.change.count_early(id)? {
+                (0, _) => None,
                 _ => channel.gap,
             };
             if gap != channel.gap {
@@ -102,7 +108,7 @@ fn follow(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
             }
             return Ok(());
         };
-        on.change.remove_one_early(&id.0, next, &early.delivery)?;
+        on.change.remove_one_early(id, next, &early.delivery)?;
         let talk: Result<Talk, _> = cbor::decode(&early.body);
         let Some(connection) = on.change.connection(id)? else {
             return Ok(());
@@ -117,7 +123,7 @@ fn follow(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
         }
         // Whoever did not hear that it waits sends it again.
         if !on.change.is_taken(&early.delivery)? {
-            on.change.take(&early.delivery, on.now)?;
+            on.change.take(&early.delivery, &(*id).into(), on.now)?;
         }
     }
 }
@@ -134,7 +140,8 @@ fn apply(
         Err(error) => return Ok(Err(error)),
     };
     // What is no content takes its place in the order all the same: the other vault has said it.
-    let said = heard.said.as_deref().map(cbor::decode::<Said>);
+    let said = heard.said.as_ref();
+    let said = said.map(|said| said.expose(|said| cbor::decode::<Said>(said)));
     channel.received = talk.sequence;
     channel.heard = channel::tag(&talk.message);
     let content = match &said {
@@ -148,7 +155,13 @@ fn apply(
     }
     on.change.put_channel(channel)?;
     match said {
-        None => healing::answer(on, connection, channel)?,
+        None => {
+            let change = on.change;
+            // Its own keys are renewed another time, if they cannot be now.
+            if change.attempt(|| healing::answer(on, connection, channel)) == Err(Stop::Lost) {
+                return Err(Stop::Lost);
+            }
+        }
         Some(Ok(said)) => {
             let whole = contents::acknowledged(on, connection, channel, (said.received, tag))?;
             contents::apply(on, connection, said)?;
@@ -162,7 +175,7 @@ fn apply(
 }
 
 /// Asks for a new group, if the connection still has one.
-fn ask_anew(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
+pub(crate) fn ask_anew(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
     if let (Some(connection), Some(channel)) = (on.change.connection(id)?, on.change.channel(id)?) {
         resume::ask(on, &connection, channel)?;
     }
@@ -176,8 +189,8 @@ fn hear(
     talk: &Talk,
 ) -> Result<(Heard, [u8; 8]), NotMls> {
     let inviter = connection.inviter;
-    let mls = Mls::new(on.change, connection.id.0, on.entropy);
-    let heard = mls.hear(&channel.mls, &talk.message, None, |_, epoch| {
+    let mls = Mls::new(on.change, connection.id, on.entropy);
+    let heard = mls.hear(&channel.mls, &talk.message, |_, epoch| {
         healing::is_turn_of(!inviter, epoch)
     })?;
     match channel::from_beside(&heard.aad) {
@@ -194,13 +207,10 @@ const GAP: u64 = 10 * vettid_wire::time::MINUTE;
 /// Connections with something refused that are looked at in one round.
 const AT_ONCE: u32 = 16;
 
-/// Asks anew where something has been missing for too long, or was not understood.
-pub(crate) fn close_gaps(on: &mut Changing<'_>) -> Result<(), Stop> {
-    let before = UnixMillis(on.now.since(UnixMillis(GAP)));
-    let mut broken = on.change.channels_with_gap(before)?;
-    broken.extend(on.change.connections_refused(AT_ONCE)?);
-    for id in broken {
-        ask_anew(on, &id)?;
-    }
-    Ok(())
+/// Connections where something has been missing for too long, or was not understood.
+pub(crate) fn broken(view: View<'_>, now: UnixMillis) -> Result<Vec<ConnectionId>, StoreError> {
+    let before = UnixMillis(now.since(UnixMillis(GAP)));
+    let mut broken = view.channels_with_gap(before)?;
+    broken.extend(view.connections_refused(AT_ONCE)?);
+    Ok(broken)
 }

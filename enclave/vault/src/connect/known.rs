@@ -1,14 +1,13 @@
 //! Where another vault was, as it is kept; and home records, checked.
 
-use vettid_crypto::Label;
 use vettid_crypto::sign::VerifyingKey;
+use vettid_wire::cbor;
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::home::{Home, HomeNode};
 use vettid_wire::id::{NodeId, VaultId};
 use vettid_wire::identity::IdentityChain;
 use vettid_wire::refusal::Code;
 use vettid_wire::time::UnixMillis;
-use vettid_wire::{cbor, signed};
 
 use crate::KnownHome;
 use crate::stop::Stop;
@@ -81,11 +80,17 @@ pub(crate) fn speaks_for(statements: &[u8], vault: &VaultId) -> Option<Verifying
     chain.verify(vault).ok()
 }
 
+/// How often an identity was rotated, by statements that lead somewhere.
+pub(crate) fn rotations(statements: &[u8]) -> u64 {
+    let chain: Result<IdentityChain, _> = cbor::decode(statements);
+    chain.map_or(0, |chain| {
+        u64::try_from(chain.rotations.len()).unwrap_or(u64::MAX)
+    })
+}
+
 /// Checks a home record of a vault that only the record names.
 pub(crate) fn open_any_home(record: &[u8], now: UnixMillis) -> Option<Home> {
-    let (payload, _) = signed::verify(Label::HomeRecord, record).ok()?;
-    let claimed: Home = cbor::decode(payload).ok()?;
-    open_home(record, &claimed.vault, now)
+    open_home(record, &Home::claimed(record)?.vault, now)
 }
 
 /// Checks a home record of a vault.

@@ -16,6 +16,7 @@
 //! | what comes in, and what is its sender told? | [`receive`], [`settled`] |
 //! | what is said, in which order? | [`channel`], [`hear`], [`contents`] |
 //! | how are keys renewed, and lost ones replaced? | [`healing`], [`resume`] |
+//! | what is sealed later, what does time ask for? | [`unsaid`], [`rounds`] |
 //! | where is this vault? | [`place`] |
 
 pub(crate) mod card;
@@ -37,6 +38,7 @@ pub(crate) mod rounds;
 pub(crate) mod said;
 pub(crate) mod settled;
 pub(crate) mod shown;
+pub(crate) mod unsaid;
 
 pub(crate) use known::Known;
 pub(crate) use news::News;

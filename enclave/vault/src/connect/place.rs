@@ -140,10 +140,19 @@ pub(crate) fn announce(on: &mut Changing<'_>) -> Result<(), Stop> {
         return Ok(());
     };
     for id in on.change.channels_untold(home.sequence, AT_ONCE)? {
-        super::channel::say(on, &id, &Content::Home(home.record.clone()), None)?;
-        if let Some(mut channel) = on.change.channel(&id)? {
-            channel.told = home.sequence;
-            on.change.put_channel(&channel)?;
+        let change = on.change;
+        let content = Content::Home(home.record.clone());
+        // Where that cannot be said, it is tried again, and the others are told.
+        let told = change.attempt(|| {
+            super::channel::say(on, &id, &content, None)?;
+            if let Some(mut channel) = on.change.channel(&id)? {
+                channel.told = home.sequence;
+                on.change.put_channel(&channel)?;
+            }
+            Ok(())
+        });
+        if told == Err(Stop::Lost) {
+            return told;
         }
     }
     Ok(())

@@ -90,10 +90,18 @@ impl Changing<'_> {
         Ok(())
     }
 
+    /// Hands an entry on once more that the other node has kept: it may have lost it.
+    pub(crate) fn hand_on_again(&mut self, entry: &Entry) -> Result<(), Stop> {
+        self.change.mark_stored(entry.number, self.now)?;
+        let again = handed_on(**self.change, entry.clone())?;
+        self.traces.news.outbound.extend(again);
+        Ok(())
+    }
+
     /// Takes everything out of the outbox that a connection has there beside its sequence.
     pub(crate) fn withdraw_unsequenced(&mut self, id: &ConnectionId) -> Result<(), Stop> {
         for entry in self.change.outgoing_on(id)? {
-            if entry.outgoing.sequence.is_none() {
+            if entry.outgoing.sequence.is_none() && !entry.again {
                 self.change.remove_outgoing(&entry)?;
             }
         }

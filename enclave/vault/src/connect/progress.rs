@@ -1,6 +1,8 @@
 //! How far an agreement on keys has come. Kept in the connection's row, so that it goes on after a
 //! restart at any step.
 
+use std::fmt;
+
 use vettid_wire::Secret;
 use vettid_wire::cbor;
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
@@ -10,7 +12,7 @@ use vettid_wire::refusal::Code;
 use crate::stop::Stop;
 
 /// How far an agreement on keys has come.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Decode, Encode, Eq, PartialEq)]
 pub(crate) enum Progress {
     /// Invited: the offer is to come.
     #[n(0)]
@@ -91,6 +93,12 @@ pub(crate) struct Welcomed {
     /// The welcome's sealed bytes.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub(crate) welcome: Vec<u8>,
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress(..)")
+    }
 }
 
 impl Progress {

@@ -7,7 +7,7 @@ use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::{cbor, limits};
 
 use super::meeting::{invited, inviting};
-use super::{hear, resume};
+use super::{flow, hear, resume};
 use crate::Inbound;
 use crate::circle;
 use crate::effect::Changing;
@@ -16,8 +16,10 @@ use crate::stop::Stop;
 /// What becomes of something that came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
-    /// It was applied, now or before, or is to look as if it were.
+    /// It was applied, now or before.
     Taken,
+    /// It is to look as if it were applied, and leaves nothing.
+    Ignored,
     /// It is kept, and will be applied when what is missing before it has come.
     Waits,
     /// It can be taken later.
@@ -32,7 +34,7 @@ impl Verdict {
     /// As its sender is told.
     pub(crate) const fn told(self) -> Delivered {
         match self {
-            Self::Taken => Delivered::Applied,
+            Self::Taken | Self::Ignored => Delivered::Applied,
             Self::Waits => Delivered::Stored,
             Self::Later => Delivered::Refused(NotTaken::Busy),
             Self::Full => Delivered::Refused(NotTaken::Full),
@@ -67,10 +69,11 @@ pub(crate) fn receive(
         Parcel::Welcome(sealed) => with_sealed(on, sealed, invited::welcomed)?,
         Parcel::Resume(sealed) => with_sealed(on, sealed, resume::heard)?,
         Parcel::Talk(talk) => hear::talk(on, &inbound.delivery, talk)?,
-        Parcel::Circle(circle) => circle::heard(on, &inbound.delivery, circle)?,
+        Parcel::Circle(circle) => circle::heard(on, circle)?,
     };
     if verdict == Verdict::Taken {
-        on.change.take(&inbound.delivery, on.now)?;
+        let about = flow::conversation(parcel);
+        on.change.take(&inbound.delivery, &about, on.now)?;
     }
     Ok(verdict)
 }
@@ -94,7 +97,7 @@ fn with(
 ) -> Result<Verdict, Stop> {
     match on.change.connection(id)? {
         None => Ok(Verdict::Never),
-        Some(connection) if connection.state == State::Blocked => Ok(Verdict::Taken),
+        Some(connection) if connection.state == State::Blocked => Ok(Verdict::Ignored),
         Some(connection) => then(on, connection),
     }
 }

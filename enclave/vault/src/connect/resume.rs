@@ -22,7 +22,7 @@ use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::refusal::Code;
 use vettid_wire::time::{MINUTE, SECOND, UnixMillis};
-use vettid_wire::{Secret, cbor};
+use vettid_wire::{Secret, cbor, limits};
 
 use super::meeting::invited;
 use super::post::Address;
@@ -77,6 +77,7 @@ pub(crate) fn heard(
         return Ok(Verdict::Later);
     }
     channel.resumed = resume.at;
+    channel.rotations = channel.rotations.max(known::rotations(&resume.identity));
     channel.served = (!welcomes).then_some(on.now).or(channel.served);
     on.change.put_channel(&channel)?;
     if Known::decode(&connection.home)?.is_older_than(&home) {
@@ -120,7 +121,7 @@ fn package(on: &mut Changing<'_>, channel: &mut Channel) -> Result<Step, Stop> {
         vault: on.vault,
         signer: SigningKey::generate(on.entropy),
     };
-    let mls = Mls::new(on.change, channel.connection.0, on.entropy);
+    let mls = Mls::new(on.change, channel.connection, on.entropy);
     let package = mls.key_package(&keys, Suite::Hybrid)?;
     let pending = Pending {
         signer: seed(&keys),
@@ -150,8 +151,9 @@ fn refound(
     };
     let mut id = [0; 16];
     on.entropy.fill(&mut id);
-    let mls = Mls::new(on.change, connection.id.0, on.entropy);
-    let peer = mls.owner_of(&package, Suite::Hybrid)?;
+    let mls = Mls::new(on.change, connection.id, on.entropy);
+    let peer = mls.owner_of(&package, Suite::Hybrid);
+    let peer = peer.map_err(|_| Code::InvalidValue)?;
     if peer.vault != connection.vault {
         return Err(Code::InvalidValue.into());
     }
@@ -159,7 +161,7 @@ fn refound(
     mls.found(&keys, &id, Suite::Hybrid)?;
     let welcome = mls.add(&keys, &id, &[&package])?.welcome;
     channel.generation = channel.generation.max(generation).saturating_add(1);
-    replace(on, &mut channel, (id, seed(&keys), peer.key))?;
+    replace(on, connection, &mut channel, (id, seed(&keys), peer.key))?;
     let step = Step::Welcome {
         welcome,
         package: digest::sha256(&package),
@@ -187,15 +189,16 @@ fn rejoin(
     };
     let joined = invited::join(on, connection, &pending.signer, welcome)?;
     let (id, peer) = joined.ok_or(Code::InvalidValue)?;
-    Mls::new(on.change, connection.id.0, on.entropy).forget(&channel.mls)?;
+    Mls::new(on.change, connection.id, on.entropy).forget(&channel.mls)?;
     channel.generation = channel.generation.max(generation);
-    replace(on, &mut channel, (id, pending.signer, peer))?;
+    replace(on, connection, &mut channel, (id, pending.signer, peer))?;
     on.withdraw_unsequenced(&connection.id)?;
     say_again(on, connection)
 }
 
 fn replace(
     on: &mut Changing<'_>,
+    connection: &Connection,
     channel: &mut Channel,
     (mls, signer, peer): ([u8; 16], Secret, [u8; 32]),
 ) -> Result<(), Stop> {
@@ -213,45 +216,31 @@ fn replace(
         renewing: None,
         asked: Some(on.now),
         pending: None,
+        held: None,
         ..channel.clone()
     };
     on.change.put_channel(channel)?;
+    // Whoever has an old copy of the other vault could have done this: the owners compare anew.
+    on.change.put_connection(&Connection {
+        verified: None,
+        ..connection.clone()
+    })?;
     // What waits in the group that is replaced is with the other vault too, which says it again.
-    on.change.remove_early(&channel.connection.0)?;
+    on.change.remove_early(&channel.connection)?;
     on.tell_of(
         Kind::ConnectionHealed,
         &Conversation::Connection(channel.connection),
     )
 }
 
-/// Says again, in order, what the other vault has not acknowledged.
+/// Lets everything be said again, in order, that the other vault has not acknowledged. It is sealed
+/// once this is committed: one record would not hold it all.
 fn say_again(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
-    let waiting = on.change.outgoing_on(&connection.id)?;
+    on.change.mark_again(&connection.id)?;
     if matches!(connection.state, State::Approved | State::Active) {
         // The other vault may be in a state before this was said.
-        channel::say(on, &connection.id, &Content::Approve, None)?;
-    }
-    for entry in waiting {
-        if entry.outgoing.sequence.is_none() {
-            continue;
-        }
-        on.change.remove_outgoing(&entry)?;
-        let Some(said) = entry.outgoing.said else {
-            continue;
-        };
-        let content: Content = said
-            .expose(|said| cbor::decode_exact(said))
-            .map_err(|_| Code::Internal)?;
-        if !matches!(content, Content::Nothing | Content::Approve) {
-            let expires = entry.outgoing.expires;
-            channel::say_until(
-                on,
-                &connection.id,
-                &content,
-                entry.outgoing.message,
-                expires,
-            )?;
-        }
+        let expires = on.now.plus(limits::DELIVERY_TIME);
+        channel::say_now(on, &connection.id, &Content::Approve, None, expires)?;
     }
     Ok(())
 }
@@ -313,6 +302,10 @@ fn open(
     known::speaks_for(&resume.identity, &connection.vault)?
         .verify(Label::Reconnect, parts, &Signature(signed.signature))
         .ok()?;
+    // An identity that was rotated since is somebody else's now.
+    if known::rotations(&resume.identity) < channel.rotations {
+        return None;
+    }
     let home = known::open_home(&resume.home, &connection.vault, on.now)?;
     Some((resume, home))
 }

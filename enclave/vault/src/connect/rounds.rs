@@ -1,103 +1,197 @@
 //! What time asks for, some at a time.
+//!
+//! Each kind of thing is a transaction of its own, and each thing when one of its kind cannot be done:
+//! what somebody else has broken must not keep anything else from being done.
 
+use vettid_store::rows::outbox::Entry;
+use vettid_store::{Room, StoreError, View};
 use vettid_wire::content::Content;
+use vettid_wire::id::{ConnectionId, MessageId};
 use vettid_wire::limits;
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
-use vettid_wire::operation::message::Failed;
+use vettid_wire::operation::message::{Conversation, Failed};
 use vettid_wire::time::{DAY, SECOND, UnixMillis};
 
-use super::{channel, ending, healing, hear, place, settled};
+use super::{channel, ending, healing, hear, place, settled, unsaid};
 use crate::circle::{creator, member};
 use crate::effect::Changing;
+use crate::lifecycle::Unlocked;
+use crate::outside::Outside;
 use crate::stop::Stop;
 
 /// Does what time asks for.
-pub(crate) fn run(on: &mut Changing<'_>) -> Result<(), Stop> {
-    let since = |span| UnixMillis(on.now.since(UnixMillis(span)));
-    let (week, expired) = (since(7 * DAY), since(limits::DELIVERY_TIME));
-    on.change.expire_invitations(on.now, week)?;
-    on.change.forget_taken(expired, MANY)?;
-    on.change.forget_early(expired)?;
-    give_up(on)?;
-    disappear(on)?;
-    decline_late(on)?;
-    place::refresh(on)?;
-    place::announce(on)?;
-    acknowledge(on)?;
-    hear::close_gaps(on)?;
-    healing::heal(on)?;
-    member::catch_up(on)?;
-    creator::take_all_in(on)
+pub(crate) fn run(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
+    let now = out.now;
+    forget(open, out)?;
+    let expired = open.view().outbox_expired(now, SOME);
+    each(open, out, expired, give_up)?;
+    let expired = open.view().unsaid_expired(now, SOME);
+    each(open, out, expired, unsaid::give_up)?;
+    let stored = open.view().outbox_stored(ago(now, DAY), SOME);
+    each(open, out, stored, |on, entry| on.hand_on_again(entry))?;
+    let over = open.view().messages_to_disappear(now, SOME);
+    each(open, out, over, disappear)?;
+    let late = late(open.view(), now);
+    each(open, out, late, decline)?;
+    part(open, out, place::refresh)?;
+    part(open, out, place::announce)?;
+    let owing = open
+        .view()
+        .channels_owing(ago(now, ACKNOWLEDGE), PILED, AT_ONCE);
+    each(open, out, owing, acknowledge)?;
+    let broken = hear::broken(open.view(), now);
+    each(open, out, broken, hear::ask_anew)?;
+    let worn = healing::worn(open.view(), now);
+    each(open, out, worn, healing::heal)?;
+    let behind = member::behind(open.view(), now);
+    each(open, out, behind, member::catch_up)?;
+    let waiting = creator::waiting(open.view(), now);
+    each(open, out, waiting, creator::take_some_in)
 }
 
-/// Deliveries that could not be made in time. What follows in the same connection must not wait for
-/// them, so nothing takes their place.
-fn give_up(on: &mut Changing<'_>) -> Result<(), Stop> {
-    for entry in on.change.outbox_expired(on.now, SOME)? {
-        on.change.remove_outgoing(&entry)?;
-        if entry.stored {
-            continue;
+/// Does one thing; whether it can be, is nobody's to hear.
+fn part<T>(
+    open: &mut Unlocked,
+    out: &mut Outside<'_>,
+    body: impl FnOnce(&mut Changing<'_>) -> Result<T, Stop>,
+) -> Result<Option<T>, Stop> {
+    match open.stir_in(Room::Reserve, out, body) {
+        Ok(done) => Ok(Some(done)),
+        Err(Stop::Refused(_)) => Ok(None),
+        Err(Stop::Lost) => Err(Stop::Lost),
+    }
+}
+
+/// Does the same with each of some: together, or one by one if one of them cannot be done.
+fn each<T>(
+    open: &mut Unlocked,
+    out: &mut Outside<'_>,
+    some: Result<Vec<T>, StoreError>,
+    body: impl Fn(&mut Changing<'_>, &T) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let some = some.unwrap_or_default();
+    if some.is_empty() {
+        return Ok(());
+    }
+    let together = part(open, out, |on| some.iter().try_for_each(|it| body(on, it)))?;
+    if together.is_none() {
+        for it in &some {
+            part(open, out, |on| body(on, it))?;
         }
-        settled::fail(on, &entry, Failed::Expired)?;
-        let (Some(id), Some(sequence)) = (entry.outgoing.connection, entry.outgoing.sequence)
-        else {
-            continue;
-        };
-        if let (Some(connection), Some(channel)) =
-            (on.change.connection(&id)?, on.change.channel(&id)?)
-            && sequence <= channel.sent
+    }
+    Ok(())
+}
+
+fn ago(now: UnixMillis, span: u64) -> UnixMillis {
+    UnixMillis(now.since(UnixMillis(span)))
+}
+
+/// What need not be known any more.
+fn forget(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
+    part(open, out, |on| {
+        let expired = ago(on.now, limits::DELIVERY_TIME);
+        on.change.expire_invitations(on.now, ago(on.now, 7 * DAY))?;
+        on.change.forget_early(expired)?;
+        for id in on
+            .change
+            .groups_dead(ago(on.now, DAY), ago(on.now, limits::APPROVAL))?
         {
-            let place = (sequence, on.now.plus(limits::DELIVERY_TIME));
-            channel::say_as(on, (&connection, &channel), place, &Content::Nothing, None)?;
+            if !on.change.has_messages(&Conversation::Group(id))? {
+                on.change.remove_group(&id)?;
+            }
+        }
+        Ok(())
+    })?;
+    // As fast as they come, or faster.
+    for _ in 0..ROUNDS {
+        let forgotten = part(open, out, |on| {
+            let expired = ago(on.now, limits::DELIVERY_TIME);
+            Ok(on.change.forget_taken(expired, MANY)?)
+        })?;
+        if forgotten.is_none_or(|count| count == 0) {
+            break;
         }
     }
     Ok(())
 }
 
-/// Tells other vaults what was applied where nothing else was said since: a node that kept it for
-/// this vault cannot.
-fn acknowledge(on: &mut Changing<'_>) -> Result<(), Stop> {
-    let before = UnixMillis(on.now.since(UnixMillis(ACKNOWLEDGE)));
-    for id in on.change.channels_owing(before, AT_ONCE)? {
-        channel::say(on, &id, &Content::Nothing, None)?;
+/// A delivery that could not be made in time, or that the other node kept and nobody has confirmed.
+/// What follows in the same connection must not wait for it, so nothing takes its place.
+fn give_up(on: &mut Changing<'_>, entry: &Entry) -> Result<(), Stop> {
+    on.change.remove_outgoing(entry)?;
+    settled::fail(on, entry, Failed::Expired)?;
+    let (Some(id), Some(sequence)) = (entry.outgoing.connection, entry.outgoing.sequence) else {
+        return Ok(());
+    };
+    let (Some(connection), Some(channel)) = (on.change.connection(&id)?, on.change.channel(&id)?)
+    else {
+        return Ok(());
+    };
+    if sequence > channel.sent {
+        return Ok(());
     }
-    Ok(())
+    let place = (sequence, on.now.plus(limits::DELIVERY_TIME));
+    let change = on.change;
+    // Where nothing can be said, the other vault misses this and asks for a new group.
+    match change
+        .attempt(|| channel::say_as(on, (&connection, &channel), place, &Content::Nothing, None))
+    {
+        Err(Stop::Lost) => Err(Stop::Lost),
+        Ok(()) | Err(Stop::Refused(_)) => Ok(()),
+    }
 }
 
-/// Messages whose time is over.
-fn disappear(on: &mut Changing<'_>) -> Result<(), Stop> {
-    for id in on.change.messages_to_disappear(on.now, SOME)? {
-        on.change.remove_message(&id, on.now)?;
-        on.change.index_message(&id)?;
-        on.message_changed()?;
+/// Tells another vault what was applied where nothing else was said since: a node that kept it for
+/// this vault cannot.
+fn acknowledge(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
+    let change = on.change;
+    match change.attempt(|| channel::say(on, id, &Content::Nothing, None)) {
+        Err(Stop::Refused(_)) => {
+            if let Some(mut channel) = on.change.channel(id)? {
+                // Behind the others.
+                channel.owed = Some(on.now);
+                on.change.put_channel(&channel)?;
+            }
+            Ok(())
+        }
+        done => done,
     }
-    Ok(())
+}
+
+/// A message whose time is over.
+fn disappear(on: &mut Changing<'_>, id: &MessageId) -> Result<(), Stop> {
+    on.change.remove_message(id, on.now)?;
+    on.change.index_message(id)?;
+    on.message_changed()
 }
 
 /// Attempts that were not approved in time.
-fn decline_late(on: &mut Changing<'_>) -> Result<(), Stop> {
-    let before = UnixMillis(on.now.since(UnixMillis(limits::APPROVAL)));
+fn late(view: View<'_>, now: UnixMillis) -> Result<Vec<ConnectionId>, StoreError> {
+    let mut late = Vec::new();
     for state in [State::Agreeing, State::Pending, State::Approved] {
-        for id in on.change.connections_in(state, before)? {
-            if let Some(connection) = on.change.connection(&id)? {
-                ending::end(
-                    on,
-                    &connection,
-                    State::Declined,
-                    Some(Kind::ConnectionDeclined),
-                )?;
-            }
-        }
+        late.extend(view.connections_in(state, ago(now, limits::APPROVAL))?);
     }
-    Ok(())
+    Ok(late)
+}
+
+fn decline(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
+    let told = Some(Kind::ConnectionDeclined);
+    match on.change.connection(id)? {
+        Some(connection) => ending::end(on, &connection, State::Declined, told),
+        None => Ok(()),
+    }
 }
 
 /// Time after which something is acknowledged by itself, ms.
 const ACKNOWLEDGE: u64 = 30 * SECOND;
+/// Deliveries that wait in a connection while nothing is acknowledged in it by itself: whoever talks
+/// and takes nothing must not fill the outbox with that.
+const PILED: u32 = 256;
 /// Connections in which that is done in one round.
 const AT_ONCE: u32 = 32;
-/// Rows that one round forgets.
-const MANY: u32 = 1_000;
+/// Rows that one record forgets, and records of one round: more than comes between two rounds.
+const MANY: u32 = 10_000;
+const ROUNDS: u32 = 16;
 /// Entries and messages that one round ends: its record stays small.
 const SOME: u32 = 100;

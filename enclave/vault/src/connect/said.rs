@@ -10,6 +10,7 @@ use vettid_wire::content::{READ, Text};
 use vettid_wire::id::{MessageId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::operation::message::{Conversation, Message, Receipt};
+use vettid_wire::refusal::Refusal;
 use vettid_wire::time::UnixMillis;
 
 use crate::effect::Changing;
@@ -30,22 +31,37 @@ pub(crate) struct Voice {
 impl Voice {
     /// A message.
     pub(crate) fn text(&self, on: &mut Changing<'_>, said: Text) -> Result<(), Stop> {
-        if !is_bounded(&said) || on.change.message(&said.id)?.is_some() {
+        let before = self.own(on, &said.id)?;
+        if !is_bounded(&said) || before.is_some() {
             return Ok(());
         }
-        let id = said.id;
+        self.check_room(on)?;
+        // Whoever knew the id of another one's message and used it first does not keep that away.
+        let taken = on.change.message(&said.id)?.is_some();
+        let id = match taken {
+            true => MessageId::random(on.entropy),
+            false => said.id,
+        };
+        let reply_to = match &said.reply_to {
+            Some(id) => on
+                .change
+                .message_of_any(&self.conversation, id)?
+                .or(said.reply_to),
+            None => None,
+        };
         let body = Body {
             text: said.text,
             attachments: said.attachments,
         };
         on.change.insert_message(&NewMessage {
             id,
+            said: taken.then_some(said.id),
             conversation: self.conversation,
             sender: Some(self.from),
             sent: self.at,
             received: Some(on.now),
             body: &body,
-            reply_to: said.reply_to,
+            reply_to,
             receipt: None,
             disappear_after: said.disappear_after,
         })?;
@@ -66,6 +82,8 @@ impl Voice {
         if message.removed.is_some() || !is_text(&text) {
             return Ok(());
         }
+        self.check_room(on)?;
+        let id = &message.id;
         let body = Body {
             text,
             attachments: message.attachments,
@@ -79,8 +97,8 @@ impl Voice {
     pub(crate) fn remove(&self, on: &mut Changing<'_>, id: &MessageId) -> Result<(), Stop> {
         match self.own(on, id)? {
             Some(message) if message.removed.is_none() => {
-                on.change.remove_message(id, on.now)?;
-                on.change.index_message(id)?;
+                on.change.remove_message(&message.id, on.now)?;
+                on.change.index_message(&message.id)?;
                 on.message_changed()
             }
             _ => Ok(()),
@@ -94,10 +112,12 @@ impl Voice {
         id: &MessageId,
         reaction: Option<&str>,
     ) -> Result<(), Stop> {
-        let there = self.here(on, id)?.is_some_and(|it| it.removed.is_none());
-        if !there || !reaction.is_none_or(is_reaction) {
+        let found = on.change.message_of_any(&self.conversation, id)?;
+        let found = self.find(on, found)?.filter(|it| it.removed.is_none());
+        let Some(message) = found.filter(|_| reaction.is_none_or(is_reaction)) else {
             return Ok(());
-        }
+        };
+        let id = &message.id;
         on.change.set_reaction(id, Some(&self.from), reaction)?;
         on.change.touch_message(id)?;
         on.message_changed()
@@ -106,7 +126,8 @@ impl Voice {
     /// The other owner has read messages of this one.
     pub(crate) fn read(&self, on: &mut Changing<'_>, ids: &[MessageId]) -> Result<(), Stop> {
         for id in ids.iter().take(READ) {
-            let Some(message) = self.here(on, id)?.filter(|it| it.from.is_none()) else {
+            let found = on.change.message_of(&self.conversation, None, id)?;
+            let Some(message) = self.find(on, found)? else {
                 continue;
             };
             match self.conversation {
@@ -125,14 +146,27 @@ impl Voice {
         Ok(())
     }
 
-    fn own(&self, on: &Changing<'_>, id: &MessageId) -> Result<Option<Message>, Stop> {
-        let found = self.here(on, id)?;
-        Ok(found.filter(|message| message.from == Some(self.from)))
+    /// A message of whoever speaks, by what that vault calls it.
+    fn own(&self, on: &Changing<'_>, said: &MessageId) -> Result<Option<Message>, Stop> {
+        let id = on
+            .change
+            .message_of(&self.conversation, Some(&self.from), said)?;
+        self.find(on, id)
     }
 
-    fn here(&self, on: &Changing<'_>, id: &MessageId) -> Result<Option<Message>, Stop> {
-        let found = on.change.message(id)?;
-        Ok(found.filter(|message| message.conversation == self.conversation))
+    fn find(&self, on: &Changing<'_>, id: Option<MessageId>) -> Result<Option<Message>, Stop> {
+        let found = id.map(|id| on.change.message(&id)).transpose()?;
+        Ok(found.flatten())
+    }
+
+    /// Refuses more than others may say in one conversation: whoever says it is to try again later.
+    fn check_room(&self, on: &Changing<'_>) -> Result<(), Stop> {
+        let weight = on.change.weight(&self.conversation)?;
+        let weight = usize::try_from(weight).unwrap_or(usize::MAX);
+        match weight < limits::CONVERSATION {
+            true => Ok(()),
+            false => Err(Refusal::limit("conversation", limits::CONVERSATION, weight).into()),
+        }
     }
 }
 

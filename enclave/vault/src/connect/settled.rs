@@ -1,7 +1,7 @@
 //! What became of something that was sent.
 
 use vettid_store::rows::outbox::Entry;
-use vettid_wire::id::{ConnectionId, DeliveryId};
+use vettid_wire::id::{ConnectionId, DeliveryId, MessageId, VaultId};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed, Receipt};
@@ -22,6 +22,8 @@ pub(crate) fn settle(
         return Ok(());
     };
     match outcome {
+        // It was said in a group that is replaced, and is said again in the new one.
+        Delivered::Stored | Delivered::Refused(_) if entry.again => Ok(()),
         Delivered::Applied => {
             on.change.remove_outgoing(&entry)?;
             receipt(on, &entry, Receipt::Delivered)
@@ -30,7 +32,7 @@ pub(crate) fn settle(
         // keeps it may lose it.
         Delivered::Stored => {
             match entry.outgoing.connection {
-                Some(_) => on.change.mark_stored(entry.number)?,
+                Some(_) => on.change.mark_stored(entry.number, on.now)?,
                 None => on.change.remove_outgoing(&entry)?,
             }
             receipt(on, &entry, Receipt::Stored)
@@ -98,18 +100,28 @@ fn fail_refused(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
 
 /// A message will not be delivered: its owner is told.
 pub(crate) fn fail(on: &mut Changing<'_>, entry: &Entry, why: Failed) -> Result<(), Stop> {
-    let Some(id) = entry.outgoing.message else {
-        return Ok(());
-    };
-    let Some(message) = on.change.message(&id)? else {
+    match &entry.outgoing.message {
+        Some(id) => fail_message(on, id, &entry.outgoing.vault, why),
+        None => Ok(()),
+    }
+}
+
+/// The same, of what is not in the outbox.
+pub(crate) fn fail_message(
+    on: &mut Changing<'_>,
+    id: &MessageId,
+    vault: &VaultId,
+    why: Failed,
+) -> Result<(), Stop> {
+    let Some(message) = on.change.message(id)? else {
         return Ok(());
     };
     if let Conversation::Group(_) = message.conversation {
         // The others of the group count on.
-        on.change.remove_receipt_of(&id, &entry.outgoing.vault)?;
+        on.change.remove_receipt_of(id, vault)?;
     }
     if message.removed.is_none() && message.failed.is_none() {
-        on.change.fail_message(&id, why)?;
+        on.change.fail_message(id, why)?;
         on.message_changed()?;
         on.tell_of(Kind::MessageFailed, &message.conversation)?;
     }

@@ -1,16 +1,18 @@
 //! What an open vault does about other vaults, beside what its devices ask for.
 
 use vettid_crypto::sign::SigningKey;
-use vettid_wire::cbor;
-use vettid_wire::content::Content;
-use vettid_wire::id::{ConnectionId, DeliveryId, GroupId};
-use vettid_wire::operation::connection::State as Connected;
+use vettid_store::Room;
+use vettid_wire::id::DeliveryId;
+use vettid_wire::operation::message::Conversation;
 use vettid_wire::peer::{Delivered, NotTaken};
+use vettid_wire::refusal::Code;
 
 use super::{State, Unlocked};
+use crate::circle;
+use crate::connect::flow::Known;
 use crate::connect::receive::{self, Verdict};
-use crate::connect::{channel, place, post, settled};
-use crate::effect::Changing;
+use crate::connect::unsaid::{self, Next};
+use crate::connect::{place, post, settled};
 use crate::outside::Outside;
 use crate::stop::Stop;
 use crate::{Inbound, Place};
@@ -47,11 +49,17 @@ pub(crate) fn receive(
         return Ok(Verdict::Never.told());
     };
     let view = open.database.view();
-    let known = |id: &[u8; 16]| {
-        let connection = view
-            .connection(&ConnectionId(*id))
-            .is_ok_and(|it| it.is_some());
-        connection || view.group(&GroupId(*id)).is_ok_and(|it| it.is_some())
+    let known = |about: &Conversation| match about {
+        Conversation::Connection(id) => {
+            let found = view.connection(id).ok().flatten();
+            found.map(|found| Known::Vault(found.vault))
+        }
+        Conversation::Group(id) => {
+            let found = view.group(id).ok().flatten();
+            found
+                .filter(|found| found.member || found.signer.is_some())
+                .map(|_| Known::Group(*id))
+        }
     };
     if !open.flow.take(&parcel, out.now, known) {
         return Ok(Verdict::Later.told());
@@ -59,6 +67,8 @@ pub(crate) fn receive(
     match open.stir(out, |on| receive::receive(on, inbound, &parcel)) {
         Ok(verdict) => Ok(verdict.told()),
         Err(Stop::Refused(refusal)) if refusal.limit.is_some() => Ok(Verdict::Full.told()),
+        // A fault of this vault is not the sender's: what it says is not lost for that.
+        Err(Stop::Refused(refusal)) if refusal.code == Code::Internal => Ok(Verdict::Later.told()),
         Err(Stop::Refused(_)) => Ok(Verdict::Never.told()),
         Err(Stop::Lost) => Err(Stop::Lost),
     }
@@ -74,16 +84,33 @@ pub(crate) fn settled(
     let State::Unlocked(open) = state else {
         return Ok(());
     };
-    unless_refused(open.stir(out, |on| settled::settle(on, delivery, outcome)))
+    let settled = open.stir_in(Room::Reserve, out, |on| {
+        settled::settle(on, delivery, outcome)
+    });
+    unless_refused(settled)
 }
 
-/// Seals what is still to be said, as much in one record as it holds.
-pub(crate) fn speak(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
+/// Does what a transaction has left to be done in others: puts members out, and seals what is still to
+/// be said, as much in one record as it holds.
+pub(crate) fn follow_up(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
     let State::Unlocked(open) = state else {
         return Ok(());
     };
-    while open.view().has_unsaid().unwrap_or(false) {
-        match speak_some(open, out) {
+    tend(open, out)?;
+    speak(open, out)
+}
+
+/// Puts members out of this vault's groups, and leaves those whose creator is lost.
+fn tend(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
+    while let Ok(Some(id)) = open.view().group_due() {
+        match open.stir_in(Room::Reserve, out, |on| circle::tend(on, &id)) {
+            Ok(()) => continue,
+            Err(Stop::Lost) => return Err(Stop::Lost),
+            // There is no room: it is tried again.
+            Err(Stop::Refused(why)) if why.limit.is_some() => return Ok(()),
+            Err(Stop::Refused(_)) => {}
+        }
+        match open.stir_in(Room::Reserve, out, |on| circle::break_up(on, &id)) {
             Ok(()) => {}
             Err(Stop::Lost) => return Err(Stop::Lost),
             Err(Stop::Refused(_)) => return Ok(()),
@@ -92,30 +119,32 @@ pub(crate) fn speak(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop
     Ok(())
 }
 
-fn speak_some(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
-    open.stir(out, |on| {
-        let mut bytes = 0_usize;
-        while bytes < SOME
-            && let Some((connection, said)) = on.change.take_unsaid()?
-        {
-            bytes = bytes
-                .saturating_add(said.len().saturating_mul(2))
-                .saturating_add(STATE);
-            let content: Result<Content, _> = said.expose(|said| cbor::decode_exact(said));
-            if let Ok(content) = content {
-                say(on, &connection, &content)?;
-            }
+fn speak(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
+    while let Ok(Some(_)) = Next::of(open.view(), out.now) {
+        match open.stir(out, unsaid::say_some) {
+            Ok(_) => {}
+            Err(Stop::Lost) => return Err(Stop::Lost),
+            Err(Stop::Refused(_)) => return speak_singly(open, out),
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
-fn say(on: &mut Changing<'_>, connection: &ConnectionId, content: &Content) -> Result<(), Stop> {
-    let found = on.change.connection(connection)?;
-    match found.is_some_and(|found| found.state == Connected::Active) {
-        true => channel::say(on, connection, content, None),
-        false => Ok(()),
+/// Each in a record of its own: what cannot be sealed holds nothing up but its own connection.
+fn speak_singly(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
+    while let Ok(Some(next)) = Next::of(open.view(), out.now) {
+        let said = open.stir(out, |on| unsaid::say(on, &next).map(drop));
+        let outcome = match said {
+            Err(Stop::Refused(_)) => open.stir_in(Room::Reserve, out, |on| unsaid::hold(on, &next)),
+            said => said,
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Stop::Lost) => return Err(Stop::Lost),
+            Err(Stop::Refused(_)) => return Ok(()),
+        }
     }
+    Ok(())
 }
 
 /// A refusal of what nobody asked for is nobody's to hear.
@@ -125,8 +154,3 @@ fn unless_refused(result: Result<(), Stop>) -> Result<(), Stop> {
         Ok(()) | Err(Stop::Refused(_)) => Ok(()),
     }
 }
-
-/// Bytes that one record is given: half of what it holds.
-const SOME: usize = vettid_wire::limits::RECORD / 2;
-/// Bytes of a connection's keys that are written with everything said in it.
-const STATE: usize = 6 * 1024;

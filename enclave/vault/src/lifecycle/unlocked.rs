@@ -89,9 +89,19 @@ impl Unlocked {
         out: &mut Outside<'_>,
         body: impl FnOnce(&mut Changing<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
+        self.stir_in(Room::Ordinary, out, body)
+    }
+
+    /// The same, with this much room.
+    pub(crate) fn stir_in<T>(
+        &mut self,
+        room: Room,
+        out: &mut Outside<'_>,
+        body: impl FnOnce(&mut Changing<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
         let mut traces = Traces::default();
         let place = (self.gate.header.vault, self.database.is_indexed());
-        let value = self.commit(Room::Ordinary, out, |change, out| {
+        let value = self.commit(room, out, |change, out| {
             body(&mut Changing::new(change, out, place, &mut traces))
         })?;
         self.news.absorb(traces.news);

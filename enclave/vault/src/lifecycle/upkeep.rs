@@ -38,10 +38,7 @@ fn round(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
         return Ok(());
     }
     open.next_round = out.now.plus(MINUTE);
-    match open.stir(out, rounds::run) {
-        Err(Stop::Refused(_)) | Ok(()) => Ok(()),
-        Err(Stop::Lost) => Err(Stop::Lost),
-    }
+    rounds::run(open, out)
 }
 
 /// Kept replies, one-time keys and trash whose time is over.

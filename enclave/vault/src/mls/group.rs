@@ -8,18 +8,19 @@ use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
     Capabilities, Ciphersuite, GroupId, KeyPackage, KeyPackageIn, LeafNodeIndex,
     LeafNodeParameters, Lifetime, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
-    PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent, ProtocolVersion, Sender,
-    SenderRatchetConfiguration, StagedWelcome,
+    PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProtocolVersion, SenderRatchetConfiguration, StagedWelcome,
 };
 use openmls_traits::OpenMlsProvider as _;
 use vettid_crypto::Entropy;
-use vettid_store::Change;
+use vettid_store::{Change, StoreError};
 use vettid_wire::id::VaultId;
+use vettid_wire::operation::message::Conversation;
 
-use super::framing::{bytes, not_opened, protocol_message, welcome_in};
-use super::member::{Keys, Member, credential, keeps_sender, member, members, vault_of};
+use super::framing::{bytes, welcome_in};
+use super::member::{Keys, Member, credential, member, members, vault_of};
 use super::primitives::Suite;
 use super::provider::{Provider, Signs};
+use super::usable;
 
 /// What MLS has made that others must be given.
 #[derive(Debug)]
@@ -39,25 +40,15 @@ pub(crate) struct Joined {
     pub(crate) members: Vec<Member>,
 }
 
-/// A message that was opened.
-#[derive(Debug)]
-pub(crate) struct Heard {
-    /// Whose it is.
-    pub(crate) from: VaultId,
-    /// What goes with it, readable by whoever carries it and authenticated.
-    pub(crate) aad: Vec<u8>,
-    /// What it says; none for a change of the group, which is made.
-    pub(crate) said: Option<Vec<u8>>,
-    /// Whether this vault was put out by it.
-    pub(crate) removed: bool,
-}
-
 /// Why MLS does not do what it was asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum NotMls {
     /// It belongs to a later state of the group.
     #[error("message is of a later epoch")]
     Early,
+    /// It is a change of an earlier state of the group.
+    #[error("change is of an earlier epoch")]
+    Late,
     /// Not a message of this group, or one that this vault has no keys for.
     #[error("message does not open")]
     NotOpened,
@@ -69,6 +60,12 @@ pub(crate) enum NotMls {
     NoKeys,
 }
 
+impl From<StoreError> for NotMls {
+    fn from(_: StoreError) -> Self {
+        Self::NoKeys
+    }
+}
+
 /// What MLS does for one conversation, within a transaction.
 #[derive(Debug)]
 pub(crate) struct Mls<'a>(Provider<'a>);
@@ -77,10 +74,10 @@ impl<'a> Mls<'a> {
     /// For the conversation of this id.
     pub(crate) fn new(
         change: &'a Change<'a>,
-        conversation: [u8; 16],
+        conversation: impl Into<Conversation>,
         entropy: &mut dyn Entropy,
     ) -> Self {
-        Self(Provider::new(change, conversation, entropy))
+        Self(Provider::new(change, conversation.into(), entropy))
     }
 
     /// Makes what this vault can be added to one group with; one made before counts no more.
@@ -105,12 +102,6 @@ impl<'a> Mls<'a> {
             .map_err(|_| NotMls::NoKeys)
     }
 
-    /// Whether this vault has handed over a key package that it was not added with yet.
-    pub(crate) fn awaits_welcome(&self) -> Result<bool, NotMls> {
-        let found = self.0.storage().has_key_package();
-        found.map_err(|_| NotMls::NoKeys)
-    }
-
     /// Who would be added with a key package.
     pub(crate) fn owner_of(&self, package: &[u8], suite: Suite) -> Result<Member, NotMls> {
         let package = self.package(package, suite)?;
@@ -127,7 +118,7 @@ impl<'a> Mls<'a> {
             .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
             .padding_size(PADDING)
             .max_past_epochs(PAST_EPOCHS)
-            .sender_ratchet_configuration(ratchet())
+            .sender_ratchet_configuration(ratchet(suite))
             .use_ratchet_tree_extension(true)
             .build();
         let id = GroupId::from_slice(id);
@@ -136,47 +127,64 @@ impl<'a> Mls<'a> {
             .map_err(|_| NotMls::NoKeys)
     }
 
-    /// Adds whoever made the key packages.
+    /// Adds whoever made the key packages, in the place of what they are in the group already.
+    /// Changes nothing if one of them cannot be added.
     pub(crate) fn add(
         &self,
         keys: &Keys,
         id: &[u8; 16],
         packages: &[impl AsRef<[u8]>],
     ) -> Result<Found, NotMls> {
-        let mut group = self.group(id)?;
-        let suite = suite_of(group.ciphersuite())?;
-        let packages = packages
-            .iter()
-            .map(|package| self.package(package.as_ref(), suite));
-        let packages: Vec<_> = packages.collect::<Result<_, _>>()?;
-        let (commit, welcome, _) = group
-            .add_members(&self.0, &Signs(&keys.signer), &packages)
-            .map_err(|_| NotMls::NotAllowed)?;
-        self.merge(&mut group)?;
-        Ok(Found {
-            welcome: bytes(&welcome)?,
-            commit: bytes(&commit)?,
+        self.0.storage().attempt(|| {
+            let mut group = self.group(id)?;
+            let suite = suite_of(group.ciphersuite())?;
+            let packages = packages
+                .iter()
+                .map(|package| self.package(package.as_ref(), suite));
+            let packages: Vec<_> = packages.collect::<Result<_, _>>()?;
+            let owners = packages.iter().map(KeyPackage::leaf_node);
+            let owners: Vec<_> = owners
+                .map(|leaf| vault_of(leaf.credential()))
+                .collect::<Result<_, _>>()?;
+            let replaced = places(&group, &owners);
+            let bundle = group
+                .commit_builder()
+                .propose_removals(replaced)
+                .propose_adds(packages)
+                .load_psks(self.0.storage())
+                .map_err(|_| NotMls::NoKeys)?
+                .build(self.0.rand(), self.0.crypto(), &Signs(&keys.signer), |_| {
+                    true
+                })
+                .map_err(|_| NotMls::NotAllowed)?
+                .stage_commit(&self.0)
+                .map_err(|_| NotMls::NotAllowed)?;
+            let (commit, welcome, _) = bundle.into_messages();
+            self.merge(&mut group)?;
+            Ok(Found {
+                welcome: bytes(&welcome.ok_or(NotMls::NotAllowed)?)?,
+                commit: bytes(&commit)?,
+            })
         })
     }
 
-    /// Puts members out. Returns the commit.
+    /// Puts members out. Returns the commit; none if there are none of them.
     pub(crate) fn remove(
         &self,
         keys: &Keys,
         id: &[u8; 16],
         vaults: &[VaultId],
-    ) -> Result<Vec<u8>, NotMls> {
+    ) -> Result<Option<Vec<u8>>, NotMls> {
         let mut group = self.group(id)?;
-        let indices: Vec<LeafNodeIndex> = group
-            .members()
-            .filter(|found| vault_of(&found.credential).is_ok_and(|vault| vaults.contains(&vault)))
-            .map(|found| found.index)
-            .collect();
+        let places = places(&group, vaults);
+        if places.is_empty() {
+            return Ok(None);
+        }
         let (commit, _, _) = group
-            .remove_members(&self.0, &Signs(&keys.signer), &indices)
+            .remove_members(&self.0, &Signs(&keys.signer), &places)
             .map_err(|_| NotMls::NotAllowed)?;
         self.merge(&mut group)?;
-        bytes(&commit)
+        bytes(&commit).map(Some)
     }
 
     /// Renews this vault's keys. Returns the commit.
@@ -192,13 +200,13 @@ impl<'a> Mls<'a> {
     }
 
     /// Joins the group that a welcome is for.
-    pub(crate) fn join(&self, welcome: &[u8]) -> Result<Joined, NotMls> {
+    pub(crate) fn join(&self, welcome: &[u8], suite: Suite) -> Result<Joined, NotMls> {
         let welcome = welcome_in(welcome)?;
         let config = MlsGroupJoinConfig::builder()
             .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
             .padding_size(PADDING)
             .max_past_epochs(PAST_EPOCHS)
-            .sender_ratchet_configuration(ratchet())
+            .sender_ratchet_configuration(ratchet(suite))
             .use_ratchet_tree_extension(true)
             .build();
         let group = StagedWelcome::build_from_welcome(&self.0, &config, welcome)
@@ -208,6 +216,7 @@ impl<'a> Mls<'a> {
             .map_err(|_| NotMls::NotOpened)?
             .into_group(&self.0)
             .map_err(|_| NotMls::NotOpened)?;
+        usable::members(self.0.crypto(), &group)?;
         Ok(Joined {
             id: group.group_id().as_slice().to_vec(),
             members: members(&group)?,
@@ -228,60 +237,6 @@ impl<'a> Mls<'a> {
             .create_message(&self.0, &Signs(&keys.signer), plaintext)
             .map_err(|_| NotMls::NoKeys)?;
         bytes(&message)
-    }
-
-    /// Opens a message. A change of the group is made only where `allow` takes it, given who makes
-    /// it and in which epoch; it may renew its sender's keys, and only whoever `orders` may do more.
-    pub(crate) fn hear(
-        &self,
-        id: &[u8; 16],
-        message: &[u8],
-        orders: Option<&VaultId>,
-        allow: impl FnOnce(&VaultId, u64) -> bool,
-    ) -> Result<Heard, NotMls> {
-        let mut group = self.group(id)?;
-        let message = protocol_message(message)?;
-        if message.group_id() != group.group_id() {
-            return Err(NotMls::NotOpened);
-        }
-        let epoch = group.epoch();
-        if message.epoch() > epoch {
-            return Err(NotMls::Early);
-        }
-        let processed = group
-            .process_message(&self.0, message)
-            .map_err(|error| not_opened(&error))?;
-        let from = vault_of(processed.credential())?;
-        let Sender::Member(index) = *processed.sender() else {
-            return Err(NotMls::NotAllowed);
-        };
-        let aad = processed.aad().to_vec();
-        let mut heard = Heard {
-            from,
-            aad,
-            said: None,
-            removed: false,
-        };
-        match processed.into_content() {
-            ProcessedMessageContent::ApplicationMessage(said) => {
-                heard.said = Some(said.into_bytes());
-            }
-            ProcessedMessageContent::StagedCommitMessage(commit) => {
-                let key = group.member_at(index).map(|found| found.signature_key);
-                if !keeps_sender(&commit, &from, key.as_deref())
-                    || orders != Some(&from) && commit.queued_proposals().next().is_some()
-                    || !allow(&from, epoch.as_u64())
-                {
-                    return Err(NotMls::NotAllowed);
-                }
-                heard.removed = commit.self_removed();
-                group
-                    .merge_staged_commit(&self.0, *commit)
-                    .map_err(|_| NotMls::NoKeys)?;
-            }
-            _ => return Err(NotMls::NotAllowed),
-        }
-        Ok(heard)
     }
 
     /// Destroys the keys of a group.
@@ -309,7 +264,13 @@ impl<'a> Mls<'a> {
             .map_err(|_| NotMls::NoKeys)
     }
 
-    fn group(&self, id: &[u8; 16]) -> Result<MlsGroup, NotMls> {
+    /// Everything that an operation of OpenMLS may use.
+    pub(super) fn provider(&self) -> &Provider<'a> {
+        &self.0
+    }
+
+    /// The group as it is kept.
+    pub(super) fn group(&self, id: &[u8; 16]) -> Result<MlsGroup, NotMls> {
         MlsGroup::load(self.0.storage(), &GroupId::from_slice(id))
             .map_err(|_| NotMls::NoKeys)?
             .ok_or(NotMls::NoKeys)
@@ -327,11 +288,21 @@ impl<'a> Mls<'a> {
         let package = package
             .validate(self.0.crypto(), ProtocolVersion::Mls10)
             .map_err(|_| NotMls::NotOpened)?;
-        match package.ciphersuite() == suite.number() {
-            true => Ok(package),
-            false => Err(NotMls::NotOpened),
+        if package.ciphersuite() != suite.number() {
+            return Err(NotMls::NotOpened);
         }
+        usable::package(self.0.crypto(), &package)?;
+        Ok(package)
     }
+}
+
+/// Places of vaults that are in a group.
+fn places(group: &MlsGroup, vaults: &[VaultId]) -> Vec<LeafNodeIndex> {
+    group
+        .members()
+        .filter(|found| vault_of(&found.credential).is_ok_and(|vault| vaults.contains(&vault)))
+        .map(|found| found.index)
+        .collect()
 }
 
 /// A key package is used at once or never, which the vault's own clock decides.
@@ -339,8 +310,12 @@ fn always() -> Lifetime {
     Lifetime::init(0, u64::MAX)
 }
 
-fn ratchet() -> SenderRatchetConfiguration {
-    SenderRatchetConfiguration::new(OUT_OF_ORDER, FORWARD)
+fn ratchet(suite: Suite) -> SenderRatchetConfiguration {
+    let forward = match suite {
+        Suite::Classic => FORWARD_IN_GROUP,
+        Suite::Hybrid => FORWARD,
+    };
+    SenderRatchetConfiguration::new(OUT_OF_ORDER, forward)
 }
 
 fn capabilities(suite: Suite) -> Capabilities {
@@ -361,5 +336,8 @@ const PADDING: usize = 256;
 const PAST_EPOCHS: usize = 5;
 /// Messages of one sender that may be overtaken by a later one and still be opened.
 const OUT_OF_ORDER: u32 = 64;
-/// Messages of one sender that may be missing before one that is opened.
-const FORWARD: u32 = 10_000;
+/// Messages of one sender that may be missing before one that is opened: keys are derived for them.
+/// A connection applies them in order, but for those that nothing took the place of.
+const FORWARD: u32 = 256;
+/// The same in a group, where whoever comes back is not sent what its node did not keep.
+const FORWARD_IN_GROUP: u32 = 2_000;

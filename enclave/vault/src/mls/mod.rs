@@ -11,6 +11,9 @@
 
 mod framing;
 mod group;
+mod hear;
+#[cfg(feature = "simulation")]
+mod measured;
 mod member;
 mod one_thread;
 mod primitives;
@@ -18,7 +21,11 @@ mod provider;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod usable;
 
-pub(crate) use group::{Heard, Mls, NotMls};
+pub(crate) use group::{Found, Mls, NotMls};
+pub(crate) use hear::Heard;
+#[cfg(feature = "simulation")]
+pub use measured::MeasuredPair;
 pub(crate) use member::{Keys, Member};
 pub(crate) use primitives::Suite;

@@ -6,6 +6,7 @@ use openmls_traits::types::SignatureScheme;
 use vettid_crypto::Entropy;
 use vettid_crypto::sign::SigningKey;
 use vettid_store::Change;
+use vettid_wire::operation::message::Conversation;
 
 use super::one_thread;
 use super::primitives::Primitives;
@@ -22,7 +23,7 @@ impl<'a> Provider<'a> {
     /// For the conversation of this id, within a transaction.
     pub(crate) fn new(
         change: &'a Change<'a>,
-        conversation: [u8; 16],
+        conversation: Conversation,
         entropy: &mut dyn Entropy,
     ) -> Self {
         one_thread::claim();

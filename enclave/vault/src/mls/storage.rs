@@ -10,6 +10,7 @@ use vettid_crypto::Zeroizing;
 use vettid_store::rows::mls::MlsKey;
 use vettid_store::{Change, StoreError};
 use vettid_wire::Secret;
+use vettid_wire::operation::message::Conversation;
 
 const V: u16 = CURRENT_VERSION;
 
@@ -17,7 +18,7 @@ const V: u16 = CURRENT_VERSION;
 #[derive(Debug)]
 pub(crate) struct Storage<'a> {
     change: &'a Change<'a>,
-    conversation: [u8; 16],
+    conversation: Conversation,
 }
 
 /// A value could not be kept or read.
@@ -58,23 +59,25 @@ type Done<T = ()> = Result<T, StorageError>;
 
 impl<'a> Storage<'a> {
     /// For one conversation.
-    pub(crate) fn new(change: &'a Change<'a>, conversation: [u8; 16]) -> Self {
+    pub(crate) fn new(change: &'a Change<'a>, conversation: Conversation) -> Self {
         Self {
             change,
             conversation,
         }
     }
 
+    /// Runs a part of what MLS does that leaves nothing when it fails.
+    pub(super) fn attempt<T, E: From<StoreError>>(
+        &self,
+        part: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.change.attempt(part)
+    }
+
     /// Destroys every key package that was not used.
     pub(super) fn forget_key_packages(&self) -> Done {
         let kind = Kind::KeyPackage as u8;
         Ok(self.change.remove_mls_kind(&self.conversation, kind)?)
-    }
-
-    /// Whether there is a key package that was not used.
-    pub(super) fn has_key_package(&self) -> Done<bool> {
-        let kind = Kind::KeyPackage as u8;
-        Ok(self.change.has_mls_kind(&self.conversation, kind)?)
     }
 
     fn write(&self, kind: Kind, key: &impl Serialize, value: &impl Serialize) -> Done {

@@ -1,9 +1,10 @@
 //! Groups of vaults that live in one database, each with a conversation of its own.
 
 use vettid_crypto::sign::SigningKey;
-use vettid_wire::id::VaultId;
-use vettid_wire::limits;
+use vettid_wire::id::{ConnectionId, VaultId};
+use vettid_wire::{Secret, limits};
 
+use super::primitives::SHORT_KEYS;
 use super::{Heard, Keys, Mls, NotMls, Suite};
 use crate::effect::Changing;
 use crate::fixture;
@@ -18,7 +19,7 @@ fn keys(number: u8) -> Keys {
 }
 
 fn mls<'a>(on: &'a mut Changing<'_>, number: u8) -> Mls<'a> {
-    Mls::new(on.change, [number; 16], on.entropy)
+    Mls::new(on.change, ConnectionId([number; 16]), on.entropy)
 }
 
 /// A group that vault 1 has made of so many.
@@ -32,7 +33,7 @@ fn gather(on: &mut Changing<'_>, suite: Suite, count: u8) -> usize {
         .collect();
     let found = mls(on, 1).add(&keys(1), &GROUP, &packages).expect("added");
     for number in 2..=count {
-        let joined = mls(on, number).join(&found.welcome).expect("joined");
+        let joined = mls(on, number).join(&found.welcome, suite).expect("joined");
         assert_eq!(joined.id, GROUP);
         assert_eq!(joined.members.len(), usize::from(count));
     }
@@ -40,7 +41,7 @@ fn gather(on: &mut Changing<'_>, suite: Suite, count: u8) -> usize {
 }
 
 fn hear(on: &mut Changing<'_>, number: u8, message: &[u8]) -> Result<Heard, NotMls> {
-    mls(on, number).hear(&GROUP, message, None, |_, _| true)
+    mls(on, number).hear(&GROUP, message, |_, _| true)
 }
 
 #[test]
@@ -55,7 +56,7 @@ fn members_hear_each_other_once_with_what_goes_along() {
                 let heard = hear(on, number, &message).expect("heard");
                 assert_eq!(heard.from, VaultId([2; 32]));
                 assert_eq!(heard.aad, b"along");
-                assert_eq!(heard.said.as_deref(), Some(&b"words"[..]));
+                assert_eq!(heard.said, Some(Secret::from("words")));
                 let again = hear(on, number, &message);
                 assert_eq!(again.map(drop), Err(NotMls::NotOpened));
             }
@@ -74,10 +75,10 @@ fn renewal_changes_the_epoch_and_what_was_said_before_still_opens() {
 
         assert_eq!(hear(on, 2, &after).map(drop), Err(NotMls::Early));
         let heard = hear(on, 1, &before.expect("said")).expect("heard");
-        assert_eq!(heard.said.as_deref(), Some(&b"before"[..]));
+        assert_eq!(heard.said, Some(Secret::from("before")));
         assert!(hear(on, 2, &commit).expect("heard").said.is_none());
         let heard = hear(on, 2, &after).expect("heard");
-        assert_eq!(heard.said.as_deref(), Some(&b"after"[..]));
+        assert_eq!(heard.said, Some(Secret::from("after")));
         let secrets: Vec<_> = [1, 2]
             .map(|number| mls(on, number).export(&GROUP, "x").expect("secret"))
             .to_vec();
@@ -90,14 +91,14 @@ fn change_that_its_sender_may_not_make_is_refused() {
     fixture::owner().forge(|on| {
         gather(on, Suite::Classic, 3);
         let removal = mls(on, 2).remove(&keys(2), &GROUP, &[VaultId([3; 32])]);
-        let removal = removal.expect("made");
+        let removal = removal.expect("made").expect("a member");
 
         assert_eq!(hear(on, 1, &removal).map(drop), Err(NotMls::NotAllowed));
         let creator = VaultId([1; 32]);
-        let heard = mls(on, 3).hear(&GROUP, &removal, Some(&creator), |_, _| true);
+        let heard = mls(on, 3).hear_change(&GROUP, &removal, &creator);
         assert_eq!(heard.map(drop), Err(NotMls::NotAllowed));
         let renewal = mls(on, 2).renew(&keys(2), &GROUP, b"").expect("renewed");
-        let heard = mls(on, 1).hear(&GROUP, &renewal, None, |_, _| false);
+        let heard = mls(on, 1).hear(&GROUP, &renewal, |_, _| false);
         assert!(heard.is_err());
     });
 }
@@ -107,16 +108,17 @@ fn member_that_was_removed_opens_nothing_later() {
     fixture::owner().forge(|on| {
         gather(on, Suite::Classic, 3);
         let out = VaultId([3; 32]);
-        let removal = mls(on, 1).remove(&keys(1), &GROUP, &[out]).expect("made");
+        let removal = mls(on, 1).remove(&keys(1), &GROUP, &[out]);
+        let removal = removal.expect("made").expect("a member");
         let later = mls(on, 1).say(&keys(1), &GROUP, b"", b"later");
         let later = later.expect("said");
 
         assert!(hear(on, 3, &later).is_err());
         let creator = VaultId([1; 32]);
-        let heard = mls(on, 3).hear(&GROUP, &removal, Some(&creator), |_, _| true);
+        let heard = mls(on, 3).hear_change(&GROUP, &removal, &creator);
         assert!(heard.expect("heard").removed);
         assert!(hear(on, 3, &later).is_err());
-        let heard = mls(on, 2).hear(&GROUP, &removal, Some(&creator), |_, _| true);
+        let heard = mls(on, 2).hear_change(&GROUP, &removal, &creator);
         assert!(!heard.expect("heard").removed);
         assert!(hear(on, 2, &later).is_ok());
     });
@@ -138,6 +140,100 @@ fn key_package_of_another_suite_or_altered_is_not_taken() {
             altered[at] ^= 1;
             assert!(mls(on, 1).owner_of(&altered, Suite::Classic).is_err());
         }
+    });
+}
+
+/// Does something as a vault does whose public keys are bytes that nothing can be sealed to.
+fn with_short_keys<T>(f: impl FnOnce() -> T) -> T {
+    SHORT_KEYS.set(true);
+    let value = f();
+    SHORT_KEYS.set(false);
+    value
+}
+
+#[test]
+fn key_package_that_nothing_can_be_sealed_to_is_not_taken() {
+    for suite in [Suite::Classic, Suite::Hybrid] {
+        fixture::owner().forge(|on| {
+            gather(on, suite, 2);
+            let package = with_short_keys(|| mls(on, 3).key_package(&keys(3), suite));
+            let package = package.expect("package");
+
+            assert!(mls(on, 1).owner_of(&package, suite).is_err());
+            let added = mls(on, 1).add(&keys(1), &GROUP, &[package]);
+            assert!(added.is_err());
+            let good = mls(on, 3).key_package(&keys(3), suite).expect("package");
+            assert!(mls(on, 1).add(&keys(1), &GROUP, &[good]).is_ok());
+        });
+    }
+}
+
+#[test]
+fn renewal_to_keys_that_nothing_can_be_sealed_to_is_refused_and_leaves_nothing() {
+    fixture::owner().forge(|on| {
+        gather(on, Suite::Hybrid, 2);
+        let renewal = with_short_keys(|| mls(on, 2).renew(&keys(2), &GROUP, b""));
+        if let Ok(renewal) = renewal {
+            assert!(hear(on, 1, &renewal).is_err());
+        }
+
+        assert!(mls(on, 1).renew(&keys(1), &GROUP, b"").is_ok());
+    });
+}
+
+#[test]
+fn member_that_is_added_again_takes_its_own_place() {
+    fixture::owner().forge(|on| {
+        gather(on, Suite::Classic, 3);
+        let again = Keys {
+            vault: VaultId([3; 32]),
+            ..keys(33)
+        };
+        let other = mls(on, 3).key_package(&again, Suite::Classic);
+        let other = other.expect("package");
+
+        let found = mls(on, 1).add(&keys(1), &GROUP, &[other]).expect("added");
+
+        let heard = mls(on, 2).hear_change(&GROUP, &found.commit, &VaultId([1; 32]));
+        assert!(!heard.expect("heard").removed);
+        let members = mls(on, 2).members(&GROUP).expect("members");
+        assert_eq!(members.len(), 3);
+        mls(on, 3).forget(&GROUP).expect("forgotten");
+        let joined = mls(on, 3).join(&found.welcome, Suite::Classic);
+        assert_eq!(joined.expect("joined").members.len(), 3);
+    });
+}
+
+#[test]
+fn change_that_comes_as_words_or_late_leaves_the_keys_that_open_it() {
+    fixture::owner().forge(|on| {
+        gather(on, Suite::Classic, 3);
+        let creator = VaultId([1; 32]);
+        let change = mls(on, 1).remove(&keys(1), &GROUP, &[VaultId([3; 32])]);
+        let change = change.expect("made").expect("a member");
+
+        let words = mls(on, 2).hear_words(&GROUP, &change);
+        assert_eq!(words.map(drop), Err(NotMls::NotOpened));
+        // Who may not change anything does not use the key up either.
+        let other = mls(on, 2).hear_change(&GROUP, &change, &VaultId([9; 32]));
+        assert_eq!(other.map(drop), Err(NotMls::NotAllowed));
+        assert!(mls(on, 2).hear_change(&GROUP, &change, &creator).is_ok());
+
+        let again = mls(on, 2).hear_change(&GROUP, &change, &creator);
+        assert_eq!(again.map(drop), Err(NotMls::Late));
+    });
+}
+
+#[test]
+fn keys_of_a_connection_are_not_derived_far_ahead() {
+    fixture::owner().forge(|on| {
+        gather(on, Suite::Hybrid, 2);
+        let mut last = Vec::new();
+        for _ in 0..300 {
+            last = mls(on, 2).say(&keys(2), &GROUP, b"", b"x").expect("said");
+        }
+
+        assert_eq!(hear(on, 1, &last).map(drop), Err(NotMls::NotOpened));
     });
 }
 

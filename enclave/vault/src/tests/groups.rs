@@ -4,7 +4,7 @@ use vettid_wire::id::{ConnectionId, GroupId};
 use vettid_wire::operation::connection;
 use vettid_wire::operation::feed;
 use vettid_wire::operation::group::{self, Group};
-use vettid_wire::operation::message::{self, Conversation, Receipt};
+use vettid_wire::operation::message::{self, Conversation, Failed, Receipt};
 use vettid_wire::refusal::Code;
 
 use crate::fixture::{Chaos, Net, Owner, refused, text};
@@ -20,7 +20,7 @@ fn circle(members: u8) -> (Net, GroupId, Vec<ConnectionId>) {
         members: connections.clone(),
     };
     let id = net.owners[0].call(&create).expect("created").id;
-    net.run();
+    net.join(1..usize::from(members), id);
     (net, id, connections)
 }
 
@@ -174,7 +174,7 @@ fn group_grows_and_talks_over_a_wild_network() {
         members: connections[..2].to_vec(),
     };
     let id = net.owners[0].call(&create).expect("created").id;
-    net.run();
+    net.join(1..3, id);
     for member in &connections[2..] {
         let add = group::Add {
             id,
@@ -183,7 +183,7 @@ fn group_grows_and_talks_over_a_wild_network() {
         net.owners[0].call(&add).expect("added");
         say(&mut net.owners[1], id, "meanwhile");
     }
-    net.run();
+    net.join(3..5, id);
     for index in 0..5 {
         say(&mut net.owners[index], id, &format!("{index}"));
     }
@@ -219,16 +219,16 @@ fn member_that_was_restored_is_added_anew() {
     say(&mut net.owners[0], id, "are you there?");
     net.run();
     // First it asks to be added; the answer shows that the connection lacks something too.
-    for _ in 0..2 {
+    for _ in 0..4 {
         net.advance(11 * vettid_wire::time::MINUTE);
         net.tick();
         net.run();
     }
 
-    // What it has no keys for is lost to it, and its sender is not told that it was delivered.
+    // What it has no keys for is lost to it, and whoever has said it is told.
     let conversation = Conversation::Group(id);
     let lost = &net.owners[0].conversation(conversation)[0];
-    assert_eq!(lost.receipt, Some(Receipt::Stored));
+    assert_eq!(lost.failed, Some(Failed::Refused));
     say(&mut net.owners[0], id, "again");
     say(&mut net.owners[2], id, "here I am");
     net.run();

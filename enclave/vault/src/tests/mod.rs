@@ -3,9 +3,11 @@
 mod attempts;
 mod crash;
 mod credential_use;
+mod floods;
 mod full;
 mod grants;
 mod groups;
+mod hostile_group;
 mod hostile_peer;
 mod hygiene;
 mod item_model;

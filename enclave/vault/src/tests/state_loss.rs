@@ -134,6 +134,66 @@ fn what_is_said_after_a_restoration_is_not_taken_for_what_was_said_before() {
 }
 
 #[test]
+fn backlog_beyond_one_record_is_said_again_in_order() {
+    let (mut net, id) = talking();
+    let old = net.owners[1].host.clone();
+    net.owners[1].reopen();
+    let long = "x".repeat(15 * 1024);
+    let all: Vec<_> = (0..40).map(|number| format!("{number} {long}")).collect();
+    for words in &all {
+        net.owners[0].say(id, words);
+    }
+    net.run();
+    net.lose_mail();
+    restore(&mut net, 1, &old);
+
+    net.owners[1].say(id, "what was it?");
+    net.owners[0].say(id, "and this");
+    net.run();
+    for _ in 0..3 {
+        net.advance(11 * MINUTE);
+        net.tick();
+        net.run();
+    }
+
+    let heard = heard(&mut net, 1, id);
+    assert_eq!(heard[0], "a1");
+    assert_eq!(heard[1..41], all);
+    assert_eq!(heard[41..], ["and this"]);
+}
+
+#[test]
+fn connection_that_was_made_anew_is_compared_anew() {
+    let (mut net, id) = talking();
+    let old = net.owners[1].host.clone();
+    let safety_code = net.owners[0].connection(id).safety_code.expect("digits");
+    let verify = connection::Verify { id, safety_code };
+    assert!(
+        net.owners[0]
+            .call(&verify)
+            .expect("alike")
+            .verified
+            .is_some()
+    );
+    net.owners[0].say(id, "missed");
+    net.run();
+    restore(&mut net, 1, &old);
+
+    net.owners[0].say(id, "heard");
+    net.run();
+    net.advance(11 * MINUTE);
+    net.tick();
+    net.run();
+
+    assert!(
+        net.owners[0]
+            .feed_kinds()
+            .contains(&feed::Kind::ConnectionHealed)
+    );
+    assert!(net.owners[0].connection(id).verified.is_none());
+}
+
+#[test]
 fn both_sides_meet_talk_and_die_at_every_step() {
     for which in [0, 1] {
         let mut survived = false;

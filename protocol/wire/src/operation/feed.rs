@@ -114,6 +114,9 @@ pub enum Kind {
     /// A connection had lost its keys and was made anew, signed by the other vault's identity.
     #[n(16)]
     ConnectionHealed,
+    /// Another owner invites this one into a group: accept or decline.
+    #[n(17)]
+    GroupInvited,
 }
 
 /// `feed.read`: marks entries up to a sequence as read.

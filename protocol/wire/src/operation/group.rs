@@ -47,6 +47,9 @@ pub struct Group {
     /// Messages that were not read.
     #[n(7)]
     pub unread: u32,
+    /// Whether this owner was invited and has neither accepted nor declined.
+    #[n(8)]
+    pub invited: bool,
 }
 
 /// A member of a group.
@@ -101,6 +104,27 @@ pub struct Add {
     pub member: ConnectionId,
 }
 operation!(Add => Group, "group.add", Session);
+
+/// `group.accept`: this owner, who was invited, wants to be in. Its vault is a member when the
+/// creator's vault has added it.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Accept {
+    /// Which group.
+    #[n(0)]
+    pub id: GroupId,
+}
+operation!(Accept => Group, "group.accept", Session);
+
+/// `group.decline`: this owner, who was invited, does not want to be in.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Decline {
+    /// Which group.
+    #[n(0)]
+    pub id: GroupId,
+}
+operation!(Decline => Done, "group.decline", Session);
 
 /// `group.remove`: puts one out; it reads nothing later. By its creator alone.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]

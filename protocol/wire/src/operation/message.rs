@@ -19,6 +19,18 @@ pub enum Conversation {
     Group(#[n(0)] GroupId),
 }
 
+impl core::convert::From<ConnectionId> for Conversation {
+    fn from(id: ConnectionId) -> Self {
+        Self::Connection(id)
+    }
+}
+
+impl core::convert::From<GroupId> for Conversation {
+    fn from(id: GroupId) -> Self {
+        Self::Group(id)
+    }
+}
+
 /// `message.send`: says something. It leaves when the other side can be reached.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
@@ -113,7 +125,8 @@ pub struct Messages {
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
 pub struct Message {
-    /// Its id, the same in every vault.
+    /// Its id, the same in every vault; but where somebody else has used it before, one of this
+    /// vault's own.
     #[n(0)]
     pub id: MessageId,
     /// Where it belongs.

@@ -111,7 +111,7 @@ fn answer(
         signer: SigningKey::generate(on.entropy),
     };
     let key_package =
-        Mls::new(on.change, connection.id.0, on.entropy).key_package(&keys, Suite::Hybrid)?;
+        Mls::new(on.change, connection.id, on.entropy).key_package(&keys, Suite::Hybrid)?;
     let (reply_key, mut nonce) = (ReplyKey::generate(on.entropy), [0; 32]);
     on.entropy.fill(&mut nonce);
     let reply_key = Secret::new(reply_key.expose(|key| key.to_vec()));
@@ -213,7 +213,7 @@ fn conclude(
     if !stated.is_signed(&checked.identity, &checked.signed.signature) {
         return Err(Code::InvalidValue.into());
     }
-    let resume = Mls::new(on.change, connection.id.0, on.entropy).export(&mls, RESUME)?;
+    let resume = Mls::new(on.change, connection.id, on.entropy).export(&mls, RESUME)?;
     let connection = Connection {
         card: welcome.card,
         home: cbor::encode(&Known::record(&checked.home, &welcome.home)),
@@ -225,6 +225,7 @@ fn conclude(
         mls,
         signer,
         peer,
+        rotations: known::rotations(&welcome.identity),
         resume: Secret::new(resume),
         code: statement::code(transcript, &welcome.nonce, nonce),
         welcomed: None,
@@ -276,8 +277,8 @@ pub(crate) fn join(
     signer: &Secret,
     welcome: &[u8],
 ) -> Result<Option<GroupAndKey>, Stop> {
-    let mls = Mls::new(on.change, connection.id.0, on.entropy);
-    let Ok(joined) = mls.join(welcome) else {
+    let mls = Mls::new(on.change, connection.id, on.entropy);
+    let Ok(joined) = mls.join(welcome, Suite::Hybrid) else {
         return Ok(None);
     };
     let own = signer

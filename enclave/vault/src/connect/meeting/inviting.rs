@@ -7,7 +7,7 @@ use vettid_store::rows::connection::Connection;
 use vettid_store::rows::invitation::Offered;
 use vettid_wire::content::{Answer, Hello, Offer, Parcel, Sealed, Signed, Welcome};
 use vettid_wire::home::Home;
-use vettid_wire::id::ConnectionId;
+use vettid_wire::id::{ConnectionId, GroupId};
 use vettid_wire::operation::connection::{Settings, State};
 use vettid_wire::operation::invitation::{self, Card};
 use vettid_wire::refusal::Code;
@@ -26,21 +26,29 @@ use crate::stop::Stop;
 
 /// Somebody uses an invitation.
 pub(crate) fn greeted(on: &mut Changing<'_>, hello: &Hello) -> Result<Verdict, Stop> {
+    let before = on.change.connection(&hello.connection)?;
+    let offered = on.change.invitation_of(&hello.token)?;
+    let offered = offered.filter(|offered| is_open(offered, on));
+    // Signatures cost the most, and anybody may say this.
+    if before.is_none() && offered.is_none() {
+        return Ok(Verdict::Never);
+    }
     let Some(home) = known::open_any_home(&hello.home, on.now) else {
         return Ok(Verdict::Never);
     };
     let with = on.change.connections_with(&home.vault)?;
     if with.iter().any(|(_, state)| *state == State::Blocked) {
-        return Ok(Verdict::Taken);
+        return Ok(Verdict::Ignored);
     }
-    if let Some(connection) = on.change.connection(&hello.connection)? {
+    if let Some(connection) = before {
         return repeat_offer(on, connection, hello, &home);
     }
-    let offered = on.change.invitation_of(&hello.token)?;
-    let Some(offered) = offered.filter(|offered| is_open(offered, on)) else {
+    let Some(offered) = offered else {
         return Ok(Verdict::Never);
     };
-    if home.vault == on.vault {
+    // Nothing that is kept by its id may be taken for something of another kind.
+    let of_group = on.change.group(&GroupId(hello.connection.0))?.is_some();
+    if of_group || home.vault == on.vault {
         return Ok(Verdict::Never);
     }
     if usize::try_from(on.change.count_connections()?).unwrap_or(usize::MAX) >= limits::CONNECTIONS
@@ -203,7 +211,7 @@ fn welcome(
     (answer, signed): (&Answer, &Signed),
     card: Card,
 ) -> Result<Verdict, Stop> {
-    let mls = Mls::new(on.change, connection.id.0, on.entropy);
+    let mls = Mls::new(on.change, connection.id, on.entropy);
     let Ok(peer) = mls.owner_of(&answer.key_package, Suite::Hybrid) else {
         return Ok(Verdict::Never);
     };
@@ -239,6 +247,7 @@ fn welcome(
         mls: group.id,
         signer: Secret::new(group.keys.signer.expose_seed(|seed| seed.to_vec())),
         peer: peer.key,
+        rotations: known::rotations(&answer.identity),
         resume: group.resume,
         code: statement::code(&transcript, &said.nonce, &answer.nonce),
         welcomed: Some(Welcomed {
@@ -266,7 +275,7 @@ impl Group {
         };
         let mut id = [0; 16];
         on.entropy.fill(&mut id);
-        let mls = Mls::new(on.change, connection.id.0, on.entropy);
+        let mls = Mls::new(on.change, connection.id, on.entropy);
         mls.found(&keys, &id, Suite::Hybrid)?;
         let welcome = mls.add(&keys, &id, &[package])?.welcome;
         let resume = Secret::new(mls.export(&id, RESUME)?);

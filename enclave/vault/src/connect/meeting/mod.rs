@@ -35,6 +35,8 @@ pub(crate) struct Agreed {
     pub(crate) signer: Secret,
     /// The other vault's.
     pub(crate) peer: [u8; 32],
+    /// How often its identity was rotated.
+    pub(crate) rotations: u64,
     /// Key under which either side asks for a new group.
     pub(crate) resume: Secret,
     /// Digits to compare.
@@ -56,6 +58,7 @@ pub(crate) fn agree(
         generation: 0,
         signer: agreed.signer,
         peer: agreed.peer,
+        rotations: agreed.rotations,
         resume: agreed.resume,
         sent: 0,
         received: 0,
@@ -71,6 +74,7 @@ pub(crate) fn agree(
         resumed: UnixMillis(0),
         told,
         pending: None,
+        held: None,
     })?;
     connection.safety_code = Some(agreed.code);
     connection.state = State::Pending;

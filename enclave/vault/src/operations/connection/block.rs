@@ -1,5 +1,6 @@
 //! `connection.block`: nothing of that vault gets through any more.
 
+use vettid_store::Room;
 use vettid_wire::operation::Done;
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::refusal::Code;
@@ -20,6 +21,7 @@ impl Operation for Block {
     type Grant = App;
     type Effect = Once;
     const AUDIT: Audit = Audit::Always;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: App, request: connection::Block) -> Result<Done, Stop> {
         on.about(&request.id.0);

@@ -1,5 +1,6 @@
 //! `connection.decline`: this owner does not want it.
 
+use vettid_store::Room;
 use vettid_wire::content::Content;
 use vettid_wire::operation::Done;
 use vettid_wire::operation::connection::{self, State};
@@ -19,6 +20,7 @@ impl Operation for Decline {
     type Grant = App;
     type Effect = Once;
     const AUDIT: Audit = Audit::Done;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: App, request: connection::Decline) -> Result<Done, Stop> {
         on.about(&request.id.0);

@@ -1,5 +1,6 @@
 //! `connection.revoke`: ends it at once.
 
+use vettid_store::Room;
 use vettid_wire::content::Content;
 use vettid_wire::operation::Done;
 use vettid_wire::operation::connection::{self, State};
@@ -20,6 +21,7 @@ impl Operation for Revoke {
     type Grant = App;
     type Effect = Once;
     const AUDIT: Audit = Audit::Always;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: App, request: connection::Revoke) -> Result<Done, Stop> {
         on.about(&request.id.0);

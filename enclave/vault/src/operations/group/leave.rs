@@ -1,5 +1,6 @@
 //! `group.leave`: this vault goes.
 
+use vettid_store::Room;
 use vettid_wire::content::GroupChange;
 use vettid_wire::operation::{Done, group};
 use vettid_wire::refusal::Code;
@@ -19,11 +20,12 @@ impl Operation for Leave {
     type Grant = App;
     type Effect = Once;
     const AUDIT: Audit = Audit::Done;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: App, request: group::Leave) -> Result<Done, Stop> {
         on.about(&request.id.0);
         let group = on.change.group(&request.id)?.ok_or(Code::NotFound)?;
-        if !group.member {
+        if group.signer.is_none() && !group.invited {
             return Err(Code::NotConnected.into());
         }
         if group.creator.is_some() {

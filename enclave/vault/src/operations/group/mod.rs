@@ -1,15 +1,19 @@
 //! `group.*`.
 
+mod accept;
 mod add;
 mod create;
+mod decline;
 mod get;
 mod leave;
 mod list;
 mod remove;
 mod rename;
 
+pub(crate) use accept::Accept;
 pub(crate) use add::Add;
 pub(crate) use create::Create;
+pub(crate) use decline::Decline;
 pub(crate) use get::Get;
 pub(crate) use leave::Leave;
 pub(crate) use list::List;

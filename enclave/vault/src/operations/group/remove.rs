@@ -1,5 +1,6 @@
 //! `group.remove`: puts one out.
 
+use vettid_store::Room;
 use vettid_wire::operation::group;
 use vettid_wire::refusal::Code;
 
@@ -19,6 +20,7 @@ impl Operation for Remove {
     type Grant = App;
     type Effect = Once;
     const AUDIT: Audit = Audit::Done;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: App, request: group::Remove) -> Result<group::Group, Stop> {
         on.about(&request.id.0);
@@ -30,7 +32,7 @@ impl Operation for Remove {
         {
             return Err(Code::NotFound.into());
         }
-        creator::put_out(on, &group, &request.member, true)?;
+        creator::put_out(on, &group.id, &request.member, true)?;
         reply(on, &request.id)
     }
 }

@@ -8,6 +8,7 @@ use vettid_wire::operation::{Done, message};
 
 use super::say;
 use crate::audit::Audit;
+use crate::circle;
 use crate::effect::{Again, Changing};
 use crate::grant::App;
 use crate::operation::Operation;
@@ -26,16 +27,23 @@ impl Operation for MarkRead {
         let conversation = &request.conversation;
         let unread = on.change.unread_through(conversation, request.through)?;
         let mut read: Vec<MessageId> = Vec::with_capacity(unread.len());
+        let mut changed = false;
         for message in unread {
             let disappears = message.disappear_after.map(|after| on.now.plus(after));
             on.change.mark_read(&message.id, on.now, disappears)?;
-            read.push(message.id);
+            changed = true;
+            let told = match &message.from {
+                Some(from) => !circle::hides_reading(on, from)?,
+                None => false,
+            };
+            if told {
+                read.push(on.change.said_as(&message.id)?);
+            }
         }
-        if read.is_empty() {
-            return Ok(Done {});
+        if changed {
+            on.message_changed()?;
         }
-        on.message_changed()?;
-        if tells(on, conversation)? {
+        if !read.is_empty() && tells(on, conversation)? {
             for some in read.chunks(READ) {
                 say(on, conversation, &Content::Read(some.to_vec()), None)?;
             }

@@ -39,10 +39,13 @@ fn say(
     content: &Content,
     message: Option<MessageId>,
 ) -> Result<(), Stop> {
-    let waiting = usize::try_from(on.change.count_outbox()?).unwrap_or(usize::MAX);
-    if waiting >= limits::OUTBOX {
-        let (max, size) = (limits::OUTBOX, waiting.saturating_add(1));
-        return Err(Refusal::limit("outbox", max, size).into());
+    let (waiting, max) = match conversation {
+        Conversation::Connection(id) => (on.change.count_outbox_on(id)?, limits::CONNECTION_OUTBOX),
+        Conversation::Group(_) => (on.change.count_outbox_beside()?, limits::OUTBOX),
+    };
+    let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+    if waiting >= max {
+        return Err(Refusal::limit("outbox", max, waiting.saturating_add(1)).into());
     }
     match conversation {
         Conversation::Connection(id) => {

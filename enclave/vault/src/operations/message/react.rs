@@ -30,7 +30,7 @@ impl Operation for React {
         on.change.set_reaction(&request.id, None, reaction)?;
         on.change.touch_message(&request.id)?;
         let content = Content::React {
-            id: request.id,
+            id: on.change.said_as(&request.id)?,
             reaction: request.reaction,
         };
         say(on, &message.conversation, &content, None)?;

@@ -1,5 +1,6 @@
 //! `message.remove`: takes a message away.
 
+use vettid_store::Room;
 use vettid_wire::content::Content;
 use vettid_wire::operation::{Done, message};
 
@@ -18,6 +19,7 @@ impl Operation for Remove {
     type Grant = App;
     type Effect = Once;
     const AUDIT: Audit = Audit::Never;
+    const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: App, request: message::Remove) -> Result<Done, Stop> {
         let message = match request.everywhere {

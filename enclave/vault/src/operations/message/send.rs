@@ -41,6 +41,7 @@ impl Operation for Send {
         };
         let placed = on.change.insert_message(&NewMessage {
             id,
+            said: None,
             conversation: request.conversation,
             sender: None,
             sent: on.now,
@@ -51,10 +52,11 @@ impl Operation for Send {
             disappear_after: request.disappear_after,
         })?;
         on.change.index_message(&id)?;
+        let reply_to = request.reply_to.map(|id| on.change.said_as(&id));
         let content = Content::Text(Text {
             id,
             text: request.text,
-            reply_to: request.reply_to,
+            reply_to: reply_to.transpose()?,
             attachments: request.attachments,
             disappear_after: request.disappear_after,
         });

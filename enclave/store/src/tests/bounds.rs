@@ -1,0 +1,181 @@
+//! What others may take of a vault's database, and parts of a transaction that are undone.
+
+use vettid_wire::Secret;
+use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId, VaultId};
+use vettid_wire::operation::feed;
+use vettid_wire::operation::message::Conversation;
+use vettid_wire::time::UnixMillis;
+
+use crate::StoreError;
+use crate::fixture::{NOW, Vault};
+use crate::rows::message::{Body, NewMessage};
+use crate::rows::outbox::Outgoing;
+use crate::rows::taken::TAKEN;
+
+const HERE: Conversation = Conversation::Connection(ConnectionId([1; 16]));
+
+fn body(size: usize) -> Body {
+    Body {
+        text: Secret::new(vec![b'x'; size]),
+        attachments: vec![],
+    }
+}
+
+fn message<'a>(id: u8, sender: Option<u8>, body: &'a Body) -> NewMessage<'a> {
+    NewMessage {
+        id: MessageId([id; 16]),
+        said: None,
+        conversation: HERE,
+        sender: sender.map(|sender| VaultId([sender; 32])),
+        sent: NOW,
+        received: Some(NOW),
+        body,
+        reply_to: None,
+        receipt: None,
+        disappear_after: None,
+    }
+}
+
+#[test]
+fn part_that_fails_is_undone_and_the_record_holds_the_rest() {
+    let mut vault = Vault::enrolled();
+    vault.commit(|change| change.append_feed(NOW, feed::Kind::PinChanged, None));
+
+    vault.commit(|change| {
+        change.append_feed(NOW, feed::Kind::PinFailed, None)?;
+        let failed = change.attempt(|| {
+            change.append_feed(NOW, feed::Kind::PasswordChanged, None)?;
+            change.mark_feed_read(u64::MAX, NOW)?;
+            change.insert_message(&message(1, Some(7), &body(10)))?;
+            Err::<(), _>(StoreError::Malformed)
+        });
+        assert_eq!(failed, Err(StoreError::Malformed));
+        change.attempt(|| change.append_feed(NOW, feed::Kind::PinChanged, None))
+    });
+
+    let list = feed::List {
+        after: 0,
+        limit: None,
+        unread: true,
+    };
+    let here = vault.database.view().feed(&list).expect("page");
+    let restored = vault.restore().expect("restores").database;
+    assert_eq!(here.entries.len(), 3);
+    assert_eq!(restored.view().feed(&list), Ok(here));
+    assert_eq!(restored.view().has_messages(&HERE), Ok(false));
+}
+
+#[test]
+fn conversation_knows_so_many_deliveries_and_those_of_another_one_stay() {
+    let mut vault = Vault::enrolled();
+    let elsewhere = Conversation::Group(GroupId([1; 16]));
+    let id = |number: u64| {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        DeliveryId(id)
+    };
+    vault.commit(|change| change.take(&id(u64::MAX), &elsewhere, NOW));
+
+    for first in [0, TAKEN / 2] {
+        vault.commit(|change| {
+            for number in first..=first + TAKEN / 2 {
+                if number > first || first == 0 {
+                    change.take(&id(number), &HERE, NOW)?;
+                }
+            }
+            Ok(())
+        });
+    }
+
+    let view = vault.database.view();
+    assert_eq!(view.is_taken(&id(0)), Ok(false));
+    assert_eq!(view.is_taken(&id(1)), Ok(true));
+    assert_eq!(view.is_taken(&id(TAKEN)), Ok(true));
+    assert_eq!(view.is_taken(&id(u64::MAX)), Ok(true));
+    let mut forgotten = 0;
+    vault.commit(|change| {
+        forgotten = change.forget_taken(NOW.plus(1), 100)?;
+        Ok(())
+    });
+    assert_eq!(forgotten, 100);
+}
+
+#[test]
+fn weight_of_a_conversation_is_what_others_have_said_and_is_kept() {
+    let mut vault = Vault::enrolled();
+    let weight = |vault: &Vault| vault.database.view().weight(&HERE).expect("reads");
+    vault.commit(|change| change.insert_message(&message(1, None, &body(5_000))));
+    assert_eq!(weight(&vault), 0);
+
+    vault.commit(|change| change.insert_message(&message(2, Some(7), &body(5_000))));
+    let full = weight(&vault);
+    assert!((5_000..5_500).contains(&full), "{full}");
+    let id = MessageId([2; 16]);
+    vault.commit(|change| change.edit_message(&id, &body(1_000), NOW));
+    assert_eq!(weight(&vault), full - 4_000);
+    vault.commit(|change| change.remove_message(&id, NOW));
+
+    let left = weight(&vault);
+    assert!((1..500).contains(&left), "its row stays: {left}");
+}
+
+#[test]
+fn message_is_found_by_what_its_sender_calls_it() {
+    let mut vault = Vault::enrolled();
+    let said = MessageId([1; 16]);
+    vault.commit(|change| {
+        change.insert_message(&message(1, Some(7), &body(1)))?;
+        change.insert_message(&NewMessage {
+            said: Some(said),
+            ..message(2, Some(8), &body(1))
+        })
+    });
+
+    let view = vault.database.view();
+    let of = |sender: Option<u8>| {
+        let sender = sender.map(|sender| VaultId([sender; 32]));
+        view.message_of(&HERE, sender.as_ref(), &said)
+    };
+    assert_eq!(of(Some(7)), Ok(Some(said)));
+    assert_eq!(of(Some(8)), Ok(Some(MessageId([2; 16]))));
+    assert_eq!(of(None), Ok(None));
+    assert_eq!(view.message_of_any(&HERE, &said), Ok(Some(said)));
+    assert_eq!(view.said_as(&MessageId([2; 16])), Ok(said));
+    assert_eq!(view.said_as(&said), Ok(said));
+}
+
+#[test]
+fn everything_with_a_sequence_is_said_again_before_what_was_not_said() {
+    let mut vault = Vault::enrolled();
+    let connection = ConnectionId([1; 16]);
+    let outgoing = |delivery: u8, sequence, body| Outgoing {
+        delivery: DeliveryId([delivery; 16]),
+        vault: VaultId([1; 32]),
+        home: None,
+        connection: Some(connection),
+        sequence,
+        message: None,
+        expires: UnixMillis(u64::MAX >> 1),
+        said: None,
+        body,
+    };
+    vault.commit(|change| {
+        let body = change.insert_body(b"body")?;
+        change.insert_outgoing(&outgoing(1, Some(8), body))?;
+        change.insert_outgoing(&outgoing(2, None, body))?;
+        change.insert_unsaid(&connection, None, NOW, body)
+    });
+
+    vault.commit(|change| change.mark_again(&connection));
+
+    let view = vault.database.view();
+    let again = view.next_again(NOW).expect("reads").expect("one");
+    assert_eq!(again.outgoing.delivery, DeliveryId([1; 16]));
+    assert!(again.again && again.outgoing.sequence.is_none());
+    assert_eq!(view.next_unsaid(NOW), Ok(None));
+    assert_eq!(view.outbox(0, 10).expect("page").len(), 1);
+    assert_eq!(view.is_behind(&connection), Ok(true));
+    vault.commit(|change| change.remove_outgoing(&again));
+    let unsaid = vault.database.view().next_unsaid(NOW).expect("reads");
+    assert!(unsaid.is_some());
+}

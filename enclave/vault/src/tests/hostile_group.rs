@@ -1,0 +1,476 @@
+//! Whoever invites into a group, or is in one, does the worst.
+
+use vettid_wire::content::{Content, GroupChange, Hello, Parcel, Text};
+use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId};
+use vettid_wire::operation::connection::{self, State};
+use vettid_wire::operation::feed::Kind;
+use vettid_wire::operation::group::{self, Group};
+use vettid_wire::operation::message::{self, Conversation};
+use vettid_wire::peer::{Delivered, NotTaken};
+use vettid_wire::refusal::Code;
+use vettid_wire::time::{DAY, HOUR, MINUTE};
+use vettid_wire::{Secret, cbor, limits};
+
+use crate::circle;
+use crate::connect::channel;
+use crate::fixture::{Net, Owner, refused, text};
+use crate::mls::{Keys, Mls, Suite};
+
+/// Owner 0 is connected with two others, and has made a group of them.
+fn circle_of_three() -> (Net, GroupId, [ConnectionId; 2]) {
+    let mut net = Net::of(3);
+    let connections = [net.connect(0, 1), net.connect(0, 2)];
+    let create = group::Create {
+        name: "friends".into(),
+        members: connections.to_vec(),
+    };
+    let id = net.owners[0].call(&create).expect("created").id;
+    net.join(1..3, id);
+    (net, id, connections)
+}
+
+fn get(owner: &mut Owner, id: GroupId) -> Group {
+    owner.call(&group::Get { id }).expect("group")
+}
+
+fn groups(owner: &mut Owner) -> Vec<Group> {
+    owner.call(&group::List {}).expect("groups").groups
+}
+
+fn say(owner: &mut Owner, connection: ConnectionId, id: GroupId, change: GroupChange) {
+    let content = Content::Group { id, change };
+    owner.forge(|on| channel::say(on, &connection, &content, None).expect("said"));
+}
+
+fn invite(name: &str) -> GroupChange {
+    GroupChange::Invite { name: name.into() }
+}
+
+fn epoch(owner: &mut Owner, id: GroupId) -> u64 {
+    owner.forge(|on| {
+        let mls = Mls::new(on.change, id, on.entropy);
+        mls.epoch(&id.0).expect("keys")
+    })
+}
+
+#[test]
+fn group_with_the_id_of_a_connection_is_passed_over_and_harms_nothing() {
+    let mut net = Net::of(3);
+    let (first, second) = (net.connect(0, 1), net.connect(0, 2));
+
+    for connection in [first, second] {
+        let id = GroupId(connection.0);
+        say(&mut net.owners[1], first, id, invite("yours"));
+        net.run();
+        assert_eq!(
+            net.owners[0].call(&group::Accept { id }),
+            refused(Code::NotFound)
+        );
+    }
+
+    assert!(groups(&mut net.owners[0]).is_empty());
+    net.owners[0].say(first, "still");
+    net.owners[1].say(first, "there");
+    net.owners[2].say(second, "too");
+    net.run();
+    assert_eq!(net.owners[0].lines(first), [">still", "there"]);
+    assert_eq!(net.owners[0].lines(second), ["too"]);
+}
+
+#[test]
+fn connection_cannot_take_the_id_of_a_group() {
+    let (mut net, id, _) = circle_of_three();
+    let link = net.owners[0].invite();
+    net.owners[2].accept(link).expect("accepted");
+    let sent = net.on_the_way().remove(0);
+    let Ok(Parcel::Hello(hello)) = cbor::decode(&sent.body) else {
+        panic!("no hello");
+    };
+
+    let stolen = Parcel::Hello(Hello {
+        connection: ConnectionId(id.0),
+        ..hello
+    });
+    let outcome = net.owners[0].receive_bytes(DeliveryId([6; 16]), &cbor::encode(&stolen));
+
+    assert_eq!(outcome, Some(Delivered::Refused(NotTaken::Never)));
+    assert!(get(&mut net.owners[0], id).member);
+}
+
+#[test]
+fn invited_owner_decides_and_is_asked_so_often_at_most() {
+    let mut net = Net::of(2);
+    let connection = net.connect(0, 1);
+    for number in 0..30 {
+        let id = GroupId([number; 16]);
+        say(&mut net.owners[1], connection, id, invite("come"));
+        // Taking it back and inviting again says nothing new.
+        say(&mut net.owners[1], connection, id, GroupChange::Over);
+        say(&mut net.owners[1], connection, id, invite("come"));
+    }
+    net.run();
+
+    let invited = groups(&mut net.owners[0]);
+    assert_eq!(invited.len(), limits::GROUP_INVITATIONS);
+    assert!(invited.iter().all(|it| it.invited && !it.member));
+    let kinds = net.owners[0].feed_kinds();
+    let told = |kinds: &[Kind], kind| kinds.iter().filter(|it| **it == kind).count();
+    assert_eq!(told(&kinds, Kind::GroupInvited), limits::GROUP_INVITATIONS);
+    assert_eq!(told(&kinds, Kind::GroupLeft), 0);
+    let id = invited[0].id;
+    net.owners[0]
+        .call(&group::Decline { id })
+        .expect("declined");
+    assert_eq!(
+        net.owners[0].call(&group::Accept { id }),
+        refused(Code::InvalidValue)
+    );
+    // Nothing is left of those that nobody wanted.
+    net.advance(limits::APPROVAL + DAY);
+    for _ in 0..2 {
+        net.tick();
+        net.run();
+        net.advance(MINUTE);
+    }
+    assert!(groups(&mut net.owners[0]).is_empty());
+}
+
+#[test]
+fn declined_invitation_takes_the_member_out_at_the_creator() {
+    let mut net = Net::of(2);
+    let connection = net.connect(0, 1);
+    let create = group::Create {
+        name: "friends".into(),
+        members: vec![connection],
+    };
+    let id = net.owners[0].call(&create).expect("created").id;
+    net.run();
+    assert_eq!(get(&mut net.owners[0], id).members.len(), 1);
+    assert_eq!(
+        net.owners[1].call(&text(Conversation::Group(id), "not in")),
+        refused(Code::NotConnected)
+    );
+
+    net.owners[1]
+        .call(&group::Decline { id })
+        .expect("declined");
+    net.run();
+
+    assert!(get(&mut net.owners[0], id).members.is_empty());
+    let kinds = net.owners[1].feed_kinds();
+    assert!(!kinds.contains(&Kind::GroupJoined) && !kinds.contains(&Kind::GroupLeft));
+}
+
+#[test]
+fn member_that_asks_to_be_added_again_and_again_changes_the_group_seldom() {
+    let (mut net, id, [connection, _]) = circle_of_three();
+    let before = epoch(&mut net.owners[0], id);
+
+    for _ in 0..20 {
+        let key_package = net.owners[1].forge(|on| {
+            let group = on.change.group(&id).expect("row").expect("group");
+            let seed = group.signer.expect("keys");
+            let signer = seed.expose(|seed| {
+                vettid_crypto::sign::SigningKey::from_seed(seed.try_into().expect("seed"))
+            });
+            let keys = Keys {
+                vault: on.vault,
+                signer,
+            };
+            let mls = Mls::new(on.change, id, on.entropy);
+            mls.key_package(&keys, Suite::Classic).expect("package")
+        });
+        let change = GroupChange::Join { key_package };
+        say(&mut net.owners[1], connection, id, change);
+        net.run();
+    }
+
+    let after = epoch(&mut net.owners[0], id);
+    assert!(after <= before + 1, "{before} {after}");
+    // The newest one is not forgotten.
+    for _ in 0..7 {
+        net.advance(MINUTE);
+        net.tick();
+        net.run();
+    }
+    assert_eq!(epoch(&mut net.owners[0], id), after.max(before) + 1);
+}
+
+#[test]
+fn message_of_a_state_that_nobody_has_made_costs_little_and_is_not_kept() {
+    let (mut net, id, _) = circle_of_three();
+    let before = epoch(&mut net.owners[0], id);
+    // A member makes changes that it may not make, and speaks in the state behind them.
+    let forged = net.owners[2].forge(|on| {
+        let group = on.change.group(&id).expect("row").expect("group");
+        let seed = group.signer.expect("keys");
+        let signer = seed.expose(|seed| {
+            vettid_crypto::sign::SigningKey::from_seed(seed.try_into().expect("seed"))
+        });
+        let keys = Keys {
+            vault: on.vault,
+            signer,
+        };
+        let mls = Mls::new(on.change, id, on.entropy);
+        for _ in 0..40 {
+            mls.renew(&keys, &id.0, b"").expect("renewed");
+        }
+        mls.say(&keys, &id.0, &id.0, b"from nowhere").expect("said")
+    });
+    let parcel = cbor::encode(&Parcel::Circle(vettid_wire::content::Circle {
+        group: id,
+        message: forged,
+    }));
+
+    for hour in 0..24 {
+        let outcome = net.owners[1].receive_bytes(DeliveryId([hour; 16]), &parcel);
+        assert_eq!(outcome, Some(Delivered::Refused(NotTaken::Busy)));
+        for _ in 0..4 {
+            net.advance(HOUR / 4);
+            net.tick();
+            net.run();
+        }
+    }
+
+    let after = epoch(&mut net.owners[0], id);
+    assert!(
+        (before + 1..before + 12).contains(&after),
+        "{before} {after}"
+    );
+    let conversation = Conversation::Group(id);
+    net.owners[1]
+        .call(&text(conversation, "hello"))
+        .expect("sent");
+    net.run();
+    assert_eq!(net.owners[0].lines_in(conversation), ["hello"]);
+}
+
+#[test]
+fn message_is_heard_although_another_member_has_used_its_id() {
+    let (mut net, id, connections) = circle_of_three();
+    let conversation = Conversation::Group(id);
+    let said = net.owners[1]
+        .call(&text(conversation, "mine"))
+        .expect("sent")
+        .id;
+    let honest = net.on_the_way();
+    net.lose_everything();
+    let content = |words: &str| {
+        Content::Text(Text {
+            id: said,
+            text: Secret::from(words),
+            reply_to: None,
+            attachments: vec![],
+            disappear_after: None,
+        })
+    };
+    net.owners[2].forge(|on| circle::say(on, &id, &content("stolen"), None).expect("said"));
+    let elsewhere = content("elsewhere");
+    net.owners[2].forge(|on| channel::say(on, &connections[1], &elsewhere, None).expect("said"));
+    net.run();
+    for outbound in honest {
+        if outbound.to == net.owners[0].vault_id {
+            assert_eq!(net.owners[0].receive(&outbound), Some(Delivered::Applied));
+            assert_eq!(net.owners[0].receive(&outbound), Some(Delivered::Applied));
+        }
+    }
+
+    assert_eq!(net.owners[0].lines_in(conversation), ["stolen", "mine"]);
+    assert_eq!(net.owners[0].lines(connections[1]), ["elsewhere"]);
+    // What happens to it happens to it, on both sides.
+    let heard = net.owners[0].conversation(conversation)[1].id;
+    let reaction = Some("👍".to_owned());
+    net.owners[0]
+        .call(&message::React {
+            id: heard,
+            reaction,
+        })
+        .expect("reacted");
+    let edited = Secret::from("still mine");
+    net.owners[1]
+        .call(&message::Edit {
+            id: said,
+            text: edited,
+        })
+        .expect("edited");
+    net.run();
+    assert_eq!(
+        net.owners[0].lines_in(conversation),
+        ["stolen", "still mine"]
+    );
+    let own = net.owners[1]
+        .call(&message::Get { id: said })
+        .expect("message");
+    assert_eq!(own.reactions.len(), 1);
+}
+
+#[test]
+fn blocked_creator_and_broken_group_keep_nobody_from_ending_a_connection() {
+    let (mut net, id, [first, _]) = circle_of_three();
+    // The keys of the group are gone, whatever has done that.
+    net.owners[0].forge(|on| {
+        let here = Conversation::Group(id);
+        on.change.remove_mls(&here).expect("removed");
+    });
+
+    net.owners[0]
+        .call(&connection::Block { id: first })
+        .expect("blocked");
+    net.run();
+
+    assert_eq!(net.owners[0].connection_state(first), State::Blocked);
+    // Whoever is blocked must not hear what is said later: the group is over.
+    assert!(!get(&mut net.owners[0], id).member);
+    assert!(!get(&mut net.owners[2], id).member);
+    assert!(get(&mut net.owners[1], id).member, "it is not told");
+}
+
+#[test]
+fn group_left_by_a_block_is_answered_as_if_nothing_had_happened() {
+    let (mut net, id, [first, _]) = circle_of_three();
+    net.owners[1]
+        .call(&connection::Block { id: first })
+        .expect("blocked");
+    net.run();
+    let records = net.owners[1].host.newest();
+
+    net.owners[0]
+        .call(&text(Conversation::Group(id), "hello?"))
+        .expect("sent");
+    net.answers.clear();
+    net.run();
+
+    assert!(net.answers.iter().all(|it| *it == Delivered::Applied));
+    assert_eq!(net.owners[1].host.newest(), records);
+    assert!(net.owners[1].lines_in(Conversation::Group(id)).is_empty());
+}
+
+#[test]
+fn name_of_a_member_is_what_it_shows_and_never_what_somebody_calls_it() {
+    let mut net = Net::of(3);
+    let (first, second) = (net.connect(0, 1), net.connect(0, 2));
+    let settings = connection::Settings {
+        alias: Some("my landlord".into()),
+        ..connection::Settings::default()
+    };
+    let update = connection::Update {
+        id: first,
+        settings,
+    };
+    net.owners[0].call(&update).expect("updated");
+    net.owners[0].forge(|on| {
+        let mut found = on.change.connection(&first).expect("row").expect("there");
+        found.card.fields.clear();
+        on.change.put_connection(&found).expect("written");
+    });
+    let create = group::Create {
+        name: "friends".into(),
+        members: vec![first, second],
+    };
+    let id = net.owners[0].call(&create).expect("created").id;
+    net.join(1..3, id);
+
+    let names: Vec<_> = get(&mut net.owners[2], id)
+        .members
+        .into_iter()
+        .map(|member| member.name)
+        .collect();
+
+    assert!(names.iter().all(|name| name != "my landlord"), "{names:?}");
+    assert!(names.contains(&String::new()), "{names:?}");
+}
+
+#[test]
+fn what_an_owner_does_not_tell_that_it_has_read_is_not_told_in_groups() {
+    let (mut net, id, [_, second]) = circle_of_three();
+    let settings = connection::Settings {
+        no_read_receipts: true,
+        ..connection::Settings::default()
+    };
+    let update = connection::Update {
+        id: second,
+        settings,
+    };
+    net.owners[0].call(&update).expect("updated");
+    let conversation = Conversation::Group(id);
+    for owner in [1, 2] {
+        net.owners[owner]
+            .call(&text(conversation, "hello"))
+            .expect("sent");
+    }
+    net.run();
+
+    let read = message::MarkRead {
+        conversation,
+        through: u64::MAX,
+    };
+    net.owners[0].call(&read).expect("read");
+    let told: Vec<_> = net.on_the_way().iter().map(|it| it.to).collect();
+
+    assert_eq!(told, [net.owners[1].vault_id]);
+}
+
+#[test]
+fn second_connection_with_a_vault_keeps_its_groups_and_its_silence() {
+    let (mut net, id, [first, _]) = circle_of_three();
+    let settings = connection::Settings {
+        no_read_receipts: true,
+        ..connection::Settings::default()
+    };
+    for owner in [0, 1] {
+        let update = connection::Update {
+            id: first,
+            settings: settings.clone(),
+        };
+        net.owners[owner].call(&update).expect("updated");
+    }
+
+    let second = net.connect(1, 0);
+
+    assert_eq!(net.owners[0].connection_state(first), State::Revoked);
+    for owner in [0, 1] {
+        assert!(get(&mut net.owners[owner], id).member);
+        assert_eq!(get(&mut net.owners[owner], id).members.len(), 2);
+        let found = net.owners[owner].connection(second);
+        assert!(found.settings.no_read_receipts);
+    }
+    let conversation = Conversation::Group(id);
+    for owner in 0..3 {
+        net.owners[owner]
+            .call(&text(conversation, "here"))
+            .expect("sent");
+    }
+    net.run();
+    for owner in 0..3 {
+        assert_eq!(net.owners[owner].lines_in(conversation).len(), 3);
+    }
+}
+
+#[test]
+fn nobody_is_told_of_a_group_anew_who_is_only_added_anew() {
+    let (mut net, id, _) = circle_of_three();
+    let joined = |owner: &mut Owner| {
+        let kinds = owner.feed_kinds().into_iter();
+        kinds.filter(|kind| *kind == Kind::GroupJoined).count()
+    };
+    assert_eq!(joined(&mut net.owners[1]), 1);
+    net.owners[1].forge(|on| {
+        let mut group = on.change.group(&id).expect("row").expect("group");
+        group.behind = Some(group.since);
+        on.change.put_group(&group).expect("written");
+    });
+
+    for _ in 0..4 {
+        net.advance(11 * MINUTE);
+        net.tick();
+        net.run();
+    }
+
+    assert_eq!(joined(&mut net.owners[1]), 1);
+    let sent: MessageId = net.owners[0]
+        .call(&text(Conversation::Group(id), "again"))
+        .expect("sent")
+        .id;
+    net.run();
+    assert!(net.owners[1].call(&message::Get { id: sent }).is_ok());
+}
