@@ -33,7 +33,8 @@ pub(crate) fn locked(scene: &mut Scene) -> Result<String> {
 
     dan.owner.unlock(dan.owner.pin)?;
     dan.owner.hears(&dan.connection, &TEXTS[..4])?;
-    cleo.owner.receipt(&cleo.connection, &sent, "delivered")?;
+    dan.owner.read_all(&dan.connection)?;
+    cleo.owner.receipt(&cleo.connection, &sent, "read")?;
     scene.federation.seen.push(sight);
     Ok(format!(
         "{waiting} sealed deliveries waited; all are there, in order"
