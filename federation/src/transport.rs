@@ -35,9 +35,8 @@ struct Outward {
 impl Outward {
     fn may_dial(&self, address: &Multiaddr) -> bool {
         let is_configured = || {
-            let peer = match address.iter().last()? {
-                Protocol::P2p(peer) => peer,
-                _ => return None,
+            let Protocol::P2p(peer) = address.iter().last()? else {
+                return None;
             };
             let pair = (peer, address::ip(address)?);
             Some(self.introducers.contains(&pair))
