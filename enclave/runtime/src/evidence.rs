@@ -120,8 +120,9 @@ impl Evidence {
     ) -> Result<Option<Vec<u8>>, NotMade> {
         let document = match known {
             Some(known) if self.made.is_young(&known, now) => return Ok(None),
-            Some(_) => self.current(attester, now),
-            None => self.made_for(attester, nonce, now),
+            Some(known) if self.made.has(&known) => self.current(attester, now),
+            // Of an earlier boot, or made up: what was not appraised cannot be renewed.
+            Some(_) | None => self.made_for(attester, nonce, now),
         };
         document.ok_or(NotMade).map(Some)
     }
@@ -178,6 +179,10 @@ impl Made {
         let hash = sha256(document);
         self.at.insert(hash, now);
         self.order.push_back(hash);
+    }
+
+    fn has(&self, hash: &[u8; 32]) -> bool {
+        self.at.contains_key(hash)
     }
 
     fn is_young(&self, hash: &[u8; 32], now: Duration) -> bool {
@@ -394,22 +399,33 @@ mod tests {
 
         let young = evidence.answer(&mut platform, SPACE, &question(1, Some(known)), at(2_999));
         let old = evidence.answer(&mut platform, SPACE, &question(1, Some(known)), at(3_000));
-        let foreign = evidence.answer(&mut platform, SPACE, &question(1, Some([1; 32])), at(3_001));
+        let again = evidence.answer(&mut platform, SPACE, &question(2, Some(known)), at(3_001));
 
         assert_eq!(young.expect("answer").document, None);
         let current = old.expect("answer").document.expect("document");
         assert_eq!(current.len(), 52, "without a nonce");
-        assert_eq!(foreign.expect("answer").document, Some(current));
+        assert_eq!(again.expect("answer").document, Some(current));
         assert_eq!(platform.0, 2, "one document for everybody");
+    }
+
+    #[test]
+    fn who_knows_a_document_of_an_earlier_boot_gets_one_with_its_own_nonce() {
+        let asked = question(9, Some([1; 32]));
+        let answer = evidence().answer(&mut Plain(0), SPACE, &asked, at(0));
+
+        let document = answer.expect("answer").document.expect("document");
+        assert_eq!(document[48..80], [9; 32]);
     }
 
     #[test]
     fn the_current_document_is_renewed_before_it_is_an_hour_old() {
         let (mut evidence, mut platform) = (evidence(), Plain(0));
-        let ask = question(1, Some([1; 32]));
-        let first = evidence.answer(&mut platform, SPACE, &ask, at(0));
-        let same = evidence.answer(&mut platform, SPACE, &ask, at(2_000));
-        let renewed = evidence.answer(&mut platform, SPACE, &ask, at(3_000));
+        let shown = evidence.answer(&mut platform, SPACE, &question(1, None), at(0));
+        let known = sha256(&shown.and_then(|answer| answer.document).expect("document"));
+        let ask = question(1, Some(known));
+        let first = evidence.answer(&mut platform, SPACE, &ask, at(3_000));
+        let same = evidence.answer(&mut platform, SPACE, &ask, at(5_000));
+        let renewed = evidence.answer(&mut platform, SPACE, &ask, at(6_000));
 
         assert_eq!(first, same);
         assert_ne!(first, renewed);
