@@ -25,6 +25,8 @@ pub mod network;
 pub mod node;
 pub mod object_store;
 pub mod shutdown;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 pub mod space;
 mod spool;
 mod upkeep;

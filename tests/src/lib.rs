@@ -14,6 +14,7 @@
 //! | what does an operator ask? | [`operator`] |
 //! | how does a hostile app act? | [`raw`] |
 //! | what does time do to a vault? | [`memory`] |
+//! | how do many nodes behave over days? | [`simulation`] |
 //! | how does a lying host act? | [`host_disk`], [`fake_enclave`] |
 //! | how far has a vault come? | [`progress`] |
 //! | what waits, and how long? | [`wait`] |
@@ -42,6 +43,7 @@ pub mod processes;
 pub mod programs;
 pub mod progress;
 pub mod raw;
+pub mod simulation;
 pub mod tables;
 pub mod tokens;
 pub mod vectors;

@@ -2,27 +2,25 @@
 //! real processes cannot show, such as a clock that jumps.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{SealingKey, SecretBytes, SeededEntropy, digest};
 use vettid_store::Database;
-use vettid_vault::{Caller, Clock, Host, Lost, Unreadable, Vault};
+use vettid_vault::{Caller, Clock, Vault};
 use vettid_wire::id::{DeviceRoute, SessionId, SpaceId};
-use vettid_wire::link::{LogPage, RecordBytes};
 use vettid_wire::operation::{credential, vault};
-use vettid_wire::request::{FromVault, Head, Operation, Outcome, Reply, Request};
+use vettid_wire::request::{FromVault, Operation, Outcome, Reply, Request};
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{Secret, cbor};
 
 use crate::owner::{PASSWORD, PIN};
 use crate::raw::{Fault, Present, request_of};
+use crate::simulation::disk::VaultDisk;
 
 /// A vault, its host, its clock and one device.
 pub struct MemoryVault {
     vault: Vault,
-    host: MemoryHost,
+    host: VaultDisk,
     entropy: SeededEntropy,
     caller: Caller,
     /// Time of day, as the host has it.
@@ -34,13 +32,6 @@ pub struct MemoryVault {
 /// A clock that a host sets as it likes.
 #[derive(Debug)]
 pub struct SetClock(Cell<u64>);
-
-#[derive(Debug, Default)]
-struct MemoryHost {
-    log: Vec<(bool, Vec<u8>)>,
-    first: u64,
-    chunks: BTreeMap<(u64, u32), Vec<u8>>,
-}
 
 impl MemoryVault {
     /// A vault that was just set up. The same seed gives the same vault.
@@ -61,10 +52,7 @@ impl MemoryVault {
         );
         let mut scene = Self {
             vault,
-            host: MemoryHost {
-                first: 1,
-                ..MemoryHost::default()
-            },
+            host: VaultDisk::default(),
             entropy: SeededEntropy::dangerous_new(seed),
             caller: Caller {
                 device_key: SigningKey::from_seed(&[0x71; 32]).verifying_key(),
@@ -100,6 +88,7 @@ impl MemoryVault {
     /// # Panics
     /// When the host cannot be read.
     pub fn reopen(&mut self) {
+        self.host.crash();
         let template = Database::template().expect("a database");
         let (host, clock) = (&mut self.host, &self.clock);
         let vault = Vault::existing(SPACE, sealing_key(), template, host, clock);
@@ -136,6 +125,7 @@ impl MemoryVault {
         let bytes = cbor::encode(request);
         let (host, clock, entropy) = (&mut self.host, &self.clock, &mut self.entropy);
         let answer = self.vault.call(&self.caller, &bytes, host, clock, entropy);
+        self.host.flush(usize::MAX);
         match cbor::decode(&answer.reply).expect("a message") {
             FromVault::Reply(reply) => reply,
             other => panic!("no reply: {other:?}"),
@@ -157,78 +147,6 @@ impl SetClock {
 impl Clock for SetClock {
     fn now(&self) -> UnixMillis {
         UnixMillis(self.0.get())
-    }
-}
-
-impl MemoryHost {
-    fn newest(&self) -> u64 {
-        self.first + self.log.len() as u64 - 1
-    }
-}
-
-impl Host for MemoryHost {
-    fn append(&mut self, head: Head, checkpoint: bool, record: Vec<u8>) {
-        assert_eq!(head.number, self.newest() + 1, "records come in order");
-        self.log.push((checkpoint, record));
-    }
-
-    fn settle(&mut self) -> Result<(), Lost> {
-        Ok(())
-    }
-
-    fn read_log(&mut self, from: u64) -> Result<LogPage, Unreadable> {
-        let newest_checkpoint = self.log.iter().rposition(|(checkpoint, _)| *checkpoint);
-        let start = match from {
-            0 => newest_checkpoint.unwrap_or(0),
-            number => usize::try_from(number - self.first).expect("small"),
-        };
-        let records = self.log[start..]
-            .iter()
-            .map(|(_, bytes)| RecordBytes(bytes.clone()));
-        let first = self.first + start as u64;
-        Ok(LogPage {
-            newest: self.newest(),
-            first,
-            records: records.collect(),
-        })
-    }
-
-    fn put_chunk(
-        &mut self,
-        snapshot: u64,
-        index: u32,
-        bytes: Vec<u8>,
-        _: Duration,
-    ) -> Result<(), Unreadable> {
-        self.chunks.insert((snapshot, index), bytes);
-        Ok(())
-    }
-
-    fn get_chunk(
-        &mut self,
-        snapshot: u64,
-        index: u32,
-        _: u32,
-    ) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(self.chunks.get(&(snapshot, index)).cloned())
-    }
-
-    fn cut(&mut self, below: u64, _: Option<u64>) {
-        let count = usize::try_from(below - self.first).expect("small");
-        self.log.drain(..count);
-        self.first = below;
-    }
-
-    fn enrolled(&mut self) {}
-
-    fn take_kdf_slot(&mut self) -> Result<(), Lost> {
-        Ok(())
-    }
-
-    fn release_kdf_slot(&mut self) {}
-
-    fn newest_seen(&self) -> Option<Head> {
-        None
     }
 }
 

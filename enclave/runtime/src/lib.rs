@@ -38,6 +38,8 @@ pub mod peering;
 pub mod platform;
 pub mod residency;
 pub mod sandbox;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 pub mod slot;
 pub mod supervisor;
 mod system;
