@@ -56,7 +56,8 @@ pub(crate) fn killed(scene: &mut Scene) -> Result<String> {
     let (cleo, dan) = (scene.federation.side(0)?, scene.federation.side(1)?);
     dan.owner.unlock(dan.owner.pin)?;
     dan.owner.hears(&dan.connection, &TEXTS[..5])?;
-    cleo.owner.receipt(&cleo.connection, &sent, "delivered")?;
+    dan.owner.read_all(&dan.connection)?;
+    cleo.owner.receipt(&cleo.connection, &sent, "read")?;
     scene.federation.seen.push(sight);
     Ok(format!(
         "{killed} processes killed; nothing is lost or doubled"
@@ -76,7 +77,8 @@ pub(crate) fn relayed(scene: &mut Scene) -> Result<String> {
     let (cleo, dan) = (federation.side(0)?, federation.side(1)?);
     let sent = cleo.owner.say(&cleo.connection, TEXTS[5])?;
     dan.owner.hears(&dan.connection, &TEXTS[..6])?;
-    cleo.owner.receipt(&cleo.connection, &sent, "delivered")?;
+    dan.owner.read_all(&dan.connection)?;
+    cleo.owner.receipt(&cleo.connection, &sent, "read")?;
     federation.admitted("relayed")?;
     let relay = federation.relay.as_ref().context("no relay yet")?;
     let status = relay.status()?;
