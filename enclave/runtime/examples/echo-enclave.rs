@@ -59,6 +59,23 @@ struct Scripted {
 type Sending = (DeliveryId, VaultId, HomeNode, ByteVec);
 
 impl Scripted {
+    /// What a vault process must not do.
+    fn misbehave(&mut self, word: &[u8], rest: &[u8]) {
+        match word {
+            b"hoard." => {
+                let mib = usize::from(rest[0]);
+                self.hoard.push(vec![1; mib << 20]);
+            }
+            b"panic." => panic!("as told"),
+            b"abort." => std::process::abort(),
+            b"open.." => drop(std::fs::File::open("/etc/hostname")),
+            b"spin.." => loop {
+                std::hint::spin_loop();
+            },
+            _ => {}
+        }
+    }
+
     fn record(&mut self, broker: &mut Broker<'_>, body: &[u8]) -> Result<u64, VaultExit> {
         self.newest += 1;
         let head = Head {
@@ -172,19 +189,9 @@ impl Resident for Scripted {
             b"chunk." => assert!(broker.put_chunk(1, 0, rest, Duration::from_secs(10))?),
             b"fetch." => answer.reply = broker.fetch_chunk(1, 0, 1)?,
             b"enroll" => broker.enrolled()?,
-            b"hoard." => {
-                let mib = usize::from(rest[0]);
-                self.hoard.push(vec![1; mib << 20]);
-            }
             b"lock.." => answer.exit = Some(VaultExit::Locked),
             b"event." => answer.events.push((None, rest.to_vec())),
-            b"panic." => panic!("as told"),
-            b"abort." => std::process::abort(),
-            b"open.." => drop(std::fs::File::open("/etc/hostname")),
-            b"spin.." => loop {
-                std::hint::spin_loop();
-            },
-            _ => {}
+            _ => self.misbehave(word, rest),
         }
         answer.reply.get_or_insert_with(|| request.to_vec());
         Ok(answer)

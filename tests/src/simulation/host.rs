@@ -109,6 +109,25 @@ impl Node {
             FromEnclave::Settled { delivery, outcome } => {
                 self.spool.settled(sky.now, delivery, outcome);
             }
+            FromEnclave::PublishHome {
+                location,
+                expires,
+                record,
+                ..
+            } => {
+                let kept = sky.homes.entry(location).or_default();
+                kept.retain(|(publisher, _, _)| *publisher != self.index);
+                kept.push((self.index, record, expires));
+            }
+            FromEnclave::FindHome { request, location } => {
+                self.do_later(Task::Find(request, location), sky);
+            }
+            mail => self.hear_of_mail(mail, sky),
+        }
+    }
+
+    fn hear_of_mail(&mut self, frame: FromEnclave, sky: &mut Sky) {
+        match frame {
             FromEnclave::Mailbox { space, mailbox } => self.mailboxes.bind(space, mailbox),
             FromEnclave::MailPut {
                 request,
@@ -138,19 +157,7 @@ impl Node {
                 self.dropping.push_back((space, after, behind, through));
                 self.follow_records(sky);
             }
-            FromEnclave::PublishHome {
-                location,
-                expires,
-                record,
-                ..
-            } => {
-                let kept = sky.homes.entry(location).or_default();
-                kept.retain(|(publisher, _, _)| *publisher != self.index);
-                kept.push((self.index, record, expires));
-            }
-            FromEnclave::FindHome { request, location } => {
-                self.do_later(Task::Find(request, location), sky);
-            }
+            _ => {}
         }
     }
 
