@@ -134,6 +134,9 @@ pub struct Wire {
     knows: [bool; 2],
 }
 
+/// A home record as its location holds it: publisher, sealed record, expiry.
+pub type Published = (usize, Vec<u8>, UnixMillis);
+
 /// Time, chance and the network.
 #[derive(Debug)]
 pub struct Sky {
@@ -141,8 +144,8 @@ pub struct Sky {
     pub now: UnixMillis,
     /// How well things go.
     pub conditions: Conditions,
-    /// Home records by location: publisher, sealed record, expiry.
-    pub homes: BTreeMap<[u8; 32], Vec<(usize, Vec<u8>, UnixMillis)>>,
+    /// Home records by location.
+    pub homes: BTreeMap<[u8; 32], Vec<Published>>,
     /// A node dies when it has done so many more steps.
     pub doom: Option<(usize, u32)>,
     /// Frames that were carried.

@@ -273,10 +273,8 @@ impl World {
         match event {
             Event::Boot(node) => self.nodes[node].start(&mut self.sky),
             Event::Dialed(node, boot, to) if self.lives(node, boot) => self.dialed(node, to),
-            Event::Durable(node, boot, space) if self.lives(node, boot) => {
-                if !self.dies(node) {
-                    self.nodes[node].flushed(space, &mut self.sky);
-                }
+            Event::Durable(node, boot, space) if self.lives(node, boot) && !self.dies(node) => {
+                self.nodes[node].flushed(space, &mut self.sky);
             }
             Event::Frame(wire, end, bytes) => {
                 if let Some((node, boot, link)) = self.sky.arrives(wire, end)
@@ -296,10 +294,8 @@ impl World {
             Event::Renew(node, boot, link) if self.lives(node, boot) => {
                 self.nodes[node].renew(link, &mut self.sky);
             }
-            Event::Task(node, boot, task) if self.lives(node, boot) => {
-                if !self.dies(node) {
-                    self.nodes[node].done(task, &mut self.sky);
-                }
+            Event::Task(node, boot, task) if self.lives(node, boot) && !self.dies(node) => {
+                self.nodes[node].done(task, &mut self.sky);
             }
             Event::Tick(node, boot) if self.lives(node, boot) => {
                 self.nodes[node].tick(&mut self.sky);
