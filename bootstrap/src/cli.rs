@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -156,9 +156,13 @@ fn plain(value: &Value) -> String {
         .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-#[expect(clippy::print_stdout, reason = "a command line speaks here")]
+/// A line on standard output; whoever closed it wants no more.
 fn say(line: impl Display) {
-    println!("{line}");
+    if let Err(error) = writeln!(stdout(), "{line}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        complain(&error, false);
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "a command line speaks here")]
