@@ -8,8 +8,9 @@ use std::process::{Command, Stdio, id};
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::Uid;
 
-/// Says that the program runs in a user namespace of its own already.
+/// Says that the program runs in a namespace of its own already.
 const INSIDE: &str = "VETTID_NAT_INSIDE";
 
 /// Everything that a network with address translation takes.
@@ -18,8 +19,8 @@ const PROBE: &str = "ip link add probe type veth peer name eborp && ip link add 
     && nft 'add chain ip probe out { type nat hook postrouting priority 100; }' \
     && nft add rule ip probe out masquerade fully-random";
 
-/// Runs a scenario where this program may make networks: in a user namespace, by running the test
-/// of this name again. Says that it is skipped where there can be none.
+/// Runs a scenario where this program may make networks: in a namespace of its own, by running the
+/// test of this name again. Says that it is skipped where there can be none.
 ///
 /// # Panics
 /// When the scenario fails.
@@ -62,9 +63,15 @@ fn can_be_made() -> Result<(), String> {
     Err(String::from_utf8_lossy(&probed.stderr).trim().to_owned())
 }
 
+/// Starts a program that may make networks. Root may; others may in a user namespace, where they stay
+/// who they are: an enclave that finds itself root gives each vault process a user of its own, and
+/// such a namespace has only one.
 fn unshared() -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--net"]);
+    if !Uid::effective().is_root() {
+        command.args(["--user", "--map-current-user", "--keep-caps"]);
+    }
+    command.arg("--net");
     command
 }
 
