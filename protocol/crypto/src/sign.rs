@@ -28,12 +28,6 @@ impl SigningKey {
         Self(ed25519_dalek::SigningKey::from_bytes(seed))
     }
 
-    /// The key of an enclave's binding seed.
-    #[must_use]
-    pub fn from_binding_seed(seed: &BindingSeed) -> Self {
-        seed.expose(Self::from_seed)
-    }
-
     /// Lends the seed, to store the key where it is sealed.
     pub fn expose_seed<T>(&self, f: impl FnOnce(&[u8; 32]) -> T) -> T {
         f(self.0.as_bytes())

@@ -221,8 +221,6 @@ fn channel_comes_back_and_goes_with_its_keys_and_what_waits() {
     let view = vault.database.view();
     assert_eq!(view.channel(&id(1)), Ok(Some(channel(1))));
     assert_eq!(view.mls(&key), Ok(Some(Secret::from("value"))));
-    assert_eq!(view.has_mls_kind(&here, 3), Ok(true));
-    assert_eq!(view.has_mls_kind(&here, 4), Ok(false));
     assert_eq!(view.count_early(&id(1)), Ok((1, 1)));
     assert_eq!(view.early(&id(1), 9), Ok(Some(early)));
 
@@ -463,7 +461,6 @@ fn groups_and_members_come_back() {
     assert_eq!(view.groups(), Ok(vec![group.clone()]));
     assert_eq!(view.group_members(&group.id), Ok(vec![member.clone()]));
     assert_eq!(view.groups_with_packages(NOW), Ok(vec![group.id]));
-    assert_eq!(view.groups_of(&member.vault), Ok(vec![group.id]));
     assert_eq!(view.count_groups(), Ok(1));
     vault.commit(|change| change.mark_gone(&group.id, &member.vault));
     let view = vault.database.view();

@@ -203,7 +203,7 @@ fn may_be_added(member: &GroupMember, now: UnixMillis) -> bool {
 
 /// Whether a change can be told to so many.
 fn has_room(on: &Changing<'_>, members: usize) -> Result<bool, Stop> {
-    let waiting = usize::try_from(on.change.count_outbox()?).unwrap_or(usize::MAX);
+    let waiting = usize::try_from(on.change.count_outbox_beside()?).unwrap_or(usize::MAX);
     Ok(waiting.saturating_add(members) <= limits::OUTBOX)
 }
 
