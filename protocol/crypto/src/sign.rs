@@ -6,7 +6,7 @@ use ed25519_dalek::Signer;
 use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, draw};
-use crate::{Label, SecretBytes};
+use crate::Label;
 
 /// A signature does not verify.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
