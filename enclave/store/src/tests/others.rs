@@ -209,7 +209,6 @@ fn channel_comes_back_and_goes_with_its_keys_and_what_waits() {
         delivery: DeliveryId([5; 16]),
         body: vec![6],
     };
-    let here = Conversation::Connection(id(1));
     // A group of the same number has keys of its own.
     let group = Conversation::Group(GroupId([1; 16]));
     let of_group = MlsKey {
