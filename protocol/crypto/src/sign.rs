@@ -5,8 +5,8 @@ use core::fmt;
 use ed25519_dalek::Signer;
 use zeroize::Zeroizing;
 
-use crate::entropy::{Entropy, draw};
 use crate::Label;
+use crate::entropy::{Entropy, draw};
 
 /// A signature does not verify.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
