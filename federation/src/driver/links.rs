@@ -176,7 +176,7 @@ impl Driver {
             self.shared.gates.set(id, Access::PEER);
         }
         self.shared.kept_out.forgive(&peer, from);
-        self.wanted.remove(&node);
+        self.wanted.retain(|home, _| home.node != node);
         if initiates {
             let streams = &mut self.swarm.behaviour_mut().streams;
             let stream = streams.open(peer, id, Protocol::MessageSpace);
