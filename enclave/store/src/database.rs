@@ -24,6 +24,7 @@
 //! SQLite's own memory is not wiped when it is freed, except for deleted content (`secure_delete`):
 //! pages, caches and this block vanish with the process, whose exit is what locking means.
 
+use std::cell::Cell;
 use std::ops::Deref;
 
 use rusqlite::config::DbConfig;
@@ -115,10 +116,12 @@ impl Database {
         room: Room,
         body: impl FnOnce(&Change<'_>) -> Result<T, E>,
     ) -> Result<Committed<T>, E> {
+        // What is taken of the reserve stays taken: a bound is never below the size.
+        let bound = Cell::new(room.pages().max(pages(&self.connection)?));
         let begin = || -> rusqlite::Result<_> {
-            // Each transaction sets its own bound, so that none is left to be taken back behind a
-            // commit. A bound is never below the size: what is taken of the reserve stays taken.
-            allow(&self.connection, room.pages())?;
+            // Where SQLite meets its own bound it rolls the whole transaction back and goes on without
+            // one: a body that takes that for the failure of a part would write what is in no record.
+            allow(&self.connection, REPLAY)?;
             let behavior = TransactionBehavior::Deferred;
             let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
             let mut session = Session::new(&self.connection)?;
@@ -127,7 +130,14 @@ impl Database {
         };
         // On every early return the session is dropped first, then the transaction rolls back.
         let (transaction, mut session) = begin().map_err(StoreError::from)?;
-        let value = body(&Change(self.view()))?;
+        let change = Change {
+            view: self.view(),
+            bound: &bound,
+        };
+        let value = body(&change)?;
+        if self.connection.is_autocommit() || pages(&self.connection)? > bound.get() {
+            return Err(StoreError::Full.into());
+        }
         let changeset = Changeset::capture(&mut session)?;
         drop(session);
         transaction.commit().map_err(StoreError::from)?;
@@ -255,7 +265,11 @@ pub struct View<'db> {
 
 /// A transaction under way, to read and write. Methods are beside their tables, in `rows`.
 #[derive(Debug)]
-pub struct Change<'db>(View<'db>);
+pub struct Change<'db> {
+    view: View<'db>,
+    /// Pages that the database may have when it is committed.
+    bound: &'db Cell<usize>,
+}
 
 impl Change<'_> {
     /// Runs a part of this transaction that is undone by itself when it fails.
@@ -274,8 +288,8 @@ impl Change<'_> {
     }
 
     /// Gives the rest of this transaction the reserve too: it makes more room than it takes.
-    pub fn use_reserve(&self) -> Result<(), StoreError> {
-        Ok(allow(self.connection, ALL)?)
+    pub fn use_reserve(&self) {
+        self.bound.set(self.bound.get().max(ALL));
     }
 }
 
@@ -283,7 +297,7 @@ impl<'db> Deref for Change<'db> {
     type Target = View<'db>;
 
     fn deref(&self) -> &View<'db> {
-        &self.0
+        &self.view
     }
 }
 
@@ -311,6 +325,13 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
         "PRAGMA journal_mode = MEMORY; PRAGMA secure_delete = ON; PRAGMA cache_size = -{CACHE};
          PRAGMA max_page_count = {ORDINARY}"
     ))
+}
+
+/// Pages that the database has, those of the present transaction included.
+fn pages(connection: &Connection) -> Result<usize, StoreError> {
+    let mut count = connection.prepare_cached("PRAGMA main.page_count")?;
+    let count: i64 = count.query_row([], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 /// Bounds what the database may take from now on; what it takes already stays.
