@@ -220,8 +220,10 @@ fn replace(
         ..channel.clone()
     };
     on.change.put_channel(channel)?;
-    // Whoever has an old copy of the other vault could have done this: the owners compare anew.
+    // Whoever has an old copy of the other vault could have done this. The digits of the meeting say
+    // nothing of the new group: they are shown no more, so that nobody takes them for a proof.
     on.change.put_connection(&Connection {
+        safety_code: None,
         verified: None,
         ..connection.clone()
     })?;
