@@ -177,9 +177,8 @@ fn key_package_with_a_lifetime_or_capabilities_of_its_own_is_not_taken() {
     for suite in [Suite::Classic, Suite::Hybrid] {
         fixture::owner().forge(|on| {
             gather(on, suite, 2);
-            let now = std::time::SystemTime::now();
-            let now = now.duration_since(std::time::UNIX_EPOCH).expect("now");
-            let short = Lifetime::init(0, now.as_secs() + 3_600);
+            // To the year 2100: that it ends at all is what counts.
+            let short = Lifetime::init(0, 4_102_444_800);
             let few = Capabilities::new(None, Some(&[suite.number(); 3]), None, None, None);
             let many = Capabilities::new(None, Some(&[suite.number(); 5_000]), None, None, None);
             for odd in [
