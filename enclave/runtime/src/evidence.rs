@@ -28,7 +28,7 @@ const DOCUMENTS_A_SECOND: u32 = 256;
 const FOR_VAULTS: u32 = 192;
 
 /// How many of them one vault gets, whose owner can ask for as many as it likes.
-const FOR_ONE_VAULT: u32 = 8;
+const FOR_ONE_VAULT: u32 = 16;
 
 /// Documents that are remembered as shown.
 const REMEMBERED: usize = 16_384;
@@ -468,7 +468,7 @@ mod tests {
         let first = (0..20).filter(|_| asks(0)).count();
         let others = (1..1_000).filter(|space| asks(*space)).count();
 
-        assert_eq!(first, 8);
+        assert_eq!(first, 16);
         assert_eq!(first + others, 192);
         let claim = claim(NODE, PEER, Role::Initiator);
         for _ in 192..256 {

@@ -45,7 +45,7 @@ const STATEMENTS: usize = 48;
 
 /// Bytes that a database may take, in pages.
 const ALL: usize = limits::DATABASE / PAGE as usize;
-/// Those of a replay: the same rows may take more pages in another history, and what was durable
+/// Those that SQLite lets it take, as much as a replay needs: the same rows may take more pages in another history, and what was durable
 /// must come back.
 const REPLAY: usize = 2 * ALL;
 /// Those that are for whatever is stored.
@@ -116,12 +116,12 @@ impl Database {
         room: Room,
         body: impl FnOnce(&Change<'_>) -> Result<T, E>,
     ) -> Result<Committed<T>, E> {
-        // What is taken of the reserve stays taken: a bound is never below the size.
+        // Looked at before the commit, and not left to SQLite: where that meets its own bound it rolls
+        // the whole transaction back and goes on without one, and a body that takes this for the failure
+        // of a part would write what is in no record. What is taken of the reserve stays taken: a bound
+        // is never below the size.
         let bound = Cell::new(room.pages().max(pages(&self.connection)?));
         let begin = || -> rusqlite::Result<_> {
-            // Where SQLite meets its own bound it rolls the whole transaction back and goes on without
-            // one: a body that takes that for the failure of a part would write what is in no record.
-            allow(&self.connection, REPLAY)?;
             let behavior = TransactionBehavior::Deferred;
             let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
             let mut session = Session::new(&self.connection)?;
@@ -205,18 +205,12 @@ impl Database {
 
     /// Begins the one transaction of a replay.
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
-        allow(&self.connection, REPLAY)?;
         Ok(self.connection.execute_batch("BEGIN")?)
     }
 
     /// Commits the transaction of a replay.
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
         Ok(self.connection.execute_batch("COMMIT")?)
-    }
-
-    /// Takes back the room of a replay.
-    pub(crate) fn bound(&self) -> Result<(), StoreError> {
-        Ok(allow(&self.connection, ORDINARY)?)
     }
 
     /// Scripts that this database follows.
@@ -323,7 +317,7 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = MEMORY; PRAGMA secure_delete = ON; PRAGMA cache_size = -{CACHE};
-         PRAGMA max_page_count = {ORDINARY}"
+         PRAGMA max_page_count = {REPLAY}"
     ))
 }
 
@@ -332,10 +326,4 @@ fn pages(connection: &Connection) -> Result<usize, StoreError> {
     let mut count = connection.prepare_cached("PRAGMA main.page_count")?;
     let count: i64 = count.query_row([], |row| row.get(0))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
-}
-
-/// Bounds what the database may take from now on; what it takes already stays.
-fn allow(connection: &Connection, pages: usize) -> rusqlite::Result<()> {
-    let mut bound = connection.prepare_cached(&format!("PRAGMA main.max_page_count = {pages}"))?;
-    bound.query_row([], |_| Ok(()))
 }

@@ -62,7 +62,7 @@ fn settings_hold_before_and_after_a_restore() {
         assert_eq!(setting("trusted_schema"), "0");
         assert_eq!(setting("foreign_keys"), "0");
         assert_eq!(setting("page_size"), "1024");
-        assert_eq!(setting("max_page_count"), "258048");
+        assert_eq!(setting("max_page_count"), "524288");
     }
 }
 
