@@ -341,6 +341,17 @@ fn receipt_never_goes_back_and_that_of_a_group_is_the_least() {
     };
     assert_eq!(receipt(&vault), Some(Receipt::Delivered));
 
+    let failed = |vault: &Vault| {
+        let found = vault.database.view().message(&message).expect("reads");
+        found.expect("there").failed
+    };
+    vault.commit(|change| change.fail_message(&message, Failed::Refused));
+    vault.commit(|change| change.raise_least_receipt(&message, Receipt::Delivered));
+    assert_eq!(failed(&vault), Some(Failed::Refused));
+    vault.commit(|change| change.raise_least_receipt(&message, Receipt::Read));
+    assert_eq!(receipt(&vault), Some(Receipt::Read));
+    assert_eq!(failed(&vault), Some(Failed::Refused));
+
     for (vault_id, receipt) in [
         (1, Receipt::Read),
         (2, Receipt::Stored),
