@@ -1,7 +1,6 @@
 //! `message.mark-read`: this owner has read a conversation up to a place.
 
-use vettid_wire::content::{Content, READ};
-use vettid_wire::id::MessageId;
+use vettid_wire::content::{Content, Named, READ};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::operation::{Done, message};
@@ -26,7 +25,7 @@ impl Operation for MarkRead {
     fn run(on: &mut Changing<'_>, _: App, request: message::MarkRead) -> Result<Done, Stop> {
         let conversation = &request.conversation;
         let unread = on.change.unread_through(conversation, request.through)?;
-        let mut read: Vec<MessageId> = Vec::with_capacity(unread.len());
+        let mut read: Vec<Named> = Vec::with_capacity(unread.len());
         let mut changed = false;
         for message in unread {
             let disappears = message.disappear_after.map(|after| on.now.plus(after));
@@ -37,7 +36,7 @@ impl Operation for MarkRead {
                 None => false,
             };
             if told {
-                read.push(on.change.said_as(&message.id)?);
+                read.extend(on.name_of(&message.id)?);
             }
         }
         if changed {
