@@ -282,9 +282,9 @@ pub enum Content {
         #[n(1)]
         reaction: Option<String>,
     },
-    /// The owner has read these; at most [`READ`].
+    /// The owner has read these; at most [`READ`] messages.
     #[n(10)]
-    Read(#[n(0)] Vec<Named>),
+    Read(#[n(0)] Vec<ReadOf>),
     /// About a group of which this vault, or the other one, is the creator.
     #[n(11)]
     Group {
@@ -307,6 +307,17 @@ pub struct Named {
     /// What that vault calls it.
     #[n(1)]
     pub id: MessageId,
+}
+
+/// What an owner has read of one sender.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct ReadOf {
+    /// Whose messages, in a group; in a connection there is one other.
+    #[n(0)]
+    pub sender: Option<VaultId>,
+    /// What that vault calls them.
+    #[n(1)]
+    pub ids: Vec<MessageId>,
 }
 
 /// A message.
@@ -443,7 +454,10 @@ mod tests {
                 to: named,
                 reaction: Some("👍".into()),
             },
-            Content::Read(vec![named]),
+            Content::Read(vec![ReadOf {
+                sender: Some(named.sender),
+                ids: vec![id],
+            }]),
             Content::Group {
                 id: GroupId([5; 16]),
                 change: GroupChange::Commit {

@@ -6,7 +6,7 @@
 use vettid_store::rows::message::{Body, NewMessage};
 use vettid_wire::Secret;
 use vettid_wire::attachment::Attachment;
-use vettid_wire::content::{Named, READ, Text};
+use vettid_wire::content::{Named, READ, ReadOf, Text};
 use vettid_wire::id::{MessageId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::operation::message::{Conversation, Message, Receipt};
@@ -118,10 +118,13 @@ impl Voice {
     }
 
     /// The other owner has read messages of this one.
-    pub(crate) fn read(&self, on: &mut Changing<'_>, read: &[Named]) -> Result<(), Stop> {
-        let own = read.iter().filter(|named| named.sender == on.vault);
-        for Named { id, .. } in own.take(READ).copied().collect::<Vec<_>>() {
-            let id = &id;
+    pub(crate) fn read(&self, on: &mut Changing<'_>, read: &[ReadOf]) -> Result<(), Stop> {
+        let own = match self.conversation {
+            Conversation::Connection(_) => None,
+            Conversation::Group(_) => Some(on.vault),
+        };
+        let of_own = read.iter().filter(|read| read.sender == own);
+        for id in of_own.flat_map(|read| &read.ids).take(READ) {
             let found = on.change.message_of(&self.conversation, None, id)?;
             let Some(message) = self.find(on, found)? else {
                 continue;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use vettid_crypto::SeededEntropy;
 use vettid_wire::content::{
-    Answer, Circle, Content, Hello, Named, Offer, Parcel, Sealed, Talk, Text,
+    Answer, Circle, Content, Hello, Named, Offer, Parcel, ReadOf, Sealed, Talk, Text,
 };
 use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId, VaultId};
 use vettid_wire::operation::connection::State;
@@ -190,7 +190,10 @@ fn contents_beyond_their_bounds_are_passed_over_and_the_next_is_heard() {
             to: named(foreign),
             reaction: Some("x".into()),
         },
-        Content::Read(vec![named(foreign); 300]),
+        Content::Read(vec![ReadOf {
+            sender: None,
+            ids: vec![foreign; 300],
+        }]),
         Content::Home(vec![1, 2, 3]),
         Content::Approve,
         Content::Decline,
@@ -242,7 +245,11 @@ fn nobody_changes_what_somebody_else_has_said() {
         reaction: reaction.clone(),
     };
     say(&mut net.owners[2], second, &react);
-    say(&mut net.owners[2], second, &Content::Read(vec![own]));
+    for sender in [None, Some(own.sender)] {
+        let ids = vec![own.id];
+        let read = Content::Read(vec![ReadOf { sender, ids }]);
+        say(&mut net.owners[2], second, &read);
+    }
     net.run();
 
     // Whoever uses an id again has said something else with it.
