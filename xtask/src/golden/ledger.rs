@@ -10,9 +10,10 @@ use crate::layers::members;
 use crate::repository::Repository;
 
 /// Ledger and the package whose binaries it is about.
-const LEDGERS: [(&str, &str); 3] = [
+const LEDGERS: [(&str, &str); 4] = [
     ("cli", "vettid-cli"),
     ("enclave", "vettid-runtime"),
+    ("init", "vettid-init"),
     ("node", "vettid-node"),
 ];
 

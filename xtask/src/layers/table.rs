@@ -57,6 +57,7 @@ pub(crate) const ROWS: &[Row] = &[
         Part::Protocol,
         &["vettid-attestation", "vettid-wire", "vettid-crypto"],
     ),
+    row("vettid-eif", Part::Protocol, &["vettid-crypto"]),
     row(
         "vettid-store",
         Part::Enclave,
@@ -79,6 +80,7 @@ pub(crate) const ROWS: &[Row] = &[
             "vettid-crypto",
         ],
     ),
+    row("vettid-init", Part::Enclave, &[]),
     row(
         "vettid-federation",
         Part::Host,
@@ -110,6 +112,7 @@ pub(crate) const ROWS: &[Row] = &[
         ],
     ),
     row("vettid-cli", Part::Edge, &["vettid-sdk"]),
+    row("vettid-image", Part::Tool, &["vettid-eif"]),
     Row {
         package: "vettid-tests",
         part: Part::Tool,
@@ -196,6 +199,16 @@ pub(crate) const RESERVED: &[Reserved] = &[
             "seccompiler",
             "vsock",
         ],
+    },
+    Reserved {
+        why: "powers are dropped by the image's first process",
+        owners: &["vettid-init"],
+        crates: &["caps", "rustix"],
+    },
+    Reserved {
+        why: "images are written and read in vettid-eif",
+        owners: &["vettid-eif"],
+        crates: &["aws-nitro-enclaves-image-format", "miniz_oxide"],
     },
     Reserved {
         why: "the host's services belong to vettid-node",
