@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::repository::Repository;
 use crate::tools::{Need, provide};
-use crate::{bench, check, demo, fuzz, golden, test, up};
+use crate::{bench, check, demo, fuzz, golden, image, test, up};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's commands", version)]
@@ -27,6 +27,8 @@ enum Verb {
     Demo(demo::Options),
     /// Fuzz one parser, or all of them briefly
     Fuzz(fuzz::Options),
+    /// Build the enclave image, tell what it measures, write its release.toml
+    Image(image::Options),
     /// Fetch and verify every tool that is missing
     Setup,
     /// Write the generated pages of docs and docs/ledgers
@@ -56,6 +58,7 @@ pub(crate) fn run() -> Result<()> {
         Verb::Check { only } => check::run(&repository, &only),
         Verb::Demo(options) => demo::run(&repository, &options),
         Verb::Fuzz(options) => fuzz::run(&repository, &options),
+        Verb::Image(options) => image::run(&repository, &options),
         Verb::Setup => provide(&repository, &Need::ALL).map(|_| ()),
         Verb::Tables { check } => golden::tables(&repository, golden::Mode::of(check)),
         Verb::Test(options) => test::run(&repository, &options),

@@ -25,6 +25,14 @@ pub(crate) fn cargo(folder: &Path) -> Command {
     command
 }
 
+/// Where cargo keeps what it fetches.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
+    match env::var_os("CARGO_HOME") {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => Ok(env::home_dir().context("no home folder")?.join(".cargo")),
+    }
+}
+
 /// Runs to the end with the terminal shared; fails unless the command succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| cannot_start(command))?;

@@ -11,6 +11,7 @@ mod command;
 mod demo;
 mod fuzz;
 mod golden;
+mod image;
 mod layers;
 mod local_node;
 mod node_toml;

@@ -5,12 +5,18 @@
 use anyhow::Result;
 
 use crate::command::{cargo, run as run_command};
-use crate::fuzz;
 use crate::repository::Repository;
 use crate::tools::{Need, provide};
+use crate::{fuzz, image};
 
 /// Tells scenario tests and measurements where the binaries they start are.
 pub(crate) const BINARIES: &str = "VETTID_BINARIES";
+
+/// Tells tests where the images are that they boot.
+const IMAGES: &str = "VETTID_IMAGES";
+
+/// The test runner's profile that leaves out the tests that boot images.
+const NOT_BOOTED: [&str; 2] = ["--profile", "without-emulator"];
 
 const NEEDS: [Need; 6] = [
     Need::Build,
@@ -27,6 +33,9 @@ pub(crate) struct Options {
     /// Leave out the fuzz targets
     #[arg(long)]
     no_fuzz: bool,
+    /// Leave out the tests that boot the enclave image under the emulated Nitro machine
+    #[arg(long)]
+    without_emulator: bool,
     /// Further arguments for cargo-nextest: a filter, a package
     #[arg(last = true)]
     nextest: Vec<String>,
@@ -34,7 +43,11 @@ pub(crate) struct Options {
 
 /// Sets up, builds the binaries once with the tests, and runs everything.
 pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
-    let tools = provide(repository, &NEEDS)?;
+    let mut needs = NEEDS.to_vec();
+    if !options.without_emulator {
+        needs.push(Need::Emulator);
+    }
+    let tools = provide(repository, &needs)?;
     // One build of binaries and tests together: built apart, their features differ and most
     // dependencies would be compiled twice.
     let mut build = cargo(repository.root());
@@ -51,8 +64,15 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let mut tests = cargo(repository.root());
     tools.export(&mut tests);
     tests.env(BINARIES, repository.binaries(false));
-    tests
-        .args(["nextest", "run", "--workspace"])
-        .args(&options.nextest);
-    run_command(&mut tests)
+    tests.args(["nextest", "run", "--workspace"]);
+    if options.without_emulator {
+        tests.args(NOT_BOOTED);
+    } else {
+        tests.env(IMAGES, image::build(repository)?);
+    }
+    run_command(tests.args(&options.nextest))?;
+    if options.without_emulator {
+        println!("left out by --without-emulator: the tests that boot the enclave image");
+    }
+    Ok(())
 }

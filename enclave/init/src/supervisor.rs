@@ -30,6 +30,10 @@ impl fmt::Display for End {
 }
 
 /// Starts `program` with no arguments and no environment.
+#[allow(
+    clippy::zombie_processes,
+    reason = "reaped by its id, like every orphan"
+)]
 pub(crate) fn start(program: &Path) -> Result<Pid, Refusal> {
     let mut command = Command::new(program);
     command.env_clear().current_dir("/").stdin(Stdio::null());
@@ -62,6 +66,7 @@ mod tests {
 
     /// One test, since it waits for any child of the process.
     #[test]
+    #[allow(clippy::zombie_processes, reason = "what is tested reaps them")]
     fn the_enclaves_end_is_told_apart_from_that_of_others() {
         let enclave = start(Path::new("/bin/cat")).expect("starts");
         let exited = reap_until_end(enclave);

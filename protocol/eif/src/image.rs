@@ -188,9 +188,9 @@ fn header(places: &[(usize, usize)]) -> Vec<u8> {
     out.extend([0; 2]);
     let count = u16::try_from(places.len()).unwrap_or(u16::MAX);
     out.extend(count.to_be_bytes());
-    let columns: [fn(&(usize, usize)) -> usize; 2] = [|place| place.0, |place| place.1];
-    for column in columns {
-        let filled = places.iter().map(column).chain(std::iter::repeat(0));
+    let (offsets, sizes): (Vec<_>, Vec<_>) = places.iter().copied().unzip();
+    for column in [offsets, sizes] {
+        let filled = column.into_iter().chain(std::iter::repeat(0));
         for number in filled.take(MAX_SECTIONS) {
             out.extend((number as u64).to_be_bytes());
         }

@@ -4,7 +4,9 @@ use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 
 /// Names another folder for fetched tools than `~/.cache/vettid/tools`.
 const TOOLS_FOLDER: &str = "VETTID_TOOLS";
@@ -74,6 +76,49 @@ impl Cache {
             fetched: true,
         })
     }
+
+    /// As [`Cache::entry`], for what takes minutes: `fill` also gets a folder that an interrupted call
+    /// leaves to the next one, and that is gone once the entry is complete.
+    pub(crate) fn built(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&Path, &Path) -> Result<()>,
+    ) -> Result<Entry> {
+        let work = self.folder.join(format!("{name}.work"));
+        let entry = self.entry(name, |folder| {
+            fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
+            fill(folder, &work)
+        })?;
+        if work.exists() {
+            fs::remove_dir_all(&work).with_context(|| work.display().to_string())?;
+        }
+        Ok(entry)
+    }
+}
+
+/// Fails unless the file's SHA-256 is `expected` (lower-case hex).
+pub(crate) fn verify(file: &Path, expected: &str) -> Result<()> {
+    let bytes = fs::read(file).with_context(|| file.display().to_string())?;
+    let found = HEXLOWER.encode(&Sha256::digest(&bytes));
+    if found != expected {
+        bail!(
+            "{} has SHA-256 {found}, pinned is {expected}",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
+/// What names a cache entry after everything that decides what is in it.
+pub(crate) fn key(parts: &[&[u8]]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    let mut hex = HEXLOWER.encode(&digest.finalize());
+    hex.truncate(16);
+    hex
 }
 
 #[cfg(test)]
@@ -111,5 +156,48 @@ mod tests {
 
         assert!(entry.fetched);
         assert!(!entry.folder.join("half").exists());
+    }
+
+    #[test]
+    fn interrupted_build_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open_at(folder.path().to_path_buf()).unwrap();
+        let failed = cache.built("tool-1", |_, work| {
+            fs::write(work.join("half"), "x")?;
+            anyhow::bail!("interrupted")
+        });
+        assert!(failed.is_err());
+
+        let entry = cache
+            .built("tool-1", |at, work| {
+                Ok(fs::rename(work.join("half"), at.join("whole"))?)
+            })
+            .unwrap();
+
+        assert!(entry.folder.join("whole").is_file());
+        assert!(!folder.path().join("tool-1.work").exists());
+    }
+
+    #[test]
+    fn altered_download_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wheel");
+        fs::write(&file, "abc").unwrap();
+        let right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+        assert!(verify(&file, right).is_ok());
+        fs::write(&file, "altered").unwrap();
+        assert!(
+            verify(&file, right)
+                .unwrap_err()
+                .to_string()
+                .contains(right)
+        );
+    }
+
+    #[test]
+    fn key_tells_apart_where_one_part_ends() {
+        assert_ne!(key(&[b"ab", b"c"]), key(&[b"a", b"bc"]));
+        assert_eq!(key(&[b"ab", b"c"]).len(), 16);
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::cache::Cache;
 use super::crate_binary::CrateBinary;
 use super::wheel::Wheel;
-use super::{nats_server, s3_server, system, wasm};
+use super::{emulator, nats_server, s3_server, system, wasm};
 use crate::command::on_path;
 use crate::repository::Repository;
 
@@ -17,6 +17,8 @@ use crate::repository::Repository;
 const NATS_SERVER: &str = "VETTID_NATS_SERVER";
 /// Tells tests where the S3 server's command is.
 const S3_SERVER: &str = "VETTID_S3_SERVER";
+/// Tells tests where the emulated Nitro machine is.
+const EMULATOR: &str = "VETTID_EMULATOR";
 
 const TYPOS: Wheel = Wheel {
     package: "typos",
@@ -47,8 +49,12 @@ pub(crate) enum Need {
     Build,
     /// Licenses, sources and bans of dependencies.
     Deny,
+    /// The emulated Nitro machine.
+    Emulator,
     /// Coverage-guided fuzzing.
     Fuzz,
+    /// What the image's kernel is built with.
+    KernelParts,
     /// The bus server.
     NatsServer,
     /// Networks inside this machine, with address translation between them; may stay unmet.
@@ -72,10 +78,12 @@ pub(crate) struct Tools {
 
 impl Need {
     /// Every need, for `cargo xtask setup`.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Build,
         Self::Deny,
+        Self::Emulator,
         Self::Fuzz,
+        Self::KernelParts,
         Self::NatsServer,
         Self::Networks,
         Self::Nextest,
@@ -100,10 +108,14 @@ impl Tools {
 
     /// Environment variables that tell programs of ours where the servers are.
     pub(crate) fn exports(&self) -> Vec<(String, PathBuf)> {
-        [(Need::NatsServer, NATS_SERVER), (Need::S3Server, S3_SERVER)]
-            .into_iter()
-            .filter_map(|(need, name)| Some((name.to_owned(), self.paths.get(&need)?.clone())))
-            .collect()
+        [
+            (Need::Emulator, EMULATOR),
+            (Need::NatsServer, NATS_SERVER),
+            (Need::S3Server, S3_SERVER),
+        ]
+        .into_iter()
+        .filter_map(|(need, name)| Some((name.to_owned(), self.paths.get(&need)?.clone())))
+        .collect()
     }
 
     /// Tells a command of ours where the servers are.
@@ -133,9 +145,23 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
             work.to_path_buf()
         }
         Need::Deny => DENY.provide(cache, work)?,
+        Need::Emulator => {
+            system::PYTHON.provide()?;
+            system::ENVIRONMENTS.provide()?;
+            for part in &system::EMULATOR {
+                part.provide()?;
+            }
+            emulator::provide(repository, cache)?
+        }
         Need::Fuzz => {
             system::COMPILER.provide()?;
             FUZZ.provide(cache, work)?
+        }
+        Need::KernelParts => {
+            for part in &system::KERNEL {
+                part.provide()?;
+            }
+            work.to_path_buf()
         }
         Need::NatsServer => nats_server::provide(cache)?,
         Need::Networks => {

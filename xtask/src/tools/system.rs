@@ -59,6 +59,78 @@ pub(crate) const TRANSLATION: SystemPart = SystemPart {
     present: || finds("nft"),
 };
 
+/// Parsers of the kernel's configuration and of device trees.
+const BISON: SystemPart = SystemPart {
+    what: "bison",
+    package: "bison",
+    present: || on_path("bison").is_some(),
+};
+
+/// Scanners of the same.
+const FLEX: SystemPart = SystemPart {
+    what: "flex",
+    package: "flex",
+    present: || on_path("flex").is_some(),
+};
+
+/// What the image's kernel is built with, besides the compiler.
+pub(crate) const KERNEL: [SystemPart; 5] = [
+    BISON,
+    SystemPart {
+        what: "bc",
+        package: "bc",
+        present: || on_path("bc").is_some(),
+    },
+    FLEX,
+    SystemPart {
+        what: "libelf",
+        package: "libelf-dev",
+        present: || has_header("gelf.h"),
+    },
+    SystemPart {
+        what: "xz",
+        package: "xz-utils",
+        present: || on_path("xz").is_some(),
+    },
+];
+
+/// What the emulated Nitro machine is built with and runs on.
+pub(crate) const EMULATOR: [SystemPart; 9] = [
+    COMPILER,
+    BISON,
+    FLEX,
+    SystemPart {
+        what: "CBOR library",
+        package: "libcbor-dev",
+        present: || has_header("cbor.h"),
+    },
+    SystemPart {
+        what: "device tree library",
+        package: "libfdt-dev",
+        present: || has_header("libfdt.h"),
+    },
+    SystemPart {
+        what: "GLib",
+        package: "libglib2.0-dev",
+        present: || has_header("glib-2.0/glib.h"),
+    },
+    SystemPart {
+        what: "GnuTLS",
+        package: "libgnutls28-dev",
+        present: || has_header("gnutls/gnutls.h"),
+    },
+    SystemPart {
+        what: "ninja",
+        package: "ninja-build",
+        present: || on_path("ninja").is_some(),
+    },
+    SystemPart {
+        what: "zlib",
+        package: "zlib1g-dev",
+        present: || has_header("zlib.h"),
+    },
+];
+
 impl SystemPart {
     /// Installs the package if the part is missing and this is root; else says what to do.
     pub(crate) fn provide(&self) -> Result<()> {
@@ -90,6 +162,10 @@ fn apt() -> Command {
 /// Whether a program of the system is there; those of root are not on everybody's `PATH`.
 fn finds(name: &str) -> bool {
     on_path(name).is_some() || Path::new("/usr/sbin").join(name).is_file()
+}
+
+fn has_header(name: &str) -> bool {
+    Path::new("/usr/include").join(name).is_file()
 }
 
 fn libclang_is_present() -> bool {

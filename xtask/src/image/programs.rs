@@ -1,0 +1,85 @@
+//! The image's two programs, static and without a trace of the folders they are built in.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::command::{cargo, cargo_home, output, run};
+
+/// The platform of the image. Named, so that flags below are not for build scripts.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The profile in the root's `Cargo.toml`.
+const PROFILE: &str = "image";
+
+/// What cargo is told to build one program.
+pub(crate) struct Program<'a> {
+    /// Package, and whatever chooses features and target.
+    pub(crate) arguments: &'a [&'a str],
+    /// Path below the profile's folder.
+    pub(crate) path: &'a str,
+}
+
+/// First process.
+pub(crate) const INIT: Program<'_> = Program {
+    arguments: &["--package", "vettid-init"],
+    path: "vettid-init",
+};
+
+/// The enclave, with the hardware's platform and no other.
+pub(crate) const ENCLAVE: Program<'_> = Program {
+    arguments: &[
+        "--package",
+        "vettid-runtime",
+        "--no-default-features",
+        "--features",
+        "nitro",
+        "--bin",
+        "vettid-enclave",
+    ],
+    path: "vettid-enclave",
+};
+
+/// Builds `program` from the tree at `root` in the folder `target`.
+pub(crate) fn build(root: &Path, target: &Path, program: &Program<'_>) -> Result<PathBuf> {
+    let mut command = cargo(root);
+    command.args(["build", "--quiet", "--locked", "--target", TARGET]);
+    command.args(["--profile", PROFILE]).args(program.arguments);
+    let renamed = renamed(root, target)?;
+    let flags = renamed.iter().fold(
+        String::from("-C target-feature=+crt-static"),
+        |flags, (from, to)| format!("{flags} --remap-path-prefix={}={to}", from.display()),
+    );
+    let c_flags = renamed
+        .iter()
+        .map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display()))
+        .collect::<Vec<_>>()
+        .join(" ");
+    for inherited in ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
+        command.env_remove(inherited);
+    }
+    command.env("CARGO_TARGET_DIR", target);
+    command.env("CARGO_INCREMENTAL", "0");
+    command.env("RUSTFLAGS", flags);
+    command.env("CFLAGS_x86_64_unknown_linux_gnu", &c_flags);
+    command.env("CXXFLAGS_x86_64_unknown_linux_gnu", &c_flags);
+    run(&mut command)?;
+    Ok(target.join(TARGET).join(PROFILE).join(program.path))
+}
+
+/// Folders whose names compilers write into programs, and what stands there instead.
+fn renamed(root: &Path, target: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
+    let sysroot = output(
+        Command::new("rustc")
+            .current_dir(root)
+            .args(["--print", "sysroot"]),
+    )?;
+    // Of two that fit, compilers take the last.
+    Ok(vec![
+        (cargo_home()?, "/cargo"),
+        (PathBuf::from(sysroot.trim_end()), "/toolchain"),
+        (root.to_owned(), "/vettid"),
+        (target.to_owned(), "/target"),
+    ])
+}
