@@ -5,9 +5,12 @@ use std::process::ExitCode;
 
 use vettid_runtime::launch::launch;
 use vettid_runtime::owner_vault::{OwnerVault, template};
-use vettid_runtime::platform::nitro::Nitro;
+use vettid_runtime::platform::Attester;
+use vettid_runtime::platform::nitro::{Nitro, tell_registers};
 use vettid_runtime::vault_process::live;
 
 fn main() -> ExitCode {
-    launch(template, live::<OwnerVault>, Nitro::open)
+    launch(template, live::<OwnerVault>, || {
+        Nitro::open().inspect(|nitro| tell_registers(&nitro.measurement()))
+    })
 }

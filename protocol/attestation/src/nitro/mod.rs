@@ -12,5 +12,5 @@ pub(crate) mod root;
 pub use certificate::{CertificateFault, MAX_CERTIFICATE};
 pub use chain::ChainError;
 pub use claims::{Claims, Field, MAX_CABUNDLE, MAX_MODULE_ID, MAX_USER_FIELD, PCR};
-pub use document::{Document, DocumentError};
+pub use document::{Document, DocumentError, own_claims};
 pub use root::AWS_FINGERPRINT;

@@ -2,9 +2,9 @@
 
 use coset::CborSerializable;
 
-use super::fixture::{Case, altered, chain_error, refused_document, signed, signed_under};
+use super::fixture::{Case, NONCE, altered, chain_error, refused_document, signed, signed_under};
 use crate::AppraisalError;
-use crate::nitro::{CertificateFault, Document, DocumentError};
+use crate::nitro::{CertificateFault, Document, DocumentError, own_claims};
 
 #[test]
 fn right_document_is_accepted() {
@@ -21,6 +21,24 @@ fn another_implementation_of_cose_reads_the_same_signed_bytes() {
 
     assert_eq!(ours.signed_bytes(), theirs.tbs_data(&[]));
     assert_eq!(ours.signature(), theirs.signature);
+}
+
+#[test]
+fn an_enclave_reads_its_own_documents_whoever_signed_them() {
+    let case = Case::new();
+    let unsigned = signed_under(&[0xa1, 0x01, 0x20], &case.payload());
+    let mut longer = unsigned.clone();
+    longer.push(0);
+
+    let claims = own_claims(&unsigned).expect("claims");
+
+    assert_eq!(claims.nonce, Some(&NONCE[..]));
+    assert_eq!(own_claims(&longer).err(), Some(DocumentError::SpareBytes));
+    assert_eq!(own_claims(b"").err(), Some(DocumentError::Size));
+    assert_eq!(
+        own_claims(b"no document").err(),
+        Some(DocumentError::Malformed)
+    );
 }
 
 refused_document! {

@@ -14,7 +14,7 @@ use super::fixture::{NONCE, chain_error};
 use crate::nitro::certificate::Certificate;
 use crate::nitro::chain::{self, Moment};
 use crate::nitro::root::Root;
-use crate::nitro::{AWS_FINGERPRINT, CertificateFault, Document, DocumentError};
+use crate::nitro::{AWS_FINGERPRINT, CertificateFault, Document, DocumentError, own_claims};
 use crate::{
     AppraisalError, Cache, Emulated, Evidence, Measurement, Nitro, NonceExpectation, Policy,
     ReferenceValue, Trust, TrustAnchor, appraise,
@@ -288,6 +288,10 @@ fn document_of_the_hardware_emulator_is_refused_without_a_panic() {
         Document::parse(&bytes).err(),
         Some(DocumentError::Algorithm)
     );
+    // Its own enclave can still read what it says.
+    let claims = own_claims(&bytes).expect("claims");
+    assert!(claims.timestamp.0 > 0);
+    assert!(claims.pcrs.len() >= 16);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! refuses, so that this platform boots up to its first secret and no further. Nothing is sealed
 //! under a key that the host could know.
 
+mod console;
 pub mod module;
 #[cfg(test)]
 mod recorded;
@@ -16,13 +17,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use vettid_attestation::Measurement;
-use vettid_attestation::nitro::Document;
+use vettid_attestation::nitro::own_claims;
 use vettid_crypto::SealingRoot;
 use vettid_wire::network::TrustRoot;
 use vettid_wire::time::UnixMillis;
 use vsock::{VMADDR_CID_ANY, VsockListener};
 
 use super::{Attester, Clock, EntropySource, Listener, PlatformError, Sealer};
+pub use console::tell_registers;
 use module::{CONFIG_PCR, Device, Driver, Module};
 
 /// Context id of the host as every enclave sees it.
@@ -91,8 +93,9 @@ impl<D: Driver> Nitro<D> {
 
     /// Takes the time from a document that the module has just made.
     fn note_time(&mut self, document: &[u8]) -> Result<(), PlatformError> {
-        let document = Document::parse(document).map_err(|_| PlatformError::NoTime)?;
-        let time = document.unverified_claims().timestamp;
+        let time = own_claims(document)
+            .map_err(|_| PlatformError::NoTime)?
+            .timestamp;
         self.document_time = Some((time, Instant::now()));
         Ok(())
     }
@@ -173,8 +176,9 @@ impl<D: Driver> Listener for Nitro<D> {
         Ok(())
     }
 
+    /// One host, once: nobody else can connect from here on.
     fn accept(&mut self) -> Result<OwnedFd, PlatformError> {
-        let listener = self.listener.as_ref().ok_or(PlatformError::NotCommitted)?;
+        let listener = self.listener.take().ok_or(PlatformError::NotCommitted)?;
         loop {
             let (stream, from) = listener
                 .accept()

@@ -3,6 +3,7 @@
 use super::recorded::{self, Recorded};
 use super::*;
 use std::path::Path;
+use vettid_attestation::nitro::Document;
 
 const PCRS: [[u8; 48]; 3] = [[1; 48], [2; 48], [3; 48]];
 
