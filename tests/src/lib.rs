@@ -14,6 +14,7 @@
 //! | what does an operator ask? | [`operator`] |
 //! | how does a hostile app act? | [`raw`] |
 //! | how do nodes behind address translation meet? | [`nat`] |
+//! | how does an image boot? | [`machine`] |
 //! | what does time do to a vault? | [`memory`] |
 //! | how do many nodes behave over days? | [`simulation`] |
 //! | how does a lying host act? | [`host_disk`], [`fake_enclave`] |
@@ -33,6 +34,7 @@ pub mod command_line;
 pub mod fake_enclave;
 pub mod host_disk;
 pub mod items;
+pub mod machine;
 pub mod memory;
 pub mod nat;
 pub mod node;
