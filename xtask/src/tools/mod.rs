@@ -2,12 +2,13 @@
 //!
 //! Nothing is fetched that is present already, and nothing is run whose checksum differs. Sources
 //! are package registries only: crates.io (`cargo install --locked`), PyPI (wheels by SHA-256) and
-//! Debian (compilers). Each tool says in one line where it came from.
+//! Debian (compilers, Prosody). Each tool says in one line where it came from.
 
 mod cache;
 mod crate_binary;
 mod nats_server;
 mod need;
+mod prosody;
 mod python;
 mod s3_server;
 mod system;
@@ -15,4 +16,5 @@ mod wasm;
 mod wheel;
 
 pub(crate) use need::{Need, Tools, provide};
+pub(crate) use prosody::export as export_prosody;
 pub(crate) use wasm::TARGET as WASM_TARGET;

@@ -86,7 +86,7 @@ impl Wheel {
 }
 
 /// Fails unless the file's SHA-256 is `expected` (lower-case hex).
-fn verify(file: &Path, expected: &str) -> Result<()> {
+pub(super) fn verify(file: &Path, expected: &str) -> Result<()> {
     let bytes = fs::read(file).with_context(|| file.display().to_string())?;
     let found = HEXLOWER.encode(&Sha256::digest(&bytes));
     if found != expected {
@@ -98,7 +98,8 @@ fn verify(file: &Path, expected: &str) -> Result<()> {
     Ok(())
 }
 
-fn only_file(folder: &Path) -> Result<PathBuf> {
+/// The one file of a folder.
+pub(super) fn only_file(folder: &Path) -> Result<PathBuf> {
     let mut files = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     match (files.next(), files.next()) {
         (Some(file), None) => Ok(file?.path()),

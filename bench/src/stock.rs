@@ -1,0 +1,145 @@
+//! The reference of links and admission: libp2p as it comes, TCP with Noise and yamux.
+
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use futures::future::poll_fn;
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
+use libp2p::core::Endpoint;
+use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt as _, SubstreamBox};
+use libp2p::core::transport::{Boxed, DialOpts, ListenerId, PortUse, TransportEvent};
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::swarm::SwarmEvent;
+use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, Transport as _, noise, ping, tcp, yamux};
+
+/// Longer than any measurement.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// A host of the library's first example: ping and nothing else.
+pub(crate) type Stock = Swarm<ping::Behaviour>;
+
+type Connected = (PeerId, StreamMuxerBox);
+
+/// A host with a key of its own.
+pub(crate) fn host() -> Result<Stock> {
+    Ok(SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(
+            tcp::Config::default().nodelay(true),
+            noise::Config::new,
+            yamux::Config::default,
+        )?
+        .with_behaviour(|_| ping::Behaviour::default())?
+        .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE))
+        .build())
+}
+
+/// Has a host listen on this machine; where.
+pub(crate) async fn listen(host: &mut Stock) -> Result<Multiaddr> {
+    host.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
+    loop {
+        if let SwarmEvent::NewListenAddr { address, .. } = host.select_next_some().await {
+            return Ok(address);
+        }
+    }
+}
+
+/// Waits until a host has a connection more.
+pub(crate) async fn connected(host: &mut Stock) -> Result<()> {
+    loop {
+        match host.select_next_some().await {
+            SwarmEvent::ConnectionEstablished { .. } => return Ok(()),
+            SwarmEvent::OutgoingConnectionError { error, .. } => bail!("not connected: {error}"),
+            _ => {}
+        }
+    }
+}
+
+/// Both ends of a stream over a connection of its own, writer first. Both go on until the runtime
+/// ends.
+pub(crate) async fn stream() -> Result<(SubstreamBox, SubstreamBox)> {
+    let (mut listening, mut dialing) = (transport()?, transport()?);
+    listening.listen_on(ListenerId::next(), "/ip4/127.0.0.1/tcp/0".parse()?)?;
+    let TransportEvent::NewAddress { listen_addr, .. } = next(&mut listening).await else {
+        bail!("does not listen");
+    };
+    let dial = dialing.dial(
+        listen_addr,
+        DialOpts {
+            role: Endpoint::Dialer,
+            port_use: PortUse::New,
+        },
+    )?;
+    let accept = async {
+        match next(&mut listening).await {
+            TransportEvent::Incoming { upgrade, .. } => Ok::<_, anyhow::Error>(upgrade.await?),
+            _ => bail!("no connection came"),
+        }
+    };
+    let dial = async { Ok::<_, anyhow::Error>(dial.await?) };
+    let (accepted, dialed): (Connected, Connected) = futures::try_join!(accept, dial)?;
+    let (mut accepted, mut dialed) = (accepted.1, dialed.1);
+    let mut writer = poll_fn(|cx| ready(dialed.poll_outbound_unpin(cx), &mut dialed, cx)).await?;
+    drive(dialed);
+    // The other end comes to exist with the first byte.
+    let accepting = tokio::spawn(async move {
+        let reader =
+            poll_fn(|cx| ready(accepted.poll_inbound_unpin(cx), &mut accepted, cx)).await?;
+        drive(accepted);
+        Ok::<_, anyhow::Error>(reader)
+    });
+    writer.write_all(&[0]).await?;
+    writer.flush().await?;
+    let mut reader = accepting.await??;
+    reader.read_exact(&mut [0]).await?;
+    Ok((writer, reader))
+}
+
+/// What a connection has made ready; else lets it work on.
+fn ready<T>(
+    made: Poll<T>,
+    connection: &mut StreamMuxerBox,
+    cx: &mut std::task::Context<'_>,
+) -> Poll<T> {
+    if made.is_pending() {
+        // What goes wrong is told by the next question.
+        let _ = connection.poll_unpin(cx);
+    }
+    made
+}
+
+/// A connection does nothing by itself.
+fn drive(mut connection: StreamMuxerBox) {
+    tokio::spawn(poll_fn(move |cx| {
+        loop {
+            match connection.poll_unpin(cx) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }));
+}
+
+fn transport() -> Result<Boxed<Connected>> {
+    let key = Keypair::generate_ed25519();
+    Ok(
+        tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+            .upgrade(Version::V1Lazy)
+            .authenticate(noise::Config::new(&key)?)
+            .multiplex(yamux::Config::default())
+            .boxed(),
+    )
+}
+
+async fn next(
+    transport: &mut Boxed<Connected>,
+) -> TransportEvent<
+    <Boxed<Connected> as libp2p::Transport>::ListenerUpgrade,
+    <Boxed<Connected> as libp2p::Transport>::Error,
+> {
+    poll_fn(|cx| Pin::new(&mut *transport).poll(cx)).await
+}
