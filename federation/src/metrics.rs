@@ -26,13 +26,23 @@ macro_rules! metrics {
                 $(registry.register($metric, concat!($($doc),+).trim(), self.$field.clone());)+
             }
 
-            /// Name, kind and help of each, for the documentation.
+            /// Name, kind and help of each as a scraper sees them, for the documentation.
             #[must_use]
-            pub fn table() -> Vec<(&'static str, &'static str, &'static str)> {
-                vec![$(($metric, stringify!($kind), concat!($($doc),+).trim()),)+]
+            pub fn table() -> Vec<(String, &'static str, &'static str)> {
+                vec![$($crate::metrics::shown($metric, stringify!($kind), concat!($($doc),+).trim()),)+]
             }
         }
     };
+}
+
+/// A metric as a scraper sees it: counters get their suffix when they are shown.
+#[must_use]
+pub fn shown(name: &str, kind: &str, help: &'static str) -> (String, &'static str, &'static str) {
+    if kind == "Counter" {
+        (format!("{name}_total"), "counter", help)
+    } else {
+        (name.to_owned(), "gauge", help)
+    }
 }
 
 metrics! {
@@ -104,12 +114,10 @@ mod tests {
 
         let text = metrics.to_text();
 
-        for (name, ..) in Metrics::table() {
-            assert_eq!(
-                text.matches(&format!("# TYPE {name} ")).count(),
-                1,
-                "{name}"
-            );
+        for (name, kind, _) in Metrics::table() {
+            let family = name.trim_end_matches("_total");
+            let announced = format!("# TYPE {family} {kind}\n");
+            assert_eq!(text.matches(&announced).count(), 1, "{name}");
         }
         assert!(text.contains("vettid_federation_frames_inbound_total 3\n"));
     }

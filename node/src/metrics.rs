@@ -1,64 +1,10 @@
 //! Everything this program counts. No label ever names an owner, a space or a device.
 
-use std::sync::atomic::AtomicI64;
+use vettid_federation::metrics::{self, Registry, encode};
 
-use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
-
-macro_rules! metrics {
-    ($($(#[doc = $doc:literal])+ $field:ident: $kind:ident = $name:literal,)+) => {
-        /// Counters and gauges of one node.
-        #[derive(Debug, Default)]
-        pub struct Metrics {
-            $($(#[doc = $doc])+ pub $field: $kind,)+
-        }
-
-        impl Metrics {
-            /// All values in the Prometheus text format, with those of the network of nodes.
-            #[must_use]
-            pub fn to_text(&self, network: Option<&vettid_federation::metrics::Metrics>) -> String {
-                let mut registry = Registry::default();
-                if let Some(network) = network {
-                    network.register(&mut registry);
-                }
-                $(registry.register($name, concat!($($doc),+).trim(), self.$field.clone());)+
-                let mut text = String::new();
-                // Writing to memory does not fail.
-                let _ = encode(&mut text, &registry);
-                text
-            }
-        }
-
-        /// Name, kind and help of every metric, for `docs/metrics.md`.
-        #[must_use]
-        pub fn metric_table() -> Vec<(&'static str, &'static str, &'static str)> {
-            vec![$((shown!($kind, $name), shown!($kind), concat!($($doc),+).trim()),)+]
-        }
-    };
-}
-
-/// Counters get their suffix when they are shown.
-macro_rules! shown {
-    (Counter, $name:literal) => {
-        concat!($name, "_total")
-    };
-    (Level, $name:literal) => {
-        $name
-    };
-    (Counter) => {
-        "counter"
-    };
-    (Level) => {
-        "gauge"
-    };
-}
-
-/// A value that goes up and down.
-pub type Level = Gauge<i64, AtomicI64>;
-
-metrics! {
+vettid_federation::metrics! {
+    /// Counters and levels of one node.
+    Metrics,
     /// Envelopes taken from the bus for vaults
     frames_inbound: Counter = "vettid_node_frames_inbound",
     /// Envelopes published to apps
@@ -133,6 +79,22 @@ metrics! {
     ready: Level = "vettid_node_ready",
 }
 
+impl Metrics {
+    /// All values in the Prometheus text format, with those of the network of nodes.
+    #[must_use]
+    pub fn to_text(&self, network: Option<&metrics::Metrics>) -> String {
+        let mut registry = Registry::default();
+        if let Some(network) = network {
+            network.register(&mut registry);
+        }
+        self.register(&mut registry);
+        let mut text = String::new();
+        // Writing to memory does not fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +106,7 @@ mod tests {
 
         let text = metrics.to_text(None);
 
-        for (name, kind, _) in metric_table() {
+        for (name, kind, _) in Metrics::table() {
             let family = name.trim_end_matches("_total");
             assert!(
                 text.contains(&format!("# TYPE {family} {kind}\n")),
@@ -156,7 +118,10 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_of_this_crate() {
-        let mut names: Vec<_> = metric_table().into_iter().map(|(name, ..)| name).collect();
+        let mut names: Vec<_> = Metrics::table()
+            .into_iter()
+            .map(|(name, ..)| name)
+            .collect();
         assert!(names.iter().all(|name| name.starts_with("vettid_node_")));
         let count = names.len();
         names.sort_unstable();

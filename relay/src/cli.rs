@@ -1,16 +1,12 @@
 //! The operator's commands: `vettid-relay run | status`.
 
-use std::error::Error;
-use std::fmt::Display;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 use vettid_federation::Role;
+use vettid_federation::introducer::program::{Outcome, Program, folder};
 
 use crate::config::Config;
 use crate::scrape;
@@ -47,8 +43,6 @@ enum Command {
     Status,
 }
 
-type Outcome = Result<(), Box<dyn Error>>;
-
 /// Carries out one command line.
 pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
     let Arguments {
@@ -56,63 +50,40 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
         json,
         command,
     } = arguments;
+    let program = Program::new("vettid-relay", json);
     let outcome = match command {
-        Command::Run { check: true, .. } => check(&config),
-        Command::Run { log, .. } => run(&config, &log, json).await,
-        Command::Status => status(&config, json).await,
+        Command::Run { check: true, .. } => check(program, &config),
+        Command::Run { log, .. } => run(program, &config, &log).await,
+        Command::Status => status(program, &config, json).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&*error, json);
+            program.complain(&*error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn check(path: &Path) -> Outcome {
+fn check(program: Program, path: &Path) -> Outcome {
     let config = Config::read(path)?;
     let role = Role::Relay(config.limits.to_relay());
     config.host.check(folder(path), role)?;
-    say(toml::to_string(&config)?);
+    program.say(toml::to_string(&config)?);
     Ok(())
 }
 
-async fn run(path: &Path, log: &str, json: bool) -> Outcome {
-    start_log(log, json)?;
+async fn run(program: Program, path: &Path, log: &str) -> Outcome {
+    program.start_log(log)?;
     let config = Config::read(path)?;
     let role = Role::Relay(config.limits.to_relay());
     if config.host.external.is_empty() && !config.host.private_addresses {
         return Err("host.external: a relay must know where it is reached".into());
     }
-    let relay = config.host.start(folder(path), role).await?;
-    let peer = config.host.peer(folder(path))?;
-    let listening = relay.handle().status().await?.listening;
-    if json {
-        say(json!({
-            "ready": true, "peer": peer, "listening": listening,
-            "metrics": relay.metrics().to_string(),
-        }));
-    } else {
-        say(format!("ready: {peer} at {}", listening.join(", ")));
-    }
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    relay
-        .serve(async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-        .await;
-    tracing::info!("stopped");
-    Ok(())
+    program.run(&config.host, path, role).await
 }
 
-async fn status(path: &Path, json: bool) -> Outcome {
+async fn status(program: Program, path: &Path, json: bool) -> Outcome {
     let config = Config::read(path)?;
     let page = scrape::page(config.host.metrics).await.map_err(|error| {
         let at = config.host.metrics;
@@ -143,50 +114,12 @@ async fn status(path: &Path, json: bool) -> Outcome {
             .map(|(name, value)| ((*name).to_owned(), json!(value)))
             .collect();
         object.insert("peer".to_owned(), json!(peer));
-        say(serde_json::Value::Object(object));
+        program.say(serde_json::Value::Object(object));
     } else {
-        say(format!("peer                  {peer}"));
+        program.say(format!("peer                  {peer}"));
         for (name, value) in shown {
-            say(format!("{:<20}  {value}", name.replace('_', " ")));
+            program.say(format!("{:<20}  {value}", name.replace('_', " ")));
         }
     }
     Ok(())
-}
-
-fn start_log(level: &str, json: bool) -> Outcome {
-    let log = tracing_subscriber::fmt()
-        // What libraries log names peers and addresses: only our own lines are written.
-        .with_env_filter(EnvFilter::try_new(format!(
-            "off,vettid_relay={level},vettid_federation={level}"
-        ))?)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    if json {
-        log.json().init();
-    } else {
-        log.init();
-    }
-    Ok(())
-}
-
-/// Folder that paths in the configuration are relative to.
-fn folder(config: &Path) -> &Path {
-    config
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."))
-}
-
-#[expect(clippy::print_stdout, reason = "a command line speaks here")]
-fn say(line: impl Display) {
-    println!("{line}");
-}
-
-#[expect(clippy::print_stderr, reason = "a command line speaks here")]
-fn complain(error: &dyn Error, json: bool) {
-    if json {
-        say(json!({ "error": { "message": error.to_string() } }));
-    } else {
-        eprintln!("vettid-relay: {error}");
-    }
 }

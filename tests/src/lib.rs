@@ -13,6 +13,7 @@
 //! | how does an owner act? | [`owner`], [`phone`], [`command_line`] |
 //! | what does an operator ask? | [`operator`] |
 //! | how does a hostile app act? | [`raw`] |
+//! | how do nodes behind address translation meet? | [`nat`] |
 //! | what does time do to a vault? | [`memory`] |
 //! | how do many nodes behave over days? | [`simulation`] |
 //! | how does a lying host act? | [`host_disk`], [`fake_enclave`] |
@@ -33,6 +34,7 @@ pub mod fake_enclave;
 pub mod host_disk;
 pub mod items;
 pub mod memory;
+pub mod nat;
 pub mod node;
 pub mod noise;
 pub mod operator;

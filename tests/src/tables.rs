@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use vettid_crypto::Label;
-use vettid_node::metrics::metric_table;
+use vettid_federation::metrics::Metrics as OfNetwork;
+use vettid_node::metrics::Metrics as OfNode;
 use vettid_wire::refusal::Code;
 use vettid_wire::subject;
 
@@ -27,12 +28,13 @@ fn labels() -> String {
 }
 
 fn metrics() -> String {
-    let rows = metric_table()
+    let rows = OfNode::table()
         .into_iter()
-        .map(|(name, kind, help)| [code(name), kind.to_owned(), tidy(help)]);
+        .chain(OfNetwork::table())
+        .map(|(name, kind, help)| [code(&name), kind.to_owned(), tidy(help)]);
     table(
-        "Metrics of a node",
-        "vettid_node::metrics",
+        "Metrics of nodes, bootstrap nodes and relays",
+        "metrics.rs of node and federation",
         ["metric", "kind", "what"],
         rows,
     )

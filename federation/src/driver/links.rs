@@ -264,7 +264,8 @@ impl Driver {
             NotAdmitted::Network
             | NotAdmitted::Replaced
             | NotAdmitted::Slow
-            | NotAdmitted::TooMany => {
+            | NotAdmitted::TooMany
+            | NotAdmitted::Unready => {
                 let peer = self.connections.get(&id).map(|connection| connection.peer);
                 if let Some(peer) = peer {
                     self.give_up(peer, LATER);

@@ -126,17 +126,28 @@ impl Driver {
     }
 
     /// Counts what this host gives as a relay; who uses it is not kept.
-    pub(super) fn on_relay(&self, event: &relay::Event) {
-        let metrics = &self.metrics;
+    pub(super) fn on_relay(&mut self, event: &relay::Event) {
         match event {
-            relay::Event::ReservationReqAccepted { renewed: false, .. } => {
-                metrics.relay_reservations.inc();
+            relay::Event::ReservationReqAccepted { src_peer_id, .. } => {
+                self.reserved.insert(*src_peer_id);
             }
+            // This is told of every connection that ends, whether it had a reservation or not.
+            relay::Event::ReservationClosed { src_peer_id }
+                if !self.swarm.is_connected(src_peer_id) =>
+            {
+                self.reserved.remove(src_peer_id);
+            }
+            relay::Event::ReservationTimedOut { src_peer_id } => {
+                self.reserved.remove(src_peer_id);
+            }
+            _ => {}
+        }
+        let metrics = &self.metrics;
+        let reserved = i64::try_from(self.reserved.len()).unwrap_or(i64::MAX);
+        metrics.relay_reservations.set(reserved);
+        match event {
             relay::Event::ReservationReqDenied { .. } => {
                 metrics.relay_reservations_refused.inc();
-            }
-            relay::Event::ReservationClosed { .. } | relay::Event::ReservationTimedOut { .. } => {
-                metrics.relay_reservations.dec();
             }
             relay::Event::CircuitReqAccepted { .. } => {
                 metrics.relay_circuits.inc();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use libp2p::PeerId;
+use libp2p::kad::store::RecordStore as _;
 use libp2p::kad::{
     Event as KadEvent, GetRecordOk, InboundRequest, QueryId, QueryResult, Quorum, Record, RecordKey,
 };
@@ -37,7 +38,9 @@ impl Driver {
     pub(super) fn drop_record(&mut self, location: &[u8; LOCATION]) {
         self.published.remove(location);
         let key = RecordKey::from(location.to_vec());
-        self.swarm.behaviour_mut().kad.inner().remove_record(&key);
+        // Not through Kademlia, which removes only what names its publisher; nothing here does.
+        let kad = self.swarm.behaviour_mut().kad.inner();
+        kad.store_mut().remove(&key);
     }
 
     /// Looks a record up.

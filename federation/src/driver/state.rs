@@ -1,6 +1,6 @@
 //! What the driver knows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -77,6 +77,8 @@ pub(super) struct Driver {
     /// Where this host itself listens.
     pub(super) listeners: Vec<ListenerId>,
     pub(super) circuits: HashMap<ListenerId, PeerId>,
+    /// Who holds a reservation here.
+    pub(super) reserved: HashSet<PeerId>,
     pub(super) reachable: Vec<String>,
     pub(super) network_file: Option<Arc<[u8]>>,
 }
@@ -254,6 +256,7 @@ impl Driver {
             introducers: parts.introducers,
             listeners: Vec::new(),
             circuits: HashMap::new(),
+            reserved: HashSet::new(),
             reachable: Vec::new(),
             network_file: None,
         }

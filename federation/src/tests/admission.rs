@@ -113,6 +113,7 @@ async fn nobody_is_blamed_for_what_this_side_lacks() {
         NotAdmitted::TooMany,
         NotAdmitted::Network,
         NotAdmitted::Slow,
+        NotAdmitted::Unready,
     ] {
         let mut a = Host::start(node(), 1, Enclave::Refuses(why)).await;
         let b = Host::start(node(), 2, ADMITS).await;

@@ -94,6 +94,22 @@ async fn poisoned_record_does_not_hide_the_true_one_and_a_newer_one_replaces_its
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn withdrawn_record_is_not_offered_to_who_comes_later() {
+    let mut first = Host::start(node(), 1, ADMITS).await;
+    first.put([1; 32], b"sealed home").await;
+    first.put([2; 32], b"another home").await;
+    first.find_until([1; 32], b"sealed home").await;
+
+    first.handle.drop_record([1; 32]).await.expect("runs");
+
+    let known = vec![first.address()];
+    let mut later = Host::start(Config { known, ..node() }, 2, ADMITS).await;
+    later.find_until([2; 32], b"another home").await;
+    assert!(later.find([1; 32]).await.is_empty());
+    assert!(first.find([1; 32]).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn network_file_comes_from_bootstrap_nodes() {
     let bootstrap = Host::start(config(Role::Bootstrap), 100, ADMITS).await;
     bootstrap

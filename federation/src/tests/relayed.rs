@@ -1,3 +1,4 @@
+use super::raw::Raw;
 use super::*;
 use crate::config::RelayLimits;
 use crate::event::Path;
@@ -63,6 +64,15 @@ async fn relay_is_enough_where_there_is_no_other_path() {
         "{metrics}"
     );
     assert!(metrics.contains("vettid_relay_circuits 1\n"), "{metrics}");
+
+    // Somebody comes and goes who has reserved nothing.
+    let counted = relay.handle.metrics();
+    let open = counted.connections_open.get();
+    let passer = Raw::start(&relay.address()).await;
+    eventually(|| async { counted.connections_open.get() > open }).await;
+    drop(passer);
+    eventually(|| async { counted.connections_open.get() == open }).await;
+    assert_eq!(counted.relay_reservations.get(), 2);
     // The relay admits nobody and is told nothing of who talks to whom.
     let b_status = b.status().await;
     assert_eq!(b_status.relays.len(), 1);

@@ -22,7 +22,7 @@ use crate::bus::revocation::Revocations;
 use crate::clock::unix_seconds;
 use crate::database::Database;
 use crate::enclave_link::SpaceCommand;
-use crate::federation::{self, PeerRows};
+use crate::federation::{self, Homes, PeerRows};
 use crate::health::{Health, Readiness};
 use crate::network::{self, NetworkFile, NetworkPlace};
 use crate::space::{self, Directory};
@@ -156,6 +156,8 @@ pub struct Operator {
 
 /// What only a running node has.
 pub struct Running {
+    /// Home records in the network.
+    pub(crate) homes: Homes,
     /// Closes spaces in the enclave.
     pub commands: mpsc::Sender<SpaceCommand>,
     /// Tells the bus who is revoked.
@@ -277,13 +279,27 @@ impl Operator {
             .parse()
             .map_err(|_| "a space is named by its 32 hexadecimal digits")?;
         let now = unix_seconds();
+        // Once a space is removed nobody knows where its record lies.
+        let home = match &self.running {
+            Some(running) => running.homes.of(space).await,
+            None => Ok(None),
+        };
+        let home = home.map_err(|error| error.to_string())?;
         let changed = match change {
             Change::Remove => self.directory.remove(space, now).await,
             Change::Resume => self.directory.resume(space, now).await,
             Change::Suspend => self.directory.suspend(space, now).await,
         };
         changed.map_err(|error| error.to_string())?;
-        if let (Some(running), Change::Remove | Change::Suspend) = (&self.running, change) {
+        let Some(running) = &self.running else {
+            return Ok(Reply::Done);
+        };
+        match (home, change) {
+            (Some(home), Change::Resume) => running.homes.announce(home).await,
+            (Some(home), Change::Remove | Change::Suspend) => running.homes.withdraw(home).await,
+            (None, _) => {}
+        }
+        if matches!(change, Change::Remove | Change::Suspend) {
             if running.health.enclave().serving {
                 // Without a link nothing is open.
                 let _ = running.commands.send(SpaceCommand::Close(space)).await;

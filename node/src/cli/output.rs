@@ -1,6 +1,7 @@
 //! Text for people, JSON for scripts.
 
 use std::fmt::Display;
+use std::io::{ErrorKind, Write, stdout};
 
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -61,9 +62,12 @@ pub(super) fn print_reply(reply: &Reply, json: bool) {
 }
 
 /// A line on standard output; whoever closed it wants no more.
-#[expect(clippy::print_stdout, reason = "a command line speaks here")]
 pub(super) fn say(line: impl Display) {
-    println!("{line}");
+    if let Err(error) = writeln!(stdout(), "{line}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        complain(&format!("vettid-node: {error}"));
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "a command line speaks here")]

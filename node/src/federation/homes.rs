@@ -1,6 +1,7 @@
 //! Home records of this node's vaults: kept so that they are in the network again after a start.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use vettid_federation::Handle;
 use vettid_wire::id::SpaceId;
 use vettid_wire::time::UnixMillis;
 
@@ -19,6 +20,47 @@ pub(crate) struct Published {
 #[derive(Clone)]
 pub(crate) struct HomeRows {
     database: Database,
+}
+
+/// The records as the operator's commands change them: a space that is locked out or gone is found no
+/// more. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Homes {
+    rows: HomeRows,
+    network: Option<Handle>,
+}
+
+impl Homes {
+    /// Of the node with this database, and the network it is in.
+    pub(crate) fn new(database: Database, network: Option<Handle>) -> Self {
+        let rows = HomeRows::new(database);
+        Self { rows, network }
+    }
+
+    /// The record of a space.
+    pub(crate) async fn of(&self, space: SpaceId) -> Result<Option<Published>, ReadError> {
+        self.rows.of(space).await
+    }
+
+    /// Puts a record into the network.
+    pub(crate) async fn announce(&self, home: Published) {
+        if let Some(network) = &self.network {
+            let Published {
+                location,
+                expires,
+                record,
+            } = home;
+            // A network that has ended has no records.
+            let _ = network.put_record(location, record, expires).await;
+        }
+    }
+
+    /// Puts a record into the network no more; copies at other nodes expire.
+    pub(crate) async fn withdraw(&self, home: Published) {
+        if let Some(network) = &self.network {
+            let _ = network.drop_record(home.location).await;
+        }
+    }
 }
 
 impl HomeRows {
@@ -45,6 +87,17 @@ impl HomeRows {
         self.database.queue(0, keep, |_| {})
     }
 
+    async fn of(&self, space: SpaceId) -> Result<Option<Published>, ReadError> {
+        self.database
+            .read(move |connection| {
+                connection
+                    .prepare_cached("SELECT location, expires, record FROM home WHERE space = ?1")?
+                    .query_row([space.0], published)
+                    .optional()
+            })
+            .await
+    }
+
     /// Every record of a space that may be used, unless it has expired; at most `limit`.
     pub(super) async fn all(
         &self,
@@ -60,13 +113,7 @@ impl HomeRows {
                          JOIN space s ON s.id = h.space
                          WHERE s.state = 'active' AND h.expires > ?1 LIMIT ?2",
                     )?
-                    .query_map(params![integer(now.0), limit], |row| {
-                        Ok(Published {
-                            location: row.get(0)?,
-                            expires: UnixMillis(row.get::<_, i64>(1)?.unsigned_abs()),
-                            record: row.get(2)?,
-                        })
-                    })?
+                    .query_map(params![integer(now.0), limit], published)?
                     .collect()
             })
             .await
@@ -80,6 +127,14 @@ impl HomeRows {
             })
             .await
     }
+}
+
+fn published(row: &Row<'_>) -> rusqlite::Result<Published> {
+    Ok(Published {
+        location: row.get(0)?,
+        expires: UnixMillis(row.get::<_, i64>(1)?.unsigned_abs()),
+        record: row.get(2)?,
+    })
 }
 
 #[cfg(test)]
@@ -112,5 +167,7 @@ mod tests {
         assert_eq!(homes.sweep(NOW).await, Ok(1));
         assert_eq!(homes.all(NOW, 10).await, Ok(vec![home(2, 3_000)]));
         assert_eq!(homes.all(UnixMillis(3_000), 10).await, Ok(vec![]));
+        assert_eq!(homes.of(first).await, Ok(Some(home(2, 3_000))));
+        assert_eq!(homes.of(second).await, Ok(None));
     }
 }

@@ -28,6 +28,7 @@ mod work;
 
 pub(crate) use bounds::is_bounded;
 pub(crate) use driver::{Driver, DriverParts};
+pub(crate) use homes::Homes;
 pub(crate) use network::{Network, is_wanted};
 pub(crate) use peers::PeerRows;
 pub use peers::{Listed, PeerState};

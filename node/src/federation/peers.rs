@@ -317,6 +317,7 @@ const fn reason(why: NotAdmitted) -> &'static str {
         NotAdmitted::Slow => "it took too long",
         NotAdmitted::Replaced => "a newer session took its place",
         NotAdmitted::TooMany => "as many peers are admitted as may be",
+        NotAdmitted::Unready => "this node's enclave has no evidence to show yet",
     }
 }
 

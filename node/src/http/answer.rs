@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use vettid_wire::http::{Failure, Reason};
+use vettid_wire::http::{Code, Failure, Reason};
 
 use crate::attachment::{AttachmentError, FetchError};
 use crate::bus::SignError;
@@ -14,13 +14,13 @@ use crate::space::{EnrollRefusal, RenewRefusal};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Refused {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     message: String,
     retry_after: Option<u64>,
 }
 
 impl Refused {
-    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -30,12 +30,12 @@ impl Refused {
     }
 
     pub(super) fn malformed(message: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+        Self::new(StatusCode::BAD_REQUEST, Code::Malformed, message)
     }
 
     pub(super) fn too_fast(seconds: u64) -> Self {
         let message = "too many requests from this address: wait";
-        let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", message);
+        let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooFast, message);
         Self {
             retry_after: Some(seconds),
             ..refused
@@ -44,7 +44,7 @@ impl Refused {
 
     pub(super) fn unavailable() -> Self {
         let message = "the node cannot store anything now: try again later, nothing was changed";
-        let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, message);
         Self {
             retry_after: Some(10),
             ..refused
@@ -61,7 +61,7 @@ impl IntoResponse for Refused {
             retry_after,
         } = self;
         let reason = Reason {
-            code: code.to_owned(),
+            code: code.as_str().to_owned(),
             message,
             retry_after,
         };
@@ -78,11 +78,11 @@ impl IntoResponse for Refused {
 impl From<EnrollRefusal> for Refused {
     fn from(refusal: EnrollRefusal) -> Self {
         let (status, code) = match refusal {
-            EnrollRefusal::Expired => (StatusCode::GONE, "invitation-expired"),
-            EnrollRefusal::KeyInUse => (StatusCode::CONFLICT, "key-in-use"),
-            EnrollRefusal::Revoked => (StatusCode::GONE, "invitation-revoked"),
-            EnrollRefusal::Unknown => (StatusCode::NOT_FOUND, "invitation-unknown"),
-            EnrollRefusal::Used => (StatusCode::CONFLICT, "invitation-used"),
+            EnrollRefusal::Expired => (StatusCode::GONE, Code::InvitationExpired),
+            EnrollRefusal::KeyInUse => (StatusCode::CONFLICT, Code::KeyInUse),
+            EnrollRefusal::Revoked => (StatusCode::GONE, Code::InvitationRevoked),
+            EnrollRefusal::Unknown => (StatusCode::NOT_FOUND, Code::InvitationUnknown),
+            EnrollRefusal::Used => (StatusCode::CONFLICT, Code::InvitationUsed),
         };
         Self::new(status, code, refusal.to_string())
     }
@@ -91,8 +91,8 @@ impl From<EnrollRefusal> for Refused {
 impl From<RenewRefusal> for Refused {
     fn from(refusal: RenewRefusal) -> Self {
         let code = match refusal {
-            RenewRefusal::Suspended => "suspended",
-            RenewRefusal::Unknown => "unknown-device",
+            RenewRefusal::Suspended => Code::Suspended,
+            RenewRefusal::Unknown => Code::UnknownDevice,
         };
         Self::new(StatusCode::FORBIDDEN, code, refusal.to_string())
     }
@@ -109,14 +109,14 @@ impl From<FetchError> for Refused {
         match error {
             FetchError::Unknown => Self::new(
                 StatusCode::NOT_FOUND,
-                "attachment-unknown",
+                Code::AttachmentUnknown,
                 "the node that stores it has no such chunk",
             ),
             FetchError::Unreachable => Self {
                 retry_after: Some(30),
                 ..Self::new(
                     StatusCode::BAD_GATEWAY,
-                    "node-unreachable",
+                    Code::NodeUnreachable,
                     "the node that stores it cannot be reached now: try again later",
                 )
             },
@@ -141,7 +141,7 @@ impl From<SignError> for Refused {
         tracing::error!(%error, "no credentials can be issued");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
+            Code::Internal,
             "a fault of the node: report it",
         )
     }

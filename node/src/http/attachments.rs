@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::{StreamExt, stream};
 use tokio::time::timeout;
-use vettid_wire::http::{SIGNATURE_HEADER, TIME_HEADER, USER_HEADER, attachment_text};
+use vettid_wire::http::{Code, SIGNATURE_HEADER, TIME_HEADER, USER_HEADER, attachment_text};
 use vettid_wire::id::{AttachmentId, SpaceId};
 use vettid_wire::limits;
 
@@ -149,7 +149,7 @@ async fn authenticate(
         let message = "the signature is not by this device's key";
         return Err(Refused::new(
             StatusCode::FORBIDDEN,
-            "signature-wrong",
+            Code::SignatureWrong,
             message,
         ));
     }
@@ -166,13 +166,13 @@ fn length(headers: &HeaderMap) -> Result<u64, Refused> {
     match length {
         None => Err(Refused::new(
             StatusCode::LENGTH_REQUIRED,
-            "length-required",
+            Code::LengthRequired,
             "say how long the chunk is in `content-length`",
         )),
         Some(1..=CHUNK) => length.ok_or_else(unknown),
         Some(_) => Err(Refused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "chunk-size",
+            Code::ChunkSize,
             format!("a sealed chunk has 1 to {CHUNK} bytes"),
         )),
     }
@@ -223,7 +223,7 @@ fn range(headers: &HeaderMap) -> Result<Option<u64>, Refused> {
     start.map(Some).ok_or_else(|| {
         Refused::new(
             StatusCode::RANGE_NOT_SATISFIABLE,
-            "range",
+            Code::Range,
             "ask for `bytes=N-`, with N within the chunk",
         )
     })
@@ -235,12 +235,12 @@ fn entered_answer(entered: Entered) -> Result<Response, Refused> {
         Entered::Known => Ok(StatusCode::OK.into_response()),
         Entered::Foreign => Err(Refused::new(
             StatusCode::CONFLICT,
-            "attachment-taken",
+            Code::AttachmentTaken,
             "another vault has an attachment of this id: choose another",
         )),
         Entered::Full => Err(Refused::new(
             StatusCode::INSUFFICIENT_STORAGE,
-            "quota",
+            Code::Quota,
             "this vault has as many attachments at the node as it may",
         )),
     }
@@ -293,7 +293,7 @@ fn answer(body: Body, size: u64, left: u64, offset: Option<u64>) -> Response {
 
 fn unknown() -> Refused {
     let message = "there is no such chunk here";
-    Refused::new(StatusCode::NOT_FOUND, "attachment-unknown", message)
+    Refused::new(StatusCode::NOT_FOUND, Code::AttachmentUnknown, message)
 }
 
 fn busy() -> Refused {
@@ -302,5 +302,5 @@ fn busy() -> Refused {
 
 fn slow() -> Refused {
     let message = "the body came too slowly";
-    Refused::new(StatusCode::REQUEST_TIMEOUT, "too-slow", message)
+    Refused::new(StatusCode::REQUEST_TIMEOUT, Code::TooSlow, message)
 }

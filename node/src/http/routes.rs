@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use vettid_crypto::{InvitationSecret, SecretBytes};
-use vettid_wire::http::{Credentials as CredentialsBody, Enroll, Renew, renewal_text};
+use vettid_wire::http::{Code, Credentials as CredentialsBody, Enroll, Renew, renewal_text};
 use vettid_wire::invitation::stored;
 use vettid_wire::limits;
 use vettid_wire::time::SECOND;
@@ -172,7 +172,7 @@ async fn renew(State(front): State<Arc<Front>>, body: Bytes) -> Result<Response,
         let message = "the signature is not by this device's key";
         return Err(Refused::new(
             StatusCode::FORBIDDEN,
-            "signature-wrong",
+            Code::SignatureWrong,
             message,
         ));
     }
@@ -184,7 +184,11 @@ async fn renew(State(front): State<Arc<Front>>, body: Bytes) -> Result<Response,
 pub(super) fn check_time(time: u64, now: u64) -> Result<(), Refused> {
     if (time / SECOND).abs_diff(now) > limits::CLOCK_SKEW / SECOND {
         let message = "the device's clock is wrong by more than 5 minutes: set it";
-        return Err(Refused::new(StatusCode::FORBIDDEN, "clock-wrong", message));
+        return Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            Code::ClockWrong,
+            message,
+        ));
     }
     Ok(())
 }
@@ -272,14 +276,19 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
 }
 
 fn unknown_path() -> Response {
-    Refused::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here").into_response()
+    Refused::new(
+        StatusCode::NOT_FOUND,
+        Code::NotFound,
+        "there is nothing here",
+    )
+    .into_response()
 }
 
 fn wrong_method() -> Response {
     let message = "this path takes another method";
     Refused::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        "method-not-allowed",
+        Code::MethodNotAllowed,
         message,
     )
     .into_response()

@@ -111,6 +111,7 @@ impl Node {
             Arc::clone(&server),
         );
         let running = Running {
+            homes: peering.homes,
             commands,
             revocations: Arc::new(revocations),
             health: health.clone(),

@@ -11,7 +11,7 @@ use super::{Ground, StartError};
 use crate::attachment::Attachments;
 use crate::config::Config;
 use crate::federation::{
-    Driver, DriverParts, LINK_REPORTS, LinkReport, Network, is_wanted, known_peers,
+    Driver, DriverParts, Homes, LINK_REPORTS, LinkReport, Network, is_wanted, known_peers,
 };
 use crate::folder::NodeFolder;
 use crate::shutdown::Stopper;
@@ -22,6 +22,8 @@ pub(super) struct Peering {
     pub(super) peer: Option<Vec<u8>>,
     /// Chunks of attachments, here and at other nodes.
     pub(super) attachments: Attachments,
+    /// Home records in the network.
+    pub(super) homes: Homes,
     /// What the network counts.
     pub(super) metrics: Option<Metrics>,
     /// Takes what the link to the enclave tells.
@@ -54,6 +56,7 @@ impl Ground {
         let (stopper, stop) = Stopper::new();
         let driver = tokio::spawn(Driver::new(parts, heard).run(stop));
         Ok(Peering {
+            homes: Homes::new(self.database.clone(), handle.clone()),
             peer: handle.as_ref().map(|handle| handle.peer().to_vec()),
             metrics: handle.map(|handle| handle.metrics().clone()),
             attachments,

@@ -89,13 +89,118 @@ pub struct Failure {
 /// What is wrong with an HTTP request.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Reason {
-    /// Short form for programs.
+    /// Short form for programs: the text of a [`Code`].
     pub code: String,
     /// What to do, for people.
     pub message: String,
     /// Seconds until it is worth trying again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+}
+
+/// What can be wrong with an HTTP request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Code {
+    /// The id of an attachment is another space's.
+    AttachmentTaken,
+    /// There is no such chunk where it should be.
+    AttachmentUnknown,
+    /// A chunk is empty or too large.
+    ChunkSize,
+    /// The time of the request is not now.
+    ClockWrong,
+    /// A fault of the node.
+    Internal,
+    /// The invitation has expired.
+    InvitationExpired,
+    /// The operator has withdrawn the invitation.
+    InvitationRevoked,
+    /// There is no such invitation.
+    InvitationUnknown,
+    /// The invitation was used, by another key.
+    InvitationUsed,
+    /// The key belongs to an enrolled device.
+    KeyInUse,
+    /// The request does not say how long its body is.
+    LengthRequired,
+    /// The request is none of this API.
+    Malformed,
+    /// The path takes another method.
+    MethodNotAllowed,
+    /// The node that stores the chunk cannot be reached now.
+    NodeUnreachable,
+    /// There is nothing at the path.
+    NotFound,
+    /// The space has no room for more attachments.
+    Quota,
+    /// The chunk has no such range.
+    Range,
+    /// The signature is not by the key that the request names.
+    SignatureWrong,
+    /// The operator has locked the space out.
+    Suspended,
+    /// Too many requests come from the address.
+    TooFast,
+    /// The body did not come in time.
+    TooSlow,
+    /// The node cannot store or read anything now.
+    Unavailable,
+    /// No device has the key.
+    UnknownDevice,
+}
+
+impl Code {
+    /// Its text in [`Reason::code`].
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AttachmentTaken => "attachment-taken",
+            Self::AttachmentUnknown => "attachment-unknown",
+            Self::ChunkSize => "chunk-size",
+            Self::ClockWrong => "clock-wrong",
+            Self::Internal => "internal",
+            Self::InvitationExpired => "invitation-expired",
+            Self::InvitationRevoked => "invitation-revoked",
+            Self::InvitationUnknown => "invitation-unknown",
+            Self::InvitationUsed => "invitation-used",
+            Self::KeyInUse => "key-in-use",
+            Self::LengthRequired => "length-required",
+            Self::Malformed => "malformed",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::NodeUnreachable => "node-unreachable",
+            Self::NotFound => "not-found",
+            Self::Quota => "quota",
+            Self::Range => "range",
+            Self::SignatureWrong => "signature-wrong",
+            Self::Suspended => "suspended",
+            Self::TooFast => "too-fast",
+            Self::TooSlow => "too-slow",
+            Self::Unavailable => "unavailable",
+            Self::UnknownDevice => "unknown-device",
+        }
+    }
+}
+
+impl Reason {
+    /// Whether this is what is wrong.
+    #[must_use]
+    pub fn is(&self, code: Code) -> bool {
+        self.code == code.as_str()
+    }
+
+    /// Whether time alone may mend it, so that the same request is worth sending again.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        [
+            Code::NodeUnreachable,
+            Code::TooFast,
+            Code::TooSlow,
+            Code::Unavailable,
+        ]
+        .into_iter()
+        .any(|code| self.is(code))
+    }
 }
 
 impl core::fmt::Debug for Enroll {

@@ -143,7 +143,7 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
                 .provide()
                 .and_then(|()| system::TRANSLATION.provide());
             if let Err(error) = provided {
-                // Its tests fail and say the same; everything else can be done.
+                // Its tests say that they are skipped; everything else can be done.
                 eprintln!("networks: {error:#}");
                 return Ok(None);
             }

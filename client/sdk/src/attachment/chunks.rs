@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use vettid_crypto::seal::OVERHEAD;
 use vettid_wire::attachment::Attachment;
 use vettid_wire::home::HomeNode;
-use vettid_wire::http::attachment_text;
+use vettid_wire::http::{Code, attachment_text};
 use vettid_wire::id::AttachmentId;
 
 use super::patience::Patience;
@@ -95,7 +95,7 @@ impl Owner {
                 .await;
             match fetched {
                 Ok(()) => return Ok(sealed),
-                Err(Error::NodeRefused(reason)) if reason.code == UNKNOWN => {
+                Err(Error::NodeRefused(reason)) if reason.is(Code::AttachmentUnknown) => {
                     return Err(AttachmentFault::Missing(index).into());
                 }
                 Err(error) => patience.wait(error, sealed.len()).await?,
@@ -127,6 +127,3 @@ impl Owner {
         })
     }
 }
-
-/// What a node says of a chunk that is nowhere.
-const UNKNOWN: &str = "attachment-unknown";

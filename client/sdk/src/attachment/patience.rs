@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use vettid_wire::http::Code;
+
 use crate::entropy::below;
 use crate::error::Error;
 
@@ -27,8 +29,8 @@ impl Patience {
 
     fn pause(&mut self, error: &Error) -> Option<Duration> {
         let asked = match error {
-            Error::NodeRefused(reason) if reason.code == TOO_FAST => reason.retry_after,
-            Error::NodeRefused(reason) if PASSING.contains(&reason.code.as_str()) => None,
+            Error::NodeRefused(reason) if reason.is(Code::TooFast) => reason.retry_after,
+            Error::NodeRefused(reason) if reason.is_passing() => None,
             error if error.is_passing() => None,
             _ => return None,
         };
@@ -43,10 +45,6 @@ impl Patience {
     }
 }
 
-/// Of a node that wants fewer requests.
-const TOO_FAST: &str = "too-fast";
-/// What a node says of trouble that passes.
-const PASSING: &[&str] = &["node-unreachable", "too-slow", "unavailable"];
 /// Tries without any progress, the first not counted.
 const TRIES: u32 = 5;
 const FIRST: Duration = Duration::from_millis(500);

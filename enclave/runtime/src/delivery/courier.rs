@@ -11,7 +11,7 @@ use vettid_wire::time::UnixMillis;
 
 use super::asked::Asked;
 use super::homes::Homes;
-use super::outbound::Flight;
+use super::outbound::{Flight, UnderWay};
 use super::residents::Resident;
 use super::sealed::Keeper;
 use crate::log_line::LogEvent;
@@ -111,8 +111,8 @@ pub(crate) struct Courier {
     /// Nodes that there is a session with.
     pub(super) reachable: BTreeSet<NodeId>,
     pub(super) flights: BTreeMap<DeliveryId, Flight>,
-    /// Flights to each node.
-    pub(super) in_flight: BTreeMap<NodeId, usize>,
+    /// What flies to each node.
+    pub(super) under_way: BTreeMap<NodeId, UnderWay>,
     pub(super) tickets: BTreeMap<u64, Ticket>,
     pub(super) issued: u64,
     /// Deliveries of each node that are not answered yet.
@@ -134,7 +134,7 @@ impl Courier {
             open: BTreeMap::new(),
             reachable: BTreeSet::new(),
             flights: BTreeMap::new(),
-            in_flight: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             tickets: BTreeMap::new(),
             issued: 0,
             unanswered: BTreeMap::new(),

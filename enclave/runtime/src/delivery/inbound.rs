@@ -14,6 +14,13 @@ use crate::slot::Slot;
 /// Deliveries of one node that are not answered yet; more are turned away.
 const UNANSWERED: usize = 4_096;
 
+/// Deliveries on their way into mailboxes above which a node that has many of its own waiting is turned
+/// away: the host stores few at once.
+const PUTS: usize = 256;
+
+/// Deliveries of one node that may wait even then.
+const SHARE: usize = 32;
+
 /// Deliveries that one vault process has not answered yet; more are turned away.
 const TICKETS: usize = 1_024;
 
@@ -56,6 +63,9 @@ impl Courier {
             Some(slot) => {
                 self.hand(slot, origin, (id, body), cx);
             }
+            None if self.crowds(origin) => {
+                self.answer(origin, Delivered::Refused(NotTaken::Busy), cx);
+            }
             None => {
                 // Sixteen days at most, whatever the sender asks for.
                 let expires = expires.min(cx.now.plus(limits::DELIVERY_TIME));
@@ -68,6 +78,19 @@ impl Courier {
                 self.put(to, origin, (id, expires), &item, cx);
             }
         }
+    }
+
+    /// Whether mailboxes are filled faster than the host stores, and this is one who does it.
+    fn crowds(&self, origin: Origin) -> bool {
+        let waiting = match origin {
+            Origin::Mail | Origin::Receipt => 0,
+            Origin::Own(_) => self
+                .under_way
+                .get(&self.own)
+                .map_or(0, |own| own.deliveries),
+            Origin::Peer(node, _) => self.unanswered.get(&node).copied().unwrap_or(0),
+        };
+        waiting > SHARE && self.puts.values().sum::<usize>() >= PUTS
     }
 
     /// A vault process has taken, or not taken, what its ticket was for; its answer counts once record

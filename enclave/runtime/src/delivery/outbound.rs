@@ -8,13 +8,16 @@ use vettid_wire::link::federation::{FromEnclave, SpoolOutcome};
 use vettid_wire::peer::{Delivered, Delivery, NotTaken, PeerMessage};
 use vettid_wire::time::{MINUTE, UnixMillis};
 
-use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Question, ToVault, count_down};
+use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Question, ToVault};
 use super::sealed::{Item, Letter, Whereabouts};
 use crate::log_line::LogEvent;
 use crate::slot::Slot;
 
 /// Deliveries to one node that are under way at once; more are offered again later.
-const IN_FLIGHT: usize = 2_048;
+const IN_FLIGHT: usize = 1_024;
+
+/// Bytes of them: well below what a link holds before it counts as stalled.
+const BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
 
 /// A delivery that was not answered by then is offered again later, ms.
 const FLIGHT_TIME: u64 = MINUTE;
@@ -44,7 +47,23 @@ pub(super) struct Flight {
     to: VaultId,
     /// The node that it was sent to; this one for a vault of this node.
     node: NodeId,
+    size: usize,
     since: UnixMillis,
+}
+
+/// What is under way to one node.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UnderWay {
+    pub(super) deliveries: usize,
+    bytes: usize,
+}
+
+impl UnderWay {
+    /// Whether one more may follow; a large one alone always may.
+    const fn has_room(&self, size: usize) -> bool {
+        self.deliveries == 0
+            || (self.deliveries < IN_FLIGHT && self.bytes.saturating_add(size) <= BYTES_IN_FLIGHT)
+    }
 }
 
 impl Courier {
@@ -138,12 +157,14 @@ impl Courier {
 
     /// Carries a letter to a node that can be reached.
     fn carry(&mut self, node: NodeId, id: DeliveryId, letter: Letter, cx: &mut Cx<'_>) {
-        let in_flight = self.in_flight.entry(node).or_default();
-        if *in_flight >= IN_FLIGHT {
+        let size = letter.body.len();
+        let under_way = self.under_way.entry(node).or_default();
+        if !under_way.has_room(size) {
             self.settle(id, SpoolOutcome::Later { node: None });
             return;
         }
-        *in_flight = in_flight.saturating_add(1);
+        under_way.deliveries = under_way.deliveries.saturating_add(1);
+        under_way.bytes = under_way.bytes.saturating_add(size);
         let Letter {
             from,
             to,
@@ -158,6 +179,7 @@ impl Courier {
                 from,
                 to,
                 node,
+                size,
                 since,
             },
         );
@@ -218,7 +240,7 @@ impl Courier {
         let Some(flight) = self.flights.remove(&delivery) else {
             return;
         };
-        count_down(&mut self.in_flight, &flight.node);
+        self.landed(&flight);
         if outcome == Delivered::Refused(NotTaken::NotHere) {
             self.homes.note_away(&flight.to, flight.node, cx.now);
             self.look_up(flight.to, cx.now);
@@ -287,16 +309,27 @@ impl Courier {
     }
 
     fn land(&mut self, is_over: impl Fn(&Flight) -> bool, outcome: SpoolOutcome) {
-        let over: Vec<(DeliveryId, NodeId)> = self
+        let over: Vec<(DeliveryId, Flight)> = self
             .flights
             .iter()
             .filter(|(_, flight)| is_over(flight))
-            .map(|(delivery, flight)| (*delivery, flight.node))
+            .map(|(delivery, flight)| (*delivery, *flight))
             .collect();
-        for (delivery, node) in over {
+        for (delivery, flight) in over {
             self.flights.remove(&delivery);
-            count_down(&mut self.in_flight, &node);
+            self.landed(&flight);
             self.settle(delivery, outcome);
+        }
+    }
+
+    /// Counts a flight no more.
+    fn landed(&mut self, flight: &Flight) {
+        if let Some(under_way) = self.under_way.get_mut(&flight.node) {
+            under_way.deliveries = under_way.deliveries.saturating_sub(1);
+            under_way.bytes = under_way.bytes.saturating_sub(flight.size);
+            if under_way.deliveries == 0 {
+                self.under_way.remove(&flight.node);
+            }
         }
     }
 

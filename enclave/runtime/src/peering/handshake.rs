@@ -131,7 +131,7 @@ fn initiate(
             claim,
             state,
         } => {
-            let evidence = (turn.prove)(&claim).ok_or(NO_EVIDENCE)?;
+            let evidence = (turn.prove)(&claim).ok_or(NotAdmitted::Unready)?;
             let supplied = state.supply(turn.now, &evidence);
             let (initiator, shown) = supplied.map_err(|error| reason(&error))?;
             let frames = vec![frame, shown];
@@ -161,13 +161,10 @@ fn respond(
         ResponderProgress::NeedEvidence { claim, state } => {
             // Whoever is not admitted gets no evidence of this enclave.
             let admitted = admit(state.peer(), wanted, turn.now)?;
-            let evidence = (turn.prove)(&claim).ok_or(NO_EVIDENCE)?;
+            let evidence = (turn.prove)(&claim).ok_or(NotAdmitted::Unready)?;
             let supplied = state.supply(turn.now, &evidence);
             let (session, frame) = supplied.map_err(|error| reason(&error))?;
             Ok(Step::Open(Box::new(session), admitted, frame))
         }
     }
 }
-
-/// This enclave's own lack, which passes: the peer is not to be backed off for it.
-const NO_EVIDENCE: NotAdmitted = NotAdmitted::Slow;

@@ -354,6 +354,9 @@ pub enum NotAdmitted {
     /// As many peers are admitted as may be.
     #[n(6)]
     TooMany,
+    /// This enclave has no evidence to show yet.
+    #[n(7)]
+    Unready,
 }
 
 /// What became of a delivery that was due.

@@ -159,6 +159,11 @@ impl World {
             expires: NOW.plus(limits::DELIVERY_TIME),
             body: &[number; 40],
         };
+        self.sent(slot, sent)
+    }
+
+    /// The vault in `slot` sends this.
+    pub(super) fn sent(&mut self, slot: u16, sent: Sent<'_>) -> Kept {
         self.with(|courier, cx| courier.outbound(Slot::new(slot), 7, sent, cx))
             .expect("honest");
         match self.act() {

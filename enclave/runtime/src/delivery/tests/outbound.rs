@@ -340,7 +340,7 @@ fn one_node_that_does_not_answer_takes_so_much_and_leaves_room_for_another() {
         vettid_wire::id::DeliveryId(id)
     };
     let mut taken = 0;
-    for number in 1..=2_100 {
+    for number in 1..=1_100 {
         let sent = Sent {
             delivery: numbered(number),
             to: vault(6),
@@ -364,8 +364,43 @@ fn one_node_that_does_not_answer_takes_so_much_and_leaves_room_for_another() {
         };
         taken += sent_to(&world.due(&kept)).len();
     }
-    assert_eq!(taken, 2_048);
+    assert_eq!(taken, 1_024);
 
     let kept = world.send(1, 7, 2, Whereabouts::Node(at(other)));
     assert_eq!(sent_to(&world.due(&kept)), [other]);
+}
+
+#[test]
+fn no_more_is_under_way_to_a_node_than_its_link_holds() {
+    let mut world = sender();
+    let mut carried = 0;
+    for number in 0..40 {
+        let body = vec![number; limits::DELIVERY];
+        let sent = Sent {
+            delivery: id(number),
+            to: vault(6),
+            home: at_peer(),
+            expires: NOW.plus(limits::DELIVERY_TIME),
+            body: &body,
+        };
+        let kept = world.sent(1, sent);
+        carried += sent_to(&world.due(&kept)).len();
+    }
+    assert_eq!(carried, 16);
+
+    world.hear_peer(PEER, answer(1, Delivered::Applied));
+    world.acts();
+
+    let small = world.send(1, 6, 41, at_peer());
+    assert_eq!(sent_to(&world.due(&small)), [PEER]);
+    let large = vec![7; limits::DELIVERY];
+    let sent = Sent {
+        delivery: id(42),
+        to: vault(6),
+        home: at_peer(),
+        expires: NOW.plus(limits::DELIVERY_TIME),
+        body: &large,
+    };
+    let kept = world.sent(1, sent);
+    assert_eq!(world.due(&kept), [settled(42, LATER)]);
 }

@@ -120,6 +120,8 @@ pub(super) struct Enclave {
 /// What an enclave, or who passes for one, shows as its evidence.
 #[derive(Debug)]
 pub(super) enum Shows {
+    /// Its supervisor has none yet.
+    Nothing,
     /// What its own supervisor makes.
     Own,
     /// What a genuine enclave makes for it, as itself.
@@ -197,6 +199,7 @@ impl Enclave {
         let shows = &mut self.shows;
         let mut prove = |claim: &Claim| {
             let made = match shows {
+                Shows::Nothing => None,
                 Shows::Own => evidence.prove(machine, claim, clock),
                 Shows::Recorded(recorded) => Some(recorded.clone()),
                 Shows::OfOther(other) => {

@@ -1,6 +1,8 @@
 //! Which session stays, and how long: deadlines, expiry, simultaneous dials, changes of the policy.
 
-use super::fixture::{Enclave, NOW, Wire, admit, answer, both_admitted, carry, connect, network};
+use super::fixture::{
+    Enclave, NOW, Shows, Wire, admit, answer, both_admitted, carry, connect, network,
+};
 use vettid_attestation::Policy;
 use vettid_wire::limits;
 use vettid_wire::link::federation::{NotAdmitted, Side};
@@ -22,6 +24,28 @@ fn a_handshake_that_does_not_go_on_is_given_up_after_ten_seconds() {
 
     assert_eq!(a.heard().refused, [(wire.initiator, NotAdmitted::Slow)]);
     assert_eq!(b.heard().refused, [(wire.responder, NotAdmitted::Slow)]);
+}
+
+#[test]
+fn an_enclave_without_evidence_lets_go_and_says_that_it_was_not_the_peer() {
+    for side in [Side::Initiator, Side::Responder] {
+        let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+        match side {
+            Side::Initiator => a.shows = Shows::Nothing,
+            Side::Responder => b.shows = Shows::Nothing,
+        }
+        let wire = connect(&mut a, &mut b, NOW);
+
+        let outcome = carry(&mut a, &mut b, &[wire], NOW);
+
+        let (of_a, of_b) = (outcome.initiator, outcome.responder);
+        assert!(of_a.admitted.is_empty() && of_b.admitted.is_empty());
+        let (refused, link) = match side {
+            Side::Initiator => (of_a.refused, wire.initiator),
+            Side::Responder => (of_b.refused, wire.responder),
+        };
+        assert_eq!(refused, [(link, NotAdmitted::Unready)]);
+    }
 }
 
 #[test]

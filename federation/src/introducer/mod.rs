@@ -1,6 +1,8 @@
 //! What the programs of bootstrap nodes and relays have in common: a configuration file, a key, a
 //! network file, metrics, and running until they are stopped.
 
+pub mod program;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,110 @@
+//! The command line that bootstrap nodes and relays have in common.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::path::Path;
+
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::HostTable;
+use crate::config::Role;
+
+/// What a command line comes to.
+pub type Outcome = Result<(), Box<dyn Error>>;
+
+/// A program that introduces nodes to each other, and how it speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    name: &'static str,
+    json: bool,
+}
+
+impl Program {
+    /// The program of this name; speaks JSON or text.
+    #[must_use]
+    pub const fn new(name: &'static str, json: bool) -> Self {
+        Self { name, json }
+    }
+
+    /// Starts the host of a configuration file, says where it is, and serves until SIGTERM or Ctrl-C.
+    pub async fn run(&self, table: &HostTable, config: &Path, role: Role) -> Outcome {
+        let folder = folder(config);
+        let host = table.start(folder, role).await?;
+        let peer = table.peer(folder)?;
+        let listening = host.handle().status().await?.listening;
+        if self.json {
+            self.say(json!({
+                "ready": true, "peer": peer, "listening": listening,
+                "metrics": host.metrics().to_string(),
+            }));
+        } else {
+            self.say(format!("ready: {peer} at {}", listening.join(", ")));
+        }
+        let (mut terminate, mut interrupt) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        );
+        host.serve(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Writes its log to standard error.
+    ///
+    /// Only lines of its own: what libraries log names peers and addresses.
+    pub fn start_log(&self, level: &str) -> Outcome {
+        let own = self.name.replace('-', "_");
+        let filter = format!("off,{own}={level},vettid_federation={level}");
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::try_new(filter)?)
+            .with_writer(stderr)
+            .with_ansi(stderr().is_terminal());
+        if self.json {
+            log.json().init();
+        } else {
+            log.init();
+        }
+        Ok(())
+    }
+
+    /// A line on standard output; whoever closed it wants no more.
+    pub fn say(&self, line: impl Display) {
+        if let Err(error) = writeln!(stdout(), "{line}")
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            self.warn(&error);
+        }
+    }
+
+    /// Says why a command failed.
+    pub fn complain(&self, error: &dyn Error) {
+        if self.json {
+            self.say(json!({ "error": { "message": error.to_string() } }));
+        } else {
+            self.warn(error);
+        }
+    }
+
+    fn warn(&self, error: &dyn Error) {
+        // Nobody is left to hear that nobody hears.
+        let _ = writeln!(stderr(), "{}: {error}", self.name);
+    }
+}
+
+/// Folder that paths in a configuration file are relative to.
+#[must_use]
+pub fn folder(config: &Path) -> &Path {
+    config
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
+}
