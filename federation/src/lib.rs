@@ -15,10 +15,10 @@
 //! |---|---|
 //! | what can a host choose? | [`config`] |
 //! | what can it ask, and what is it told? | [`handle`], [`event`] |
-//! | what is served to whom, and who is kept out? | [`gate`], [`backoff`] |
-//! | how do frames travel? | [`link`], [`frame`] |
-//! | which protocols are spoken? | [`behaviour`], [`transport`] |
-//! | where do homes lie? | [`records`] |
+//! | what is served to whom, and who is kept out? | `gate`, `backoff` |
+//! | how do frames travel? | `link`, `frame` |
+//! | which protocols are spoken? | `behaviour`, `transport` |
+//! | where do homes lie? | `records` |
 //!
 //! Provided: bounded queues and deadlines toward every peer; a peer that is slow, silent or hostile
 //! costs its own connection and delays no other. Not provided: any judgment of what an enclave says;

@@ -1,16 +1,11 @@
-//! What two vaults tell each other until they are connected, and what keeps them so.
+//! What two vaults tell each other until they are connected.
 #![no_main]
 
-use vettid_wire::cbor;
-use vettid_wire::content::{Answer, Circle, Hello, Offer, Resume, Signed, Talk, Welcome};
+use vettid_wire::cbor::decode;
+use vettid_wire::content::{Answer, Hello, Offer, Signed, Welcome};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    let _ = cbor::decode::<Hello>(bytes);
-    let _ = cbor::decode::<Offer>(bytes);
-    let _ = cbor::decode::<Signed>(bytes);
-    let _ = cbor::decode::<Answer>(bytes);
-    let _ = cbor::decode::<Welcome>(bytes);
-    let _ = cbor::decode::<Resume>(bytes);
-    let _ = cbor::decode::<Talk>(bytes);
-    let _ = cbor::decode::<Circle>(bytes);
+    let _ = (decode::<Hello>(bytes), decode::<Offer>(bytes));
+    let _ = (decode::<Signed>(bytes), decode::<Answer>(bytes));
+    let _ = decode::<Welcome>(bytes);
 });

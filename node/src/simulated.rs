@@ -1,4 +1,4 @@
-//! A spool in memory, for the in-memory federation of the tests: the lanes of [`crate::spool`], with
+//! A spool in memory, for the in-memory federation of the tests: the lanes of `crate::spool`, with
 //! rows that lie in a map and a clock that is set from outside.
 
 use std::collections::BTreeMap;

@@ -14,6 +14,7 @@
 //! | who sees keys or plaintext? | [`vault_process`] alone; the supervisor routes ciphertext |
 //! | who is let in of other enclaves, and what goes over their sessions? | [`peering`] |
 //! | where does what one vault sends another go? | [`delivery`] |
+//! | how do those two go together? | [`federation`] |
 //! | what is signed for a session, and as whom? | [`evidence`] |
 //! | which vaults are open, and which close first? | [`residency`] |
 //! | what may be logged? | [`log_line`] |
@@ -25,6 +26,7 @@
 pub mod boot;
 pub mod delivery;
 pub mod evidence;
+pub mod federation;
 pub mod flow;
 pub mod heads;
 pub mod host_link;

@@ -1,11 +1,10 @@
 //! What an enclave does about other nodes, without processes, sockets or a clock of its own, for the
-//! in-memory federation of the tests: the machines of [`crate::peering`] and [`crate::delivery`] and
-//! its evidence, wired as the supervisor wires them. Frames of the host, what vaults say, the time and
-//! a seed go in; frames and what is for vaults come out.
+//! in-memory federation of the tests: the machine of [`crate::federation`], with evidence of its own.
+//! Frames of the host, what vaults say, the time and a seed go in; frames and what is for vaults come
+//! out.
 //!
 //! Not here: the supervisor's sockets and queues, and the lanes to its vault processes.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use vettid_attestation::emulated::{DevelopmentRoot, EmulatedAttester, measurement};
@@ -20,10 +19,11 @@ use vettid_wire::network::{Network, TrustRoot};
 use vettid_wire::peer::Delivered;
 use vettid_wire::time::UnixMillis;
 
-use crate::delivery::{Act, Courier, Cx, HomeClaim, Progress, Sent, ToVault};
+use crate::delivery::{Courier, Cx, HomeClaim, Progress, Sent, ToVault};
 use crate::evidence::Evidence;
+use crate::federation::{self, Federation, OutOfTurn};
 use crate::log_line::LogEvent;
-use crate::peering::{Event, Peering, Turn};
+use crate::peering::{Peering, Turn};
 use crate::platform::{Attester, PlatformError};
 use crate::slot::Slot;
 
@@ -87,13 +87,11 @@ pub struct Misbehaved;
 /// One enclave, from one boot to its end.
 #[derive(Debug)]
 pub struct SimulatedEnclave {
-    peering: Peering,
-    courier: Courier,
+    federation: Federation,
     evidence: Evidence,
     machine: Machine,
     entropy: SeededEntropy,
     started: UnixMillis,
-    deeds: VecDeque<Deed>,
 }
 
 impl SimulatedEnclave {
@@ -111,9 +109,10 @@ impl SimulatedEnclave {
         let (network, epoch) = (boot.network.id(), boot.network.epoch);
         let policy = Policy::of_network(&boot.network).ok()?;
         let sealing_root = SealingRoot::from_bytes(boot.sealing_root);
+        let peering = Peering::new(network, boot.node, policy, &mut entropy);
+        let courier = Courier::new(boot.node, &sealing_root);
         Some(Self {
-            peering: Peering::new(network, boot.node, policy, &mut entropy),
-            courier: Courier::new(boot.node, &sealing_root),
+            federation: Federation::new(peering, courier),
             evidence: Evidence::new(binding, &bundle, network, epoch),
             machine: Machine {
                 attester: EmulatedAttester::new(root, &measurement, &mut entropy),
@@ -122,13 +121,17 @@ impl SimulatedEnclave {
             },
             entropy,
             started: boot.now,
-            deeds: VecDeque::new(),
         })
     }
 
     /// What is to be done next, in order.
     pub fn next_deed(&mut self) -> Option<Deed> {
-        self.deeds.pop_front()
+        let deed = self.federation.next_deed()?;
+        Some(match deed {
+            federation::Deed::Host(frame) => Deed::Host(frame),
+            federation::Deed::Log(event) => Deed::Log(event),
+            federation::Deed::Vault(slot, something) => for_vault(slot, something),
+        })
     }
 
     /// The host says something.
@@ -136,39 +139,30 @@ impl SimulatedEnclave {
     /// # Errors
     /// When no honest host would.
     pub fn hear(&mut self, frame: ToEnclave, now: UnixMillis) -> Result<(), Misbehaved> {
-        let heard = match frame {
-            ToEnclave::Open {
-                link,
-                peer,
-                node,
-                side,
-            } => self
-                .with_turn(now, |peering, turn| {
-                    peering.open(link, peer, node, side, turn)
-                })
-                .is_ok(),
-            ToEnclave::Frame { link, bytes } => self
-                .with_turn(now, |peering, turn| peering.hear(link, &bytes, turn))
-                .is_ok(),
-            ToEnclave::Closed { link } => self.peering.closed(link).is_ok(),
-            ToEnclave::Network(_) | ToEnclave::Reachable { .. } => false,
-            other => self
-                .with(now, |courier, cx| courier.hear(other, cx))
-                .is_ok(),
+        self.machine.now = now;
+        let clock = Duration::from_millis(now.since(self.started));
+        let (evidence, machine) = (&mut self.evidence, &mut self.machine);
+        let mut prove = |claim: &Claim| evidence.prove(machine, claim, clock);
+        let mut turn = Turn {
+            now,
+            entropy: &mut self.entropy,
+            prove: &mut prove,
         };
-        self.pump(now);
-        if heard { Ok(()) } else { Err(Misbehaved) }
+        // Neither a place nor a newer network file is told here.
+        self.federation
+            .hear(frame, &mut turn)
+            .map_err(|OutOfTurn| Misbehaved)
     }
 
     /// A quarter of a second has gone.
     pub fn tick(&mut self, now: UnixMillis) {
-        self.peering.tick(now);
-        self.with(now, Courier::tick);
+        let entropy = &mut self.entropy;
+        self.federation.tick(&mut Cx { now, entropy });
     }
 
     /// A vault was started in a slot; what it must sign to claim its home.
     pub fn started(&mut self, slot: u16, space: SpaceId, challenge: [u8; 32]) {
-        self.courier.started(Slot::new(slot), space, challenge);
+        self.federation.started(Slot::new(slot), space, challenge);
     }
 
     /// The vault in a slot has ended.
@@ -196,7 +190,7 @@ impl SimulatedEnclave {
         self.with(now, |courier, cx| {
             courier.claim(Slot::new(slot), &claim, progress, cx)
         })
-        .map_err(|_| Misbehaved)
+        .map_err(|OutOfTurn| Misbehaved)
     }
 
     /// The vault in a slot sends something, behind record `after`.
@@ -220,7 +214,7 @@ impl SimulatedEnclave {
         self.with(now, |courier, cx| {
             courier.outbound(Slot::new(slot), after, sent, cx)
         })
-        .map_err(|_| Misbehaved)
+        .map_err(|OutOfTurn| Misbehaved)
     }
 
     /// The vault in a slot answers for a ticket, behind record `after`.
@@ -239,7 +233,7 @@ impl SimulatedEnclave {
         self.with(now, |courier, cx| {
             courier.received(Slot::new(slot), ticket, answer, progress, cx)
         })
-        .map_err(|_| Misbehaved)
+        .map_err(|OutOfTurn| Misbehaved)
     }
 
     /// Records of the vault in a slot became durable.
@@ -254,67 +248,12 @@ impl SimulatedEnclave {
     /// what waits for an answer, half-open sessions.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        self.courier.under_way()
+        self.federation.under_way()
     }
 
     fn with<T>(&mut self, now: UnixMillis, step: impl FnOnce(&mut Courier, &mut Cx<'_>) -> T) -> T {
         let entropy = &mut self.entropy;
-        let done = step(&mut self.courier, &mut Cx { now, entropy });
-        self.pump(now);
-        done
-    }
-
-    fn with_turn<T>(
-        &mut self,
-        now: UnixMillis,
-        step: impl FnOnce(&mut Peering, &mut Turn<'_>) -> T,
-    ) -> T {
-        self.machine.now = now;
-        let clock = Duration::from_millis(now.since(self.started));
-        let (evidence, machine) = (&mut self.evidence, &mut self.machine);
-        let mut prove = |claim: &Claim| evidence.prove(machine, claim, clock);
-        let mut turn = Turn {
-            now,
-            entropy: &mut self.entropy,
-            prove: &mut prove,
-        };
-        step(&mut self.peering, &mut turn)
-    }
-
-    /// Does what both machines ask for, until neither asks for anything.
-    fn pump(&mut self, now: UnixMillis) {
-        loop {
-            if let Some(event) = self.peering.next_event() {
-                self.happened(event, now);
-            } else if let Some(act) = self.courier.next_act() {
-                self.act(act, now);
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn happened(&mut self, event: Event, now: UnixMillis) {
-        let entropy = &mut self.entropy;
-        match event {
-            Event::Admitted(node) => self.courier.admitted(node),
-            Event::Lost(node) => self.courier.lost(node),
-            Event::Message(node, message) => {
-                self.courier
-                    .hear_peer(node, message, &mut Cx { now, entropy });
-            }
-            Event::Say(frame) => self.deeds.push_back(Deed::Host(frame)),
-        }
-    }
-
-    fn act(&mut self, act: Act, now: UnixMillis) {
-        let deed = match act {
-            Act::Host(frame) => Deed::Host(frame),
-            Act::Log(event) => Deed::Log(event),
-            Act::Peer(node, message) => return self.peering.send(node, &message, now),
-            Act::Vault(slot, something) => for_vault(slot, something),
-        };
-        self.deeds.push_back(deed);
+        self.federation.with_courier(&mut Cx { now, entropy }, step)
     }
 }
 

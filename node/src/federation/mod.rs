@@ -11,7 +11,7 @@
 //!            mailboxes · homes · peers · spool (Lanes decide what is due)
 //! ```
 //!
-//! One task drives one [`exchange::Exchange`]. Nothing here opens a delivery or judges a peer: the
+//! One task drives one `Exchange`. Nothing here opens a delivery or judges a peer: the
 //! enclave does both. A node whose network file names nobody runs without the network; its
 //! mailboxes and its spool work all the same.
 

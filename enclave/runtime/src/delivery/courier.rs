@@ -17,6 +17,8 @@ use super::sealed::Keeper;
 use crate::log_line::LogEvent;
 use crate::slot::Slot;
 
+pub(crate) use crate::federation::OutOfTurn;
+
 /// What a step of the courier is given.
 pub(crate) struct Cx<'a> {
     /// Time of day.
@@ -62,10 +64,6 @@ pub(crate) enum ToVault {
         outcome: Delivered,
     },
 }
-
-/// Host or vault process answered what was never asked, or spoke nonsense.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct OutOfTurn;
 
 /// Where something for a vault came from: who is told what became of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -11,12 +11,12 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | what does the host see and keep? | [`sealed`] |
-//! | where is a vault? | [`homes`] |
-//! | which process gets what is for a vault? | [`residents`] |
-//! | what becomes of what a vault sends? | [`outbound`] |
-//! | what becomes of what comes for one? | [`inbound`], [`mailbox`] |
-//! | what if a vault cannot take it yet? | [`drain`] |
+//! | what does the host see and keep? | `sealed` |
+//! | where is a vault? | `homes` |
+//! | which process gets what is for a vault? | `residents` |
+//! | what becomes of what a vault sends? | `outbound` |
+//! | what becomes of what comes for one? | `inbound`, `mailbox` |
+//! | what if a vault cannot take it yet? | `drain` |
 //!
 //! Nothing depends on the host but availability: what it alters does not open, what it repeats has
 //! an id that vaults know, and what it forgets is handed on again when its vault is unlocked.

@@ -16,6 +16,7 @@ use vettid_wire::time::UnixMillis;
 use super::admission::Wanted;
 use super::handshake::{Handshake, Own, Step, Turn};
 use super::known::Known;
+use crate::federation::OutOfTurn;
 
 /// Sessions that are not open yet, at once.
 const HALF_OPEN: usize = 1_024;
@@ -32,10 +33,6 @@ pub(crate) enum Event {
     /// A frame for the host.
     Say(FromEnclave),
 }
-
-/// The host named a link that it cannot know, or knew already.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct OutOfTurn;
 
 /// All links of one enclave.
 #[derive(Debug)]

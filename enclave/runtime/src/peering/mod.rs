@@ -8,13 +8,13 @@
 //!
 //! Hosts carry the frames and say which PeerId their transport has proven. A peer is admitted when
 //! its evidence is accepted by the network's policy, it is the node that was wanted, and that PeerId
-//! is one of the host PeerIds that it attests ([`admission`]).
+//! is one of the host PeerIds that it attests (`admission`).
 //!
 //! | question | module |
 //! |---|---|
-//! | when is a peer let in, and what is its operator told? | [`admission`] |
-//! | what is sent and expected until then? | [`handshake`] |
-//! | which session stays, and how long? | [`links`] |
+//! | when is a peer let in, and what is its operator told? | `admission` |
+//! | what is sent and expected until then? | `handshake` |
+//! | which session stays, and how long? | `links` |
 
 mod admission;
 mod handshake;

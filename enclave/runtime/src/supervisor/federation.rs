@@ -1,83 +1,38 @@
-//! Between the machines for other nodes and everything they touch: the host, vault processes, the
-//! clock, this enclave's evidence.
+//! Between the machine for other nodes and everything it touches: the host, vault processes, the clock,
+//! this enclave's evidence.
 
 use vettid_attestation::{Measurement, Policy};
 use vettid_session::Claim;
-use vettid_wire::id::NodeId;
+use vettid_wire::id::{NetworkId, NodeId};
 use vettid_wire::limits;
 use vettid_wire::link::FromEnclave;
 use vettid_wire::link::federation::ToEnclave;
 use vettid_wire::network::{Network, SignedNetwork};
-use vettid_wire::time::UnixMillis;
 
 use super::vault::Phase;
 use super::{Ended, Supervisor};
-use crate::delivery::{Act, Courier, Cx, Progress, ToVault};
+use crate::delivery::{Courier, Cx, Progress, ToVault};
+use crate::federation::{Deed, OutOfTurn};
 use crate::host_link::HostFault;
 use crate::lane::{Down, Place};
 use crate::log_line::LogEvent;
-use crate::peering::{Event, Peering, Turn};
+use crate::peering::Turn;
 use crate::platform::{KernelEntropy, Platform};
 use crate::slot::Slot;
-
-/// What the supervisor knows of other nodes.
-#[derive(Debug)]
-pub(super) struct Federation {
-    pub(super) peering: Peering,
-    pub(super) courier: Courier,
-    pub(super) place: Place,
-}
-
-impl Federation {
-    /// Nobody is known yet, and nobody knows where this node is.
-    pub(super) const fn new(peering: Peering, courier: Courier, place: Place) -> Self {
-        Self {
-            peering,
-            courier,
-            place,
-        }
-    }
-}
 
 impl<P: Platform> Supervisor<P> {
     /// The host says something about other nodes.
     pub(super) fn hear_federation(&mut self, frame: ToEnclave) -> Result<(), Ended> {
-        let now = self.platform.now();
         let heard = match frame {
-            ToEnclave::Open {
-                link,
-                peer,
-                node,
-                side,
-            } => self
-                .with_turn(now, |peering, turn| {
-                    peering.open(link, peer, node, side, turn)
-                })
-                .is_ok(),
-            ToEnclave::Frame { link, bytes } => self
-                .with_turn(now, |peering, turn| peering.hear(link, &bytes, turn))
-                .is_ok(),
-            ToEnclave::Closed { link } => self.federation.peering.closed(link).is_ok(),
             ToEnclave::Reachable { addresses } => self.reachable(addresses),
             ToEnclave::Network(file) => {
                 self.hear_network(&file);
-                true
+                Ok(())
             }
-            other => {
-                let mut entropy = KernelEntropy;
-                let mut cx = Cx {
-                    now,
-                    entropy: &mut entropy,
-                };
-                self.federation.courier.hear(other, &mut cx).is_ok()
-            }
+            other => self.hear_others(other),
         };
-        self.pump(now);
-        if heard {
-            Ok(())
-        } else {
-            Err(HostFault::OutOfTurn.into())
-        }
+        self.do_deeds();
+        heard.map_err(|OutOfTurn| HostFault::OutOfTurn.into())
     }
 
     /// Lets the courier do something, and does what that asks for.
@@ -85,21 +40,23 @@ impl<P: Platform> Supervisor<P> {
         &mut self,
         step: impl FnOnce(&mut Courier, &mut Cx<'_>) -> T,
     ) -> T {
-        let now = self.platform.now();
-        let mut entropy = KernelEntropy;
         let mut cx = Cx {
-            now,
-            entropy: &mut entropy,
+            now: self.platform.now(),
+            entropy: &mut KernelEntropy,
         };
-        let done = step(&mut self.federation.courier, &mut cx);
-        self.pump(now);
+        let done = self.federation.with_courier(&mut cx, step);
+        self.do_deeds();
         done
     }
 
     /// Deadlines of sessions and deliveries.
     pub(super) fn tick_federation(&mut self) {
-        self.federation.peering.tick(self.platform.now());
-        self.with_courier(Courier::tick);
+        let mut cx = Cx {
+            now: self.platform.now(),
+            entropy: &mut KernelEntropy,
+        };
+        self.federation.tick(&mut cx);
+        self.do_deeds();
     }
 
     /// How far the records of a vault process are.
@@ -112,16 +69,14 @@ impl<P: Platform> Supervisor<P> {
 
     /// Where this node is, for a vault that was opened.
     pub(super) fn tell_place(&mut self, slot: Slot) {
-        let place = Down::Place(self.federation.place.clone());
+        let place = Down::Place(self.place.clone());
         self.tell(slot, &place);
     }
 
-    /// Lets the sessions do something that may need this enclave's evidence.
-    fn with_turn<T>(
-        &mut self,
-        now: UnixMillis,
-        step: impl FnOnce(&mut Peering, &mut Turn<'_>) -> T,
-    ) -> T {
+    /// What other nodes' enclaves say, and what the host keeps and finds; may need this enclave's
+    /// evidence.
+    fn hear_others(&mut self, frame: ToEnclave) -> Result<(), OutOfTurn> {
+        let now = self.platform.now();
         let (evidence, platform, clock) = (&mut self.evidence, &mut self.platform, self.now);
         let mut lacking = false;
         let mut prove = |claim: &Claim| {
@@ -134,54 +89,26 @@ impl<P: Platform> Supervisor<P> {
             entropy: &mut KernelEntropy,
             prove: &mut prove,
         };
-        let done = step(&mut self.federation.peering, &mut turn);
+        let heard = self.federation.hear(frame, &mut turn);
         if lacking {
             self.log(LogEvent::NoEvidence);
         }
-        done
+        heard
     }
 
-    /// Does what both machines ask for, until neither asks for anything.
-    fn pump(&mut self, now: UnixMillis) {
-        loop {
-            if let Some(event) = self.federation.peering.next_event() {
-                self.happened(event, now);
-            } else if let Some(act) = self.federation.courier.next_act() {
-                self.act(act, now);
-            } else {
-                return;
+    /// Does what was asked for, and what comes of that.
+    fn do_deeds(&mut self) {
+        while let Some(deed) = self.federation.next_deed() {
+            match deed {
+                Deed::Host(frame) => self.host.send(&FromEnclave::Federation(frame)),
+                Deed::Log(event) => self.log(event),
+                Deed::Vault(slot, something) => self.hand(slot, &something),
             }
-        }
-    }
-
-    fn happened(&mut self, event: Event, now: UnixMillis) {
-        let courier = &mut self.federation.courier;
-        match event {
-            Event::Admitted(node) => courier.admitted(node),
-            Event::Lost(node) => courier.lost(node),
-            Event::Message(node, message) => {
-                let mut entropy = KernelEntropy;
-                let mut cx = Cx {
-                    now,
-                    entropy: &mut entropy,
-                };
-                courier.hear_peer(node, message, &mut cx);
-            }
-            Event::Say(frame) => self.host.send(&FromEnclave::Federation(frame)),
-        }
-    }
-
-    fn act(&mut self, act: Act, now: UnixMillis) {
-        match act {
-            Act::Host(frame) => self.host.send(&FromEnclave::Federation(frame)),
-            Act::Log(event) => self.log(event),
-            Act::Peer(node, message) => self.federation.peering.send(node, &message, now),
-            Act::Vault(slot, something) => self.hand(slot, &something, now),
         }
     }
 
     /// Gives a vault process something from elsewhere, if it keeps up.
-    fn hand(&mut self, slot: Slot, something: &ToVault, now: UnixMillis) {
+    fn hand(&mut self, slot: Slot, something: &ToVault) {
         let (ticket, frame) = match something {
             ToVault::Inbound {
                 ticket,
@@ -221,28 +148,32 @@ impl<P: Platform> Supervisor<P> {
         if taken {
             self.list(slot);
         } else {
-            let mut entropy = KernelEntropy;
             let mut cx = Cx {
-                now,
-                entropy: &mut entropy,
+                now: self.platform.now(),
+                entropy: &mut KernelEntropy,
             };
+            let unheard =
+                |courier: &mut Courier, cx: &mut Cx<'_>| courier.unheard(slot, ticket, cx);
             // A ticket of the courier's own.
-            let _ = self.federation.courier.unheard(slot, ticket, &mut cx);
+            let _ = self.federation.with_courier(&mut cx, unheard);
         }
     }
 
-    /// Where this node can be reached now; false when no honest host would say so.
-    fn reachable(&mut self, addresses: Vec<String>) -> bool {
+    /// Where this node can be reached now.
+    fn reachable(&mut self, addresses: Vec<String>) -> Result<(), OutOfTurn> {
         let fits = addresses.len() <= limits::HOME_ADDRESSES
             && addresses.iter().all(|a| a.len() <= limits::ADDRESS);
-        if fits && addresses != self.federation.place.addresses {
-            self.federation.place.addresses = addresses;
+        if !fits {
+            return Err(OutOfTurn);
+        }
+        if addresses != self.place.addresses {
+            self.place.addresses = addresses;
             self.tell_all(
                 |vault| vault == Phase::Open,
                 |place| Down::Place(place.clone()),
             );
         }
-        fits
+        Ok(())
     }
 
     /// A newer network file: from now on nothing else counts. Sessions of older epochs end, those with
@@ -258,7 +189,11 @@ impl<P: Platform> Supervisor<P> {
         };
         self.epoch = network.epoch;
         self.evidence.adopt(network.epoch);
-        self.federation.peering.adopt(policy);
+        let mut cx = Cx {
+            now: self.platform.now(),
+            entropy: &mut KernelEntropy,
+        };
+        self.federation.adopt(policy, &mut cx);
         self.tell_all(|_| true, |_| Down::Epoch(network.epoch));
         self.log(LogEvent::NetworkAdopted(network.epoch));
         if !accepts(&network, &self.platform.measurement()) {
@@ -274,7 +209,7 @@ impl<P: Platform> Supervisor<P> {
             .map(|(slot, _)| *slot)
             .collect();
         for slot in slots {
-            let frame = frame(&self.federation.place);
+            let frame = frame(&self.place);
             self.tell(slot, &frame);
         }
     }
@@ -287,20 +222,12 @@ pub(super) fn accepts(network: &Network, measurement: &Measurement) -> bool {
     })
 }
 
-/// The machines of a node that has just begun to serve.
-pub(super) fn begin(
-    network: &Network,
-    node: NodeId,
-    policy: Policy,
-    root: &vettid_crypto::SealingRoot,
-    peers: Vec<Vec<u8>>,
-) -> Federation {
-    let place = Place {
-        network: network.id(),
+/// Where a node is that has just begun to serve: nobody can reach it yet.
+pub(super) fn place(network: NetworkId, node: NodeId, peers: Vec<Vec<u8>>) -> Place {
+    Place {
+        network,
         node,
         peers: peers.into_iter().map(Into::into).collect(),
         addresses: Vec::new(),
-    };
-    let peering = Peering::new(network.id(), node, policy, &mut KernelEntropy);
-    Federation::new(peering, Courier::new(node, root), place)
+    }
 }

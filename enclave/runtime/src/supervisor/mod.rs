@@ -35,16 +35,19 @@ use vettid_wire::id::{NetworkId, SpaceId};
 use vettid_wire::link::{Entry, FromEnclave, Hello};
 
 use crate::boot::Serving;
+use crate::delivery::Courier;
 use crate::evidence::Evidence;
+use crate::federation::Federation;
 use crate::heads::Heads;
 use crate::host_link::{HostFault, HostLink};
 use crate::kdf_queue::KdfQueue;
+use crate::lane::Place;
 use crate::log_line::{LogEvent, LogSafe};
-use crate::platform::Platform;
+use crate::peering::Peering;
+use crate::platform::{KernelEntropy, Platform};
 use crate::residency::{Residency, ResidencyLimits};
 use crate::slot::{FreeSlots, Slot};
 use crate::zygote::{Zygote, ZygoteError};
-use federation::Federation;
 use questions::Questions;
 use vault::Vault;
 
@@ -91,6 +94,7 @@ pub struct Supervisor<P> {
     sealing_root: SealingRoot,
     evidence: Evidence,
     federation: Federation,
+    place: Place,
     network: NetworkId,
     epoch: u64,
     zygote: Zygote,
@@ -128,22 +132,20 @@ impl<P: Platform> Supervisor<P> {
         epoll.add(&zygote, EpollEvent::new(EpollFlags::EPOLLIN, ZYGOTE_TOKEN))?;
         host.send(&FromEnclave::Ready(serving.ready));
         let accepted = federation::accepts(&serving.network, &serving.platform.measurement());
+        let (network, node) = (serving.network.id(), serving.node);
         let peers = serving.hello.peers.iter().map(|peer| peer.to_vec());
-        let federation = federation::begin(
-            &serving.network,
-            serving.node,
-            serving.policy,
-            &serving.sealing_root,
-            peers.collect(),
-        );
+        let place = federation::place(network, node, peers.collect());
+        let peering = Peering::new(network, node, serving.policy, &mut KernelEntropy);
+        let courier = Courier::new(node, &serving.sealing_root);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut supervisor = Self {
-            network: serving.network.id(),
+            network,
             epoch: serving.network.epoch,
             platform: serving.platform,
             sealing_root: serving.sealing_root,
             evidence: serving.evidence,
-            federation,
+            federation: Federation::new(peering, courier),
+            place,
             zygote,
             host,
             epoll,

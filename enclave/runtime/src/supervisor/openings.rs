@@ -128,7 +128,7 @@ impl<P: Platform> Supervisor<P> {
         vault.tell(&Down::Open(opening));
         self.vaults.insert(slot, vault);
         self.spaces.insert(space, slot);
-        self.federation.courier.started(slot, space, challenge);
+        self.federation.started(slot, space, challenge);
         self.residency.opened(slot, self.now);
         self.list(slot);
         Ok(())
