@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde_json::Value;
 use vettid_federation::Role;
-use vettid_federation::introducer::program::{Outcome, Program, folder};
+use vettid_federation::introducer::program::{Outcome, Program, folder, read_config};
 
 use crate::config::Config;
 use crate::network::NetworkCommand;
@@ -67,7 +67,7 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
 }
 
 fn check(program: Program, path: &Path) -> Outcome {
-    let config = Config::read(path)?;
+    let config: Config = read_config(path)?;
     config.host.check(folder(path), Role::Bootstrap)?;
     program.say(toml::to_string(&config)?);
     Ok(())
@@ -75,7 +75,7 @@ fn check(program: Program, path: &Path) -> Outcome {
 
 async fn run(program: Program, path: &Path, log: &str) -> Outcome {
     program.start_log(log)?;
-    let config = Config::read(path)?;
+    let config: Config = read_config(path)?;
     program.run(&config.host, path, Role::Bootstrap).await
 }
 

@@ -1,12 +1,12 @@
 //! Governance keys: made here, kept in files that only their holder can read, never named on a
 //! command line.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use data_encoding::HEXLOWER;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{Entropy, Zeroizing};
 
@@ -25,7 +25,7 @@ impl Entropy for OsEntropy {
 /// Where a governance key comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Source<'a> {
-    /// A file of 64 hexadecimal digits.
+    /// A file of 64 hexadecimal digits, or of the 32 bytes themselves.
     File(&'a Path),
     /// The terminal, without echo, or what is piped in.
     Prompt,
@@ -49,32 +49,35 @@ pub(crate) fn create(path: &Path) -> io::Result<SigningKey> {
 
 /// Reads a key.
 pub(crate) fn read(source: Source<'_>) -> io::Result<SigningKey> {
-    let text = Zeroizing::new(match source {
+    let bytes = Zeroizing::new(match source {
         Source::File(path) => read_private(path)?,
         Source::Prompt if io::stdin().is_terminal() => {
-            rpassword::prompt_password("governance key (64 hexadecimal digits): ")?
+            rpassword::prompt_password("governance key (64 hexadecimal digits): ")?.into_bytes()
         }
         Source::Prompt => {
-            let mut text = String::new();
-            io::stdin().take(LONGEST).read_to_string(&mut text)?;
-            text
+            let mut bytes = Vec::new();
+            io::stdin().take(LONGEST).read_to_end(&mut bytes)?;
+            bytes
         }
     });
-    parse(&text).ok_or_else(|| {
+    parse(&bytes).ok_or_else(|| {
         io::Error::new(
             ErrorKind::InvalidData,
-            "a governance key is 64 hexadecimal digits",
+            "a governance key is 64 hexadecimal digits, or their 32 bytes",
         )
     })
 }
 
-fn parse(text: &str) -> Option<SigningKey> {
-    let bytes = Zeroizing::new(HEXLOWER.decode(text.trim().as_bytes()).ok()?);
+fn parse(bytes: &[u8]) -> Option<SigningKey> {
+    if let Ok(seed) = <[u8; 32]>::try_from(bytes) {
+        return Some(SigningKey::from_seed(&Zeroizing::new(seed)));
+    }
+    let bytes = Zeroizing::new(HEXLOWER_PERMISSIVE.decode(bytes.trim_ascii()).ok()?);
     let seed = Zeroizing::new(<[u8; 32]>::try_from(&bytes[..]).ok()?);
     Some(SigningKey::from_seed(&seed))
 }
 
-fn read_private(path: &Path) -> io::Result<String> {
+fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     let mode = fs::metadata(path)?.permissions().mode();
     if mode & 0o077 != 0 {
         return Err(io::Error::new(
@@ -82,7 +85,9 @@ fn read_private(path: &Path) -> io::Result<String> {
             "others can read the governance key: chmod 600",
         ));
     }
-    fs::read_to_string(path)
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Longest input that is read for a key, bytes.
@@ -116,8 +121,10 @@ mod tests {
             ErrorKind::PermissionDenied
         );
 
-        assert!(parse("00").is_none());
-        assert!(parse(&"g".repeat(64)).is_none());
-        assert!(parse(&format!(" {}\n", "0".repeat(64))).is_some());
+        assert!(parse(b"00").is_none());
+        assert!(parse("g".repeat(64).as_bytes()).is_none());
+        let key = |bytes: &[u8]| parse(bytes).expect("a key").verifying_key();
+        let digits = format!(" {}\n", "aB".repeat(32));
+        assert_eq!(key(digits.as_bytes()), key(&[0xab; 32]));
     }
 }

@@ -197,7 +197,9 @@ fn parse_image(text: &str) -> Result<ReferenceValue, Failed> {
         return Err("--image is RELEASE:PCR0:PCR1:PCR2".into());
     }
     Ok(ReferenceValue {
-        release: release.parse()?,
+        release: release
+            .parse()
+            .map_err(|_| format!("--image: {release} is no release number"))?,
         pcr0: parse_hex(pcr0)?,
         pcr1: parse_hex(pcr1)?,
         pcr2: parse_hex(pcr2)?,
@@ -205,13 +207,15 @@ fn parse_image(text: &str) -> Result<ReferenceValue, Failed> {
 }
 
 fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], Failed> {
-    let bytes = HEX.decode(text.trim().as_bytes())?;
-    <[u8; N]>::try_from(bytes).map_err(|_| format!("expected {} hexadecimal digits", N * 2).into())
+    let bytes = HEX.decode(text.trim().as_bytes()).unwrap_or_default();
+    let digits = N.saturating_mul(2);
+    <[u8; N]>::try_from(bytes)
+        .map_err(|_| format!("{text:.80}: expected {digits} hexadecimal digits").into())
 }
 
 fn checked(addresses: &[String]) -> Result<Vec<String>, Failed> {
-    if addresses.len() > MOST_ADDRESSES {
-        return Err(format!("more than {MOST_ADDRESSES} addresses").into());
+    if addresses.len() > limits::INTRODUCERS {
+        return Err(format!("more than {} addresses", limits::INTRODUCERS).into());
     }
     for text in addresses {
         address::check_peer(text).map_err(|error| format!("{text}: {error}"))?;
@@ -225,8 +229,9 @@ fn read(path: &Path) -> Result<NetworkText, Failed> {
     if length > 4 * u64::try_from(limits::NETWORK_FILE)? {
         return Err(format!("{}: too large for a network file", path.display()).into());
     }
-    let text = fs::read_to_string(path)?;
-    Ok(NetworkText::parse(&text)?)
+    let blame = |error: &dyn Error| format!("{}: {error}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| blame(&error))?;
+    Ok(NetworkText::parse(&text).map_err(|error| blame(&error))?)
 }
 
 /// Writes a file whole or not at all.
@@ -271,9 +276,6 @@ fn shown(text: &NetworkText) -> Value {
         "relays": network.relays,
     })
 }
-
-/// Bootstrap nodes, or relays, of one network.
-const MOST_ADDRESSES: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,10 @@
 //! id that is there already is stored once. Quotas are a space's own: a full mailbox is nobody
 //! else's.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, params};
+use tokio::time::sleep;
 use vettid_wire::id::{DeliveryId, MailboxId, SpaceId};
 use vettid_wire::limits;
 use vettid_wire::link::federation::{Mail, MailOutcome};
@@ -15,6 +18,9 @@ use crate::invitation::integer;
 
 /// Bytes of one page: it must fit a frame of the link, with the items' own framing.
 const PAGE_BYTES: usize = limits::LINK_FRAME - 64 * 1024;
+
+/// Pause before a mailbox that could not be read is read again.
+const READ_AGAIN: Duration = Duration::from_millis(500);
 
 const INSERT: &str = "INSERT INTO mail (space, delivery, expires, bytes)
     SELECT ?1, ?2, ?3, ?4 FROM space_use u
@@ -100,6 +106,22 @@ impl Mailboxes {
         self.database
             .read(move |connection| read_in(connection, space, behind, now))
             .await
+    }
+
+    /// The same as soon as it can be read: no items would say that there are no more.
+    pub(crate) async fn page_when_readable(
+        &self,
+        space: SpaceId,
+        behind: u64,
+        now: fn() -> UnixMillis,
+    ) -> Vec<Mail> {
+        loop {
+            match self.page(space, behind, now()).await {
+                Ok(items) => return items,
+                Err(error) => tracing::warn!(%error, "a mailbox cannot be read now"),
+            }
+            sleep(READ_AGAIN).await;
+        }
     }
 
     /// Forgets what was applied, behind its record and in the order of the calls.

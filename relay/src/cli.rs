@@ -1,12 +1,13 @@
 //! The operator's commands: `vettid-relay run | status`.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use vettid_federation::Role;
-use vettid_federation::introducer::program::{Outcome, Program, folder};
+use vettid_federation::introducer::program::{Outcome, Program, folder, read_config};
 
 use crate::config::Config;
 use crate::scrape;
@@ -66,8 +67,7 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
 }
 
 fn check(program: Program, path: &Path) -> Outcome {
-    let config = Config::read(path)?;
-    let role = Role::Relay(config.limits.to_relay());
+    let (config, role) = read(path)?;
     config.host.check(folder(path), role)?;
     program.say(toml::to_string(&config)?);
     Ok(())
@@ -75,16 +75,21 @@ fn check(program: Program, path: &Path) -> Outcome {
 
 async fn run(program: Program, path: &Path, log: &str) -> Outcome {
     program.start_log(log)?;
-    let config = Config::read(path)?;
-    let role = Role::Relay(config.limits.to_relay());
-    if config.host.external.is_empty() && !config.host.private_addresses {
-        return Err("host.external: a relay must know where it is reached".into());
-    }
+    let (config, role) = read(path)?;
     program.run(&config.host, path, role).await
 }
 
+fn read(path: &Path) -> Result<(Config, Role), Box<dyn Error>> {
+    let config: Config = read_config(path)?;
+    if config.host.external.is_empty() && !config.host.private_addresses {
+        return Err("host.external: a relay must know where it is reached".into());
+    }
+    let role = Role::Relay(config.limits.to_relay());
+    Ok((config, role))
+}
+
 async fn status(program: Program, path: &Path, json: bool) -> Outcome {
-    let config = Config::read(path)?;
+    let config: Config = read_config(path)?;
     let page = scrape::page(config.host.metrics).await.map_err(|error| {
         let at = config.host.metrics;
         format!("the relay does not answer at {at}: {error}")

@@ -1,6 +1,5 @@
 //! `relay.toml`: what an operator can choose.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -40,33 +39,6 @@ pub(crate) struct Limits {
     pub(crate) requests_per_minute: u32,
     /// The same for one address, behind which many nodes may be.
     pub(crate) requests_per_minute_and_address: u32,
-}
-
-/// Why `relay.toml` is not usable.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    /// The file cannot be read.
-    #[error("{path}: {cause}")]
-    Io {
-        /// Which file.
-        path: String,
-        /// What the system said.
-        cause: std::io::Error,
-    },
-    /// Not TOML, or a key that is not known.
-    #[error("relay.toml: {0}")]
-    Syntax(#[from] toml::de::Error),
-}
-
-impl Config {
-    /// Reads the file at `path`.
-    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Io {
-            path: path.display().to_string(),
-            cause,
-        })?;
-        Ok(toml::from_str(&text)?)
-    }
 }
 
 impl Limits {

@@ -88,7 +88,7 @@ fn texts(messages: &[Message]) -> Vec<String> {
     messages.iter().map(text).collect()
 }
 
-/// Waits until a side has these texts and the other one's receipts say that they arrived.
+/// Waits until a side has these texts.
 fn arrives(side: &mut Side, wanted: &[&str]) -> Vec<Message> {
     wait::until("what was said arrives", || {
         let found = messages(side);

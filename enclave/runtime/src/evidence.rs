@@ -24,6 +24,12 @@ const DOCUMENT_USE: Duration = Duration::from_millis(limits::DOCUMENT_AGE * 5 / 
 /// Documents with a nonce, made a second at most: each costs the platform a signature.
 const DOCUMENTS_A_SECOND: u32 = 256;
 
+/// How many of them vaults get; the rest is for sessions of the node.
+const FOR_VAULTS: u32 = 192;
+
+/// How many of them one vault gets, whose owner can ask for as many as it likes.
+const FOR_ONE_VAULT: u32 = 16;
+
 /// Documents that are remembered as shown.
 const REMEMBERED: usize = 16_384;
 
@@ -65,9 +71,8 @@ impl Evidence {
         question: &EvidenceQuestion,
         now: Duration,
     ) -> Option<EvidenceAnswer> {
-        let document = self
-            .document(attester, &question.nonce, question.known, now)
-            .ok()?;
+        let asked = (&question.nonce, question.known);
+        let document = self.document(attester, asked, Some(space), now).ok()?;
         let statement = Statement {
             role: Role::Responder,
             transcript: Transcript(question.transcript),
@@ -99,9 +104,8 @@ impl Evidence {
         if !of_this_node || !of_this_network {
             return None;
         }
-        let document = self
-            .document(attester, &claim.nonce, claim.known_document, now)
-            .ok()?;
+        let asked = (&claim.nonce, claim.known_document);
+        let document = self.document(attester, asked, None, now).ok()?;
         Some(claim.prove_with_document(document, self.bundle.clone(), &self.binding))
     }
 
@@ -110,19 +114,20 @@ impl Evidence {
         self.epoch = epoch;
     }
 
-    /// The document that a peer needs; none when it knows one that still counts.
+    /// The document that a peer of a vault, or of the node, needs; none when it knows one that still
+    /// counts.
     fn document(
         &mut self,
         attester: &mut impl Attester,
-        nonce: &[u8; 32],
-        known: Option<[u8; 32]>,
+        (nonce, known): (&[u8; 32], Option<[u8; 32]>),
+        vault: Option<SpaceId>,
         now: Duration,
     ) -> Result<Option<Vec<u8>>, NotMade> {
         let document = match known {
             Some(known) if self.made.is_young(&known, now) => return Ok(None),
             Some(known) if self.made.has(&known) => self.current(attester, now),
             // Of an earlier boot, or made up: what was not appraised cannot be renewed.
-            Some(_) | None => self.made_for(attester, nonce, now),
+            Some(_) | None => self.made_for(attester, nonce, vault, now),
         };
         document.ok_or(NotMade).map(Some)
     }
@@ -146,9 +151,10 @@ impl Evidence {
         &mut self,
         attester: &mut impl Attester,
         nonce: &[u8; 32],
+        vault: Option<SpaceId>,
         now: Duration,
     ) -> Option<Vec<u8>> {
-        if !self.budget.spend(now) {
+        if !self.budget.spend(vault, now) {
             return None;
         }
         let commitment = Bundle::commitment(&self.bundle);
@@ -197,16 +203,34 @@ impl Made {
 struct Budget {
     second: u64,
     spent: u32,
+    by_vaults: HashMap<SpaceId, u32>,
 }
 
 impl Budget {
-    const fn spend(&mut self, now: Duration) -> bool {
+    /// Takes one, for a vault or for the node.
+    fn spend(&mut self, vault: Option<SpaceId>, now: Duration) -> bool {
         if self.second != now.as_secs() {
-            self.second = now.as_secs();
-            self.spent = 0;
+            *self = Self {
+                second: now.as_secs(),
+                ..Self::default()
+            };
+        }
+        let most = match vault {
+            None => DOCUMENTS_A_SECOND,
+            Some(space) => {
+                let own = self.by_vaults.entry(space).or_default();
+                if *own >= FOR_ONE_VAULT {
+                    return false;
+                }
+                *own = own.saturating_add(1);
+                FOR_VAULTS
+            }
+        };
+        if self.spent >= most {
+            return false;
         }
         self.spent = self.spent.saturating_add(1);
-        self.spent <= DOCUMENTS_A_SECOND
+        true
     }
 }
 
@@ -432,24 +456,26 @@ mod tests {
     }
 
     #[test]
-    fn documents_for_first_contacts_are_rationed_and_flow_again_in_the_next_second() {
+    fn documents_for_first_contacts_are_rationed_so_that_no_vault_takes_them_all() {
         let (mut evidence, mut platform) = (evidence(), Plain(0));
-        for _ in 0..DOCUMENTS_A_SECOND {
-            assert!(
-                evidence
-                    .answer(&mut platform, SPACE, &question(1, None), at(1))
-                    .is_some()
-            );
-        }
+        let mut asks = |space: u32| {
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&space.to_be_bytes());
+            let question = question(1, None);
+            let answer = evidence.answer(&mut platform, SpaceId(id), &question, at(1));
+            answer.is_some()
+        };
+        let first = (0..20).filter(|_| asks(0)).count();
+        let others = (1..1_000).filter(|space| asks(*space)).count();
 
-        assert_eq!(
-            evidence.answer(&mut platform, SPACE, &question(1, None), at(1)),
-            None
-        );
-        assert!(
-            evidence
-                .answer(&mut platform, SPACE, &question(1, None), at(2))
-                .is_some()
-        );
+        assert_eq!(first, 16);
+        assert_eq!(first + others, 192);
+        let claim = claim(NODE, PEER, Role::Initiator);
+        for _ in 192..256 {
+            assert!(evidence.prove(&mut platform, &claim, at(1)).is_some());
+        }
+        assert!(evidence.prove(&mut platform, &claim, at(1)).is_none());
+        let later = evidence.answer(&mut platform, SPACE, &question(1, None), at(2));
+        assert!(later.is_some());
     }
 }

@@ -24,6 +24,7 @@
 //! SQLite's own memory is not wiped when it is freed, except for deleted content (`secure_delete`):
 //! pages, caches and this block vanish with the process, whose exit is what locking means.
 
+use std::cell::Cell;
 use std::ops::Deref;
 
 use rusqlite::config::DbConfig;
@@ -44,7 +45,7 @@ const STATEMENTS: usize = 48;
 
 /// Bytes that a database may take, in pages.
 const ALL: usize = limits::DATABASE / PAGE as usize;
-/// Those of a replay: the same rows may take more pages in another history, and what was durable
+/// Those that SQLite lets it take, as much as a replay needs: the same rows may take more pages in another history, and what was durable
 /// must come back.
 const REPLAY: usize = 2 * ALL;
 /// Those that are for whatever is stored.
@@ -115,10 +116,12 @@ impl Database {
         room: Room,
         body: impl FnOnce(&Change<'_>) -> Result<T, E>,
     ) -> Result<Committed<T>, E> {
+        // Looked at before the commit, and not left to SQLite: where that meets its own bound it rolls
+        // the whole transaction back and goes on without one, and a body that takes this for the failure
+        // of a part would write what is in no record. What is taken of the reserve stays taken: a bound
+        // is never below the size.
+        let bound = Cell::new(room.pages().max(pages(&self.connection)?));
         let begin = || -> rusqlite::Result<_> {
-            // Each transaction sets its own bound, so that none is left to be taken back behind a
-            // commit. A bound is never below the size: what is taken of the reserve stays taken.
-            allow(&self.connection, room.pages())?;
             let behavior = TransactionBehavior::Deferred;
             let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
             let mut session = Session::new(&self.connection)?;
@@ -127,7 +130,14 @@ impl Database {
         };
         // On every early return the session is dropped first, then the transaction rolls back.
         let (transaction, mut session) = begin().map_err(StoreError::from)?;
-        let value = body(&Change(self.view()))?;
+        let change = Change {
+            view: self.view(),
+            bound: &bound,
+        };
+        let value = body(&change)?;
+        if self.connection.is_autocommit() || pages(&self.connection)? > bound.get() {
+            return Err(StoreError::Full.into());
+        }
         let changeset = Changeset::capture(&mut session)?;
         drop(session);
         transaction.commit().map_err(StoreError::from)?;
@@ -195,18 +205,12 @@ impl Database {
 
     /// Begins the one transaction of a replay.
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
-        allow(&self.connection, REPLAY)?;
         Ok(self.connection.execute_batch("BEGIN")?)
     }
 
     /// Commits the transaction of a replay.
     pub(crate) fn commit(&self) -> Result<(), StoreError> {
         Ok(self.connection.execute_batch("COMMIT")?)
-    }
-
-    /// Takes back the room of a replay.
-    pub(crate) fn bound(&self) -> Result<(), StoreError> {
-        Ok(allow(&self.connection, ORDINARY)?)
     }
 
     /// Scripts that this database follows.
@@ -255,7 +259,11 @@ pub struct View<'db> {
 
 /// A transaction under way, to read and write. Methods are beside their tables, in `rows`.
 #[derive(Debug)]
-pub struct Change<'db>(View<'db>);
+pub struct Change<'db> {
+    view: View<'db>,
+    /// Pages that the database may have when it is committed.
+    bound: &'db Cell<usize>,
+}
 
 impl Change<'_> {
     /// Runs a part of this transaction that is undone by itself when it fails.
@@ -274,8 +282,8 @@ impl Change<'_> {
     }
 
     /// Gives the rest of this transaction the reserve too: it makes more room than it takes.
-    pub fn use_reserve(&self) -> Result<(), StoreError> {
-        Ok(allow(self.connection, ALL)?)
+    pub fn use_reserve(&self) {
+        self.bound.set(self.bound.get().max(ALL));
     }
 }
 
@@ -283,7 +291,7 @@ impl<'db> Deref for Change<'db> {
     type Target = View<'db>;
 
     fn deref(&self) -> &View<'db> {
-        &self.0
+        &self.view
     }
 }
 
@@ -309,12 +317,13 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = MEMORY; PRAGMA secure_delete = ON; PRAGMA cache_size = -{CACHE};
-         PRAGMA max_page_count = {ORDINARY}"
+         PRAGMA max_page_count = {REPLAY}"
     ))
 }
 
-/// Bounds what the database may take from now on; what it takes already stays.
-fn allow(connection: &Connection, pages: usize) -> rusqlite::Result<()> {
-    let mut bound = connection.prepare_cached(&format!("PRAGMA main.max_page_count = {pages}"))?;
-    bound.query_row([], |_| Ok(()))
+/// Pages that the database has, those of the present transaction included.
+fn pages(connection: &Connection) -> Result<usize, StoreError> {
+    let mut count = connection.prepare_cached("PRAGMA main.page_count")?;
+    let count: i64 = count.query_row([], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }

@@ -143,7 +143,6 @@ impl<'k> Replay<'k> {
         let newest = self.database.schema().version();
         let migrated = self.database.version()? < newest;
         self.migrate(newest)?;
-        self.database.bound()?;
         Ok(Restored {
             database: self.database,
             migrated,

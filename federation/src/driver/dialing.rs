@@ -19,9 +19,10 @@ use crate::streams::{Opened, Protocol};
 
 impl Driver {
     /// Has a link to a node, unless there is one or one is on its way. Who its hosts are, and where,
-    /// is what somebody says: another node that is said to have the same host is tried on its own.
+    /// is what somebody says: another node that is said to have the same host is tried on its own, and
+    /// so is a node of which somebody else says something else.
     pub(super) fn dial(&mut self, home: &HomeNode) {
-        if self.wanted.contains_key(&home.node) {
+        if self.wanted.contains_key(home) {
             return;
         }
         let now = Instant::now();
@@ -35,13 +36,33 @@ impl Driver {
         } else if self.wanted.len() >= self.config.limits.dials {
             self.dial_later(home);
         } else {
+            self.make_room_for(home.node);
             self.dial_next(home.clone(), peers, now + DIALING, LATER);
         }
     }
 
-    fn dial_later(&mut self, home: &HomeNode) {
-        if self.to_dial.iter().any(|other| other.node == home.node) {
+    /// So that nobody who says untrue things of a node keeps others from dialing it, the oldest of too
+    /// many tries ends.
+    fn make_room_for(&mut self, node: NodeId) {
+        let of_node = self.wanted.iter().filter(|(home, _)| home.node == node);
+        if of_node.clone().count() < CLAIMS {
             return;
+        }
+        let oldest = of_node.min_by_key(|(_, wanted)| wanted.deadline);
+        if let Some(oldest) = oldest.map(|(home, _)| home.clone()) {
+            self.wanted.remove(&oldest);
+        }
+    }
+
+    fn dial_later(&mut self, home: &HomeNode) {
+        if self.to_dial.contains(home) {
+            return;
+        }
+        let of_node = |other: &HomeNode| other.node == home.node;
+        if self.to_dial.iter().filter(|other| of_node(other)).count() >= CLAIMS
+            && let Some(oldest) = self.to_dial.iter().position(of_node)
+        {
+            self.to_dial.remove(oldest);
         }
         if self.to_dial.len() >= WAITING {
             self.unreachable(home.node, LATER);
@@ -187,7 +208,11 @@ impl Driver {
             .map(|(id, connection)| (*id, connection.peer))
     }
 
+    /// Tells that a node was not reached, unless it is still tried elsewhere.
     fn unreachable(&mut self, node: NodeId, retry: Duration) {
+        if self.wanted.keys().any(|home| home.node == node) {
+            return;
+        }
         self.tell(Event::Unreachable { node, retry });
         self.fail_fetches(|fetch| fetch.node == node);
     }
@@ -240,7 +265,7 @@ impl Driver {
                 others: others.collect(),
                 deadline,
             };
-            self.wanted.insert(node, wanted);
+            self.wanted.insert(wanted.home.clone(), wanted);
             return;
         }
         self.unreachable(node, retry);
@@ -290,6 +315,8 @@ impl Driver {
 
 /// Nodes that may wait for their turn to be dialed.
 const WAITING: usize = 1_024;
+/// Different hosts that are tried at once for one node, each as somebody says.
+const CLAIMS: usize = 8;
 /// Hosts of one node that are tried.
 const MOST_HOSTS: usize = 4;
 /// A node must be connected and admitted by then.

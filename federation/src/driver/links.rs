@@ -176,7 +176,7 @@ impl Driver {
             self.shared.gates.set(id, Access::PEER);
         }
         self.shared.kept_out.forgive(&peer, from);
-        self.wanted.remove(&node);
+        self.wanted.retain(|home, _| home.node != node);
         if initiates {
             let streams = &mut self.swarm.behaviour_mut().streams;
             let stream = streams.open(peer, id, Protocol::MessageSpace);
@@ -256,21 +256,10 @@ impl Driver {
             connection.admitted = None;
         }
         self.shared.gates.set(id, Access::NONE);
-        match why {
-            NotAdmitted::Evidence | NotAdmitted::Identity | NotAdmitted::Measurement => {
-                self.keep_out(id);
-            }
-            // It may be this side's own lack, or a file that one of the two does not have yet.
-            NotAdmitted::Network
-            | NotAdmitted::Replaced
-            | NotAdmitted::Slow
-            | NotAdmitted::TooMany
-            | NotAdmitted::Unready => {
-                let peer = self.connections.get(&id).map(|connection| connection.peer);
-                if let Some(peer) = peer {
-                    self.give_up(peer, LATER);
-                }
-            }
+        if why.is_blame() {
+            self.keep_out(id);
+        } else if let Some(connection) = self.connections.get(&id) {
+            self.give_up(connection.peer, LATER);
         }
         self.close(id);
     }

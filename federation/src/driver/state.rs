@@ -53,7 +53,9 @@ pub(super) struct Driver {
     pub(super) news_sender: mpsc::Sender<LinkNews>,
     pub(super) pending: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
 
-    pub(super) wanted: HashMap<NodeId, Wanted>,
+    /// Nodes that are being dialed, by what somebody says of their hosts: two who name one node may
+    /// say different things, and each is tried.
+    pub(super) wanted: HashMap<HomeNode, Wanted>,
     /// Nodes that wait for their turn to be dialed.
     pub(super) to_dial: VecDeque<HomeNode>,
     /// Peers that were said to be hosts of a node and are not.
@@ -142,7 +144,7 @@ pub(super) struct Link {
     pub(super) steering: Steering,
 }
 
-/// A node that is being dialed.
+/// A node that is being dialed, at the hosts that somebody has named.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) home: HomeNode,

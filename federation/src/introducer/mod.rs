@@ -39,7 +39,7 @@ pub struct HostTable {
     /// Address of the metrics, for a scraper beside the program.
     #[serde(default = "metrics_address")]
     pub metrics: SocketAddr,
-    /// Connections at once.
+    /// Connections of others at once.
     #[serde(default = "connections")]
     pub connections: u32,
     /// Announce and dial private and loopback addresses: for a lab only.
@@ -106,8 +106,10 @@ impl HostTable {
         config.external.clone_from(&self.external);
         config.bootstrap.clone_from(&network.bootstrap);
         config.private_addresses = self.private_addresses;
-        config.limits.connections = self.connections;
         config.limits.connections_inbound = self.connections;
+        // It has room to dial when it is full.
+        let own = (self.connections / 5).max(8);
+        config.limits.connections = self.connections.saturating_add(own);
         Ok(config)
     }
 

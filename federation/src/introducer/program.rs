@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -98,6 +99,41 @@ impl Program {
         // Nobody is left to hear that nobody hears.
         let _ = writeln!(stderr(), "{}: {error}", self.name);
     }
+}
+
+/// Why a configuration file is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("{path}: {cause}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Not TOML, or a key that is not known.
+    #[error("{path}: {cause}")]
+    Syntax {
+        /// The file.
+        path: String,
+        /// Where it is wrong, and how.
+        cause: toml::de::Error,
+    },
+}
+
+/// Reads a configuration file.
+pub fn read_config<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let name = || path.display().to_string();
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|cause| ConfigError::Io {
+        path: name(),
+        cause,
+    })?;
+    toml::from_str(&text).map_err(|cause| ConfigError::Syntax {
+        path: name(),
+        cause,
+    })
 }
 
 /// Folder that paths in a configuration file are relative to.

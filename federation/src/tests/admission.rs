@@ -86,6 +86,29 @@ async fn address_that_somebody_made_up_for_a_host_does_not_keep_others_from_its_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_that_somebody_made_up_for_a_node_do_not_keep_others_from_its_true_ones() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
+    let port = silent.local_addr().expect("address").port();
+    let mut a = Host::start(node(), 1, ADMITS).await;
+    let b = Host::start(node(), 2, ADMITS).await;
+    for seed in 10..30 {
+        let untrue = HomeNode {
+            node: b.node,
+            peers: vec![HostKey::from_seed([seed; 32]).peer().into()],
+            addresses: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
+        };
+        a.handle.dial(untrue).await.expect("runs");
+    }
+
+    a.dial(&b).await;
+
+    // Those dials hang meanwhile.
+    timeout(Duration::from_secs(8), a.admitted(&b))
+        .await
+        .expect("at once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_that_is_one_too_many_is_dialed_when_it_is_its_turn() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
     let port = silent.local_addr().expect("address").port();

@@ -1,5 +1,6 @@
 //! What the enclave asks of log and object store, answered beside the frames.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +10,15 @@ use vettid_wire::link::{FromEnclave, FromHost, LogPage, RecordBytes};
 
 use crate::object_store::{ObjectName, ObjectStore, Put};
 use crate::vault_log::{From, VaultLog};
+
+/// Questions that are answered at once.
+pub(super) const AT_ONCE: usize = 512;
+
+/// Questions that wait: eight of each vault of a large node.
+const WAITING: usize = 65_536;
+
+/// Bytes of chunks that wait.
+const WAITING_BYTES: usize = 512 * 1024 * 1024;
 
 /// Something that takes a while.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,7 +60,56 @@ pub(super) struct Stores {
     pub(super) objects: Arc<dyn ObjectStore>,
 }
 
+/// Questions that are being answered, and those that wait for their turn. A slow store makes them
+/// wait; it ends nothing, since the vaults of an enclave together may ask more than is answered at
+/// once.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    taken: usize,
+    waiting: VecDeque<Question>,
+    waiting_bytes: usize,
+}
+
+/// More wait than an enclave can have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct TooMany;
+
+impl Turns {
+    /// A new question, given back if it is its turn.
+    pub(super) fn ask(&mut self, question: Question) -> Result<Option<Question>, TooMany> {
+        if self.taken < AT_ONCE {
+            self.taken = self.taken.saturating_add(1);
+            return Ok(Some(question));
+        }
+        self.waiting_bytes = self.waiting_bytes.saturating_add(question.size());
+        if self.waiting.len() >= WAITING || self.waiting_bytes > WAITING_BYTES {
+            return Err(TooMany);
+        }
+        self.waiting.push_back(question);
+        Ok(None)
+    }
+
+    /// One was answered; the next one.
+    pub(super) fn answered(&mut self) -> Option<Question> {
+        let next = self.waiting.pop_front();
+        match &next {
+            Some(question) => {
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(question.size());
+            }
+            None => self.taken = self.taken.saturating_sub(1),
+        }
+        next
+    }
+}
+
 impl Question {
+    fn size(&self) -> usize {
+        match self {
+            Self::PutChunk { bytes, .. } => bytes.len(),
+            Self::ReadLog { .. } | Self::GetChunk { .. } | Self::Cut { .. } => 0,
+        }
+    }
+
     /// The question in a frame, if it is one.
     pub(super) fn of(frame: FromEnclave) -> Option<Self> {
         match frame {
@@ -223,5 +282,61 @@ async fn cut(stores: &Stores, space: SpaceId, below: u64, snapshot: Option<u64>)
         {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(request: u64) -> Question {
+        let chunk = Chunk {
+            space: SpaceId([1; 16]),
+            snapshot: 1,
+            index: 0,
+        };
+        Question::GetChunk { request, chunk }
+    }
+
+    #[test]
+    fn questions_beyond_those_at_once_wait_and_come_in_order() {
+        let mut turns = Turns::default();
+        let count = AT_ONCE as u64;
+        for request in 0..count {
+            assert_eq!(turns.ask(read(request)), Ok(Some(read(request))));
+        }
+        for request in count..3 * count {
+            assert_eq!(turns.ask(read(request)), Ok(None));
+        }
+
+        for request in count..3 * count {
+            assert_eq!(turns.answered(), Some(read(request)));
+        }
+        for _ in 0..count {
+            assert_eq!(turns.answered(), None);
+        }
+        assert_eq!(turns.ask(read(1)), Ok(Some(read(1))));
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_number_and_bytes() {
+        let mut turns = Turns::default();
+        let asked = (0..).take_while(|request| turns.ask(read(*request)).is_ok());
+        assert_eq!(asked.count(), AT_ONCE + WAITING);
+
+        let mut turns = Turns::default();
+        let store = |request| {
+            let Question::GetChunk { chunk, .. } = read(request) else {
+                panic!("a chunk");
+            };
+            let bytes = Bytes::from_static(&[0; 1024 * 1024]);
+            Question::PutChunk {
+                request,
+                chunk,
+                bytes,
+            }
+        };
+        let asked = (0..).take_while(|request| turns.ask(store(*request)).is_ok());
+        assert_eq!(asked.count(), AT_ONCE + 512);
     }
 }

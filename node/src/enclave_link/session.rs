@@ -12,6 +12,7 @@ use vettid_wire::version;
 use super::EnclaveMisbehaved;
 use super::frames::{Received, Unsent};
 use super::keeper::{LinkParts, SpaceCommand};
+use super::questions::{AT_ONCE, Question, TooMany, Turns};
 use super::router::Router;
 use super::transport::{Reading, Writing};
 use crate::bus::inbound::Inbound;
@@ -43,9 +44,6 @@ const FROM_PEERS: usize = 64;
 /// Pause before a busy database or exchange is tried again.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// Questions of the enclave that may be open.
-const QUESTIONS: usize = 512;
-
 /// Lines of the enclave that are logged between two pings.
 const LINES: u32 = 50;
 
@@ -75,7 +73,7 @@ pub(super) struct Session<'a> {
     peers: mpsc::Receiver<ToEnclave>,
     outcomes: Outcomes,
     reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
-    open_questions: usize,
+    turns: Turns,
     heard: Instant,
     pings: u64,
     lines: u32,
@@ -124,8 +122,8 @@ impl<'a> Session<'a> {
             appender,
             peers,
             outcomes,
-            reports: mpsc::channel(QUESTIONS * 2),
-            open_questions: 0,
+            reports: mpsc::channel(AT_ONCE * 2),
+            turns: Turns::default(),
             heard: Instant::now(),
             pings: 0,
             lines: 0,
@@ -259,7 +257,9 @@ impl<'a> Session<'a> {
     fn take_report(&mut self, report: Report) {
         match report {
             Report::Answer(answer) => {
-                self.open_questions = self.open_questions.saturating_sub(1);
+                if let Some(next) = self.turns.answered() {
+                    self.answer(next);
+                }
                 if let Some(answer) = answer {
                     self.router.actions.to_enclave.push(&answer);
                 }
@@ -297,16 +297,14 @@ impl<'a> Session<'a> {
             let directory = self.parts.directory.clone();
             tokio::spawn(async move { directory.begun(space).await });
         }
+        let mut begun = Vec::new();
         for question in self.router.actions.questions.drain(..) {
-            self.open_questions = self.open_questions.saturating_add(1);
-            if self.open_questions > QUESTIONS {
-                return Err(Ended::Misbehaved(EnclaveMisbehaved::Flood));
-            }
-            let (stores, reports) = (self.parts.stores.clone(), self.reports.0.clone());
-            tokio::spawn(async move {
-                let answer = question.answer(&stores).await;
-                let _ = reports.send(Report::Answer(answer)).await;
-            });
+            let now = self.turns.ask(question);
+            let now = now.map_err(|TooMany| Ended::Misbehaved(EnclaveMisbehaved::Flood))?;
+            begun.extend(now);
+        }
+        for question in begun {
+            self.answer(question);
         }
         for line in std::mem::take(&mut self.router.actions.lines) {
             self.lines = self.lines.saturating_add(1);
@@ -315,6 +313,15 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    fn answer(&self, question: Question) {
+        let (stores, reports) = (self.parts.stores.clone(), self.reports.0.clone());
+        tokio::spawn(async move {
+            let answer = question.answer(&stores).await;
+            // The connection may have ended meanwhile.
+            let _ = reports.send(Report::Answer(answer)).await;
+        });
     }
 
     fn tick(&mut self, leave_by: Option<Instant>) -> Result<(), Ended> {

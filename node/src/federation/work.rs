@@ -63,8 +63,9 @@ impl Driver {
                 let (mailboxes, link) = (self.mailboxes.clone(), self.exchange.link());
                 let done = self.done.0.clone();
                 tokio::spawn(async move {
-                    let page = mailboxes.page(space, behind, unix_millis()).await;
-                    let items = page.unwrap_or_default();
+                    let items = mailboxes
+                        .page_when_readable(space, behind, unix_millis)
+                        .await;
                     let answer = ToEnclave::MailPage { request, items };
                     let _ = done.send(Done::Answer(link, answer)).await;
                 });

@@ -240,3 +240,27 @@ async fn expired_mail_is_not_shown_and_swept() {
     assert_eq!(fixture.mailboxes.sweep(NOW).await, Ok(1));
     assert_eq!(fixture.mailboxes.count().await, Ok((1, 2)));
 }
+
+#[tokio::test]
+async fn mailbox_that_cannot_be_read_now_is_read_later_and_not_called_empty() {
+    let fixture = fixture().await;
+    assert_eq!(fixture.put(post(1)).await, MailOutcome::Stored);
+    let rename = |statement: &'static str| {
+        let renamed = fixture
+            .database
+            .transact(move |connection| connection.execute_batch(statement));
+        async move { renamed.await.expect("renamed") }
+    };
+    rename("ALTER TABLE mail RENAME TO mail_away").await;
+
+    let read = fixture
+        .mailboxes
+        .page_when_readable(fixture.space, 0, || NOW);
+    let mend = async {
+        assert!(fixture.mailboxes.page(fixture.space, 0, NOW).await.is_err());
+        rename("ALTER TABLE mail_away RENAME TO mail").await;
+    };
+    let (items, ()) = tokio::join!(read, mend);
+
+    assert_eq!(items.len(), 1);
+}

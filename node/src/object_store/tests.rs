@@ -1,6 +1,6 @@
 //! One suite for both stores.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -251,8 +251,12 @@ fn options(endpoint: String, prefix: &str) -> S3Options {
     }
 }
 
+/// An address that nobody else takes: what other programs connect from is not of this process's own
+/// part of the loopback network.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, high | 0x40, middle, low);
+    TcpListener::bind((own, 0))
         .and_then(|socket| socket.local_addr())
         .expect("an address")
 }

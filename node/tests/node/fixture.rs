@@ -1,6 +1,6 @@
 //! A node folder, a node on free ports, devices on its bus.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -245,8 +245,12 @@ pub(crate) async fn connect_with(
     .await
 }
 
+/// An address that nobody else takes: what other programs connect from is not of this process's own
+/// part of the loopback network.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, high | 0x40, middle, low);
+    TcpListener::bind((own, 0))
         .and_then(|socket| socket.local_addr())
         .expect("an address")
 }

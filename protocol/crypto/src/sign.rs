@@ -5,8 +5,8 @@ use core::fmt;
 use ed25519_dalek::Signer;
 use zeroize::Zeroizing;
 
+use crate::Label;
 use crate::entropy::{Entropy, draw};
-use crate::{BindingSeed, Label, SecretBytes};
 
 /// A signature does not verify.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -26,12 +26,6 @@ impl SigningKey {
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(ed25519_dalek::SigningKey::from_bytes(seed))
-    }
-
-    /// The key of an enclave's binding seed.
-    #[must_use]
-    pub fn from_binding_seed(seed: &BindingSeed) -> Self {
-        seed.expose(Self::from_seed)
     }
 
     /// Lends the seed, to store the key where it is sealed.

@@ -37,7 +37,7 @@ pub struct Home {
 }
 
 /// One node and how its host is reached.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[derive(Clone, Debug, Decode, Encode, Eq, Hash, PartialEq)]
 #[cbor(map)]
 pub struct HomeNode {
     /// Identity of its enclave.

@@ -16,6 +16,8 @@ pub const DOCUMENT: usize = 12 * 1024;
 pub const BUNDLE: usize = 4 * 1024;
 /// Network file, bytes.
 pub const NETWORK_FILE: usize = 64 * 1024;
+/// Bootstrap nodes that it names, and relays.
+pub const INTRODUCERS: usize = 64;
 /// Frame between host and enclave, bytes.
 pub const LINK_FRAME: usize = 1024 * 1024;
 /// Request of an app, bytes.
@@ -52,8 +54,6 @@ pub const IDEMPOTENCY: u64 = DAY;
 pub const FRESH_PIN: u64 = 5 * MINUTE;
 /// Enrollment that is not finished by then leaves nothing, ms.
 pub const ENROLLMENT: u64 = 30 * MINUTE;
-/// Invitation lives this long unless told otherwise, ms.
-pub const INVITATION: u64 = 7 * DAY;
 /// Bus credential of a device lives this long, ms.
 pub const BUS_CREDENTIAL: u64 = DAY;
 

@@ -82,7 +82,7 @@ pub struct SignedNetwork(#[n(0)] pub Vec<SignedBytes>);
 /// Why a network file is not accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NetworkError {
-    /// Larger than [`limits::NETWORK_FILE`].
+    /// Larger than [`limits::NETWORK_FILE`], or names more than [`limits::INTRODUCERS`] of a kind.
     #[error("network file is too large")]
     Large,
     /// Not a network file.
@@ -170,6 +170,9 @@ impl SignedNetwork {
             return Err(NetworkError::Split);
         }
         let network: Network = cbor::decode(first).map_err(|_| NetworkError::Malformed)?;
+        if network.bootstrap.len().max(network.relays.len()) > limits::INTRODUCERS {
+            return Err(NetworkError::Large);
+        }
         if !network.is_usable() {
             return Err(NetworkError::Empty);
         }
@@ -267,6 +270,25 @@ mod tests {
         assert_eq!(
             SignedNetwork::verify(&signed(&network(&[1], 2), &[1])),
             Err(NetworkError::Empty)
+        );
+    }
+
+    #[test]
+    fn file_that_names_too_many_is_refused() {
+        let names = |count| (0..count).map(|n| format!("/ip4/192.0.2.1/tcp/{n}"));
+        let most = Network {
+            relays: names(limits::INTRODUCERS).collect(),
+            ..network(&[1], 1)
+        };
+        let more = Network {
+            bootstrap: names(limits::INTRODUCERS + 1).collect(),
+            ..network(&[1], 1)
+        };
+
+        assert!(SignedNetwork::verify(&signed(&most, &[1])).is_ok());
+        assert_eq!(
+            SignedNetwork::verify(&signed(&more, &[1])),
+            Err(NetworkError::Large)
         );
     }
 

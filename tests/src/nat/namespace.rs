@@ -37,11 +37,12 @@ pub fn inside(test: &str, scenario: impl FnOnce()) {
         .arg(own)
         .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "1")
-        .status();
-    assert!(
-        again.expect("unshare").success(),
-        "{test} has failed inside"
-    );
+        .stdout(Stdio::piped())
+        .spawn();
+    let again = again.expect("unshare").wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(again.status.success(), "{test} has failed inside: {said}");
+    assert!(said.contains("1 passed"), "{test} is no test: {said}");
 }
 
 fn can_be_made() -> Result<(), String> {

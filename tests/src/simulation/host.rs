@@ -15,10 +15,11 @@ impl Node {
         let now = self.clock(sky);
         let answer = match task {
             Task::Find(request, location) => {
-                let records = sky.homes.get(&location).cloned().unwrap_or_default();
+                let records = sky.homes.get(&location).into_iter().flatten();
+                let records = records.filter(|(_, _, expires)| *expires > sky.now);
                 ToEnclave::Homes {
                     request,
-                    records: records.into_iter().map(|it| it.1.into()).collect(),
+                    records: records.map(|it| it.1.clone().into()).collect(),
                 }
             }
             Task::Page(request, space, behind) => {

@@ -110,6 +110,7 @@ impl Node {
         if why != NotAdmitted::Replaced {
             self.refused.push((node, why));
             let times = self.kept_out.get(&node).map_or(0, |(times, _)| *times);
+            let times = if why.is_blame() { times } else { 0 };
             let pause = (10 * SECOND).saturating_mul(1 << times.min(10)).min(HOUR);
             self.kept_out.insert(node, (times + 1, sky.now.plus(pause)));
         }

@@ -87,8 +87,18 @@ impl Courier {
             expires,
             body,
         } = sent;
-        if body.len() > limits::DELIVERY || !is_bounded(&home) {
+        if !is_bounded(&home) {
             return Err(OutOfTurn);
+        }
+        if body.len() > limits::DELIVERY {
+            // Its process would send it again whenever it is started: it must not end for it.
+            let settled = ToVault::Settled {
+                ticket: 0,
+                delivery,
+                outcome: Delivered::Refused(NotTaken::Never),
+            };
+            self.act(Act::Vault(slot, settled));
+            return Ok(());
         }
         let Some(from) = from else {
             // Nobody could be told what became of it.

@@ -76,6 +76,10 @@ impl<P: Platform> Supervisor<P> {
                 });
             }
             Up::Cut { below, snapshot } => {
+                let vault = self.vaults.get_mut(&slot).ok_or(Misbehaved)?;
+                if !vault.cutting() {
+                    return Err(Misbehaved);
+                }
                 self.host.send(&FromEnclave::Cut {
                     space,
                     below,

@@ -25,6 +25,9 @@ const STALL: Duration = Duration::from_secs(30);
 /// Appends of one vault process that wait for the host.
 const APPENDS: usize = 4096;
 
+/// Cuts of its log that it may make without a record between them.
+const CUTS: u32 = 16;
+
 /// Where a vault process is in its life.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Phase {
@@ -56,6 +59,8 @@ pub(super) struct Vault {
     outflow: Outflow,
     unsent_since: Option<Duration>,
     appends: VecDeque<Head>,
+    /// Cuts of the log that may follow.
+    cuts: u32,
     pub(super) writable_wanted: bool,
     /// It is on the supervisor's list of those with something to send.
     pub(super) listed: bool,
@@ -78,6 +83,7 @@ impl Vault {
             outflow: Outflow::new(LANE_FRAME),
             unsent_since: None,
             appends: VecDeque::new(),
+            cuts: 2,
             writable_wanted: false,
             listed: false,
             hung_up: false,
@@ -143,8 +149,16 @@ impl Vault {
         let accepted = follows && self.appends.len() < APPENDS;
         if accepted {
             self.appends.push_back(head);
+            self.cuts = self.cuts.saturating_add(1).min(CUTS);
         }
         accepted
+    }
+
+    /// The log is cut; false when more was cut than there were records to cut behind.
+    pub(super) const fn cutting(&mut self) -> bool {
+        let may = self.cuts > 0;
+        self.cuts = self.cuts.saturating_sub(1);
+        may
     }
 
     /// The oldest record that is on its way to the host.
@@ -187,6 +201,18 @@ mod tests {
             number,
             hash: [0; 32],
         }
+    }
+
+    #[test]
+    fn a_log_is_not_cut_more_often_than_there_are_records() {
+        let (mut vault, _process) = vault();
+        assert!(vault.cutting() && vault.cutting());
+        assert!(!vault.cutting());
+
+        assert!(vault.appending(head(1)));
+
+        assert!(vault.cutting());
+        assert!(!vault.cutting());
     }
 
     #[test]

@@ -196,15 +196,6 @@ impl Change<'_> {
             .execute(params![id.0, column::time(at)])?;
         Ok(())
     }
-
-    /// Forgets a connection and its tags.
-    pub fn remove_connection(&self, id: &ConnectionId) -> Result<(), StoreError> {
-        self.set_connection_tags(id, &[])?;
-        self.connection
-            .prepare_cached("DELETE FROM connections WHERE id = ?1")?
-            .execute([id.0])?;
-        Ok(())
-    }
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Connection> {

@@ -137,15 +137,6 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Groups that a vault is a member of.
-    pub fn groups_of(&self, vault: &VaultId) -> Result<Vec<GroupId>, StoreError> {
-        let sql = "SELECT conversation FROM group_members WHERE vault = ?1 AND gone IS NULL
-                   ORDER BY conversation";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([vault.0], |row| row.get(0).map(GroupId))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
     /// How many groups this vault is a member of, was invited into, or has asked to be added to.
     pub fn count_groups(&self) -> Result<u32, StoreError> {
         Ok(self

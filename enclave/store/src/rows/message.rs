@@ -274,6 +274,19 @@ impl Change<'_> {
         (raised > 0).then(|| self.touch_message(id)).transpose()
     }
 
+    /// The same of a message to a group: that one member will never get it stays said.
+    pub fn raise_least_receipt(
+        &self,
+        id: &MessageId,
+        least: Receipt,
+    ) -> Result<Option<u64>, StoreError> {
+        let raised = self
+            .connection
+            .prepare_cached("UPDATE messages SET receipt = ?2 WHERE id = ?1 AND receipt < ?2")?
+            .execute(params![id.0, column::number_of(&least)])?;
+        (raised > 0).then(|| self.touch_message(id)).transpose()
+    }
+
     /// Says that a message will not be delivered. Returns the number of the change.
     pub fn fail_message(&self, id: &MessageId, why: Failed) -> Result<u64, StoreError> {
         self.connection

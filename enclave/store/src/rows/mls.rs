@@ -31,14 +31,6 @@ impl View<'_> {
             )
             .optional()?)
     }
-
-    /// Whether a conversation has a value of one kind.
-    pub fn has_mls_kind(&self, conversation: &Conversation, kind: u8) -> Result<bool, StoreError> {
-        Ok(self
-            .connection
-            .prepare_cached("SELECT 1 FROM mls WHERE conversation = ?1 AND kind = ?2 LIMIT 1")?
-            .exists(params![cbor::encode(conversation), kind])?)
-    }
 }
 
 impl Change<'_> {

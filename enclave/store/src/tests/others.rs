@@ -209,7 +209,6 @@ fn channel_comes_back_and_goes_with_its_keys_and_what_waits() {
         delivery: DeliveryId([5; 16]),
         body: vec![6],
     };
-    let here = Conversation::Connection(id(1));
     // A group of the same number has keys of its own.
     let group = Conversation::Group(GroupId([1; 16]));
     let of_group = MlsKey {
@@ -221,8 +220,6 @@ fn channel_comes_back_and_goes_with_its_keys_and_what_waits() {
     let view = vault.database.view();
     assert_eq!(view.channel(&id(1)), Ok(Some(channel(1))));
     assert_eq!(view.mls(&key), Ok(Some(Secret::from("value"))));
-    assert_eq!(view.has_mls_kind(&here, 3), Ok(true));
-    assert_eq!(view.has_mls_kind(&here, 4), Ok(false));
     assert_eq!(view.count_early(&id(1)), Ok((1, 1)));
     assert_eq!(view.early(&id(1), 9), Ok(Some(early)));
 
@@ -344,6 +341,17 @@ fn receipt_never_goes_back_and_that_of_a_group_is_the_least() {
     };
     assert_eq!(receipt(&vault), Some(Receipt::Delivered));
 
+    let failed = |vault: &Vault| {
+        let found = vault.database.view().message(&message).expect("reads");
+        found.expect("there").failed
+    };
+    vault.commit(|change| change.fail_message(&message, Failed::Refused));
+    vault.commit(|change| change.raise_least_receipt(&message, Receipt::Delivered));
+    assert_eq!(failed(&vault), Some(Failed::Refused));
+    vault.commit(|change| change.raise_least_receipt(&message, Receipt::Read));
+    assert_eq!(receipt(&vault), Some(Receipt::Read));
+    assert_eq!(failed(&vault), Some(Failed::Refused));
+
     for (vault_id, receipt) in [
         (1, Receipt::Read),
         (2, Receipt::Stored),
@@ -463,7 +471,6 @@ fn groups_and_members_come_back() {
     assert_eq!(view.groups(), Ok(vec![group.clone()]));
     assert_eq!(view.group_members(&group.id), Ok(vec![member.clone()]));
     assert_eq!(view.groups_with_packages(NOW), Ok(vec![group.id]));
-    assert_eq!(view.groups_of(&member.vault), Ok(vec![group.id]));
     assert_eq!(view.count_groups(), Ok(1));
     vault.commit(|change| change.mark_gone(&group.id, &member.vault));
     let view = vault.database.view();

@@ -203,7 +203,7 @@ fn may_be_added(member: &GroupMember, now: UnixMillis) -> bool {
 
 /// Whether a change can be told to so many.
 fn has_room(on: &Changing<'_>, members: usize) -> Result<bool, Stop> {
-    let waiting = usize::try_from(on.change.count_outbox()?).unwrap_or(usize::MAX);
+    let waiting = usize::try_from(on.change.count_outbox_beside()?).unwrap_or(usize::MAX);
     Ok(waiting.saturating_add(members) <= limits::OUTBOX)
 }
 
@@ -280,17 +280,20 @@ fn connections_of(on: &Changing<'_>, members: &[GroupMember]) -> Result<Vec<Conn
     Ok(found)
 }
 
-/// Members as the others are told of them.
+/// Members as the others are told of them. Home records are there as far as there is room: that of
+/// every vault can be found in the network too.
 fn peers(on: &Changing<'_>, members: &[GroupMember]) -> Result<Vec<Peer>, Stop> {
     let mut peers = Vec::with_capacity(members.len());
+    let mut room = HOMES;
     for member in members {
         let connection = connection_with(on, &member.vault)?;
         let connection = connection.map(|id| on.change.connection(&id)).transpose()?;
         let home = connection.flatten().map(|found| found.home);
         let home = match home.as_deref().map(Known::decode).transpose()? {
-            Some(Known::Record { record, .. }) => record,
+            Some(Known::Record { record, .. }) if record.len() <= room => record,
             _ => Vec::new(),
         };
+        room = room.saturating_sub(home.len());
         peers.push(Peer {
             vault: member.vault,
             name: member.name.clone(),
@@ -314,6 +317,8 @@ fn name_of(connection: &Connection) -> String {
     name
 }
 
+/// Bytes of home records that are told with one change.
+const HOMES: usize = 48 * 1024;
 /// Members up to which everybody is added at once.
 const SMALL: usize = 16;
 /// Members that are added with one commit.

@@ -57,11 +57,17 @@ impl Known {
         }
     }
 
-    /// Whether a record says more than this.
+    /// Whether a record says more than this. One by a later identity does, whatever number whoever had
+    /// the earlier one gave to theirs.
     pub(crate) fn is_older_than(&self, home: &Home) -> bool {
         match self {
             Self::Node(_) => true,
-            Self::Record { sequence, .. } => *sequence < home.sequence,
+            Self::Record {
+                record, sequence, ..
+            } => {
+                let held = Home::claimed(record).map_or(0, |held| rotations(&held.identity));
+                (held, *sequence) < (rotations(&home.identity), home.sequence)
+            }
         }
     }
 
@@ -96,4 +102,43 @@ pub(crate) fn open_any_home(record: &[u8], now: UnixMillis) -> Option<Home> {
 /// Checks a home record of a vault.
 pub(crate) fn open_home(record: &[u8], vault: &VaultId, now: UnixMillis) -> Option<Home> {
     Home::verify(record, vault, now, speaks_for).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vettid_crypto::sign::SigningKey;
+    use vettid_wire::identity::Rotation;
+
+    #[test]
+    fn record_of_a_later_identity_counts_whatever_numbers_were_used_before() {
+        let (first, second) = (key(1), key(2));
+        let vault = VaultId::of(&first.verifying_key());
+        let mut chain = IdentityChain::of(&first.verifying_key());
+        let stolen = home(vault, &chain, u64::MAX);
+        let known = Known::record(&stolen, &stolen.sign(&first));
+        assert!(!known.is_older_than(&home(vault, &chain, 5)));
+
+        chain.rotations = vec![Rotation::new(vault, 2, &first, &second, UnixMillis(0))];
+
+        let own = home(vault, &chain, 6);
+        assert!(known.is_older_than(&own));
+        let known = Known::record(&own, &own.sign(&second));
+        assert!(!known.is_older_than(&stolen));
+        assert!(known.is_older_than(&home(vault, &chain, 7)));
+    }
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed(&[seed; 32])
+    }
+
+    fn home(vault: VaultId, chain: &IdentityChain, sequence: u64) -> Home {
+        Home {
+            vault,
+            identity: cbor::encode(chain),
+            nodes: vec![],
+            sequence,
+            expires: UnixMillis(1),
+        }
+    }
 }

@@ -5,6 +5,7 @@ use vettid_store::rows::connection::Connection;
 use vettid_store::rows::outbox::{Entry, Outgoing};
 use vettid_wire::content::Parcel;
 use vettid_wire::id::{ConnectionId, DeliveryId, MessageId, VaultId};
+use vettid_wire::refusal::Refusal;
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{Secret, cbor, limits};
 
@@ -62,6 +63,11 @@ impl Changing<'_> {
         body: u64,
         bytes: Vec<u8>,
     ) -> Result<(), Stop> {
+        if bytes.len() > limits::DELIVERY {
+            // Nobody would carry it.
+            let refusal = Refusal::limit("delivery", limits::DELIVERY, bytes.len());
+            return Err(refusal.into());
+        }
         let delivery = DeliveryId::random(self.entropy);
         let usual = self.now.plus(limits::DELIVERY_TIME);
         let expires = address.expires.unwrap_or(usual);

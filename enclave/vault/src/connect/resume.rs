@@ -21,7 +21,7 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::refusal::Code;
-use vettid_wire::time::{MINUTE, SECOND, UnixMillis};
+use vettid_wire::time::{DAY, MINUTE, SECOND, UnixMillis};
 use vettid_wire::{Secret, cbor, limits};
 
 use super::meeting::invited;
@@ -69,6 +69,10 @@ pub(crate) fn heard(
     let Some((resume, home)) = open(on, &connection, &channel, sealed) else {
         return Ok(Verdict::Never);
     };
+    if resume.at > on.now.plus(AHEAD) {
+        // It would make every later step of the true vault count for nothing.
+        return Ok(Verdict::Never);
+    }
     if resume.at <= channel.resumed {
         return Ok(Verdict::Taken);
     }
@@ -220,8 +224,10 @@ fn replace(
         ..channel.clone()
     };
     on.change.put_channel(channel)?;
-    // Whoever has an old copy of the other vault could have done this: the owners compare anew.
+    // Whoever has an old copy of the other vault could have done this. The digits of the meeting say
+    // nothing of the new group: they are shown no more, so that nobody takes them for a proof.
     on.change.put_connection(&Connection {
+        safety_code: None,
         verified: None,
         ..connection.clone()
     })?;
@@ -323,5 +329,7 @@ fn seed(keys: &Keys) -> Secret {
 
 /// Pause before this vault takes another step for the other side, ms: each makes new keys.
 const REST: u64 = 10 * SECOND;
+/// How far ahead of this vault's clock a step may say that it is, ms.
+const AHEAD: u64 = 2 * DAY;
 /// Pause before this vault asks again, ms.
 const PAUSE: u64 = MINUTE;

@@ -186,7 +186,7 @@ impl Changing<'_> {
     ) -> Result<(), Stop> {
         self.change.raise_receipt_of(id, member, receipt)?;
         if let Some(least) = self.change.least_receipt(id)? {
-            self.change.raise_receipt(id, least)?;
+            self.change.raise_least_receipt(id, least)?;
         }
         self.message_changed()
     }

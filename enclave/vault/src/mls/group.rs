@@ -82,13 +82,22 @@ impl<'a> Mls<'a> {
 
     /// Makes what this vault can be added to one group with; one made before counts no more.
     pub(crate) fn key_package(&self, keys: &Keys, suite: Suite) -> Result<Vec<u8>, NotMls> {
+        self.key_package_as(keys, suite, (always(), capabilities(suite)))
+    }
+
+    pub(super) fn key_package_as(
+        &self,
+        keys: &Keys,
+        suite: Suite,
+        (lifetime, capabilities): (Lifetime, Capabilities),
+    ) -> Result<Vec<u8>, NotMls> {
         self.0
             .storage()
             .forget_key_packages()
             .map_err(|_| NotMls::NoKeys)?;
         let bundle = KeyPackage::builder()
-            .key_package_lifetime(always())
-            .leaf_node_capabilities(capabilities(suite))
+            .key_package_lifetime(lifetime)
+            .leaf_node_capabilities(capabilities)
             .build(
                 suite.number(),
                 &self.0,
@@ -282,13 +291,22 @@ impl<'a> Mls<'a> {
             .map_err(|_| NotMls::NoKeys)
     }
 
+    /// A key package as this program makes them. Others are taken from nobody: OpenMLS bounds neither
+    /// what a leaf can do, which everybody who joins later is sent, nor asks anybody's clock but that
+    /// of the machine about its lifetime.
     fn package(&self, package: &[u8], suite: Suite) -> Result<KeyPackage, NotMls> {
+        if package.len() > PACKAGE {
+            return Err(NotMls::NotOpened);
+        }
         let package =
             KeyPackageIn::tls_deserialize_exact_bytes(package).map_err(|_| NotMls::NotOpened)?;
         let package = package
             .validate(self.0.crypto(), ProtocolVersion::Mls10)
             .map_err(|_| NotMls::NotOpened)?;
-        if package.ciphersuite() != suite.number() {
+        let is_usual = package.ciphersuite() == suite.number()
+            && *package.life_time() == always()
+            && *package.leaf_node().capabilities() == capabilities(suite);
+        if !is_usual {
             return Err(NotMls::NotOpened);
         }
         usable::package(self.0.crypto(), &package)?;
@@ -306,7 +324,7 @@ fn places(group: &MlsGroup, vaults: &[VaultId]) -> Vec<LeafNodeIndex> {
 }
 
 /// A key package is used at once or never, which the vault's own clock decides.
-fn always() -> Lifetime {
+pub(super) fn always() -> Lifetime {
     Lifetime::init(0, u64::MAX)
 }
 
@@ -318,7 +336,7 @@ fn ratchet(suite: Suite) -> SenderRatchetConfiguration {
     SenderRatchetConfiguration::new(OUT_OF_ORDER, forward)
 }
 
-fn capabilities(suite: Suite) -> Capabilities {
+pub(super) fn capabilities(suite: Suite) -> Capabilities {
     Capabilities::new(None, Some(&[suite.number()]), None, None, None)
 }
 
@@ -332,6 +350,8 @@ fn suite_of(number: Ciphersuite) -> Result<Suite, NotMls> {
 /// Messages are padded to a multiple of this, bytes: the host that keeps them sees their size. What
 /// surrounds a text takes about half of it, so that all short ones are alike.
 const PADDING: usize = 256;
+/// A key package, bytes: two public keys of the hybrid suite take 2,432.
+const PACKAGE: usize = 4 * 1024;
 /// Earlier epochs whose messages can still be opened: those of the other side cross a renewal.
 const PAST_EPOCHS: usize = 5;
 /// Messages of one sender that may be overtaken by a later one and still be opened.

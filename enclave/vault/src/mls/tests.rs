@@ -1,9 +1,11 @@
 //! Groups of vaults that live in one database, each with a conversation of its own.
 
+use openmls::prelude::{Capabilities, Lifetime};
 use vettid_crypto::sign::SigningKey;
 use vettid_wire::id::{ConnectionId, VaultId};
 use vettid_wire::{Secret, limits};
 
+use super::group::{always, capabilities};
 use super::primitives::SHORT_KEYS;
 use super::{Heard, Keys, Mls, NotMls, Suite};
 use crate::effect::Changing;
@@ -164,6 +166,31 @@ fn key_package_that_nothing_can_be_sealed_to_is_not_taken() {
             assert!(added.is_err());
             let good = mls(on, 3).key_package(&keys(3), suite).expect("package");
             assert!(mls(on, 1).add(&keys(1), &GROUP, &[good]).is_ok());
+        });
+    }
+}
+
+/// A short life would make whoever hears of it later lose the group, and what everybody is sent would
+/// grow by what one member claims to be able to do.
+#[test]
+fn key_package_with_a_lifetime_or_capabilities_of_its_own_is_not_taken() {
+    for suite in [Suite::Classic, Suite::Hybrid] {
+        fixture::owner().forge(|on| {
+            gather(on, suite, 2);
+            // To the year 2100: that it ends at all is what counts.
+            let short = Lifetime::init(0, 4_102_444_800);
+            let few = Capabilities::new(None, Some(&[suite.number(); 3]), None, None, None);
+            let many = Capabilities::new(None, Some(&[suite.number(); 5_000]), None, None, None);
+            for odd in [
+                (short, capabilities(suite)),
+                (always(), few),
+                (always(), many),
+            ] {
+                let package = mls(on, 3).key_package_as(&keys(3), suite, odd);
+                let package = package.expect("package");
+                assert!(mls(on, 1).owner_of(&package, suite).is_err());
+                assert!(mls(on, 1).add(&keys(1), &GROUP, &[package]).is_err());
+            }
         });
     }
 }

@@ -5,8 +5,9 @@ use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed;
 use vettid_wire::time::MINUTE;
 
-use crate::fixture::{Net, text};
+use crate::fixture::{Net, refused, text};
 use vettid_wire::operation::message::Conversation;
+use vettid_wire::refusal::Code;
 
 /// Connected, and both have said something.
 fn talking() -> (Net, ConnectionId) {
@@ -163,7 +164,7 @@ fn backlog_beyond_one_record_is_said_again_in_order() {
 }
 
 #[test]
-fn connection_that_was_made_anew_is_compared_anew() {
+fn connection_that_was_made_anew_has_no_digits_that_prove_anything() {
     let (mut net, id) = talking();
     let old = net.owners[1].host.clone();
     let safety_code = net.owners[0].connection(id).safety_code.expect("digits");
@@ -190,7 +191,11 @@ fn connection_that_was_made_anew_is_compared_anew() {
             .feed_kinds()
             .contains(&feed::Kind::ConnectionHealed)
     );
-    assert!(net.owners[0].connection(id).verified.is_none());
+    for owner in &mut net.owners {
+        let healed = owner.connection(id);
+        assert_eq!((healed.verified, healed.safety_code), (None, None));
+    }
+    assert_eq!(net.owners[0].call(&verify), refused(Code::NotFound));
 }
 
 #[test]

@@ -359,6 +359,18 @@ pub enum NotAdmitted {
     Unready,
 }
 
+impl NotAdmitted {
+    /// Whether it is the peer's fault, for which it is kept out: not what this side lacks, nor a file
+    /// that one of the two does not have yet.
+    #[must_use]
+    pub const fn is_blame(self) -> bool {
+        match self {
+            Self::Evidence | Self::Identity | Self::Measurement => true,
+            Self::Network | Self::Replaced | Self::Slow | Self::TooMany | Self::Unready => false,
+        }
+    }
+}
+
 /// What became of a delivery that was due.
 #[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
 pub enum SpoolOutcome {

@@ -308,7 +308,7 @@ fn answers_to_look_ups_that_were_never_asked_are_out_of_turn() {
 }
 
 #[test]
-fn a_vault_without_a_home_sends_nothing_and_one_that_sends_too_much_breaks_the_rules() {
+fn a_vault_without_a_home_sends_nothing_and_what_is_too_large_is_never_delivered() {
     let mut world = World::new();
     world.start(1, 5);
     let large = vec![0; limits::DELIVERY + 1];
@@ -325,7 +325,13 @@ fn a_vault_without_a_home_sends_nothing_and_one_that_sends_too_much_breaks_the_r
     assert_eq!(small, Ok(()));
     assert_eq!(world.act(), Act::Log(LogEvent::OutboundUnclaimed));
     let large = world.with(|courier, cx| courier.outbound(slot, 0, sent(&large), cx));
-    assert_eq!(large, Err(OutOfTurn));
+    assert_eq!(large, Ok(()));
+    let settled = ToVault::Settled {
+        ticket: 0,
+        delivery: id(1),
+        outcome: Delivered::Refused(NotTaken::Never),
+    };
+    assert_eq!(world.act(), Act::Vault(slot, settled));
 }
 
 #[test]

@@ -50,8 +50,11 @@ fn compare(on: &mut Changing<'_>, request: &connection::Verify) -> Result<bool, 
         found.state,
         State::Pending | State::Approved | State::Active
     );
-    let code = found.safety_code.clone().filter(|_| decided);
-    let code = code.ok_or(Code::NotConnected)?;
+    if !decided {
+        return Err(Code::NotConnected.into());
+    }
+    // A connection that was made anew has none.
+    let code = found.safety_code.clone().ok_or(Code::NotFound)?;
     if code == request.safety_code.trim() {
         found.verified = Some(on.now);
         on.change.put_connection(&found)?;

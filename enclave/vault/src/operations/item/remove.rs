@@ -25,7 +25,7 @@ impl Operation for Remove {
         on.about(&id.0);
         write::current(on, &id, request.base)?;
         let done = if request.forever {
-            on.change.use_reserve()?;
+            on.change.use_reserve();
             on.change.erase_item(&id)?
         } else {
             on.change.trash_item(&id, Some(on.now))?
