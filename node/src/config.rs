@@ -1,6 +1,7 @@
 //! `node.toml`: what an operator can choose. Every field has a default except the trust anchor,
 //! which is the network file.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -225,7 +226,7 @@ impl Config {
         if !self.bus.program.as_os_str().is_empty() {
             return self.bus.program.clone();
         }
-        std::env::var_os(NATS_SERVER).map_or_else(|| PathBuf::from("nats-server"), PathBuf::from)
+        std::env::var_os(NATS_SERVER).map_or_else(on_path, PathBuf::from)
     }
 
     /// Where apps reach the bus, best first.
@@ -350,11 +351,40 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
+/// The bus server of the `PATH`, looked for here: it is started without one.
+fn on_path() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    found_in(&path).unwrap_or_else(|| PathBuf::from("nats-server"))
+}
+
+fn found_in(path: &OsStr) -> Option<PathBuf> {
+    let mut places = std::env::split_paths(path).map(|folder| folder.join("nats-server"));
+    places.find(|place| place.is_file())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SMALLEST: &str = "public_url = \"http://127.0.0.1:8440\"";
+
+    #[test]
+    fn bus_server_is_the_first_of_the_path() {
+        let place = tempfile::tempdir().expect("folder");
+        let folder = |name: &str| {
+            let folder = place.path().join(name);
+            std::fs::create_dir(&folder).expect("made");
+            folder
+        };
+        let (empty, first, second) = (folder("empty"), folder("first"), folder("second"));
+        for folder in [&first, &second] {
+            std::fs::write(folder.join("nats-server"), "").expect("written");
+        }
+
+        let path = std::env::join_paths([&empty, &first, &second]).expect("a path");
+        assert_eq!(found_in(&path), Some(first.join("nats-server")));
+        assert_eq!(found_in(empty.as_os_str()), None);
+    }
 
     #[test]
     fn defaults_listen_on_this_machine_only() {

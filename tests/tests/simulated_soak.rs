@@ -24,9 +24,10 @@ const LONGER: &str = "VETTID_SOAK_HOURS";
 /// Hours until all that is ever remembered is.
 const WARM_UP: u64 = 6;
 
-/// Memory that may be had more at the end than after the warm-up: what was said, and its allocator's
-/// dice.
-const GROWTH: usize = 24 * 1024 * 1024;
+/// Memory that may be had more at the end than after the warm-up, of that then: everybody's disk is in
+/// it, with all that was said, and the allocator rolls dice over a fifth of it. What must not pile up
+/// is counted by its entries.
+const GROWTH: f64 = 0.5;
 
 struct Soak {
     world: World,
@@ -168,5 +169,6 @@ fn ten_nodes_with_churn_for_thirty_hours_keep_their_memory_flat_and_every_messag
             "{what}: {before}, then {count}"
         );
     }
-    assert!(memory_later <= memory + GROWTH, "{memory} {memory_later}");
+    let growth = (memory_later as f64 - memory as f64) / memory as f64;
+    assert!(growth <= GROWTH, "{memory} {memory_later}");
 }

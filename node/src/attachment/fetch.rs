@@ -1,12 +1,18 @@
 //! Fetching a chunk from the node that stores it, and answering nodes that fetch from here.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 use vettid_federation::{AttachmentBody, Handle, Responder, handle};
 use vettid_wire::home::HomeNode;
 use vettid_wire::id::SpaceId;
 
 use super::{Attachments, CHUNK, Chunk, Place, Reading};
+
+/// Time for a fetch to get its turn.
+const TURN: Duration = Duration::from_secs(30);
 /// Times that a broken fetch is taken up again where it broke.
 const RESUMES: u32 = 3;
 
@@ -32,6 +38,7 @@ pub(crate) struct Fetching {
     at: u64,
     resumes: u32,
     copy: Option<Collected>,
+    _turn: OwnedSemaphorePermit,
 }
 
 /// What came so far of a chunk that is fetched from its beginning.
@@ -42,7 +49,8 @@ struct Collected {
 }
 
 impl Fetching {
-    /// Asks the node that stores the chunk; `space` is whose copy it will be.
+    /// Asks the node that stores the chunk, when it is the turn of the space, whose copy it will be: few
+    /// at once are for one owner, so that slow ones keep no others waiting.
     pub(crate) async fn begin(
         attachments: &Attachments,
         space: SpaceId,
@@ -51,6 +59,8 @@ impl Fetching {
         offset: u64,
     ) -> Result<Self, FetchError> {
         let remote = attachments.remote.clone().ok_or(FetchError::Unreachable)?;
+        let turn = timeout(TURN, attachments.body(space)).await;
+        let turn = turn.ok().flatten().ok_or(FetchError::Unreachable)?;
         let asked = remote.fetch_attachment(origin.clone(), chunk.id, chunk.index, offset);
         let body = asked.await?;
         let size = offset.saturating_add(body.left());
@@ -71,6 +81,7 @@ impl Fetching {
             at: offset,
             resumes: RESUMES,
             copy,
+            _turn: turn,
         })
     }
 

@@ -212,7 +212,8 @@ impl S3Server {
         );
         let address = free_address();
         let child = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
+            .args(["-H", &address.ip().to_string()])
+            .args(["-p", &address.port().to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

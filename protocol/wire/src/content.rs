@@ -277,14 +277,14 @@ pub enum Content {
     React {
         /// To which message.
         #[n(0)]
-        id: MessageId,
+        to: Named,
         /// The reaction.
         #[n(1)]
         reaction: Option<String>,
     },
-    /// The owner has read these; at most [`READ`].
+    /// The owner has read these; at most [`READ`] messages.
     #[n(10)]
-    Read(#[n(0)] Vec<MessageId>),
+    Read(#[n(0)] Vec<ReadOf>),
     /// About a group of which this vault, or the other one, is the creator.
     #[n(11)]
     Group {
@@ -295,6 +295,29 @@ pub enum Content {
         #[n(1)]
         change: GroupChange,
     },
+}
+
+/// A message as everybody can name it. Its sender chose its id, and two senders may choose the same: the
+/// id alone could mean one message here and another there.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct Named {
+    /// Whose message.
+    #[n(0)]
+    pub sender: VaultId,
+    /// What that vault calls it.
+    #[n(1)]
+    pub id: MessageId,
+}
+
+/// What an owner has read of one sender.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+pub struct ReadOf {
+    /// Whose messages, in a group; in a connection there is one other.
+    #[n(0)]
+    pub sender: Option<VaultId>,
+    /// What that vault calls them.
+    #[n(1)]
+    pub ids: Vec<MessageId>,
 }
 
 /// A message.
@@ -309,7 +332,7 @@ pub struct Text {
     pub text: Secret,
     /// Message that it answers.
     #[n(2)]
-    pub reply_to: Option<MessageId>,
+    pub reply_to: Option<Named>,
     /// Files.
     #[n(3)]
     pub attachments: Vec<Attachment>,
@@ -408,10 +431,14 @@ mod tests {
     #[test]
     fn contents_come_back() {
         let id = MessageId([1; 16]);
+        let named = Named {
+            sender: VaultId([5; 32]),
+            id: MessageId([2; 16]),
+        };
         let text = Text {
             id,
             text: Secret::from("hello"),
-            reply_to: Some(MessageId([2; 16])),
+            reply_to: Some(named),
             attachments: vec![],
             disappear_after: Some(1),
         };
@@ -424,10 +451,13 @@ mod tests {
             Content::Nothing,
             Content::Text(text),
             Content::React {
-                id,
+                to: named,
                 reaction: Some("👍".into()),
             },
-            Content::Read(vec![id]),
+            Content::Read(vec![ReadOf {
+                sender: Some(named.sender),
+                ids: vec![id],
+            }]),
             Content::Group {
                 id: GroupId([5; 16]),
                 change: GroupChange::Commit {

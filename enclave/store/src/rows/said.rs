@@ -24,27 +24,19 @@ impl View<'_> {
         Ok(found.optional()?)
     }
 
-    /// The first message of a conversation that anybody calls by an id.
-    pub fn message_of_any(
+    /// Who sent a message, none for this vault, and what the sender calls it.
+    pub fn said_as(
         &self,
-        conversation: &Conversation,
-        said: &MessageId,
-    ) -> Result<Option<MessageId>, StoreError> {
-        let sql = "SELECT id FROM messages WHERE (id = ?2 AND said IS NULL OR said = ?2)
-                   AND conversation = ?1 ORDER BY sequence LIMIT 1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let values = params![cbor::encode(conversation), said.0];
-        let found = statement.query_row(values, |row| row.get(0).map(MessageId));
-        Ok(found.optional()?)
-    }
-
-    /// What the sender of a message calls it.
-    pub fn said_as(&self, id: &MessageId) -> Result<MessageId, StoreError> {
+        id: &MessageId,
+    ) -> Result<Option<(Option<VaultId>, MessageId)>, StoreError> {
         let said = self
             .connection
-            .prepare_cached("SELECT said FROM messages WHERE id = ?1 AND said IS NOT NULL")?
-            .query_row([id.0], |row| row.get(0).map(MessageId))
+            .prepare_cached("SELECT sender, coalesce(said, id) FROM messages WHERE id = ?1")?
+            .query_row([id.0], |row| {
+                let sender: Option<[u8; 32]> = row.get(0)?;
+                Ok((sender.map(VaultId), MessageId(row.get(1)?)))
+            })
             .optional()?;
-        Ok(said.unwrap_or(*id))
+        Ok(said)
     }
 }

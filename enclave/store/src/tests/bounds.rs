@@ -139,9 +139,10 @@ fn message_is_found_by_what_its_sender_calls_it() {
     assert_eq!(of(Some(7)), Ok(Some(said)));
     assert_eq!(of(Some(8)), Ok(Some(MessageId([2; 16]))));
     assert_eq!(of(None), Ok(None));
-    assert_eq!(view.message_of_any(&HERE, &said), Ok(Some(said)));
-    assert_eq!(view.said_as(&MessageId([2; 16])), Ok(said));
-    assert_eq!(view.said_as(&said), Ok(said));
+    let by = |sender: u8| Some((Some(VaultId([sender; 32])), said));
+    assert_eq!(view.said_as(&MessageId([2; 16])), Ok(by(8)));
+    assert_eq!(view.said_as(&said), Ok(by(7)));
+    assert_eq!(view.said_as(&MessageId([3; 16])), Ok(None));
 }
 
 #[test]

@@ -63,8 +63,8 @@ fn speak(
         Content::Text(text) => voice.text(on, text),
         Content::Edit { id, text } => voice.edit(on, &id, text),
         Content::Remove(id) => voice.remove(on, &id),
-        Content::React { id, reaction } => voice.react(on, &id, reaction.as_deref()),
-        Content::Read(ids) => voice.read(on, &ids),
+        Content::React { to, reaction } => voice.react(on, &to, reaction.as_deref()),
+        Content::Read(read) => voice.read(on, &read),
         Content::Group { id, change } => of_group(on, connection, &id, change),
         _ => Ok(()),
     }

@@ -6,7 +6,7 @@
 use vettid_store::rows::message::{Body, NewMessage};
 use vettid_wire::Secret;
 use vettid_wire::attachment::Attachment;
-use vettid_wire::content::{READ, Text};
+use vettid_wire::content::{Named, READ, ReadOf, Text};
 use vettid_wire::id::{MessageId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::operation::message::{Conversation, Message, Receipt};
@@ -42,13 +42,7 @@ impl Voice {
             true => MessageId::random(on.entropy),
             false => said.id,
         };
-        let reply_to = match &said.reply_to {
-            Some(id) => on
-                .change
-                .message_of_any(&self.conversation, id)?
-                .or(said.reply_to),
-            None => None,
-        };
+        let reply_to = said.reply_to.map(|named| self.named(on, &named));
         let body = Body {
             text: said.text,
             attachments: said.attachments,
@@ -61,7 +55,7 @@ impl Voice {
             sent: self.at,
             received: Some(on.now),
             body: &body,
-            reply_to,
+            reply_to: reply_to.transpose()?.flatten(),
             receipt: None,
             disappear_after: said.disappear_after,
         })?;
@@ -109,10 +103,10 @@ impl Voice {
     pub(crate) fn react(
         &self,
         on: &mut Changing<'_>,
-        id: &MessageId,
+        to: &Named,
         reaction: Option<&str>,
     ) -> Result<(), Stop> {
-        let found = on.change.message_of_any(&self.conversation, id)?;
+        let found = self.named(on, to)?;
         let found = self.find(on, found)?.filter(|it| it.removed.is_none());
         let Some(message) = found.filter(|_| reaction.is_none_or(is_reaction)) else {
             return Ok(());
@@ -124,8 +118,13 @@ impl Voice {
     }
 
     /// The other owner has read messages of this one.
-    pub(crate) fn read(&self, on: &mut Changing<'_>, ids: &[MessageId]) -> Result<(), Stop> {
-        for id in ids.iter().take(READ) {
+    pub(crate) fn read(&self, on: &mut Changing<'_>, read: &[ReadOf]) -> Result<(), Stop> {
+        let own = match self.conversation {
+            Conversation::Connection(_) => None,
+            Conversation::Group(_) => Some(on.vault),
+        };
+        let of_own = read.iter().filter(|read| read.sender == own);
+        for id in of_own.flat_map(|read| &read.ids).take(READ) {
             let found = on.change.message_of(&self.conversation, None, id)?;
             let Some(message) = self.find(on, found)? else {
                 continue;
@@ -154,6 +153,15 @@ impl Voice {
         self.find(on, id)
     }
 
+    /// A message of the conversation, whoever sent it.
+    fn named(&self, on: &Changing<'_>, named: &Named) -> Result<Option<MessageId>, Stop> {
+        let sender = Some(&named.sender).filter(|sender| **sender != on.vault);
+        let found = on
+            .change
+            .message_of(&self.conversation, sender, &named.id)?;
+        Ok(found)
+    }
+
     fn find(&self, on: &Changing<'_>, id: Option<MessageId>) -> Result<Option<Message>, Stop> {
         let found = id.map(|id| on.change.message(&id)).transpose()?;
         Ok(found.flatten())
@@ -175,6 +183,15 @@ impl Changing<'_> {
     pub(crate) fn message_changed(&mut self) -> Result<(), Stop> {
         self.traces.news.messages = Some(self.change.newest_change()?);
         Ok(())
+    }
+
+    /// A message as everybody can name it; none when it is not there.
+    pub(crate) fn name_of(&self, id: &MessageId) -> Result<Option<Named>, Stop> {
+        let said = self.change.said_as(id)?;
+        Ok(said.map(|(sender, id)| Named {
+            sender: sender.unwrap_or(self.vault),
+            id,
+        }))
     }
 
     /// A message to a group has come further at one member.

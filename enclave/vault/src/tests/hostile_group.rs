@@ -302,6 +302,28 @@ fn message_is_heard_although_another_member_has_used_its_id() {
         .call(&message::Get { id: said })
         .expect("message");
     assert_eq!(own.reactions.len(), 1);
+
+    // What is said to the other message of that id stands under that one.
+    let [stolen, _] = &net.owners[0].conversation(conversation)[..] else {
+        panic!("two messages");
+    };
+    let react = message::React {
+        id: stolen.id,
+        reaction: Some("👎".to_owned()),
+    };
+    net.owners[0].call(&react).expect("reacted");
+    net.run();
+    let at_author = net.owners[1].conversation(conversation);
+    let reactions = |of_author: bool| {
+        let found = at_author.iter().find(|it| it.from.is_none() == of_author);
+        let reactions = &found.expect("there").reactions;
+        reactions
+            .iter()
+            .map(|it| it.reaction.as_str())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(reactions(true), ["👍"]);
+    assert_eq!(reactions(false), ["👎"]);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use vettid_crypto::SeededEntropy;
-use vettid_wire::content::{Answer, Circle, Content, Hello, Offer, Parcel, Sealed, Talk, Text};
+use vettid_wire::content::{
+    Answer, Circle, Content, Hello, Named, Offer, Parcel, ReadOf, Sealed, Talk, Text,
+};
 use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId, VaultId};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::invitation::{Card, CardField};
@@ -163,6 +165,10 @@ fn contents_beyond_their_bounds_are_passed_over_and_the_next_is_heard() {
     let id = net.connect(0, 1);
     let long = "x".repeat(limits::TEXT + 1);
     let foreign = MessageId([9; 16]);
+    let named = |id| Named {
+        sender: VaultId([9; 32]),
+        id,
+    };
 
     for content in [
         Content::Text(said(1, &long)),
@@ -181,10 +187,13 @@ fn contents_beyond_their_bounds_are_passed_over_and_the_next_is_heard() {
         },
         Content::Remove(foreign),
         Content::React {
-            id: foreign,
+            to: named(foreign),
             reaction: Some("x".into()),
         },
-        Content::Read(vec![foreign; 300]),
+        Content::Read(vec![ReadOf {
+            sender: None,
+            ids: vec![foreign; 300],
+        }]),
         Content::Home(vec![1, 2, 3]),
         Content::Approve,
         Content::Decline,
@@ -227,12 +236,20 @@ fn nobody_changes_what_somebody_else_has_said() {
         }
     }
     let reaction = Some("👎".to_owned());
-    let react = Content::React {
+    let own = Named {
+        sender: net.owners[0].vault_id,
         id: own,
+    };
+    let react = Content::React {
+        to: own,
         reaction: reaction.clone(),
     };
     say(&mut net.owners[2], second, &react);
-    say(&mut net.owners[2], second, &Content::Read(vec![own]));
+    for sender in [None, Some(own.sender)] {
+        let ids = vec![own.id];
+        let read = Content::Read(vec![ReadOf { sender, ids }]);
+        say(&mut net.owners[2], second, &read);
+    }
     net.run();
 
     // Whoever uses an id again has said something else with it.

@@ -1,7 +1,9 @@
 //! `message.mark-read`: this owner has read a conversation up to a place.
 
-use vettid_wire::content::{Content, READ};
-use vettid_wire::id::MessageId;
+use std::collections::BTreeMap;
+
+use vettid_wire::content::{Content, Named, READ, ReadOf};
+use vettid_wire::id::{MessageId, VaultId};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::operation::{Done, message};
@@ -26,7 +28,7 @@ impl Operation for MarkRead {
     fn run(on: &mut Changing<'_>, _: App, request: message::MarkRead) -> Result<Done, Stop> {
         let conversation = &request.conversation;
         let unread = on.change.unread_through(conversation, request.through)?;
-        let mut read: Vec<MessageId> = Vec::with_capacity(unread.len());
+        let mut read = Vec::with_capacity(unread.len());
         let mut changed = false;
         for message in unread {
             let disappears = message.disappear_after.map(|after| on.now.plus(after));
@@ -37,7 +39,7 @@ impl Operation for MarkRead {
                 None => false,
             };
             if told {
-                read.push(on.change.said_as(&message.id)?);
+                read.extend(on.name_of(&message.id)?);
             }
         }
         if changed {
@@ -45,11 +47,23 @@ impl Operation for MarkRead {
         }
         if !read.is_empty() && tells(on, conversation)? {
             for some in read.chunks(READ) {
-                say(on, conversation, &Content::Read(some.to_vec()), None)?;
+                let content = Content::Read(by_sender(conversation, some));
+                say(on, conversation, &content, None)?;
             }
         }
         Ok(Done {})
     }
+}
+
+fn by_sender(conversation: &Conversation, read: &[Named]) -> Vec<ReadOf> {
+    let in_group = matches!(conversation, Conversation::Group(_));
+    let mut by_sender: BTreeMap<Option<VaultId>, Vec<MessageId>> = BTreeMap::new();
+    for Named { sender, id } in read {
+        let sender = in_group.then_some(*sender);
+        by_sender.entry(sender).or_default().push(*id);
+    }
+    let of = |(sender, ids)| ReadOf { sender, ids };
+    by_sender.into_iter().map(of).collect()
 }
 
 /// Whether senders in a conversation are told.

@@ -30,7 +30,7 @@ impl Operation for React {
         on.change.set_reaction(&request.id, None, reaction)?;
         on.change.touch_message(&request.id)?;
         let content = Content::React {
-            id: on.change.said_as(&request.id)?,
+            to: on.name_of(&request.id)?.ok_or(Code::NotFound)?,
             reaction: request.reaction,
         };
         say(on, &message.conversation, &content, None)?;

@@ -52,11 +52,11 @@ impl Operation for Send {
             disappear_after: request.disappear_after,
         })?;
         on.change.index_message(&id)?;
-        let reply_to = request.reply_to.map(|id| on.change.said_as(&id));
+        let reply_to = request.reply_to.map(|id| on.name_of(&id));
         let content = Content::Text(Text {
             id,
             text: request.text,
-            reply_to: reply_to.transpose()?,
+            reply_to: reply_to.transpose()?.flatten(),
             attachments: request.attachments,
             disappear_after: request.disappear_after,
         });
