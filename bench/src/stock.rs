@@ -73,29 +73,28 @@ pub(crate) async fn stream() -> Result<(SubstreamBox, SubstreamBox)> {
             port_use: PortUse::New,
         },
     )?;
-    let accept = async {
-        match next(&mut listening).await {
-            TransportEvent::Incoming { upgrade, .. } => Ok::<_, anyhow::Error>(upgrade.await?),
-            _ => bail!("no connection came"),
-        }
+    // The dialing end says nothing of its multiplexer before it writes: both ends go on together.
+    let open = async {
+        let (_, mut dialed): Connected = dial.await?;
+        let mut writer =
+            poll_fn(|cx| ready(dialed.poll_outbound_unpin(cx), &mut dialed, cx)).await?;
+        drive(dialed);
+        writer.write_all(&[0]).await?;
+        writer.flush().await?;
+        Ok::<_, anyhow::Error>(writer)
     };
-    let dial = async { Ok::<_, anyhow::Error>(dial.await?) };
-    let (accepted, dialed): (Connected, Connected) = futures::try_join!(accept, dial)?;
-    let (mut accepted, mut dialed) = (accepted.1, dialed.1);
-    let mut writer = poll_fn(|cx| ready(dialed.poll_outbound_unpin(cx), &mut dialed, cx)).await?;
-    drive(dialed);
-    // The other end comes to exist with the first byte.
-    let accepting = tokio::spawn(async move {
-        let reader =
+    let accept = async {
+        let TransportEvent::Incoming { upgrade, .. } = next(&mut listening).await else {
+            bail!("no connection came");
+        };
+        let (_, mut accepted): Connected = upgrade.await?;
+        let mut reader =
             poll_fn(|cx| ready(accepted.poll_inbound_unpin(cx), &mut accepted, cx)).await?;
         drive(accepted);
-        Ok::<_, anyhow::Error>(reader)
-    });
-    writer.write_all(&[0]).await?;
-    writer.flush().await?;
-    let mut reader = accepting.await??;
-    reader.read_exact(&mut [0]).await?;
-    Ok((writer, reader))
+        reader.read_exact(&mut [0]).await?;
+        Ok(reader)
+    };
+    futures::try_join!(open, accept)
 }
 
 /// What a connection has made ready; else lets it work on.
