@@ -20,7 +20,7 @@ use vettid_wire::time::UnixMillis;
 
 use crate::admitting::{Admitting, Mind, Told};
 use crate::hosts::{Host, PATIENCE, config, numbered};
-use crate::stock::{self, Stock};
+use crate::stock::{self, Networked};
 
 /// Argument that comes before a part.
 const PLAY: &str = "--play";
@@ -113,7 +113,12 @@ impl Casting {
                 stand(node.home.addresses.first().context("an address")?)
             }
             Part::Relay => {
-                let on = config(Role::Relay(RelayLimits::default()), LISTEN);
+                // Those that have a reservation look for each other; no circuit may come of that.
+                let limits = RelayLimits {
+                    circuits: 0,
+                    ..RelayLimits::default()
+                };
+                let on = config(Role::Relay(limits), LISTEN);
                 let relay = runtime.block_on(Host::start(on, MEASURED))?;
                 let address = relay.home.addresses.first().context("an address")?;
                 let address = format!("{address}/p2p/{}", peer_text(relay.handle.peer()));
@@ -121,7 +126,7 @@ impl Casting {
                 stand(&address)
             }
             Part::Stock => {
-                let mut host = stock::host()?;
+                let mut host = stock::networked()?;
                 let address = runtime.block_on(stock::listen(&mut host))?;
                 runtime.spawn(poll(host));
                 stand(&address.to_string())
@@ -174,7 +179,7 @@ impl Casting {
     }
 
     async fn connect(&self) -> Result<()> {
-        let mut host = stock::host()?;
+        let mut host = stock::networked()?;
         host.dial(self.address.parse::<libp2p::Multiaddr>()?)?;
         timeout(PATIENCE, stock::connected(&mut host))
             .await
@@ -222,7 +227,7 @@ async fn drain(mut host: Host) {
     while host.events.recv().await.is_some() {}
 }
 
-async fn poll(mut host: Stock) {
+async fn poll(mut host: Networked) {
     loop {
         host.select_next_some().await;
     }

@@ -1,5 +1,6 @@
 //! The reference of links and admission: libp2p as it comes, TCP with Noise and yamux.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -12,8 +13,11 @@ use libp2p::core::muxing::{StreamMuxerBox, StreamMuxerExt as _, SubstreamBox};
 use libp2p::core::transport::{Boxed, DialOpts, ListenerId, PortUse, TransportEvent};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
-use libp2p::swarm::SwarmEvent;
-use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, Transport as _, noise, ping, tcp, yamux};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{
+    Multiaddr, PeerId, Swarm, SwarmBuilder, Transport as _, gossipsub, identify, kad, noise, ping,
+    tcp, yamux,
+};
 
 /// Longer than any measurement.
 const IDLE: Duration = Duration::from_secs(3_600);
@@ -23,8 +27,43 @@ pub(crate) type Stock = Swarm<ping::Behaviour>;
 
 type Connected = (PeerId, StreamMuxerBox);
 
+/// A host of a network as the library's examples put one together: it finds others and gossips.
+pub(crate) type Networked = Swarm<Protocols>;
+
+/// The library's protocols of a host that stays in a network, as they come.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Protocols {
+    ping: ping::Behaviour,
+    identify: identify::Behaviour,
+    kad: kad::Behaviour<kad::store::MemoryStore>,
+    gossip: gossipsub::Behaviour,
+}
+
 /// A host with a key of its own.
 pub(crate) fn host() -> Result<Stock> {
+    with(|_| Ok(ping::Behaviour::default()))
+}
+
+/// A host that stays in a network, with a key of its own.
+pub(crate) fn networked() -> Result<Networked> {
+    with(|key| {
+        let own = key.public().to_peer_id();
+        let name = identify::Config::new("/bench/1".to_owned(), key.public());
+        let signed = gossipsub::MessageAuthenticity::Signed(key.clone());
+        let mut gossip = gossipsub::Behaviour::new(signed, gossipsub::Config::default())?;
+        gossip.subscribe(&gossipsub::IdentTopic::new("bench"))?;
+        Ok(Protocols {
+            ping: ping::Behaviour::default(),
+            identify: identify::Behaviour::new(name),
+            kad: kad::Behaviour::new(own, kad::store::MemoryStore::new(own)),
+            gossip,
+        })
+    })
+}
+
+fn with<B: NetworkBehaviour>(
+    behaviour: impl FnOnce(&Keypair) -> Result<B, Box<dyn Error + Send + Sync>>,
+) -> Result<Swarm<B>> {
     Ok(SwarmBuilder::with_new_identity()
         .with_tokio()
         .with_tcp(
@@ -32,13 +71,13 @@ pub(crate) fn host() -> Result<Stock> {
             noise::Config::new,
             yamux::Config::default,
         )?
-        .with_behaviour(|_| ping::Behaviour::default())?
+        .with_behaviour(behaviour)?
         .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE))
         .build())
 }
 
 /// Has a host listen on this machine; where.
-pub(crate) async fn listen(host: &mut Stock) -> Result<Multiaddr> {
+pub(crate) async fn listen<B: NetworkBehaviour>(host: &mut Swarm<B>) -> Result<Multiaddr> {
     host.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
     loop {
         if let SwarmEvent::NewListenAddr { address, .. } = host.select_next_some().await {
@@ -48,7 +87,7 @@ pub(crate) async fn listen(host: &mut Stock) -> Result<Multiaddr> {
 }
 
 /// Waits until a host has a connection more.
-pub(crate) async fn connected(host: &mut Stock) -> Result<()> {
+pub(crate) async fn connected<B: NetworkBehaviour>(host: &mut Swarm<B>) -> Result<()> {
     loop {
         match host.select_next_some().await {
             SwarmEvent::ConnectionEstablished { .. } => return Ok(()),
