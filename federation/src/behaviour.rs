@@ -277,3 +277,17 @@ const MESH: usize = 3;
 const IDONTWANT: usize = 256;
 /// Gossip messages that wait for one peer.
 const GOSSIP_QUEUE: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use libp2p::swarm::THandler;
+
+    use super::*;
+
+    #[test]
+    fn handlers_of_a_connection_stay_small() {
+        let bytes = size_of::<THandler<Behaviour>>();
+
+        assert!(bytes <= 8 * 1024, "{bytes} bytes for each connection");
+    }
+}

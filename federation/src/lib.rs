@@ -28,6 +28,7 @@ pub mod address;
 mod attachment;
 mod backoff;
 mod behaviour;
+mod boxed;
 mod bucket;
 pub mod config;
 mod driver;

@@ -26,6 +26,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::address::{self, BadAddress};
 use crate::behaviour::{self, Behaviour, BehaviourEvent, Shared};
+use crate::boxed::Boxed;
 use crate::config::{Config, Role};
 use crate::event::Event;
 use crate::gate::{Gates, KeptOut};
@@ -106,7 +107,11 @@ impl Federation {
     }
 }
 
-fn swarm(config: &Config, key: HostKey, shared: &Shared) -> Result<Swarm<Behaviour>, StartError> {
+fn swarm(
+    config: &Config,
+    key: HostKey,
+    shared: &Shared,
+) -> Result<Swarm<Boxed<Behaviour>>, StartError> {
     let key = key.into_keypair();
     let trusted = introducers(config, &key.public().to_peer_id())?
         .into_iter()
@@ -125,7 +130,7 @@ fn swarm(config: &Config, key: HostKey, shared: &Shared) -> Result<Swarm<Behavio
         .with_per_connection_event_buffer_size(CONNECTION_EVENTS);
     Ok(Swarm::new(
         transport,
-        behaviour,
+        Boxed(behaviour),
         key.public().to_peer_id(),
         settings,
     ))

@@ -18,6 +18,9 @@ const NATS_SERVER: &str = "VETTID_NATS_SERVER";
 /// Tells tests where the S3 server's command is.
 const S3_SERVER: &str = "VETTID_S3_SERVER";
 
+/// Tells tests that networks can be made here, so that none of them may be skipped.
+const NETWORKS: &str = "VETTID_NEED_NETWORKS";
+
 const TYPOS: Wheel = Wheel {
     package: "typos",
     version: "1.52.0",
@@ -98,12 +101,16 @@ impl Tools {
         self.paths.contains_key(&need)
     }
 
-    /// Environment variables that tell programs of ours where the servers are.
+    /// Environment variables that tell programs of ours where the servers are, and what is there.
     pub(crate) fn exports(&self) -> Vec<(String, PathBuf)> {
-        [(Need::NatsServer, NATS_SERVER), (Need::S3Server, S3_SERVER)]
-            .into_iter()
-            .filter_map(|(need, name)| Some((name.to_owned(), self.paths.get(&need)?.clone())))
-            .collect()
+        [
+            (Need::NatsServer, NATS_SERVER),
+            (Need::Networks, NETWORKS),
+            (Need::S3Server, S3_SERVER),
+        ]
+        .into_iter()
+        .filter_map(|(need, name)| Some((name.to_owned(), self.paths.get(&need)?.clone())))
+        .collect()
     }
 
     /// Tells a command of ours where the servers are.
@@ -141,7 +148,8 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
         Need::Networks => {
             let provided = system::INTERFACES
                 .provide()
-                .and_then(|()| system::TRANSLATION.provide());
+                .and_then(|()| system::TRANSLATION.provide())
+                .and_then(|()| system::can_make_networks());
             if let Err(error) = provided {
                 // Its tests say that they are skipped; everything else can be done.
                 eprintln!("networks: {error:#}");

@@ -81,6 +81,15 @@ impl SystemPart {
     }
 }
 
+/// An error where this user may make no network of its own.
+pub(crate) fn can_make_networks() -> Result<()> {
+    let mut unshare = Command::new("unshare");
+    if !Uid::effective().is_root() {
+        unshare.args(["--user", "--map-current-user", "--keep-caps"]);
+    }
+    quiet(unshare.args(["--net", "true"])).context("no network namespaces can be made here")
+}
+
 fn apt() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");
