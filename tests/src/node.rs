@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -16,7 +17,7 @@ use toml::Table;
 use crate::processes::{children, family, kill_now, recorded, send};
 use crate::programs::{NATS_SERVER, nats_server, program};
 use crate::spoken::Spoken;
-use crate::wait::{self, PATIENCE};
+use crate::wait;
 
 /// A node that may be running.
 pub struct Node {
