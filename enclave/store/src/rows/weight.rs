@@ -50,9 +50,9 @@ impl Change<'_> {
     /// A message of another owner has a body of another size now.
     pub(super) fn weigh_anew(&self, id: &MessageId, size: usize) -> Result<(), StoreError> {
         match self.weighed(id)? {
-            Some((conversation, sender, before)) => {
-                let by = signed(size).saturating_sub(before);
-                self.weigh(&conversation, &sender, by)
+            Some(old) => {
+                let by = signed(size).saturating_sub(old.body);
+                self.weigh(&old.conversation, &old.sender, by)
             }
             None => Ok(()),
         }
@@ -61,22 +61,28 @@ impl Change<'_> {
     /// A message of another owner leaves nothing, not even that it was there.
     pub(super) fn weigh_gone(&self, id: &MessageId) -> Result<(), StoreError> {
         match self.weighed(id)? {
-            Some((conversation, sender, before)) => {
-                let by = signed(MESSAGE).saturating_add(before).saturating_neg();
-                self.weigh(&conversation, &sender, by)
+            Some(old) => {
+                let by = signed(MESSAGE).saturating_add(old.body).saturating_neg();
+                self.weigh(&old.conversation, &old.sender, by)
             }
             None => Ok(()),
         }
     }
 
-    /// Conversation, sender and size of a message of another owner.
-    fn weighed(&self, id: &MessageId) -> Result<Option<(Vec<u8>, [u8; 32], i64)>, StoreError> {
+    /// A message of another owner, as it is weighed.
+    fn weighed(&self, id: &MessageId) -> Result<Option<Weighed>, StoreError> {
         let sql = "SELECT conversation, sender, coalesce(length(body), 0) FROM messages
                    WHERE id = ?1 AND sender IS NOT NULL";
         Ok(self
             .connection
             .prepare_cached(sql)?
-            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row([id.0], |row| {
+                Ok(Weighed {
+                    conversation: row.get(0)?,
+                    sender: row.get(1)?,
+                    body: row.get(2)?,
+                })
+            })
             .optional()?)
     }
 
@@ -89,6 +95,13 @@ impl Change<'_> {
             .execute(params![conversation, sender, by])?;
         Ok(())
     }
+}
+
+/// A message of another owner: where it was said, by whom, and the bytes of its body.
+struct Weighed {
+    conversation: Vec<u8>,
+    sender: [u8; 32],
+    body: i64,
 }
 
 fn signed(size: usize) -> i64 {
