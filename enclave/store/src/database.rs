@@ -40,8 +40,8 @@ use crate::{Changeset, StoreError};
 const PAGE: u32 = 1024;
 /// Page cache, KiB. What it misses is a copy of one page within memory.
 const CACHE: usize = 128;
-/// Prepared statements that are kept: about what the busiest operations use.
-const STATEMENTS: usize = 48;
+/// Prepared statements that are kept: more than there are. A vault that goes idle lets go of them.
+const STATEMENTS: usize = 256;
 
 /// Bytes that a database may take, in pages.
 const ALL: usize = limits::DATABASE / PAGE as usize;

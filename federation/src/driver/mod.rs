@@ -27,6 +27,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::address::{self, BadAddress};
 use crate::behaviour::{self, Behaviour, BehaviourEvent, Shared};
 use crate::boxed::Boxed;
+use crate::circuits::Circuits;
 use crate::config::{Config, Role};
 use crate::event::Event;
 use crate::gate::{Gates, KeptOut};
@@ -80,6 +81,10 @@ impl Federation {
         let metrics = Metrics::default();
         let introducers = introducers(&config, &own)?;
         let shared = Shared {
+            circuits: Circuits::new(match &config.role {
+                Role::Relay(limits) => limits.circuits_per_network,
+                Role::Bootstrap | Role::Node => 0,
+            }),
             gates: Gates::default(),
             kept_out: KeptOut::new(),
             introducers: introducers.keys().copied().collect(),

@@ -63,7 +63,7 @@ pub(super) struct Driver {
     pub(super) untrue: Backoff<(NodeId, PeerId)>,
     pub(super) fetches: Vec<Fetch>,
     pub(super) serving: Arc<Semaphore>,
-    pub(super) serving_to: HashMap<PeerId, Arc<Semaphore>>,
+    pub(super) serving_to: HashMap<NodeId, Arc<Semaphore>>,
     /// Links that strangers may begin.
     pub(super) strangers: Bucket,
 

@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
-use vettid_wire::id::NodeId;
+use vettid_wire::id::{NodeId, SpaceId};
 
 /// Deliveries under way of a lane that begins: a peer that takes none holds no more than these.
 const FIRST_WINDOW: usize = 4;
 
 /// What is known of a lane; its deliveries lie in the table.
 pub(super) struct Lane {
+    /// Whose it is.
+    pub(super) space: SpaceId,
     /// Newest delivery that is stored.
     pub(super) newest: u64,
     /// Everything up to this was offered in this round.
@@ -18,6 +20,8 @@ pub(super) struct Lane {
     pub(super) failures: u32,
     /// One came back for later: the round ends when all have.
     pub(super) put_off: bool,
+    /// One of them for another reason than that others have all the room.
+    pub(super) failed: bool,
     /// The node that is missing was admitted before the round ended.
     pub(super) woken: bool,
     /// Missing node.
@@ -38,14 +42,16 @@ pub(super) enum State {
 }
 
 impl Lane {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(space: SpaceId) -> Self {
         Self {
+            space,
             newest: 0,
             offered: 0,
             under_way: 0,
             window: FIRST_WINDOW,
             failures: 0,
             put_off: false,
+            failed: false,
             woken: false,
             node: None,
             state: State::Idle,
@@ -58,6 +64,7 @@ impl Lane {
         self.under_way = 0;
         self.window = FIRST_WINDOW;
         self.put_off = false;
+        self.failed = false;
         self.woken = false;
         self.state = State::Idle;
         // `node` stays for a lane that rests; a link that ends clears what waits for it.

@@ -1,6 +1,6 @@
 //! Where other vaults are, as far as this enclave knows: verified records, the newest of each vault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use vettid_crypto::digest::sha256;
 use vettid_crypto::sign::VerifyingKey;
@@ -10,10 +10,15 @@ use vettid_wire::id::{NodeId, VaultId};
 use vettid_wire::identity::IdentityChain;
 use vettid_wire::time::{MINUTE, UnixMillis};
 
+use super::checks::Checks;
 use super::sealed::Whereabouts;
 
-/// Records that are remembered.
-const REMEMBERED: usize = 1_024;
+/// Homes that are remembered, and bytes of them.
+const REMEMBERED: usize = 16_384;
+const REMEMBERED_BYTES: usize = 16 * 1024 * 1024;
+
+/// Records that did not verify and are remembered, so that they are not checked again.
+const REFUSED: usize = 4_096;
 
 /// A vault is not looked up again before this, ms.
 const LOOK_UP_PAUSE: u64 = MINUTE;
@@ -28,80 +33,119 @@ const NOTES: usize = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Homes {
     known: BTreeMap<VaultId, Known>,
+    /// Which of them end first.
+    ends: BTreeSet<(UnixMillis, VaultId)>,
+    bytes: usize,
+    refused: BTreeSet<[u8; 32]>,
+    /// The same, oldest first.
+    refusals: VecDeque<[u8; 32]>,
+    checks: Checks,
     looked_up: BTreeMap<VaultId, UnixMillis>,
     away: BTreeMap<(VaultId, NodeId), UnixMillis>,
 }
 
+/// What is remembered of a record.
 #[derive(Debug)]
 struct Known {
-    home: Home,
-    digest: [u8; 32],
+    nodes: Vec<HomeNode>,
+    sequence: u64,
+    expires: UnixMillis,
+    bytes: usize,
+}
+
+/// Why a record says nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NotLearned {
+    /// Too many are checked now.
+    Busy,
+    /// It is none, or not one that counts.
+    Record(HomeError),
 }
 
 impl Homes {
-    /// Nodes that take what is for `vault`, best first; those that said that it is not there are
-    /// left out for a while.
+    /// Nodes that take what `from` sends to `vault`, best first; those that said that it is not there
+    /// are left out for a while. Nothing while what is told cannot be checked.
     pub(super) fn nodes(
         &mut self,
+        from: VaultId,
         vault: &VaultId,
         told: &Whereabouts,
         now: UnixMillis,
-    ) -> Vec<HomeNode> {
-        if let Whereabouts::Record(record) = told {
-            // One that is of another vault, forged or too old counts for nothing.
-            let _ = self.learn(vault, record, now);
-        }
-        let known = self
-            .known
-            .get(vault)
-            .filter(|known| known.home.expires > now);
+    ) -> Option<Vec<HomeNode>> {
+        let learned = match told {
+            Whereabouts::Record(record) => self.learn(from, vault, record, now),
+            Whereabouts::Node(_) => Ok(()),
+        };
+        let known = self.known.get(vault).filter(|known| known.expires > now);
         let nodes = match (known, told) {
-            (Some(known), _) => known.home.nodes.clone(),
+            (Some(known), _) => known.nodes.clone(),
             (None, Whereabouts::Node(node)) if node.is_bounded() => vec![node.clone()],
+            (None, _) if learned == Err(NotLearned::Busy) => return None,
+            // A record of another vault, forged or too old counts for nothing.
             (None, _) => Vec::new(),
         };
         let is_away = |node: &HomeNode| {
             let said = self.away.get(&(*vault, node.node));
             said.is_some_and(|said| now.since(*said) < AWAY)
         };
-        nodes.into_iter().filter(|node| !is_away(node)).collect()
+        Some(nodes.into_iter().filter(|node| !is_away(node)).collect())
     }
 
-    /// Takes a signed record of a vault; the one with the highest sequence counts.
+    /// Takes a signed record of a vault; the one with the highest sequence counts. What it takes to
+    /// check it is on the account of `on`.
     pub(super) fn learn(
         &mut self,
+        on: VaultId,
         vault: &VaultId,
         record: &[u8],
         now: UnixMillis,
-    ) -> Result<(), HomeError> {
-        let digest = sha256(record);
-        if self
-            .known
-            .get(vault)
-            .is_some_and(|known| known.digest == digest)
-        {
+    ) -> Result<(), NotLearned> {
+        let no = |why| Err(NotLearned::Record(why));
+        let Some(claimed) = Home::claimed(record) else {
+            return no(HomeError::Malformed);
+        };
+        if claimed.vault != *vault {
+            return no(HomeError::Foreign);
+        }
+        if claimed.expires <= now {
+            return no(HomeError::Expired);
+        }
+        let known = self.known.get(vault);
+        if known.is_some_and(|known| known.sequence >= claimed.sequence) {
             return Ok(());
         }
-        let home = Home::verify(record, vault, now, current_key)?;
-        let is_newer = |known: &Known| known.home.sequence < home.sequence;
-        if self.known.get(vault).is_none_or(is_newer) {
-            make_room(&mut self.known, REMEMBERED, vault, |known| {
-                known.home.expires
-            });
-            self.known.insert(*vault, Known { home, digest });
+        let Some(checks) = checks(&claimed) else {
+            return no(HomeError::Malformed);
+        };
+        let digest = sha256(record);
+        if self.refused.contains(&digest) {
+            return no(HomeError::Signature);
         }
-        Ok(())
+        if !self.checks.spend(on, checks, now) {
+            return Err(NotLearned::Busy);
+        }
+        match Home::verify(record, vault, now, current_key) {
+            Ok(home) => {
+                self.remember(home);
+                Ok(())
+            }
+            Err(why) => {
+                self.refuse(digest);
+                no(why)
+            }
+        }
     }
 
     /// Takes what the host found in the network for a vault: sealed, unverified.
     pub(super) fn found(
         &mut self,
+        on: VaultId,
         vault: &VaultId,
         sealed: &[u8],
         now: UnixMillis,
-    ) -> Result<(), HomeError> {
-        let record = home::open(vault, sealed)?;
-        self.learn(vault, &record, now)
+    ) -> Result<(), NotLearned> {
+        let record = home::open(vault, sealed).map_err(NotLearned::Record)?;
+        self.learn(on, vault, &record, now)
     }
 
     /// Whether a vault is to be looked up now; the next time is a while from now.
@@ -110,7 +154,7 @@ impl Homes {
         if before.is_some_and(|before| now.since(*before) < LOOK_UP_PAUSE) {
             return false;
         }
-        make_room(&mut self.looked_up, NOTES, vault, |at| *at);
+        make_room(&mut self.looked_up, NOTES, vault);
         self.looked_up.insert(*vault, now);
         true
     }
@@ -118,8 +162,54 @@ impl Homes {
     /// A node said that a vault is not there.
     pub(super) fn note_away(&mut self, vault: &VaultId, node: NodeId, now: UnixMillis) {
         let pair = (*vault, node);
-        make_room(&mut self.away, NOTES, &pair, |at| *at);
+        make_room(&mut self.away, NOTES, &pair);
         self.away.insert(pair, now);
+    }
+
+    /// Forgets who has checked nothing for a while.
+    pub(super) fn tick(&mut self, now: UnixMillis) {
+        self.checks.tick(now);
+    }
+
+    /// Takes the place of what was known of a vault; what ends first makes room.
+    fn remember(&mut self, home: Home) {
+        let (vault, expires) = (home.vault, home.expires);
+        self.forget(&vault);
+        let bytes = home.nodes.iter().map(size).sum();
+        let known = Known {
+            nodes: home.nodes,
+            sequence: home.sequence,
+            expires,
+            bytes,
+        };
+        while self.known.len() >= REMEMBERED || self.bytes.saturating_add(bytes) > REMEMBERED_BYTES
+        {
+            let Some((_, first)) = self.ends.first().copied() else {
+                break;
+            };
+            self.forget(&first);
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.ends.insert((expires, vault));
+        self.known.insert(vault, known);
+    }
+
+    fn forget(&mut self, vault: &VaultId) {
+        if let Some(known) = self.known.remove(vault) {
+            self.bytes = self.bytes.saturating_sub(known.bytes);
+            self.ends.remove(&(known.expires, *vault));
+        }
+    }
+
+    fn refuse(&mut self, digest: [u8; 32]) {
+        if self.refusals.len() >= REFUSED
+            && let Some(oldest) = self.refusals.pop_front()
+        {
+            self.refused.remove(&oldest);
+        }
+        if self.refused.insert(digest) {
+            self.refusals.push_back(digest);
+        }
     }
 }
 
@@ -129,15 +219,26 @@ pub(super) fn current_key(identity: &[u8], vault: &VaultId) -> Option<VerifyingK
     chain.verify(vault).ok()
 }
 
+/// Signatures of a record: its own, and two of each statement about its vault's keys.
+fn checks(claimed: &Home) -> Option<u64> {
+    let chain: IdentityChain = cbor::decode(&claimed.identity).ok()?;
+    let statements = u64::try_from(chain.rotations.len()).ok()?;
+    Some(statements.saturating_mul(2).saturating_add(1))
+}
+
+fn size(node: &HomeNode) -> usize {
+    let peers = node.peers.iter().map(|peer| peer.len());
+    let addresses = node.addresses.iter().map(String::len);
+    peers.chain(addresses).sum::<usize>().saturating_add(NODE)
+}
+
+/// What a node takes beside its peers and addresses, bytes.
+const NODE: usize = 128;
+
 /// Drops what is oldest when the map is full and `key` is not in it.
-fn make_room<K: Copy + Ord, V>(
-    map: &mut BTreeMap<K, V>,
-    most: usize,
-    key: &K,
-    age: impl Fn(&V) -> UnixMillis,
-) {
+fn make_room<K: Copy + Ord>(map: &mut BTreeMap<K, UnixMillis>, most: usize, key: &K) {
     if map.len() >= most && !map.contains_key(key) {
-        let oldest = map.iter().min_by_key(|(_, value)| age(value));
+        let oldest = map.iter().min_by_key(|(_, at)| **at);
         if let Some(oldest) = oldest.map(|(key, _)| *key) {
             map.remove(&oldest);
         }

@@ -22,6 +22,7 @@
 //! an id that vaults know, and what it forgets is handed on again when its vault is unlocked.
 
 mod asked;
+mod checks;
 mod courier;
 mod drain;
 mod homes;

@@ -24,8 +24,11 @@ pub(super) fn invited(
     on: &mut Changing<'_>,
     connection: &Connection,
     id: &GroupId,
-    name: String,
+    (name, seed): (String, [u8; 16]),
 ) -> Result<(), Stop> {
+    if *id != super::id_of(&connection.vault, &seed) {
+        return Ok(());
+    }
     let groups = usize::try_from(on.change.count_groups()?).unwrap_or(usize::MAX);
     let day = UnixMillis(on.now.since(UnixMillis(DAY)));
     let invited = on.change.count_invited(&connection.vault, day)?;
@@ -42,11 +45,14 @@ pub(super) fn invited(
         id: *id,
         name,
         creator: Some(connection.vault),
+        seed: None,
         member: false,
         invited: true,
         signer: None,
         told: false,
         behind: None,
+        ahead: false,
+        caught: None,
         asked: None,
         asks: 0,
         due: false,
@@ -92,7 +98,7 @@ fn ask_in(on: &mut Changing<'_>, mut group: Group, connection: &ConnectionId) ->
         signer: SigningKey::generate(on.entropy),
     };
     (group.member, group.signer) = (false, Some(seed(&keys)));
-    join(on, group, &keys, connection)
+    join(on, group, &keys, (connection, None))
 }
 
 /// Hands over what this vault can be added with.
@@ -100,7 +106,7 @@ fn join(
     on: &mut Changing<'_>,
     mut group: Group,
     keys: &Keys,
-    connection: &ConnectionId,
+    (connection, state): (&ConnectionId, Option<[u8; 32]>),
 ) -> Result<(), Stop> {
     let mls = Mls::new(on.change, group.id, on.entropy);
     let key_package = mls.key_package(keys, Suite::Classic)?;
@@ -112,7 +118,10 @@ fn join(
     };
     group.asked = Some(on.now);
     on.change.put_group(&group)?;
-    let change = GroupChange::Join { key_package };
+    let change = GroupChange::Join {
+        key_package,
+        state: state.map(|state| state.to_vec().into()),
+    };
     say_later(on, &[*connection], &group.id, change)
 }
 
@@ -131,7 +140,8 @@ pub(crate) fn behind(view: View<'_>, now: UnixMillis) -> Result<Vec<GroupId>, St
 }
 
 /// Asks to be added anew. Until the welcome this vault stays a member: a change that is only late is
-/// still followed.
+/// still followed. That one is missing is what somebody says whom nobody has checked, so the creator is
+/// told which state this vault has; where messages go on further than its keys reach, that is no answer.
 pub(crate) fn catch_up(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
     let Some(group) = on.change.group(id)? else {
         return Ok(());
@@ -140,7 +150,10 @@ pub(crate) fn catch_up(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> 
     match connection_with(on, &creator)? {
         Some(connection) if may_ask(&group, on.now) => {
             let keys = keys(on, &group)?;
-            join(on, group, &keys, &connection)
+            let mls = Mls::new(on.change, *id, on.entropy);
+            let has_state = group.member && !group.ahead;
+            let state = has_state.then(|| mls.state(&id.0).ok()).flatten();
+            join(on, group, &keys, (&connection, state))
         }
         _ => Ok(()),
     }
@@ -154,8 +167,8 @@ pub(super) fn changed(
     change: GroupChange,
 ) -> Result<(), Stop> {
     match change {
-        GroupChange::Invite { name } if group.signer.is_none() => {
-            invited(on, connection, &group.id, name)
+        GroupChange::Invite { name, seed } if group.signer.is_none() => {
+            invited(on, connection, &group.id, (name, seed))
         }
         GroupChange::Welcome {
             name,
@@ -209,13 +222,16 @@ fn welcomed(
     if !told {
         group.since = on.now;
     }
-    (group.member, group.behind, group.active) = (true, None, on.now);
+    (group.member, group.active) = (true, on.now);
+    (group.behind, group.ahead, group.caught) = (None, false, Some(on.now));
     on.change.put_group(&group)?;
     settle(on, &id, &joined.members, peers)?;
-    match told {
-        true => Ok(()),
-        false => on.tell_of(Kind::GroupJoined, &Conversation::Group(id)),
-    }
+    // What was said in states that this vault has no keys of does not open any more.
+    let kind = match told {
+        true => Kind::GroupHealed,
+        false => Kind::GroupJoined,
+    };
+    on.tell_of(kind, &Conversation::Group(id))
 }
 
 fn committed(
@@ -230,7 +246,11 @@ fn committed(
         Ok(heard) if heard.removed => leave_behind(on, group),
         Ok(_) => {
             let members = mls.members(&id.0)?;
+            if members.len() > limits::GROUP {
+                return leave_behind(on, group);
+            }
             if group.behind.take().is_some() {
+                (group.ahead, group.caught) = (false, Some(on.now));
                 on.change.put_group(&group)?;
             }
             settle(on, &id, &members, added)
@@ -261,10 +281,7 @@ fn settle(
     for member in inside.iter().filter(|it| it.vault != on.vault) {
         let before = on.change.group_member(id, &member.vault)?;
         let peer = peers.iter().find(|peer| peer.vault == member.vault);
-        let name = peer.map(|peer| {
-            let end = peer.name.floor_char_boundary(limits::ALIAS);
-            peer.name.get(..end).unwrap_or_default().to_owned()
-        });
+        let name = peer.map(|peer| super::name(&peer.name));
         let home = peer.and_then(|peer| {
             let home = known::open_home(&peer.home, &member.vault, on.now)?;
             Some(cbor::encode(&Known::record(&home, &peer.home)))
@@ -278,6 +295,7 @@ fn settle(
                 home: home.or(old_home),
                 key: Some(member.key),
                 package: None,
+                spent: None,
                 added: None,
             },
         )?;
