@@ -106,9 +106,11 @@ impl Recording<'_> {
         &self,
         connection: &Connection,
     ) -> Result<Option<Changeset>, StoreError> {
+        // What panics while it notes something is stopped before SQLite, and has noted nothing.
+        let broken = self.0.0.is_poisoned();
         let mut state = lock(&self.0.0);
         state.recording = false;
-        if state.lost {
+        if state.lost || broken {
             return Err(StoreError::Malformed);
         }
         let mut rows: Vec<_> = state.rows.drain().collect();
