@@ -121,9 +121,14 @@ impl Mls<'_> {
             return Err(NotMls::Late);
         }
         self.look_through(&mut group, may.window)?;
+        let is_past = message.epoch() < epoch;
         let processed = group
             .process_message(self.provider(), message)
-            .map_err(|error| not_opened(&error))?;
+            .map_err(|error| match not_opened(&error) {
+                // No change brings the keys of an earlier state any more.
+                NotMls::Ahead if is_past && may.window == Window::Usual => NotMls::NotOpened,
+                why => why,
+            })?;
         let from = vault_of(processed.credential())?;
         let Sender::Member(index) = *processed.sender() else {
             return Err(NotMls::NotAllowed);
