@@ -263,7 +263,7 @@ fn relay_config(limits: &RelayLimits, circuits: Circuits) -> relay::Config {
         .reservation_rate_per_ip(tokens, pause)
         .circuit_src_per_ip(tokens, pause);
     // The last to be asked: what it allows is denied for want of room no more.
-    let may_ask = move |peer, remote: &Multiaddr, now| circuits.ask(peer, remote, now);
+    let may_ask = move |peer, remote: &Multiaddr, _| circuits.ask(peer, remote);
     config.circuit_src_rate_limiters.push(Box::new(may_ask));
     config
 }

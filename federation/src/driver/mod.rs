@@ -28,7 +28,7 @@ use crate::address::{self, BadAddress};
 use crate::behaviour::{self, Behaviour, BehaviourEvent, Shared};
 use crate::boxed::Boxed;
 use crate::circuits::Circuits;
-use crate::config::{Config, Role};
+use crate::config::{Config, RelayLimits, Role};
 use crate::event::Event;
 use crate::gate::{Gates, KeptOut};
 use crate::handle::{Command, Handle};
@@ -81,10 +81,11 @@ impl Federation {
         let metrics = Metrics::default();
         let introducers = introducers(&config, &own)?;
         let shared = Shared {
-            circuits: Circuits::new(match &config.role {
-                Role::Relay(limits) => limits.circuits_per_network,
-                Role::Bootstrap | Role::Node => 0,
-            }),
+            circuits: match &config.role {
+                Role::Relay(limits) => Circuits::new(limits),
+                // They carry none, and nobody asks.
+                Role::Bootstrap | Role::Node => Circuits::new(&RelayLimits::default()),
+            },
             gates: Gates::default(),
             kept_out: KeptOut::new(),
             introducers: introducers.keys().copied().collect(),

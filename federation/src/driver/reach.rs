@@ -151,17 +151,19 @@ impl Driver {
                 metrics.relay_reservations_refused.inc();
             }
             relay::Event::CircuitReqAccepted { .. } => {
-                metrics.relay_circuits.inc();
                 metrics.relay_circuits_opened.inc();
             }
             relay::Event::CircuitReqDenied { .. } => {
                 metrics.relay_circuits_refused.inc();
             }
-            relay::Event::CircuitClosed { .. } => {
-                metrics.relay_circuits.dec();
-            }
             _ => {}
         }
+        self.count_circuits();
+    }
+
+    pub(super) fn count_circuits(&self) {
+        let open = i64::try_from(self.shared.circuits.open()).unwrap_or(i64::MAX);
+        self.metrics.relay_circuits.set(open);
     }
 
     pub(super) fn status(&mut self) -> Status {

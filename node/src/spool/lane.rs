@@ -18,6 +18,8 @@ pub(super) struct Lane {
     pub(super) under_way: usize,
     pub(super) window: usize,
     pub(super) failures: u32,
+    /// Rounds since the last success in which others had all the room.
+    pub(super) crowded: u32,
     /// One came back for later: the round ends when all have.
     pub(super) put_off: bool,
     /// One of them for another reason than that others have all the room.
@@ -50,6 +52,7 @@ impl Lane {
             under_way: 0,
             window: FIRST_WINDOW,
             failures: 0,
+            crowded: 0,
             put_off: false,
             failed: false,
             woken: false,
@@ -58,7 +61,7 @@ impl Lane {
         }
     }
 
-    /// Forgets the round; how often it failed is kept.
+    /// Forgets the round; how often it failed or found no room is kept.
     pub(super) const fn begin_anew(&mut self) {
         self.offered = 0;
         self.under_way = 0;

@@ -36,8 +36,10 @@ const UNSETTLED: Duration = Duration::from_secs(90);
 const WOKEN: u32 = 64;
 const WAKING: Duration = Duration::from_millis(50);
 
-/// Failures after which a lane would rest as long as one that found all the room taken.
+/// Failures after which a lane would rest as long as one that found all the room taken; and how far
+/// that grows while it finds none, so that what waits there for long does not come all the time.
 const CROWDED: u32 = 3;
+const CROWDED_MORE: u32 = 5;
 
 /// Every lane with something waiting.
 pub(crate) struct Lanes {
@@ -175,6 +177,7 @@ impl Lanes {
             SpoolOutcome::Crowded => lane.put_off = true,
             SpoolOutcome::Done => {
                 lane.failures = 0;
+                lane.crowded = 0;
                 lane.window = lane.window.saturating_mul(2).min(limits::LANE_WINDOW);
             }
             SpoolOutcome::Later { node } => {
@@ -312,13 +315,18 @@ impl Lanes {
         if !lane.put_off || comes_back {
             return;
         }
-        // Nobody's failure, when others had all the room: it is tried again soon.
-        let failures = lane.failures.saturating_add(u32::from(lane.failed));
-        let woken = lane.woken;
-        let pause = if lane.failed { failures } else { CROWDED };
+        let pause = if lane.failed {
+            lane.failures = lane.failures.saturating_add(1);
+            lane.failures
+        } else {
+            // Nobody's failure, when others had all the room: at first it is tried again soon.
+            let pause = CROWDED.saturating_add(lane.crowded.min(CROWDED_MORE));
+            lane.crowded = lane.crowded.saturating_add(1);
+            pause
+        };
         let pause = self.jitter.pause(pause);
+        let woken = lane.woken;
         lane.begin_anew();
-        lane.failures = failures;
         if woken {
             self.queue_if_due(id);
             return;

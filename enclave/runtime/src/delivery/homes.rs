@@ -11,11 +11,8 @@ use vettid_wire::identity::IdentityChain;
 use vettid_wire::time::{MINUTE, UnixMillis};
 
 use super::checks::Checks;
+use super::remembered::{Known, Remembered};
 use super::sealed::Whereabouts;
-
-/// Homes that are remembered, and bytes of them.
-const REMEMBERED: usize = 16_384;
-const REMEMBERED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Records that did not verify and are remembered, so that they are not checked again.
 const REFUSED: usize = 4_096;
@@ -32,25 +29,13 @@ const NOTES: usize = 4_096;
 /// Homes of other vaults.
 #[derive(Debug, Default)]
 pub(super) struct Homes {
-    known: BTreeMap<VaultId, Known>,
-    /// Which of them end first.
-    ends: BTreeSet<(UnixMillis, VaultId)>,
-    bytes: usize,
+    known: Remembered,
     refused: BTreeSet<[u8; 32]>,
     /// The same, oldest first.
     refusals: VecDeque<[u8; 32]>,
     checks: Checks,
     looked_up: BTreeMap<VaultId, UnixMillis>,
     away: BTreeMap<(VaultId, NodeId), UnixMillis>,
-}
-
-/// What is remembered of a record.
-#[derive(Debug)]
-struct Known {
-    nodes: Vec<HomeNode>,
-    sequence: u64,
-    expires: UnixMillis,
-    bytes: usize,
 }
 
 /// Why a record says nothing.
@@ -111,7 +96,12 @@ impl Homes {
             return no(HomeError::Expired);
         }
         let known = self.known.get(vault);
-        if known.is_some_and(|known| known.sequence >= claimed.sequence) {
+        // It may have been remembered for less time than it claims.
+        let is_newer = |known: &Known| {
+            claimed.sequence > known.sequence
+                || claimed.sequence == known.sequence && known.expires <= now
+        };
+        if !known.is_none_or(is_newer) {
             return Ok(());
         }
         let Some(checks) = checks(&claimed) else {
@@ -126,7 +116,7 @@ impl Homes {
         }
         match Home::verify(record, vault, now, current_key) {
             Ok(home) => {
-                self.remember(home);
+                self.known.insert(on, home, now);
                 Ok(())
             }
             Err(why) => {
@@ -171,36 +161,6 @@ impl Homes {
         self.checks.tick(now);
     }
 
-    /// Takes the place of what was known of a vault; what ends first makes room.
-    fn remember(&mut self, home: Home) {
-        let (vault, expires) = (home.vault, home.expires);
-        self.forget(&vault);
-        let bytes = home.nodes.iter().map(size).sum();
-        let known = Known {
-            nodes: home.nodes,
-            sequence: home.sequence,
-            expires,
-            bytes,
-        };
-        while self.known.len() >= REMEMBERED || self.bytes.saturating_add(bytes) > REMEMBERED_BYTES
-        {
-            let Some((_, first)) = self.ends.first().copied() else {
-                break;
-            };
-            self.forget(&first);
-        }
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.ends.insert((expires, vault));
-        self.known.insert(vault, known);
-    }
-
-    fn forget(&mut self, vault: &VaultId) {
-        if let Some(known) = self.known.remove(vault) {
-            self.bytes = self.bytes.saturating_sub(known.bytes);
-            self.ends.remove(&(known.expires, *vault));
-        }
-    }
-
     fn refuse(&mut self, digest: [u8; 32]) {
         if self.refusals.len() >= REFUSED
             && let Some(oldest) = self.refusals.pop_front()
@@ -225,15 +185,6 @@ fn checks(claimed: &Home) -> Option<u64> {
     let statements = u64::try_from(chain.rotations.len()).ok()?;
     Some(statements.saturating_mul(2).saturating_add(1))
 }
-
-fn size(node: &HomeNode) -> usize {
-    let peers = node.peers.iter().map(|peer| peer.len());
-    let addresses = node.addresses.iter().map(String::len);
-    peers.chain(addresses).sum::<usize>().saturating_add(NODE)
-}
-
-/// What a node takes beside its peers and addresses, bytes.
-const NODE: usize = 128;
 
 /// Drops what is oldest when the map is full and `key` is not in it.
 fn make_room<K: Copy + Ord>(map: &mut BTreeMap<K, UnixMillis>, most: usize, key: &K) {

@@ -12,7 +12,7 @@
 //! | question | module |
 //! |---|---|
 //! | what does the host see and keep? | `sealed` |
-//! | where is a vault? | `homes` |
+//! | where is a vault? | `homes`, `remembered` |
 //! | which process gets what is for a vault? | `residents` |
 //! | what becomes of what a vault sends? | `outbound` |
 //! | what becomes of what comes for one? | `inbound`, `mailbox` |
@@ -29,6 +29,7 @@ mod homes;
 mod inbound;
 mod mailbox;
 mod outbound;
+mod remembered;
 mod residents;
 mod sealed;
 

@@ -29,11 +29,11 @@ pub struct Group {
     pub told: bool,
     /// Since when a change is missing.
     pub behind: Option<UnixMillis>,
-    /// Whether messages go on further than the keys of this vault reach.
-    pub ahead: bool,
+    /// When it was noted last that messages go on further than the keys of this vault reach.
+    pub ahead: Option<UnixMillis>,
     /// When this vault caught up last.
     pub caught: Option<UnixMillis>,
-    /// When this vault asked to be added last.
+    /// When this vault asked to be added last; of its own group, when it renewed its keys for others.
     pub asked: Option<UnixMillis>,
     /// How often it has, without a long pause.
     pub asks: u32,
@@ -168,6 +168,16 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Groups of this vault in which messages go on further than its keys reach, and it has not renewed
+    /// them since.
+    pub fn groups_ahead(&self, at_most: u32) -> Result<Vec<GroupId>, StoreError> {
+        let sql = "SELECT id FROM groups WHERE creator IS NULL AND member IS NOT NULL
+                   AND ahead > coalesce(asked, 0) ORDER BY ahead, id LIMIT ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([at_most], |row| row.get(0).map(GroupId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// How many groups this vault is a member of, was invited into, or has asked to be added to.
     pub fn count_groups(&self) -> Result<u32, StoreError> {
         Ok(self
@@ -209,13 +219,12 @@ impl View<'_> {
             .query_row([id.0], |row| column::unsigned32(row, 0))?)
     }
 
-    /// Where a vault was that is a member of some group, as the vault encodes it.
-    pub fn home_of_member(&self, vault: &VaultId) -> Result<Option<Vec<u8>>, StoreError> {
-        let sql = "SELECT home FROM group_members WHERE vault = ?1 AND home IS NOT NULL LIMIT 1";
+    /// Where a vault was that is a member of some groups, as the vault encodes it, by each of them.
+    pub fn homes_of_member(&self, vault: &VaultId) -> Result<Vec<Vec<u8>>, StoreError> {
+        let sql = "SELECT DISTINCT home FROM group_members WHERE vault = ?1 AND home IS NOT NULL";
         let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement
-            .query_row([vault.0], |row| row.get(0))
-            .optional()?)
+        let rows = statement.query_map([vault.0], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// One member.
@@ -262,7 +271,7 @@ impl Change<'_> {
                 column::time(group.since),
                 column::time(group.active),
                 group.caught.map(column::time),
-                column::flag(group.ahead),
+                group.ahead.map(column::time),
                 group.seed,
             ])
         };
@@ -361,7 +370,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Group> {
         due: column::read_flag(row, 11)?,
         since: column::read_time(row, 12)?,
         active: column::read_time(row, 13)?,
-        ahead: column::read_flag(row, 14)?,
+        ahead: column::read_time_option(row, 14)?,
         seed: row.get(15)?,
     })
 }

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use vettid_wire::Secret;
 use vettid_wire::id::{ConnectionId, DeliveryId, MessageId, VaultId};
+use vettid_wire::operation::connection::State;
 use vettid_wire::time::UnixMillis;
 
 use super::column;
@@ -104,6 +105,24 @@ impl View<'_> {
         let sql = format!("{COLUMNS} WHERE expires <= ?1 ORDER BY number LIMIT ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![column::time(now), at_most], read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Entries for members of groups of whom nobody says any more where they are: no group and no active
+    /// connection does.
+    pub fn outbox_homeless(&self, at_most: u32) -> Result<Vec<Entry>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE connection IS NULL AND vault IN
+               (SELECT vault FROM (SELECT DISTINCT vault FROM outbox WHERE connection IS NULL) AS it
+                WHERE NOT EXISTS (SELECT 1 FROM group_members AS m
+                                  WHERE m.vault = it.vault AND m.home IS NOT NULL)
+                AND NOT EXISTS (SELECT 1 FROM connections AS c
+                                WHERE c.vault = it.vault AND c.state = ?1))
+             ORDER BY number LIMIT ?2"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let values = params![column::number_of(&State::Active), at_most];
+        let rows = statement.query_map(values, read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -26,6 +26,8 @@ impl Change<'_> {
         let ids: Vec<_> = rows.collect::<Result<_, _>>()?;
         for id in &ids {
             self.weigh_gone(id)?;
+            self.remove_reactions(id)?;
+            self.remove_receipts(id)?;
             self.connection
                 .prepare_cached("DELETE FROM messages WHERE id = ?1")?
                 .execute([id.0])?;

@@ -3,7 +3,7 @@
 use vettid_wire::Secret;
 use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId, VaultId};
 use vettid_wire::operation::feed;
-use vettid_wire::operation::message::{Conversation, From};
+use vettid_wire::operation::message::{Conversation, From, Receipt};
 use vettid_wire::time::UnixMillis;
 
 use crate::StoreError;
@@ -147,7 +147,8 @@ fn removed_message_leaves_nothing_after_a_while_but_the_last_ones_stay() {
             let at = NOW.plus(u64::from(number));
             change.remove_message(&MessageId([number; 16]), at)?;
         }
-        Ok(())
+        let member = VaultId([7; 32]);
+        change.raise_receipt_of(&MessageId([1; 16]), &member, Receipt::Read)
     });
     let places = |vault: &Vault| {
         let view = vault.database.view();
@@ -160,6 +161,8 @@ fn removed_message_leaves_nothing_after_a_while_but_the_last_ones_stay() {
 
     vault.commit(|change| change.forget_removed(NOW.plus(2), 10).map(drop));
     assert_eq!(places(&vault), [2, 3, 4]);
+    let receipt = vault.database.view().least_receipt(&MessageId([1; 16]));
+    assert_eq!(receipt, Ok(None));
     vault.commit(|change| change.forget_removed(NOW.plus(9), 10).map(drop));
 
     // Places and changes are counted on from the last ones.

@@ -454,7 +454,7 @@ fn group() -> Group {
         signer: Some(Secret::new(vec![2; 32])),
         told: true,
         behind: Some(NOW),
-        ahead: true,
+        ahead: Some(NOW),
         caught: Some(NOW.plus(1)),
         asked: Some(NOW),
         asks: 2,
@@ -488,7 +488,7 @@ fn groups_and_members_come_back() {
     assert_eq!(view.groups_with_packages(NOW), Ok(vec![group.id]));
     assert_eq!(view.count_groups(), Ok(1));
     assert_eq!(view.count_group_members(&group.id), Ok(1));
-    assert_eq!(view.home_of_member(&member.vault), Ok(Some(vec![4])));
+    assert_eq!(view.homes_of_member(&member.vault), Ok(vec![vec![4]]));
     vault.commit(|change| change.mark_gone(&group.id, &member.vault));
     let view = vault.database.view();
     assert_eq!(view.group_members(&group.id), Ok(vec![]));

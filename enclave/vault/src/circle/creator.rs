@@ -44,7 +44,7 @@ pub(crate) fn create(
         signer: Some(seed(&keys)),
         told: true,
         behind: None,
-        ahead: false,
+        ahead: None,
         caught: None,
         asked: None,
         asks: 0,
@@ -265,16 +265,36 @@ pub(super) fn put_gone_out(on: &mut Changing<'_>, group: &Group) -> Result<(), S
     }
     let keys = keys(on, group)?;
     let mls = Mls::new(on.change, group.id, on.entropy);
-    let Some(commit) = mls.remove(&keys, &group.id.0, &gone)? else {
-        return Ok(());
-    };
-    let inside = on.change.group_members(&group.id)?.into_iter();
+    match mls.remove(&keys, &group.id.0, &gone)? {
+        Some(commit) => tell_inside(on, &group.id, commit),
+        None => Ok(()),
+    }
+}
+
+/// Groups of this vault in which a member has said more than this vault's keys reach.
+pub(crate) fn overtaken(view: View<'_>) -> Result<Vec<GroupId>, StoreError> {
+    view.groups_ahead(RENEWED)
+}
+
+/// Renews this vault's keys in one of them: in the next state everybody counts from the begin.
+pub(crate) fn renew(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+    let mut group = own(on, id)?;
+    group.asked = Some(on.now);
+    on.change.put_group(&group)?;
+    let keys = keys(on, &group)?;
+    let commit = Mls::new(on.change, *id, on.entropy).renew(&keys, &id.0, b"")?;
+    tell_inside(on, id, commit)
+}
+
+/// Tells everybody who is in of a change that adds nobody.
+fn tell_inside(on: &mut Changing<'_>, id: &GroupId, commit: Vec<u8>) -> Result<(), Stop> {
+    let inside = on.change.group_members(id)?.into_iter();
     let inside: Vec<_> = inside.filter(|member| member.key.is_some()).collect();
     let change = GroupChange::Commit {
         commit,
         added: Vec::new(),
     };
-    say_change(on, &inside, &group.id, change)
+    say_change(on, &inside, id, change)
 }
 
 /// Says something to everybody who was invited.
@@ -365,5 +385,7 @@ const HOMES: usize = 48 * 1024;
 const SMALL: usize = 16;
 /// Members that are added with one commit.
 pub(crate) const AT_ONCE: usize = 32;
+/// Groups in which keys are renewed in one round.
+const RENEWED: u32 = 16;
 /// Time after which a member that was added can be added again, ms.
 const REST: u64 = 5 * MINUTE;

@@ -51,7 +51,7 @@ pub(super) fn invited(
         signer: None,
         told: false,
         behind: None,
-        ahead: false,
+        ahead: None,
         caught: None,
         asked: None,
         asks: 0,
@@ -111,10 +111,12 @@ fn join(
     let mls = Mls::new(on.change, group.id, on.entropy);
     let key_package = mls.key_package(keys, Suite::Classic)?;
     let rested = group.asked.is_none_or(|at| on.now.since(at) > DAY);
-    group.asks = if rested {
-        0
-    } else {
-        group.asks.saturating_add(1)
+    group.asks = match (rested, group.member) {
+        (true, _) => 0,
+        // The others pay only if something is missing, or once a day: whoever makes up a later state must
+        // not put off what this vault asks when there is one.
+        (false, true) => group.asks,
+        (false, false) => group.asks.saturating_add(1),
     };
     group.asked = Some(on.now);
     on.change.put_group(&group)?;
@@ -142,8 +144,9 @@ pub(crate) fn behind(view: View<'_>, now: UnixMillis) -> Result<Vec<GroupId>, St
 /// Asks to be added anew. Until the welcome this vault stays a member: a change that is only late is
 /// still followed. That one is missing is what somebody says whom nobody has checked, so the creator is
 /// told which state this vault has; where messages go on further than its keys reach, that is no answer.
+/// What is missing then is named again by whatever is held.
 pub(crate) fn catch_up(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
-    let Some(group) = on.change.group(id)? else {
+    let Some(mut group) = on.change.group(id)? else {
         return Ok(());
     };
     let creator = group.creator.unwrap_or(on.vault);
@@ -151,12 +154,23 @@ pub(crate) fn catch_up(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> 
         Some(connection) if may_ask(&group, on.now) => {
             let keys = keys(on, &group)?;
             let mls = Mls::new(on.change, *id, on.entropy);
-            let has_state = group.member && !group.ahead;
+            let has_state = group.member && !is_overtaken(&group);
             let state = has_state.then(|| mls.state(&id.0).ok()).flatten();
+            group.behind = None;
+            if state.is_some() && on.change.count_outbox_on(&connection)? >= ASKED {
+                group.asked = Some(on.now);
+                return Ok(on.change.put_group(&group)?);
+            }
             join(on, group, &keys, (&connection, state))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether messages have gone on further than this vault's keys reach since it asked last.
+fn is_overtaken(group: &Group) -> bool {
+    let asked = group.asked.unwrap_or_default();
+    group.ahead.is_some_and(|at| at >= asked)
 }
 
 /// The creator of a group says something about it.
@@ -223,7 +237,7 @@ fn welcomed(
         group.since = on.now;
     }
     (group.member, group.active) = (true, on.now);
-    (group.behind, group.ahead, group.caught) = (None, false, Some(on.now));
+    (group.behind, group.caught) = (None, Some(on.now));
     on.change.put_group(&group)?;
     settle(on, &id, &joined.members, peers)?;
     // What was said in states that this vault has no keys of does not open any more.
@@ -249,8 +263,9 @@ fn committed(
             if members.len() > limits::GROUP {
                 return leave_behind(on, group);
             }
-            if group.behind.take().is_some() {
-                (group.ahead, group.caught) = (false, Some(on.now));
+            // Messages may be held since before this vault asked for what was missing.
+            if group.behind.take().is_some() || group.asked > group.caught {
+                group.caught = Some(on.now);
                 on.change.put_group(&group)?;
             }
             settle(on, &id, &members, added)
@@ -319,5 +334,8 @@ pub(crate) fn leave(on: &mut Changing<'_>, group: Group) -> Result<(), Stop> {
 const PATIENCE: u64 = 10 * MINUTE;
 /// How often it does.
 const LONGEST: u32 = 7;
+/// Deliveries that wait for a creator that is not told anew which state this vault has: one that nobody
+/// reaches must not be asked again and again.
+const ASKED: u32 = 64;
 /// Groups in which that is done in one round.
 const AT_ONCE: u32 = 16;

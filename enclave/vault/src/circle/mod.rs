@@ -28,7 +28,7 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed, Receipt};
 use vettid_wire::refusal::Code;
-use vettid_wire::time::{HOUR, UnixMillis};
+use vettid_wire::time::{DAY, HOUR, UnixMillis};
 use vettid_wire::{Secret, cbor, limits};
 
 use crate::connect::post::Address;
@@ -193,7 +193,7 @@ fn home_of(on: &Changing<'_>, member: &GroupMember) -> Result<Option<Known>, Sto
 /// Something said in a group has come. What is of a state that this vault does not know yet is to come
 /// again later: whoever says it keeps it, and nobody can fill this vault with what nobody has checked.
 pub(crate) fn heard(on: &mut Changing<'_>, circle: &Circle) -> Result<Verdict, Stop> {
-    let Some(mut group) = on.change.group(&circle.group)? else {
+    let Some(group) = on.change.group(&circle.group)? else {
         return Ok(Verdict::Never);
     };
     if !group.member {
@@ -210,16 +210,29 @@ pub(crate) fn heard(on: &mut Changing<'_>, circle: &Circle) -> Result<Verdict, S
         // Others that are held come before it.
         (Err(NotMls::Ahead), Window::Ordered) => Ok(Verdict::Later),
         (Err(why @ (NotMls::Ahead | NotMls::Early)), _) => {
-            let ahead = group.ahead || why == NotMls::Ahead;
-            if group.behind.is_none() || ahead != group.ahead {
-                group.behind = group.behind.or(Some(on.now));
-                group.ahead = ahead;
-                on.change.put_group(&group)?;
-            }
+            note(on, group, why)?;
             Ok(Verdict::Later)
         }
         (Err(_), _) => Ok(Verdict::Never),
     }
+}
+
+/// Notes that something cannot be opened yet: a change is missing, or its key is too far ahead. Any
+/// member can make up the latter in another one's name, and to mend it costs every member a change: it
+/// counts once a day.
+fn note(on: &mut Changing<'_>, mut group: Group, why: NotMls) -> Result<(), Stop> {
+    let counts = match why {
+        NotMls::Ahead => group.ahead.is_none_or(|at| on.now.since(at) > DAY),
+        _ => group.behind.is_none(),
+    };
+    if !counts {
+        return Ok(());
+    }
+    if why == NotMls::Ahead {
+        group.ahead = Some(on.now);
+    }
+    group.behind = group.behind.or(Some(on.now));
+    Ok(on.change.put_group(&group)?)
 }
 
 /// How far apart messages may be now. While a change was missing messages were held, at their senders and
@@ -368,7 +381,7 @@ pub(crate) fn leave_behind(on: &mut Changing<'_>, group: Group) -> Result<(), St
         signer: None,
         told: false,
         behind: None,
-        ahead: false,
+        ahead: None,
         caught: None,
         ..group
     })?;

@@ -130,7 +130,10 @@ pub(crate) fn waiting(view: View<'_>) -> Result<Vec<Outbound>, Stop> {
 fn handed_on(view: View<'_>, entry: Entry) -> Result<Option<Outbound>, Stop> {
     let outgoing = entry.outgoing;
     let home = match outgoing.connection {
-        Some(id) => view.connection(&id)?.map(|found| found.home),
+        Some(id) => match view.connection(&id)? {
+            Some(found) => Some(Known::decode(&found.home)?),
+            None => None,
+        },
         None => home_of(view, &outgoing.vault)?,
     };
     let Some(home) = home else {
@@ -139,22 +142,26 @@ fn handed_on(view: View<'_>, entry: Entry) -> Result<Option<Outbound>, Stop> {
     Ok(Some(Outbound {
         delivery: outgoing.delivery,
         to: outgoing.vault,
-        home: Known::decode(&home)?.handed_on(),
+        home: home.handed_on(),
         expires: outgoing.expires,
         body: view.body(outgoing.body)?,
     }))
 }
 
-/// Where a member of a group was: as a connection with it says, or as the creator has said.
-fn home_of(view: View<'_>, member: &VaultId) -> Result<Option<Vec<u8>>, Stop> {
+/// Where a member of a group was: as a connection with it says, or the newest record that a creator has
+/// told.
+fn home_of(view: View<'_>, member: &VaultId) -> Result<Option<Known>, Stop> {
     let with = view.connections_with(member)?;
     let active = with.iter().find(|(_, state)| *state == State::Active);
     if let Some((id, _)) = active
         && let Some(found) = view.connection(id)?
     {
-        return Ok(Some(found.home));
+        return Known::decode(&found.home).map(Some);
     }
-    Ok(view.home_of_member(member)?)
+    let told = view.homes_of_member(member)?;
+    let told = told.iter().map(|home| Known::decode(home));
+    let told: Vec<_> = told.collect::<Result<_, _>>()?;
+    Ok(told.into_iter().max_by_key(Known::standing))
 }
 
 /// Entries that are read at once.

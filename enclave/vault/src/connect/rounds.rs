@@ -28,6 +28,8 @@ pub(crate) fn run(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop
     each(open, out, expired, give_up)?;
     let expired = open.view().unsaid_expired(now, SOME);
     each(open, out, expired, unsaid::give_up)?;
+    let homeless = open.view().outbox_homeless(SOME);
+    each(open, out, homeless, give_up)?;
     let stored = open.view().outbox_stored(ago(now, DAY), SOME);
     each(open, out, stored, |on, entry| on.hand_on_again(entry))?;
     let over = open.view().messages_to_disappear(now, SOME);
@@ -46,6 +48,8 @@ pub(crate) fn run(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop
     each(open, out, worn, healing::heal)?;
     let behind = member::behind(open.view(), now);
     each(open, out, behind, member::catch_up)?;
+    let overtaken = creator::overtaken(open.view());
+    each(open, out, overtaken, creator::renew)?;
     for id in creator::waiting(open.view(), now).unwrap_or_default() {
         take_in(open, out, &id)?;
     }

@@ -132,7 +132,8 @@ impl Voice {
         let of_own = read.iter().filter(|read| read.sender == own);
         for id in of_own.flat_map(|read| &read.ids).take(READ) {
             let found = on.change.message_of(&self.conversation, None, id)?;
-            let Some(message) = self.find(on, found)? else {
+            let found = self.find(on, found)?.filter(|it| it.removed.is_none());
+            let Some(message) = found else {
                 continue;
             };
             match self.conversation {
@@ -230,13 +231,17 @@ impl Changing<'_> {
         }))
     }
 
-    /// A message to a group has come further at one member.
+    /// A message to a group has come further at one member. Of one that was removed nothing is kept.
     pub(crate) fn raise_in_group(
         &mut self,
         id: &MessageId,
         member: &VaultId,
         receipt: Receipt,
     ) -> Result<(), Stop> {
+        let message = self.change.message(id)?;
+        if message.is_none_or(|it| it.removed.is_some()) {
+            return Ok(());
+        }
         self.change.raise_receipt_of(id, member, receipt)?;
         if let Some(least) = self.change.least_receipt(id)? {
             self.change.raise_least_receipt(id, least)?;

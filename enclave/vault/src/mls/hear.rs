@@ -3,7 +3,10 @@
 //! What is refused leaves nothing: a key that opened something which is not taken can still open the
 //! same again, so whoever shows a message in another place than its own does not make it unreadable.
 
-use openmls::prelude::{ContentType, MlsGroup, ProcessedMessageContent, Sender, StagedCommit};
+use openmls::prelude::{
+    ContentType, GroupEpoch, MlsGroup, ProcessedMessageContent, ProtocolMessage, Sender,
+    StagedCommit,
+};
 use openmls_traits::OpenMlsProvider as _;
 use vettid_wire::Secret;
 use vettid_wire::id::VaultId;
@@ -114,16 +117,16 @@ impl Mls<'_> {
             return Err(NotMls::NotOpened);
         }
         let epoch = group.epoch();
-        if message.epoch() > epoch {
-            return Err(NotMls::Early);
-        }
-        if kind == ContentType::Commit && message.epoch() < epoch {
-            return Err(NotMls::Late);
-        }
+        timely(&message, epoch)?;
         self.look_through(&mut group, may.window)?;
+        let is_past = message.epoch() < epoch;
         let processed = group
             .process_message(self.provider(), message)
-            .map_err(|error| not_opened(&error))?;
+            .map_err(|error| match not_opened(&error) {
+                // No change brings the keys of an earlier state any more.
+                NotMls::Ahead if is_past && may.window == Window::Usual => NotMls::NotOpened,
+                why => why,
+            })?;
         let from = vault_of(processed.credential())?;
         let Sender::Member(index) = *processed.sender() else {
             return Err(NotMls::NotAllowed);
@@ -175,4 +178,16 @@ impl Mls<'_> {
             false => Ok(()),
         }
     }
+}
+
+/// Whether a message can be opened in this state of its group: one of a later state comes early, a
+/// change of an earlier one late.
+fn timely(message: &ProtocolMessage, epoch: GroupEpoch) -> Result<(), NotMls> {
+    if message.epoch() > epoch {
+        return Err(NotMls::Early);
+    }
+    if message.content_type() == ContentType::Commit && message.epoch() < epoch {
+        return Err(NotMls::Late);
+    }
+    Ok(())
 }

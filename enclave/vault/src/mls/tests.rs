@@ -252,7 +252,7 @@ fn change_that_comes_as_words_or_late_leaves_the_keys_that_open_it() {
 }
 
 #[test]
-fn keys_of_a_connection_are_not_derived_far_ahead() {
+fn keys_of_a_connection_are_not_derived_far_ahead_and_never_in_an_earlier_state() {
     fixture::owner().forge(|on| {
         gather(on, Suite::Hybrid, 2);
         let mut last = Vec::new();
@@ -261,6 +261,8 @@ fn keys_of_a_connection_are_not_derived_far_ahead() {
         }
 
         assert_eq!(hear(on, 1, &last).map(drop), Err(NotMls::Ahead));
+        mls(on, 1).renew(&keys(1), &GROUP, b"").expect("renewed");
+        assert_eq!(hear(on, 1, &last).map(drop), Err(NotMls::NotOpened));
     });
 }
 

@@ -8,11 +8,12 @@ use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::group;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::peer::{Delivered, NotTaken};
-use vettid_wire::time::MINUTE;
+use vettid_wire::time::{DAY, MINUTE};
 
 use crate::Outbound;
 use crate::circle::creator;
 use crate::connect::channel;
+use crate::effect::Changing;
 use crate::fixture::{Net, Owner, text};
 use crate::mls::{Keys, Mls, Suite};
 
@@ -112,17 +113,21 @@ fn what_is_far_ahead_is_taken_after_a_while_though_others_never_come() {
     assert_eq!(net.owners[2].lines_in(conversation), ["heard"]);
 }
 
+/// What a vault speaks with in a group.
+fn keys(on: &Changing<'_>, id: GroupId) -> Keys {
+    let group = on.change.group(&id).expect("row").expect("group");
+    let seed = group.signer.expect("keys");
+    let signer = seed
+        .expose(|seed| vettid_crypto::sign::SigningKey::from_seed(seed.try_into().expect("seed")));
+    Keys {
+        vault: on.vault,
+        signer,
+    }
+}
+
 fn key_package(owner: &mut Owner, id: GroupId) -> Vec<u8> {
     owner.forge(|on| {
-        let group = on.change.group(&id).expect("row").expect("group");
-        let seed = group.signer.expect("keys");
-        let signer = seed.expose(|seed| {
-            vettid_crypto::sign::SigningKey::from_seed(seed.try_into().expect("seed"))
-        });
-        let keys = Keys {
-            vault: on.vault,
-            signer,
-        };
+        let keys = keys(on, id);
         let mls = Mls::new(on.change, id, on.entropy);
         mls.key_package(&keys, Suite::Classic).expect("package")
     })
@@ -133,6 +138,73 @@ fn epoch(owner: &mut Owner, id: GroupId) -> u64 {
         let mls = Mls::new(on.change, id, on.entropy);
         mls.epoch(&id.0).expect("keys")
     })
+}
+
+/// Something that a member says so far ahead that nobody derives its key.
+fn far_ahead(net: &mut Net, id: GroupId) -> Vec<u8> {
+    let message = net.owners[1].forge(|on| {
+        let keys = keys(on, id);
+        let mls = Mls::new(on.change, id, on.entropy);
+        let mut last = Vec::new();
+        for _ in 0..2_002 {
+            last = mls.say(&keys, &id.0, &id.0, b"x").expect("said");
+        }
+        last
+    });
+    cbor::encode(&Parcel::Circle(Circle { group: id, message }))
+}
+
+fn pass(net: &mut Net, time: u64) {
+    net.advance(time);
+    net.tick();
+    net.run();
+}
+
+#[test]
+fn creator_renews_its_keys_when_messages_go_on_further_than_they_reach() {
+    let (mut net, id, _) = circle(3);
+    let conversation = Conversation::Group(id);
+    let before = epoch(&mut net.owners[0], id);
+    let far = far_ahead(&mut net, id);
+    let delivery = DeliveryId([1; 16]);
+    assert_eq!(net.owners[0].receive_bytes(delivery, &far), LATER);
+
+    pass(&mut net, MINUTE);
+
+    for owner in &mut net.owners {
+        assert_eq!(epoch(owner, id), before + 1);
+    }
+    let never = Some(Delivered::Refused(NotTaken::Never));
+    assert_eq!(net.owners[0].receive_bytes(delivery, &far), never);
+    net.owners[1]
+        .call(&text(conversation, "heard"))
+        .expect("sent");
+    net.run();
+    assert_eq!(net.owners[0].lines_in(conversation), ["heard"]);
+    assert_eq!(net.owners[2].lines_in(conversation), ["heard"]);
+    pass(&mut net, MINUTE);
+    assert_eq!(epoch(&mut net.owners[0], id), before + 1);
+}
+
+#[test]
+fn member_is_added_anew_once_a_day_for_what_is_too_far_ahead() {
+    let (mut net, id, _) = circle(3);
+    let before = epoch(&mut net.owners[0], id);
+    let hear = |net: &mut Net, number| {
+        let far = far_ahead(net, id);
+        let delivery = DeliveryId([number; 16]);
+        // What was held is taken in order first.
+        net.advance(31 * MINUTE);
+        assert_eq!(net.owners[2].receive_bytes(delivery, &far), LATER);
+        pass(net, 11 * MINUTE);
+        pass(net, 11 * MINUTE);
+        epoch(&mut net.owners[0], id)
+    };
+
+    assert_eq!(hear(&mut net, 1), before + 1);
+    assert_eq!(hear(&mut net, 2), before + 1);
+    net.advance(DAY);
+    assert_eq!(hear(&mut net, 3), before + 2);
 }
 
 #[test]

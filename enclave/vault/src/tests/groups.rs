@@ -109,6 +109,47 @@ fn member_that_was_put_out_reads_nothing_later() {
 }
 
 #[test]
+fn what_waits_for_a_member_that_was_put_out_has_failed_for_it() {
+    let (mut net, id, _) = circle(3);
+    let out = net.owners[2].vault_id;
+    net.cut_off.insert(out);
+    let sent = say(&mut net.owners[1], id, "hello");
+    net.run();
+    let found = net.owners[1].call(&message::Get { id: sent });
+    assert_eq!(found.expect("there").failed, None);
+
+    net.owners[0]
+        .call(&group::Remove { id, member: out })
+        .expect("removed");
+    net.run();
+    net.tick();
+
+    let found = net.owners[1].call(&message::Get { id: sent });
+    assert_eq!(found.expect("there").failed, Some(Failed::Expired));
+}
+
+#[test]
+fn message_that_was_removed_is_read_by_nobody() {
+    let (mut net, id, _) = circle(3);
+    let sent = say(&mut net.owners[0], id, "hello");
+    net.run();
+    let remove = message::Remove {
+        id: sent,
+        everywhere: false,
+    };
+    net.owners[0].call(&remove).expect("removed");
+    let member = net.owners[1].vault_id;
+
+    let least = net.owners[0].forge(|on| {
+        on.raise_in_group(&sent, &member, Receipt::Read)
+            .expect("passed over");
+        on.change.least_receipt(&sent)
+    });
+
+    assert_eq!(least, Ok(None));
+}
+
+#[test]
 fn member_leaves_and_the_group_ends_with_its_creator() {
     let (mut net, id, _) = circle(3);
 

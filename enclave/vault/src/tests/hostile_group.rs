@@ -269,6 +269,9 @@ fn message_of_a_state_that_nobody_has_made_costs_little_and_is_not_kept() {
     }
 
     assert_eq!(epoch(&mut net.owners[0], id), before, "nothing is missing");
+    // When something is, this vault asks as soon as ever.
+    let group = net.owners[1].forge(|on| on.change.group(&id).expect("row").expect("group"));
+    assert_eq!((group.behind, group.asks), (None, 0));
     let conversation = Conversation::Group(id);
     net.owners[1]
         .call(&text(conversation, "hello"))

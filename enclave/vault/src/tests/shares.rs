@@ -368,7 +368,7 @@ fn kept(id: GroupId, now: UnixMillis) -> Group {
         signer: None,
         told: true,
         behind: None,
-        ahead: false,
+        ahead: None,
         caught: None,
         asked: None,
         asks: 0,

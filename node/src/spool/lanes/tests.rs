@@ -265,20 +265,35 @@ fn space_whose_peers_are_slow_has_a_share_of_what_is_under_way_and_another_its_o
 }
 
 #[test]
-fn lane_that_finds_all_room_taken_is_offered_again_soon_however_often() {
+fn lane_that_finds_all_room_taken_is_offered_again_soon_then_more_seldom_until_there_is_some() {
     let mut world = World::new(1);
     let first = world.store(lane(1));
     world.run();
-    for _ in 0..30 {
+    let mut rests = Vec::new();
+    for _ in 0..60 {
         world.settle(first, SpoolOutcome::Crowded);
         assert!(world.run().is_empty());
-        world.pass(Duration::from_secs(1));
+        let began = world.now;
+        let until = world.lanes.next_tick().expect("it rests");
+        rests.push(until.duration_since(began));
+        world.pass(until.duration_since(began));
         assert_eq!(world.run(), [first]);
     }
-    // A failure after that is the first.
+    assert!(rests[0] <= Duration::from_secs(1));
+    let longest = Duration::from_millis(limits::RETRY_DOUBLING);
+    assert!(rests.iter().all(|rest| *rest <= longest));
+    assert!(rests.iter().any(|rest| *rest > longest / 2));
+
+    // A failure after that is the first, and success makes the pauses short again.
     world.settle(first, LATER);
     world.pass(Duration::from_millis(limits::RETRY_FIRST));
     assert_eq!(world.run(), [first]);
+    world.settle(first, SpoolOutcome::Done);
+    let second = world.store(lane(1));
+    world.run();
+    world.settle(second, SpoolOutcome::Crowded);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.run(), [second]);
 }
 
 #[test]
