@@ -2,7 +2,7 @@
 
 use vettid_wire::cbor;
 use vettid_wire::content::{Circle, Content, GroupChange, Parcel};
-use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, VaultId};
+use vettid_wire::id::{DeliveryId, GroupId, VaultId};
 use vettid_wire::operation::connection;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::group;
@@ -17,21 +17,6 @@ use crate::effect::Changing;
 use crate::fixture::{Net, Owner, text};
 use crate::mls::{Keys, Mls, Suite};
 
-/// Owner 0 is connected with all others, and has made a group of the first two of them.
-fn circle(owners: u8) -> (Net, GroupId, Vec<ConnectionId>) {
-    let mut net = Net::of(owners);
-    let connections: Vec<_> = (1..usize::from(owners))
-        .map(|other| net.connect(0, other))
-        .collect();
-    let create = group::Create {
-        name: "friends".into(),
-        members: connections[..2].to_vec(),
-    };
-    let id = net.owners[0].call(&create).expect("created").id;
-    net.join(1..3, id);
-    (net, id, connections)
-}
-
 fn to(net: &mut Net, vault: VaultId) -> Vec<Outbound> {
     let mut sent = net.on_the_way();
     sent.retain(|it| it.to == vault);
@@ -42,7 +27,7 @@ const LATER: Option<Delivered> = Some(Delivered::Refused(NotTaken::Busy));
 
 #[test]
 fn many_that_were_held_are_all_heard_though_later_ones_are_offered_first() {
-    let (mut net, id, connections) = circle(4);
+    let (mut net, id, connections) = Net::circle(4, 2);
     let conversation = Conversation::Group(id);
     let last = net.owners[2].vault_id;
     // One more comes in, and the second member does not hear of that yet.
@@ -94,7 +79,7 @@ fn many_that_were_held_are_all_heard_though_later_ones_are_offered_first() {
 
 #[test]
 fn what_is_far_ahead_is_taken_after_a_while_though_others_never_come() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     let conversation = Conversation::Group(id);
     net.owners[1]
         .call(&text(conversation, "lost"))
@@ -162,7 +147,7 @@ fn pass(net: &mut Net, time: u64) {
 
 #[test]
 fn creator_renews_its_keys_when_messages_go_on_further_than_they_reach() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     let conversation = Conversation::Group(id);
     let before = epoch(&mut net.owners[0], id);
     let far = far_ahead(&mut net, id);
@@ -188,7 +173,7 @@ fn creator_renews_its_keys_when_messages_go_on_further_than_they_reach() {
 
 #[test]
 fn member_is_added_anew_once_a_day_for_what_is_too_far_ahead() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     let before = epoch(&mut net.owners[0], id);
     let hear = |net: &mut Net, number| {
         let far = far_ahead(net, id);
@@ -209,7 +194,7 @@ fn member_is_added_anew_once_a_day_for_what_is_too_far_ahead() {
 
 #[test]
 fn key_package_that_was_used_is_not_used_again_and_whoever_was_added_anew_is_told() {
-    let (mut net, id, connections) = circle(3);
+    let (mut net, id, connections) = Net::circle(3, 2);
     net.advance(6 * MINUTE);
     let key_package = key_package(&mut net.owners[1], id);
     let join = |net: &mut Net| {
@@ -288,7 +273,7 @@ fn name_of_a_member_is_one_line_or_nothing() {
 
 #[test]
 fn what_no_member_can_have_said_keeps_nothing_away() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     let conversation = Conversation::Group(id);
     let garbage = cbor::encode(&Parcel::Circle(Circle {
         group: id,
@@ -311,7 +296,7 @@ fn what_no_member_can_have_said_keeps_nothing_away() {
 
 #[test]
 fn owner_is_told_of_whoever_cannot_be_added() {
-    let (mut net, id, connections) = circle(3);
+    let (mut net, id, connections) = Net::circle(3, 2);
     net.advance(6 * MINUTE);
     let package = key_package(&mut net.owners[1], id);
     let before = epoch(&mut net.owners[0], id);

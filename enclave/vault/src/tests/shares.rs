@@ -4,7 +4,7 @@ use vettid_store::rows::group::{Group, GroupMember};
 use vettid_store::rows::message::{Body, NewMessage};
 use vettid_store::rows::outbox::Outgoing;
 use vettid_wire::Secret;
-use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId, VaultId};
+use vettid_wire::id::{DeliveryId, GroupId, MessageId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed::Kind;
@@ -14,21 +14,6 @@ use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::time::{DAY, MINUTE, UnixMillis};
 
 use crate::fixture::{Net, Owner, text};
-
-/// Owner 0 is connected with all others, and has made a group of them.
-fn circle(members: u8) -> (Net, GroupId, Vec<ConnectionId>) {
-    let mut net = Net::of(members);
-    let connections: Vec<_> = (1..usize::from(members))
-        .map(|other| net.connect(0, other))
-        .collect();
-    let create = group::Create {
-        name: "friends".into(),
-        members: connections.clone(),
-    };
-    let id = net.owners[0].call(&create).expect("created").id;
-    net.join(1..usize::from(members), id);
-    (net, id, connections)
-}
 
 fn number(number: usize) -> MessageId {
     let mut id = [0xee; 16];
@@ -72,7 +57,7 @@ fn insert(
 
 #[test]
 fn member_that_has_filled_a_group_keeps_nobody_else_from_saying_something() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     let conversation = Conversation::Group(id);
     let greedy = net.owners[1].vault_id;
     // More is not taken of one of two.
@@ -144,7 +129,7 @@ fn delivery_is_told_from_that_of_another_vault_under_the_same_id() {
 
 #[test]
 fn delivery_is_told_from_that_of_another_member_under_the_same_id() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     let conversation = Conversation::Group(id);
     let mut said = |index: usize, words: &str| {
         net.owners[index]
@@ -189,7 +174,7 @@ fn pile_up(owner: &mut Owner, vault: VaultId, count: usize) {
 
 #[test]
 fn member_that_nobody_reaches_is_skipped_and_the_others_are_told() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     let conversation = Conversation::Group(id);
     let dead = net.owners[2].vault_id;
     pile_up(&mut net.owners[0], dead, limits::OUTBOX);
@@ -232,7 +217,7 @@ fn creator_takes_somebody_in_however_much_waits_for_a_member_of_another_group() 
 
 #[test]
 fn pages_of_messages_hold_what_a_reply_holds_whatever_others_add() {
-    let (mut net, id, _) = circle(2);
+    let (mut net, id, _) = Net::circle(2, 1);
     let conversation = Conversation::Group(id);
     let from = net.owners[1].vault_id;
     let body = Body {
@@ -292,7 +277,7 @@ fn pages_of_messages_hold_what_a_reply_holds_whatever_others_add() {
 
 #[test]
 fn reactions_are_shown_up_to_a_number_and_that_of_this_owner_first() {
-    let (mut net, id, _) = circle(2);
+    let (mut net, id, _) = Net::circle(2, 1);
     let conversation = Conversation::Group(id);
     let sent = net.owners[0]
         .call(&text(conversation, "hello"))
