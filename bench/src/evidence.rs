@@ -3,37 +3,32 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use vettid_attestation::emulated::{DevelopmentRoot, EmulatedAttester, measurement};
-use vettid_attestation::{
-    AttestedClaims, Attester, Bundle, Cache, NonceExpectation, Policy, ReferenceValue, Trust,
-    TrustAnchor, appraise,
-};
+use vettid_attestation::{Cache, NonceExpectation, appraise};
 use vettid_crypto::SeededEntropy;
-use vettid_crypto::digest::sha256;
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::x25519::X25519Secret;
 use vettid_session::{
-    Claim, Evidence, Initiator, InitiatorProgress, InitiatorTerms, Responder, ResponderProgress,
-    ResponderTerms, Verifier,
+    Initiator, InitiatorProgress, InitiatorTerms, Responder, ResponderProgress, ResponderTerms,
+    Verifier,
 };
-use vettid_wire::id::{NetworkId, NetworkKind, NodeId, SpaceId};
-use vettid_wire::time::UnixMillis;
+use vettid_wire::id::SpaceId;
 
+use crate::enclave::{EPOCH, Enclave, NETWORK, NOW};
 use crate::figure::Figure;
 use crate::rounds::side_by_side;
+use crate::size::Size;
 
 /// Repetitions in one round.
 const TIMES: u32 = 200;
-const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 const NONCE: [u8; 32] = [5; 32];
-const EPOCH: u64 = 1;
 
 /// An appraisal with nothing cached: five P-384 verifications.
-pub(crate) fn cold() -> Result<Figure> {
+pub(crate) fn cold(size: Size) -> Result<Figure> {
     let stock = Stock::new()?;
-    let mut enclave = Enclave::new()?;
+    let mut enclave = Enclave::numbered(1)?;
     let document = enclave.document(&NONCE)?;
     let (ours, reference) = side_by_side(
+        size,
         || {
             timed(|| {
                 let mut cache = Cache::default();
@@ -60,13 +55,14 @@ pub(crate) fn cold() -> Result<Figure> {
 }
 
 /// A complete session whose document both sides have seen before.
-pub(crate) fn cached_session() -> Result<Figure> {
+pub(crate) fn cached_session(size: Size) -> Result<Figure> {
     let stock = Stock::new()?;
-    let mut enclave = Enclave::new()?;
+    let mut enclave = Enclave::numbered(1)?;
     let mut verifier = Verifier::new(enclave.policy.clone());
     let mut app = App::new();
     app.session(&mut enclave, &mut verifier)?;
     let (ours, reference) = side_by_side(
+        size,
         || timed(|| app.session(&mut enclave, &mut verifier)),
         || timed(|| stock.handshake()),
     )?;
@@ -128,61 +124,6 @@ fn stock() -> Result<snow::Builder<'static>> {
     ))
 }
 
-/// An enclave that answers, as the supervisor and a vault process do together.
-struct Enclave {
-    attester: EmulatedAttester,
-    binding: SigningKey,
-    bundle: Vec<u8>,
-    policy: Policy,
-    node: NodeId,
-    /// Digest of the document that is current.
-    current: Option<[u8; 32]>,
-}
-
-impl Enclave {
-    fn new() -> Result<Self> {
-        let mut entropy = SeededEntropy::dangerous_new(1);
-        let root = DevelopmentRoot::generate(NOW, &mut entropy);
-        let trust = Trust::Emulated(TrustAnchor::parse(root.certificate())?);
-        let measurement = measurement([0x11; 48])?;
-        let values = vec![ReferenceValue {
-            measurement,
-            release: 1,
-        }];
-        let binding = SigningKey::generate(&mut entropy);
-        let node = NodeId(SigningKey::generate(&mut entropy).verifying_key().0);
-        let bundle = Bundle::new(binding.verifying_key(), node, &[], None, 1, [0; 32])?.to_bytes();
-        Ok(Self {
-            attester: EmulatedAttester::new(root, &measurement, &mut entropy),
-            binding,
-            bundle,
-            policy: Policy::new(trust, values, 1)?.with_epoch(EPOCH),
-            node,
-            current: None,
-        })
-    }
-
-    fn document(&mut self, nonce: &[u8]) -> Result<Vec<u8>> {
-        let claims = AttestedClaims {
-            user_data: Some(&Bundle::commitment(&self.bundle)),
-            nonce: Some(nonce),
-            public_key: None,
-        };
-        Ok(self.attester.attest(&claims, NOW)?)
-    }
-
-    fn prove(&mut self, claim: &Claim) -> Result<Evidence> {
-        let is_known = claim.known_document.is_some() && claim.known_document == self.current;
-        let mut document = None;
-        if !is_known {
-            let made = self.document(&claim.nonce)?;
-            self.current = Some(sha256(&made));
-            document = Some(made);
-        }
-        Ok(claim.prove_with_document(document, self.bundle.clone(), &self.binding))
-    }
-}
-
 /// An app that opens sessions.
 struct App {
     device: SigningKey,
@@ -205,17 +146,13 @@ impl App {
     }
 
     fn session(&mut self, enclave: &mut Enclave, verifier: &mut Verifier) -> Result<()> {
-        let network = NetworkId {
-            kind: NetworkKind::Emulated,
-            anchors: [4; 32],
-        };
         let space = SpaceId([5; 16]);
         let key = self.device.verifying_key();
-        let mut app = InitiatorTerms::app(network, space, enclave.node, key, &self.device_static);
+        let mut app = InitiatorTerms::app(NETWORK, space, enclave.node, key, &self.device_static);
         if let Some(known) = self.known.clone() {
             app = app.knowing(known);
         }
-        let vault = ResponderTerms::vault(network, space, EPOCH, &self.vault_static);
+        let vault = ResponderTerms::vault(NETWORK, space, EPOCH, &self.vault_static);
         let (initiator, frame) = Initiator::start(&app, verifier, NOW, &mut self.entropy)?;
         let (responder, frame) = Responder::accept(&vault, NOW, &frame, &mut self.entropy)?;
         let InitiatorProgress::NeedEvidence {

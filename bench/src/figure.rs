@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Names of all figures, in the order they are printed.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 18] = [
     "read_throughput",
     "read_latency_p50",
     "durable_write_throughput",
@@ -13,6 +13,15 @@ pub(crate) const NAMES: [&str; 9] = [
     "vault_open_over_fork_exec",
     "evidence_cold_over_noise",
     "session_cached_over_noise",
+    "messages_delivered",
+    "message_latency_p50",
+    "link_throughput",
+    "admission_over_connection",
+    "mls_over_aead",
+    "idle_peer_kib",
+    "idle_reservation_kib",
+    "gossip_p99_over_hop",
+    "gossip_copies_per_node",
 ];
 
 /// Ours against a reference.

@@ -1,25 +1,43 @@
 //! Measurements against peers, side by side in one run.
 //!
-//! `vettid-bench [--json] [--only NAME]...` prints every figure of the table in the order of
+//! `vettid-bench [--json] [--smoke] [--only NAME]...` prints every figure of the table in the order of
 //! [`figure::NAMES`]: ours, the reference measured in the same run, their ratio, the unit.
 
+mod admission;
+mod admitting;
+mod bulk;
+mod crowd;
+mod enclave;
 mod evidence;
 mod figure;
+mod gossip;
+mod hosts;
+mod idle;
 mod memory;
+mod mls;
 mod processes;
 mod restore;
 mod rounds;
+mod size;
 mod sqlite;
+mod stock;
 mod system;
+mod talk;
 mod traffic;
+mod two_nodes;
+mod xmpp;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
 use figure::{Figure, NAMES};
+use size::Size;
 
 fn main() -> ExitCode {
+    if let Some(casting) = crowd::Casting::of(std::env::args().skip(1)) {
+        return casting.play();
+    }
     let selection = match Selection::parse(std::env::args().skip(1)) {
         Ok(selection) => selection,
         Err(error) => {
@@ -39,6 +57,7 @@ fn main() -> ExitCode {
 /// What to measure and how to print it.
 struct Selection {
     json: bool,
+    size: Size,
     only: Vec<String>,
 }
 
@@ -46,14 +65,16 @@ impl Selection {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
         let mut selection = Self {
             json: false,
+            size: Size::Full,
             only: Vec::new(),
         };
         while let Some(argument) = arguments.next() {
             match (argument.as_str(), arguments_name(&argument, &mut arguments)) {
                 ("--json", _) => selection.json = true,
+                ("--smoke", _) => selection.size = Size::Smoke,
                 ("--only", Some(name)) => selection.only.push(name),
                 _ => bail!(
-                    "usage: vettid-bench [--json] [--only {}]...",
+                    "usage: vettid-bench [--json] [--smoke] [--only {}]...",
                     NAMES.join("|")
                 ),
             }
@@ -82,23 +103,32 @@ fn run(selection: &Selection) -> Result<()> {
     }
     for name in NAMES {
         if selection.wants(name) {
-            print(&measure(name)?, selection.json)?;
+            print(&measure(name, selection.size)?, selection.json)?;
         }
     }
     Ok(())
 }
 
-fn measure(name: &str) -> Result<Figure> {
+fn measure(name: &str, size: Size) -> Result<Figure> {
     match name {
-        "read_throughput" => traffic::read_throughput(),
-        "read_latency_p50" => traffic::read_latency(),
-        "durable_write_throughput" => traffic::write_throughput(),
+        "read_throughput" => traffic::read_throughput(size),
+        "read_latency_p50" => traffic::read_latency(size),
+        "durable_write_throughput" => traffic::write_throughput(size),
         "log_bytes_per_kib_put" => traffic::log_bytes(),
-        "unlock_over_read_decrypt" => restore::unlock(),
-        "idle_vault_uss_mib" => memory::idle_vault(),
-        "vault_open_over_fork_exec" => processes::vault_open(),
-        "evidence_cold_over_noise" => evidence::cold(),
-        "session_cached_over_noise" => evidence::cached_session(),
+        "unlock_over_read_decrypt" => restore::unlock(size),
+        "idle_vault_uss_mib" => memory::idle_vault(size),
+        "vault_open_over_fork_exec" => processes::vault_open(size),
+        "evidence_cold_over_noise" => evidence::cold(size),
+        "session_cached_over_noise" => evidence::cached_session(size),
+        "messages_delivered" => talk::delivered(size),
+        "message_latency_p50" => talk::latency(size),
+        "link_throughput" => bulk::link(size),
+        "admission_over_connection" => admission::admission(size),
+        "mls_over_aead" => mls::message(size),
+        "idle_peer_kib" => idle::peer(size),
+        "idle_reservation_kib" => idle::reservation(size),
+        "gossip_p99_over_hop" => gossip::slowest(size),
+        "gossip_copies_per_node" => gossip::copies(size),
         other => bail!("no figure is called {other}"),
     }
 }
@@ -133,6 +163,12 @@ mod tests {
 
         assert!(selection.json);
         assert!(NAMES.iter().all(|name| selection.wants(name)));
+    }
+
+    #[test]
+    fn smoke_is_asked_for_by_name() {
+        assert_eq!(parsed(&[]).expect("valid").size, Size::Full);
+        assert_eq!(parsed(&["--smoke"]).expect("valid").size, Size::Smoke);
     }
 
     #[test]

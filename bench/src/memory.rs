@@ -8,6 +8,7 @@ use vettid_sdk::Owner;
 
 use crate::figure::Figure;
 use crate::rounds::median;
+use crate::size::Size;
 use crate::system::System;
 
 /// Vaults that are open.
@@ -19,16 +20,17 @@ const QUIET: Duration = Duration::from_secs(10);
 const BARE_FORK: f64 = 0.36;
 
 /// Median private memory (USS) of an idle open vault's process, of [`VAULTS`] that are open.
-pub(crate) fn idle_vault() -> Result<Figure> {
-    let system = System::with_owners(VAULTS)?;
+pub(crate) fn idle_vault(size: Size) -> Result<Figure> {
+    let open = size.of(VAULTS, 2);
+    let system = System::with_owners(open)?;
     std::thread::sleep(QUIET);
     let vaults = system.node.vaults();
     ensure!(
-        vaults.len() == VAULTS,
-        "{} of {VAULTS} vaults are open",
+        vaults.len() == open,
+        "{} of {open} vaults are open",
         vaults.len()
     );
-    let mut sizes = Vec::with_capacity(VAULTS);
+    let mut sizes = Vec::with_capacity(open);
     for pid in vaults {
         let bytes = private(pid, 0).context("a process has ended")?;
         sizes.push(f64::from(u32::try_from(bytes / 1024)?) / 1024.0);

@@ -16,6 +16,7 @@ use vettid_wire::version;
 
 use crate::figure::Figure;
 use crate::rounds::{median, side_by_side};
+use crate::size::Size;
 
 /// Milliseconds from starting `minimal` to its first byte.
 fn fork_exec() -> Result<f64> {
@@ -45,9 +46,9 @@ fn beside(name: &str) -> Result<PathBuf> {
 const OPENINGS: usize = 40;
 
 /// From asking the enclave for a space to its process being ready, against [`fork_exec`].
-pub(crate) fn vault_open() -> Result<Figure> {
+pub(crate) fn vault_open(size: Size) -> Result<Figure> {
     let mut enclave = BareEnclave::start()?;
-    let (ours, reference) = side_by_side(|| enclave.open_many(), || many(fork_exec))?;
+    let (ours, reference) = side_by_side(size, || enclave.open_many(), || many(fork_exec))?;
     Ok(Figure::new(
         "vault_open_over_fork_exec",
         ours,

@@ -11,13 +11,14 @@ use vettid_wire::{Secret, limits};
 
 use crate::figure::Figure;
 use crate::rounds::{median, side_by_side};
+use crate::size::Size;
 use crate::system::{PIN, System};
 use crate::traffic::fill;
 
 const SIZE: usize = 10 * 1024 * 1024;
 
 /// Time of `vault.unlock` less Argon2id, against reading 10 MB from disk and opening its chunks.
-pub(crate) fn unlock() -> Result<Figure> {
+pub(crate) fn unlock(size: Size) -> Result<Figure> {
     let system = System::with_owners(1)?;
     let owner = system.owners.first().context("owner")?;
     system.runtime.block_on(fill(owner, SIZE))?;
@@ -25,6 +26,7 @@ pub(crate) fn unlock() -> Result<Figure> {
     let key = VaultKey::from_bytes([7; 32]);
     write_reference(&file, &key)?;
     let (ours, reference) = side_by_side(
+        size,
         || {
             system.runtime.block_on(async {
                 owner.lock().await?;

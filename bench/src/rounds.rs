@@ -1,16 +1,19 @@
 //! Alternating rounds and medians: the machine's mood hits both sides alike.
 
+use crate::size::Size;
+
 /// Rounds of every comparison.
-pub(crate) const ROUNDS: usize = 5;
+const ROUNDS: usize = 5;
 
 /// Runs `ours` and `reference` in turn and returns the median of each.
 pub(crate) fn side_by_side<E>(
+    size: Size,
     mut ours: impl FnMut() -> Result<f64, E>,
     mut reference: impl FnMut() -> Result<f64, E>,
 ) -> Result<(f64, f64), E> {
     let mut left = Vec::with_capacity(ROUNDS);
     let mut right = Vec::with_capacity(ROUNDS);
-    for _ in 0..ROUNDS {
+    for _ in 0..size.of(ROUNDS, 1) {
         left.push(ours()?);
         right.push(reference()?);
     }

@@ -15,6 +15,7 @@ use vettid_wire::operation::item::Get;
 
 use crate::figure::Figure;
 use crate::rounds::{median, side_by_side};
+use crate::size::Size;
 use crate::sqlite;
 use crate::system::{System, put};
 
@@ -30,11 +31,12 @@ const SPAN: Duration = Duration::from_secs(3);
 const SINGLE: u32 = 2_000;
 
 /// `item.get` of 1 KB, 64 under way over 16 vaults, against raw NATS request and reply.
-pub(crate) fn read_throughput() -> Result<Figure> {
+pub(crate) fn read_throughput(size: Size) -> Result<Figure> {
     let system = System::with_owners(VAULTS)?;
     let items = first_items(&system)?;
     let raw = system.runtime.block_on(RawBus::start(&system))?;
     let (ours, reference) = side_by_side(
+        size,
         || system.runtime.block_on(flood_gets(&system.owners, &items)),
         || system.runtime.block_on(raw.flood()),
     )?;
@@ -42,7 +44,7 @@ pub(crate) fn read_throughput() -> Result<Figure> {
 }
 
 /// The same, one at a time: median latency.
-pub(crate) fn read_latency() -> Result<Figure> {
+pub(crate) fn read_latency(size: Size) -> Result<Figure> {
     let system = System::with_owners(1)?;
     let items = first_items(&system)?;
     let raw = system.runtime.block_on(RawBus::start(&system))?;
@@ -51,6 +53,7 @@ pub(crate) fn read_latency() -> Result<Figure> {
         *items.first().context("item")?,
     );
     let (ours, reference) = side_by_side(
+        size,
         || {
             system.runtime.block_on(async {
                 let mut times = Vec::new();
@@ -68,11 +71,12 @@ pub(crate) fn read_latency() -> Result<Figure> {
 }
 
 /// Durable `item.put` of 1 KB, 64 under way over 16 vaults, against one SQLite writer.
-pub(crate) fn write_throughput() -> Result<Figure> {
+pub(crate) fn write_throughput(size: Size) -> Result<Figure> {
     let system = System::with_owners(VAULTS)?;
     let folder = tempfile::tempdir_in(system.node.folder().parent().context("folder")?)?;
     // Every worker replaces an item of its own, so that vaults stay small and nobody conflicts.
     let (ours, reference) = side_by_side(
+        size,
         || system.runtime.block_on(flood_puts(&system.owners)),
         || sqlite::commits_per_second(folder.path(), SPAN),
     )?;

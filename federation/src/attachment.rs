@@ -9,7 +9,7 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use futures::{AsyncReadExt as _, AsyncWriteExt as _};
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 use vettid_wire::id::AttachmentId;
@@ -132,39 +132,47 @@ pub(crate) async fn serve(
     _permits: [OwnedSemaphorePermit; 2],
 ) {
     // The asker sees a broken stream; there is nobody else to tell.
-    let _ = answer(&mut stream, peer, &events).await;
+    let _ = answer(&mut stream, peer, &events, PATIENCE).await;
     let _ = timeout(PATIENCE, stream.close()).await;
 }
 
+/// Answers, and waits at most `patience` for a peer that does nothing.
 async fn answer(
-    stream: &mut Opened,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     peer: Vec<u8>,
     events: &mpsc::Sender<Event>,
+    patience: Duration,
 ) -> io::Result<()> {
+    let answer = timeout(patience, ask(stream, peer, events)).await??;
+    // Others wait for the place of one that takes nothing, or takes it slowly.
+    let length = answer.as_ref().map_or(0, |answer| answer.length);
+    let longest = patience.saturating_add(Duration::from_secs(length / SLOWEST));
+    timeout(longest, send(stream, answer)).await?
+}
+
+/// Reads the question and has the host answer it.
+async fn ask(
+    stream: &mut (impl AsyncRead + Unpin),
+    peer: Vec<u8>,
+    events: &mpsc::Sender<Event>,
+) -> io::Result<Option<Answer>> {
     let mut question = [0; 28];
-    timeout(PATIENCE, stream.read_exact(&mut question)).await??;
+    stream.read_exact(&mut question).await?;
     let (sender, answer) = oneshot::channel();
     let asked = parse(&question, peer, Responder(sender)).ok_or(ErrorKind::InvalidData)?;
     events
         .send(asked)
         .await
         .map_err(|_| ErrorKind::BrokenPipe)?;
-    let Ok(Answer { length, mut body }) = answer.await else {
-        stream.write_all(&[NONE]).await?;
-        return Ok(());
+    Ok(answer.await.ok())
+}
+
+async fn send(stream: &mut (impl AsyncWrite + Unpin), answer: Option<Answer>) -> io::Result<()> {
+    let Some(Answer { length, mut body }) = answer else {
+        return stream.write_all(&[NONE]).await;
     };
     stream.write_all(&[FOUND]).await?;
     stream.write_all(&length.to_be_bytes()).await?;
-    // Others wait for the place of one that takes it slowly.
-    let longest = PATIENCE.saturating_add(Duration::from_secs(length / SLOWEST));
-    timeout(longest, send(stream, length, &mut body)).await?
-}
-
-async fn send(
-    stream: &mut Opened,
-    length: u64,
-    body: &mut mpsc::Receiver<Vec<u8>>,
-) -> io::Result<()> {
     let mut left = length;
     while let Some(bytes) = body.recv().await {
         let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -196,3 +204,65 @@ const PIECES: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes a second that a peer must take, pauses included.
 const SLOWEST: u64 = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use futures::io::Cursor;
+
+    use super::*;
+
+    /// Asks and takes no byte of an answer.
+    struct Stuck(Cursor<[u8; 28]>);
+
+    impl AsyncRead for Stuck {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_read(cx, bytes)
+        }
+    }
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn peer_that_takes_no_byte_of_an_answer_is_given_up() {
+        for found in [false, true] {
+            let (sender, mut events) = mpsc::channel(1);
+            let mut stream = Stuck(Cursor::new([0; 28]));
+            let answer = answer(&mut stream, vec![], &sender, Duration::from_millis(20));
+            let host = async {
+                let Some(Event::AttachmentAsked { responder, .. }) = events.recv().await else {
+                    return None;
+                };
+                found.then(|| responder.found(1)).flatten()
+            };
+
+            let both = async { tokio::join!(answer, host) };
+            let (answered, _sending) = timeout(PATIENCE, both).await.expect("ends");
+
+            let why = answered.map_err(|error| error.kind());
+            assert_eq!(why, Err(ErrorKind::TimedOut));
+        }
+    }
+}

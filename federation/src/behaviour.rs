@@ -9,13 +9,14 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    PeerId, StreamProtocol, autonat, connection_limits, dcutr, gossipsub, identify, kad,
+    Multiaddr, PeerId, StreamProtocol, autonat, connection_limits, dcutr, gossipsub, identify, kad,
     memory_connection_limits, ping, relay,
 };
 use vettid_crypto::digest;
 use vettid_wire::limits;
 use vettid_wire::topic::Topic;
 
+use crate::circuits::Circuits;
 use crate::config::{Config, Limits, RelayLimits, Role};
 use crate::gate::{Access, Admits, Gated, Gates, Guard, KeptOut};
 use crate::identified::Identified;
@@ -50,6 +51,7 @@ pub(crate) struct Counted(Counter);
 
 /// What the behaviors share with the driver.
 pub(crate) struct Shared {
+    pub(crate) circuits: Circuits,
     pub(crate) gates: Gates,
     pub(crate) kept_out: KeptOut,
     pub(crate) introducers: HashSet<PeerId>,
@@ -86,7 +88,10 @@ pub(crate) fn compose(
         .then(|| gossip(config, &shared.metrics))
         .transpose()?;
     let relay = match &config.role {
-        Role::Relay(limits) => Some(relay::Behaviour::new(own, relay_config(limits))),
+        Role::Relay(limits) => {
+            let limits = relay_config(limits, shared.circuits.clone());
+            Some(relay::Behaviour::new(own, limits))
+        }
         Role::Bootstrap | Role::Node => None,
     };
     let kad_needs = Access::PEER.or(Access::INTRODUCER);
@@ -101,6 +106,7 @@ pub(crate) fn compose(
                 at_all: is_node,
                 strangers: config.limits.strangers,
                 of_one_network: config.limits.connections_per_network,
+                of_one_neighborhood: config.limits.connections_per_neighborhood,
             },
             config.private_addresses,
         ),
@@ -230,14 +236,15 @@ fn connection_limits(limits: &Limits) -> connection_limits::ConnectionLimits {
         .with_max_established_per_peer(Some(limits.connections_per_peer))
 }
 
-fn relay_config(limits: &RelayLimits) -> relay::Config {
+fn relay_config(limits: &RelayLimits, circuits: Circuits) -> relay::Config {
     let mut config = relay::Config {
         max_reservations: limits.reservations,
-        max_reservations_per_peer: limits.reservations_per_peer,
+        // The library lets one more.
+        max_reservations_per_peer: limits.reservations_per_peer.saturating_sub(1),
         reservation_duration: limits.reservation_time,
         reservation_rate_limiters: Vec::new(),
         max_circuits: limits.circuits,
-        max_circuits_per_peer: limits.circuits_per_peer,
+        max_circuits_per_peer: limits.circuits_per_peer.saturating_sub(1),
         max_circuit_duration: limits.circuit_time,
         max_circuit_bytes: limits.circuit_bytes,
         circuit_src_rate_limiters: Vec::new(),
@@ -252,9 +259,13 @@ fn relay_config(limits: &RelayLimits) -> relay::Config {
         .reservation_rate_per_peer(tokens, pause)
         .circuit_src_per_peer(tokens, pause);
     let (tokens, pause) = rate(limits.requests_per_minute_and_address);
-    config
+    config = config
         .reservation_rate_per_ip(tokens, pause)
-        .circuit_src_per_ip(tokens, pause)
+        .circuit_src_per_ip(tokens, pause);
+    // The last to be asked: what it allows is denied for want of room no more.
+    let may_ask = move |peer, remote: &Multiaddr, _| circuits.ask(peer, remote);
+    config.circuit_src_rate_limiters.push(Box::new(may_ask));
+    config
 }
 
 /// Pause between signs of life on a connection.
@@ -277,3 +288,17 @@ const MESH: usize = 3;
 const IDONTWANT: usize = 256;
 /// Gossip messages that wait for one peer.
 const GOSSIP_QUEUE: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use libp2p::swarm::THandler;
+
+    use super::*;
+
+    #[test]
+    fn handlers_of_a_connection_stay_small() {
+        let bytes = size_of::<THandler<Behaviour>>();
+
+        assert!(bytes <= 8 * 1024, "{bytes} bytes for each connection");
+    }
+}

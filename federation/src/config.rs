@@ -52,8 +52,10 @@ pub struct Limits {
     pub connections_per_peer: u32,
     /// Connections from one network at once, an IPv4 address or 64 bits of IPv6; loopback aside.
     pub connections_per_network: usize,
+    /// Connections from one neighborhood at once, 24 bits of IPv4 or 48 of IPv6; loopback aside.
+    pub connections_per_neighborhood: usize,
     /// Connections from others that are not admitted yet: each has two links with the enclave at
-    /// most, which has room for 1,024.
+    /// most, which has room for 1,024. A quarter of them may come through relays.
     pub strangers: usize,
     /// Links that strangers begin at once; so many more each second as [`Self::links_per_second`].
     pub links_at_once: u32,
@@ -73,8 +75,8 @@ pub struct Limits {
     pub stalled: Duration,
     /// Streams of attachments that are served at once.
     pub attachments: usize,
-    /// Of these, to one peer.
-    pub attachments_per_peer: usize,
+    /// Of these, to one node.
+    pub attachments_per_node: usize,
     /// Home records of others that are kept.
     pub records: usize,
     /// Home records of this node's vaults that are put into the network.
@@ -104,6 +106,9 @@ pub struct RelayLimits {
     pub circuits: usize,
     /// Circuits of one node at once.
     pub circuits_per_peer: usize,
+    /// Circuits that one network has asked for, an IPv4 address or 64 bits of IPv6; four times as
+    /// many of its neighborhood, 24 bits of IPv4 or 48 of IPv6. Loopback aside.
+    pub circuits_per_network: usize,
     /// A circuit is cut after this long.
     pub circuit_time: Duration,
     /// A circuit is cut after this many bytes.
@@ -156,6 +161,7 @@ impl Default for Limits {
             connections_pending: 128,
             connections_per_peer: 4,
             connections_per_network: 64,
+            connections_per_neighborhood: 128,
             strangers: 384,
             links_at_once: 400,
             links_per_second: 100,
@@ -166,7 +172,7 @@ impl Default for Limits {
             link_bytes: 8 * 1024 * 1024,
             stalled: Duration::from_secs(30),
             attachments: 64,
-            attachments_per_peer: 8,
+            attachments_per_node: 8,
             records: 8_192,
             own_records: 20_000,
             records_per_minute: 600,
@@ -186,6 +192,7 @@ impl Default for RelayLimits {
             reservation_time: Duration::from_secs(3_600),
             circuits: 500,
             circuits_per_peer: 8,
+            circuits_per_network: 32,
             circuit_time: Duration::from_secs(3_600),
             circuit_bytes: 1024 * 1024 * 1024,
             requests_per_minute: 60,

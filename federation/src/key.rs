@@ -58,7 +58,8 @@ impl HostKey {
         self.0
     }
 
-    fn load(path: &Path) -> io::Result<Self> {
+    /// Reads the key of a file that only its owner can read.
+    pub fn load(path: &Path) -> io::Result<Self> {
         let mode = fs::metadata(path)?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(io::Error::new(

@@ -19,6 +19,7 @@
 //! | how do frames travel? | `link`, `frame` |
 //! | which protocols are spoken? | `behaviour`, `transport` |
 //! | where do homes lie? | `records` |
+//! | who gets how much of a relay? | `circuits` |
 //!
 //! Provided: bounded queues and deadlines toward every peer; a peer that is slow, silent or hostile
 //! costs its own connection and delays no other. Not provided: any judgment of what an enclave says;
@@ -28,7 +29,9 @@ pub mod address;
 mod attachment;
 mod backoff;
 mod behaviour;
+mod boxed;
 mod bucket;
+mod circuits;
 pub mod config;
 mod driver;
 pub mod event;

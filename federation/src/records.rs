@@ -3,11 +3,15 @@
 //! A host cannot read a record, so it cannot tell the true one from a forged one. It keeps several
 //! of one location, one from each peer that put one, and hands out all of them: whoever knows the
 //! vault picks the valid one with the highest sequence. Who can put, puts so many in a minute; when
-//! there is no more room, whoever has most gives way to whoever has less. Bootstrap nodes and relays
-//! admit nobody: to them, all that comes from one network is one peer's.
+//! there is no more room, whoever has most gives way to whoever has less; where all have the same, one
+//! of them at random gives way to whoever has nothing, now and then. Bootstrap nodes and relays admit
+//! nobody: to them, all that comes from one neighborhood is one peer's.
+
+mod published;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::iter::{Empty, empty};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,6 +21,8 @@ use libp2p::kad::store::{Error, RecordStore};
 use libp2p::kad::{ProviderRecord, Record, RecordKey};
 use tokio::time::Instant;
 use vettid_wire::limits;
+
+pub(crate) use published::Published;
 
 /// Home records that are kept for the network.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub(crate) struct Homes {
     most: usize,
     rate: u32,
     rates: HashMap<PeerId, Rate>,
+    /// When each has last been let in where others had as little as it was to have.
+    let_in: HashMap<Keeper, Instant>,
 }
 
 #[derive(Debug)]
@@ -42,8 +50,8 @@ struct Held {
 /// To whom a record counts.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Keeper {
-    /// Whoever comes from a network: an IPv4 address, or 64 bits of IPv6.
-    Network(IpAddr),
+    /// Whoever comes from a neighborhood: 24 bits of IPv4, or 48 of IPv6.
+    Neighborhood(IpAddr),
     /// One peer.
     Peer(PeerId),
 }
@@ -75,6 +83,7 @@ impl Homes {
             most,
             rate,
             rates: HashMap::new(),
+            let_in: HashMap::new(),
         }
     }
 
@@ -85,10 +94,20 @@ impl Homes {
         keeper: Keeper,
         record: Record,
     ) -> Result<(), NotKept> {
-        if !self.is_within_rate(source, Instant::now()) {
+        self.keep_at(source, keeper, record, Instant::now())
+    }
+
+    fn keep_at(
+        &mut self,
+        source: PeerId,
+        keeper: Keeper,
+        record: Record,
+        now: Instant,
+    ) -> Result<(), NotKept> {
+        if !self.is_within_rate(source, now) {
             return Err(NotKept::TooMany);
         }
-        self.insert(source, keeper, record)
+        self.insert(source, keeper, record, now)
     }
 
     /// How many are kept of others.
@@ -106,9 +125,16 @@ impl Homes {
         self.count_all();
         let now = Instant::now();
         self.rates.retain(|_, rate| rate.since + MINUTE > now);
+        self.let_in.retain(|_, at| *at + LET_IN > now);
     }
 
-    fn insert(&mut self, source: PeerId, keeper: Keeper, record: Record) -> Result<(), NotKept> {
+    fn insert(
+        &mut self,
+        source: PeerId,
+        keeper: Keeper,
+        record: Record,
+        at: Instant,
+    ) -> Result<(), NotKept> {
         let longest = Duration::from_millis(limits::HOME_TIME);
         let now = std::time::Instant::now();
         let expires = record.expires.unwrap_or(now + longest).min(now + longest);
@@ -118,7 +144,9 @@ impl Homes {
         }
         self.remove_of(&record.key, source);
         // What this node itself puts out is bounded where it is put.
-        if source != self.own && (!self.has_place(&record.key, keeper) || !self.has_room(keeper)) {
+        let fits = source == self.own
+            || self.has_place(&record.key, keeper, at) && self.has_room(keeper, at);
+        if !fits {
             return Err(NotKept::Full);
         }
         self.held.entry(record.key).or_default().push(Held {
@@ -132,7 +160,7 @@ impl Homes {
     }
 
     /// Whether there is a place at a location, or one that its keeper has beside another there.
-    fn has_place(&mut self, key: &RecordKey, keeper: Keeper) -> bool {
+    fn has_place(&mut self, key: &RecordKey, keeper: Keeper, now: Instant) -> bool {
         let slots = self.held.get(key).map_or(&[][..], Vec::as_slice);
         let others = slots.iter().filter(|held| held.source != self.own);
         if others.clone().count() < limits::HOME_ANSWERS {
@@ -141,22 +169,40 @@ impl Homes {
         let of = |keeper: Keeper| others.clone().filter(|held| held.keeper == keeper).count();
         let most = others.clone().max_by_key(|held| of(held.keeper));
         let gives_way = most.filter(|held| of(held.keeper) > of(keeper).saturating_add(1));
-        let Some(source) = gives_way.map(|held| held.source) else {
+        let any = others.clone().nth(random(limits::HOME_ANSWERS));
+        let (own, any) = (of(keeper), any.map(|held| held.source));
+        let source = match gives_way.map(|held| held.source) {
+            None if self.lets_in(keeper, own, now) => any,
+            source => source,
+        };
+        let Some(source) = source else {
             return false;
         };
         self.remove_of(key, source);
         true
     }
 
+    /// Whether somebody who has nothing takes the place of one of those who have no more than it is
+    /// to have: else they would keep out everybody who comes later. Not often, so that few cannot
+    /// drive out all others.
+    fn lets_in(&mut self, keeper: Keeper, own: usize, now: Instant) -> bool {
+        let before = self.let_in.get(&keeper);
+        if own > 0 || before.is_some_and(|before| *before + LET_IN > now) {
+            return false;
+        }
+        self.let_in.insert(keeper, now);
+        true
+    }
+
     /// Whether there is room for one more of a keeper, or whoever has most gives way to it.
-    fn has_room(&mut self, keeper: Keeper) -> bool {
+    fn has_room(&mut self, keeper: Keeper, now: Instant) -> bool {
         if self.count < self.most {
             return true;
         }
         let own = self.shares.get(&keeper).copied().unwrap_or_default();
         let most = self.shares.iter().max_by_key(|(_, share)| **share);
         let Some((most, _)) = most.filter(|(_, share)| **share > own.saturating_add(1)) else {
-            return false;
+            return self.lets_in(keeper, own, now) && self.remove_any();
         };
         let of_most = self.held.iter().flat_map(|(key, slots)| {
             let slots = slots.iter().filter(|held| held.keeper == *most);
@@ -164,6 +210,20 @@ impl Homes {
         });
         let first = of_most.min_by_key(|(expires, ..)| *expires);
         let Some((key, source)) = first.map(|(_, key, source)| (key.clone(), source)) else {
+            return false;
+        };
+        self.remove_of(&key, source);
+        true
+    }
+
+    /// Removes a record of others, whichever.
+    fn remove_any(&mut self) -> bool {
+        let all = self.held.iter().flat_map(|(key, slots)| {
+            let slots = slots.iter().filter(|held| held.source != self.own);
+            slots.map(move |held| (key, held.source))
+        });
+        let any = all.clone().nth(random(self.count));
+        let Some((key, source)) = any.map(|(key, source)| (key.clone(), source)) else {
             return false;
         };
         self.remove_of(&key, source);
@@ -239,7 +299,7 @@ impl RecordStore for Homes {
     /// Keeps a record of this node.
     fn put(&mut self, record: Record) -> Result<(), Error> {
         let own = self.own;
-        self.insert(own, Keeper::Peer(own), record)
+        self.insert(own, Keeper::Peer(own), record, Instant::now())
             .map_err(|_| Error::MaxRecords)
     }
 
@@ -265,6 +325,12 @@ impl RecordStore for Homes {
     }
 
     fn remove_provider(&mut self, _: &RecordKey, _: &PeerId) {}
+}
+
+/// A number below `end`. Not secret: it only must not be foreseen.
+fn random(end: usize) -> usize {
+    let drawn = RandomState::new().build_hasher().finish();
+    usize::try_from(drawn).unwrap_or_default() % end.max(1)
 }
 
 /// Records one after the other, each behind its length in four bytes.
@@ -310,90 +376,11 @@ pub(crate) fn merge(answers: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
     merged
 }
 
-/// Records of this node's vaults, each with the time at which it is put again.
-#[derive(Debug, Default)]
-pub(crate) struct Published {
-    records: HashMap<[u8; LOCATION], Own>,
-    due: BTreeSet<(Instant, [u8; LOCATION])>,
-}
-
-#[derive(Debug)]
-struct Own {
-    value: Vec<u8>,
-    expires: Instant,
-    due: Instant,
-}
-
-impl Published {
-    /// Takes a record that is due at once, in place of an earlier one of the location.
-    pub(crate) fn put(
-        &mut self,
-        location: [u8; LOCATION],
-        value: Vec<u8>,
-        expires: Instant,
-        now: Instant,
-        most: usize,
-    ) -> bool {
-        self.remove(&location);
-        if self.records.len() >= most || value.len() > limits::HOME_RECORD {
-            return false;
-        }
-        self.due.insert((now, location));
-        let own = Own {
-            value,
-            expires,
-            due: now,
-        };
-        self.records.insert(location, own);
-        true
-    }
-
-    pub(crate) fn remove(&mut self, location: &[u8; LOCATION]) {
-        if let Some(own) = self.records.remove(location) {
-            self.due.remove(&(own.due, *location));
-        }
-    }
-
-    /// The next record that is due, which is due again after `pause`; expired ones are forgotten.
-    pub(crate) fn next_due(
-        &mut self,
-        now: Instant,
-        pause: Duration,
-    ) -> Option<([u8; LOCATION], Vec<u8>, Duration)> {
-        loop {
-            let (due, location) = *self.due.first()?;
-            if due > now {
-                return None;
-            }
-            self.due.remove(&(due, location));
-            let own = self.records.get_mut(&location)?;
-            let Some(left) = own.expires.checked_duration_since(now) else {
-                self.records.remove(&location);
-                continue;
-            };
-            own.due = now + pause;
-            self.due.insert((own.due, location));
-            return Some((location, own.value.clone(), left));
-        }
-    }
-
-    /// Has a record put again soon: the network did not take it.
-    pub(crate) fn retry(&mut self, location: [u8; LOCATION], at: Instant) {
-        if let Some(own) = self.records.get_mut(&location) {
-            self.due.remove(&(own.due, location));
-            own.due = at;
-            self.due.insert((at, location));
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.records.len()
-    }
-}
-
 /// Bytes of a location.
 pub(crate) const LOCATION: usize = 32;
 const MINUTE: Duration = Duration::from_secs(60);
+/// Pause before a keeper is let in again where others have no more than it.
+const LET_IN: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,6 @@
 
 use vettid_wire::id::NodeId;
 
-use crate::event::Path;
-
 /// How things are at one moment.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Status {
@@ -18,10 +16,6 @@ pub struct Status {
     /// Peers with their addresses, multiaddrs that end in `/p2p/<PeerId>`: worth trying after a
     /// restart, when no bootstrap node answers.
     pub known: Vec<String>,
-    /// Home records of others that are kept here.
-    pub records: usize,
-    /// Home records of this node that are put into the network.
-    pub own_records: usize,
     /// Peers in the routing table.
     pub routed: usize,
     /// Peers that are kept out now.
@@ -35,12 +29,8 @@ pub struct PeerStatus {
     pub peer: Vec<u8>,
     /// Its node, when it is admitted.
     pub node: Option<NodeId>,
-    /// How it is connected.
-    pub path: Path,
     /// Address of the connection.
     pub address: String,
-    /// Connected since this many seconds.
-    pub seconds: u64,
     /// Seconds until it must be admitted anew.
     pub expires: Option<u64>,
     /// A bootstrap node or relay: it is never admitted.

@@ -102,26 +102,36 @@ impl Mailboxes {
         now: UnixMillis,
     ) -> Result<Vec<Mail>, ReadError> {
         // Goes through the writer's queue; when it fails, so did what was put.
-        let _ = self.database.transact(|_| Ok(())).await;
+        if self.database.transact(|_| Ok(())).await == Err(WriteError::Closed) {
+            return Err(ReadError::Closed);
+        }
         self.database
             .read(move |connection| read_in(connection, space, behind, now))
             .await
     }
 
-    /// The same as soon as it can be read: no items would say that there are no more.
+    /// The same as soon as it can be read: no items would say that there are no more. Nothing once it
+    /// is not wanted any more, or can never be read again.
     pub(crate) async fn page_when_readable(
         &self,
-        space: SpaceId,
-        behind: u64,
+        (space, behind): (SpaceId, u64),
         now: fn() -> UnixMillis,
-    ) -> Vec<Mail> {
-        loop {
+        is_wanted: impl Fn() -> bool,
+    ) -> Option<Vec<Mail>> {
+        let mut has_warned = false;
+        while is_wanted() {
             match self.page(space, behind, now()).await {
-                Ok(items) => return items,
-                Err(error) => tracing::warn!(%error, "a mailbox cannot be read now"),
+                Ok(items) => return Some(items),
+                Err(ReadError::Closed) => return None,
+                Err(error) if !has_warned => {
+                    tracing::warn!(%error, "a mailbox cannot be read now");
+                    has_warned = true;
+                }
+                Err(_) => {}
             }
             sleep(READ_AGAIN).await;
         }
+        None
     }
 
     /// Forgets what was applied, behind its record and in the order of the calls.

@@ -6,11 +6,11 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use vettid_wire::id::{DeliveryId, LaneId, NodeId};
+use vettid_wire::id::{DeliveryId, LaneId, NodeId, SpaceId};
 use vettid_wire::link::federation::SpoolOutcome;
 use vettid_wire::time::UnixMillis;
 
-use crate::spool::{LANES, Lanes, Load, Spooled, Step};
+use crate::spool::{Known, LANES, Lanes, Load, Spooled, Step};
 
 /// Deliveries of one node's vaults for other vaults, until they are settled.
 pub struct SimulatedSpool {
@@ -23,6 +23,7 @@ pub struct SimulatedSpool {
 }
 
 struct Row {
+    space: SpaceId,
     lane: LaneId,
     expires: UnixMillis,
     delivery: DeliveryId,
@@ -46,12 +47,17 @@ impl SimulatedSpool {
     /// Begins anew with what is stored, as a host that was restarted.
     pub fn restart(&mut self, seed: u64) {
         self.lanes = Lanes::new(seed);
-        let mut newest: BTreeMap<LaneId, u64> = BTreeMap::new();
+        let mut lanes: BTreeMap<LaneId, Known> = BTreeMap::new();
         for (number, row) in &self.rows {
-            newest.insert(row.lane, *number);
+            let known = Known {
+                space: row.space,
+                lane: row.lane,
+                newest: *number,
+            };
+            lanes.insert(row.lane, known);
         }
-        for (lane, number) in newest.into_iter().take(LANES) {
-            self.lanes.know(lane, number);
+        for known in lanes.into_values().take(LANES) {
+            self.lanes.know(known);
         }
     }
 
@@ -64,18 +70,23 @@ impl SimulatedSpool {
     pub fn keep(
         &mut self,
         now: UnixMillis,
-        (lane, delivery): (LaneId, DeliveryId),
+        (space, lane, delivery): (SpaceId, LaneId, DeliveryId),
         expires: UnixMillis,
         bytes: Vec<u8>,
     ) {
-        if let Some(number) = self.numbers.get(&delivery) {
-            self.lanes.know(lane, *number);
+        if let Some(newest) = self.numbers.get(&delivery).copied() {
+            self.lanes.know(Known {
+                space,
+                lane,
+                newest,
+            });
             return;
         }
         self.newest = self.newest.saturating_add(1);
         let (number, bytes) = (self.newest, Bytes::from(bytes));
         self.numbers.insert(delivery, number);
         let row = Row {
+            space,
             lane,
             expires,
             delivery,
@@ -87,7 +98,7 @@ impl SimulatedSpool {
             delivery,
             bytes,
         };
-        self.lanes.stored(self.at(now), lane, spooled);
+        self.lanes.stored(self.at(now), space, lane, spooled);
     }
 
     /// What the enclave says of a delivery.

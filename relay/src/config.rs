@@ -31,6 +31,9 @@ pub(crate) struct Limits {
     pub(crate) circuits: usize,
     /// Circuits of one node at once.
     pub(crate) circuits_per_node: usize,
+    /// Circuits that one network has asked for, an IPv4 address or an IPv6 /64; four times as many
+    /// of an IPv4 /24 or an IPv6 /48.
+    pub(crate) circuits_per_network: usize,
     /// A circuit is cut after this many seconds.
     pub(crate) circuit_seconds: u32,
     /// A circuit is cut after this many MiB.
@@ -51,6 +54,7 @@ impl Limits {
             reservation_time: seconds(self.reservation_seconds),
             circuits: self.circuits,
             circuits_per_peer: self.circuits_per_node,
+            circuits_per_network: self.circuits_per_network,
             circuit_time: seconds(self.circuit_seconds),
             circuit_bytes: u64::from(self.circuit_mib) * 1024 * 1024,
             requests_per_minute: self.requests_per_minute,
@@ -67,6 +71,7 @@ impl Default for Limits {
             reservation_seconds: 3_600,
             circuits: 500,
             circuits_per_node: 8,
+            circuits_per_network: 32,
             circuit_seconds: 3_600,
             circuit_mib: 1_024,
             requests_per_minute: 60,

@@ -84,6 +84,14 @@ fn relay_runs_tells_how_it_is_and_stops_when_asked() {
     assert_eq!(status["peer"], ready["peer"]);
     assert_eq!(status["reservations"], 0);
 
+    // Elsewhere there is no key, and a question for one makes none.
+    let other = tempfile::tempdir().expect("folder");
+    let config = place.path().join("relay.toml");
+    std::fs::copy(config, other.path().join("relay.toml")).expect("copied");
+    let status = relay(other.path(), &["status"]).status().expect("runs");
+    assert!(!status.success());
+    assert!(!other.path().join("relay.key").exists());
+
     let pid = Pid::from_raw(i32::try_from(running.0.id()).expect("pid"));
     kill(pid, Signal::SIGTERM).expect("signaled");
     assert!(running.0.wait().expect("ended").success());

@@ -48,6 +48,7 @@ pub mod programs;
 pub mod progress;
 pub mod raw;
 pub mod simulation;
+mod spoken;
 pub mod tables;
 pub mod tokens;
 pub mod vectors;

@@ -4,12 +4,10 @@
 //! that it started is ended by process id when it is dropped. The folder of a test that fails stays.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use nix::sys::signal::Signal;
@@ -18,7 +16,8 @@ use toml::Table;
 
 use crate::processes::{children, family, kill_now, recorded, send};
 use crate::programs::{NATS_SERVER, nats_server, program};
-use crate::wait::{self, PATIENCE};
+use crate::spoken::Spoken;
+use crate::wait;
 
 /// A node that may be running.
 pub struct Node {
@@ -26,7 +25,7 @@ pub struct Node {
     folder: PathBuf,
     address: String,
     running: Option<Child>,
-    spoken: Option<Receiver<String>>,
+    spoken: Option<Spoken>,
 }
 
 impl Node {
@@ -203,17 +202,8 @@ impl Node {
             .stdout(Stdio::piped())
             .stderr(log);
         let mut child = command.spawn().expect("vettid-node");
-        let output = child.stdout.take().expect("its output");
-        let (say, spoken) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if say.send(line).is_err() {
-                    break;
-                }
-            }
-        });
+        self.spoken = Some(Spoken::by(&mut child));
         self.running = Some(child);
-        self.spoken = Some(spoken);
     }
 
     /// Waits until the node says that it is ready.
@@ -222,7 +212,7 @@ impl Node {
     /// When it ends or does not get ready.
     pub fn wait_until_ready(&mut self) {
         let spoken = self.spoken.as_ref().expect("started");
-        let line = spoken.recv_timeout(PATIENCE).unwrap_or_default();
+        let line = spoken.line();
         assert!(
             line.contains("\"ready\":true"),
             "not ready: {line}\n{}",

@@ -136,12 +136,20 @@ const fn kind(kind: Kind) -> (&'static str, &'static str) {
         ),
         Kind::CredentialLost => ("credential-lost", "the credential was reported lost"),
         Kind::DeviceAdded => ("device-added", "a device was registered"),
+        Kind::GroupHealed => (
+            "group-healed",
+            "you were added to a group anew: what was said meanwhile may be missing",
+        ),
         Kind::GroupInvited => (
             "group-invited",
             "another owner invites you into a group: accept or decline",
         ),
         Kind::GroupJoined => ("group-joined", "you were taken into a group"),
         Kind::GroupLeft => ("group-left", "you are no longer a member of a group"),
+        Kind::GroupNotAdded => (
+            "group-not-added",
+            "somebody could not be added to a group: there is no room for what that takes",
+        ),
         Kind::IdentityRotated => (
             "identity-rotated",
             "identity and credential key were rotated",

@@ -116,8 +116,25 @@ const fn standing(group: &wire::Group) -> &'static str {
     }
 }
 
+/// Every group, page by page.
+async fn all(owner: &Owner) -> Result<Vec<wire::Group>, Failure> {
+    let mut groups: Vec<wire::Group> = Vec::new();
+    loop {
+        let request = wire::List {
+            after: groups.last().map(|group| group.id),
+            limit: None,
+        };
+        let page = owner.call(&request).await?;
+        let more = page.more && !page.groups.is_empty();
+        groups.extend(page.groups);
+        if !more {
+            return Ok(groups);
+        }
+    }
+}
+
 async fn list(owner: &Owner) -> Result<Output, Failure> {
-    let groups = owner.call(&wire::List {}).await?.groups;
+    let groups = all(owner).await?;
     let row = |group: &wire::Group| {
         // Everybody but this owner is listed.
         let members = group

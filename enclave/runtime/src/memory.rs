@@ -5,6 +5,53 @@ use std::fs;
 /// Bytes of a page where `statm` counts pages.
 const PAGE: u64 = 4096;
 
+/// A process that has grown or shrunk by less has as much private memory as it had, bytes.
+const SAME: u64 = 64 * 1024;
+/// How often in a row that is believed: pages shared with the zygote can become private unseen.
+const BELIEVED: u8 = 15;
+
+/// Private memory of a process that is looked at again and again. The exact figure makes the kernel walk
+/// all pages of the process, so it is read when the process has changed, and now and then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watched {
+    anonymous: u64,
+    private: u64,
+    believed: u8,
+}
+
+impl Watched {
+    /// A process that was not looked at yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            anonymous: 0,
+            private: 0,
+            believed: 0,
+        }
+    }
+
+    /// Looks again: bytes, or none when the process has ended.
+    pub fn look(&mut self, pid: i32, zygote: i32) -> Option<u64> {
+        let anonymous = anonymous(pid)?;
+        if self.is_worth_a_read(anonymous) {
+            self.private = private(pid, zygote)?;
+            self.anonymous = anonymous;
+        }
+        Some(self.private)
+    }
+
+    fn is_worth_a_read(&mut self, anonymous: u64) -> bool {
+        let is_known = self.private > 0 && self.anonymous.abs_diff(anonymous) < SAME;
+        let is_believed = is_known && self.believed < BELIEVED;
+        self.believed = if is_believed {
+            self.believed.saturating_add(1)
+        } else {
+            0
+        };
+        !is_believed
+    }
+}
+
 /// Private memory of a process in bytes; none when it has ended.
 ///
 /// Exact where this may read the process's map (as root); else resident memory that no file backs,
@@ -63,6 +110,31 @@ mod tests {
             Some(100 * PAGE)
         );
         assert_eq!(anonymous_of_statm("5000"), None);
+    }
+
+    #[test]
+    fn process_is_read_when_it_has_changed_and_now_and_then() {
+        let mut watched = Watched {
+            anonymous: 10 * SAME,
+            private: 1,
+            believed: 0,
+        };
+
+        assert!(watched.is_worth_a_read(11 * SAME));
+        let believed = (0..40)
+            .filter(|_| !watched.is_worth_a_read(10 * SAME + 1))
+            .count();
+        assert_eq!(believed, 38);
+        assert!(Watched::new().is_worth_a_read(0));
+    }
+
+    #[test]
+    fn process_that_is_watched_is_told_until_it_has_ended() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let mut watched = Watched::new();
+
+        assert!(watched.look(own, 1).expect("alive") > 0);
+        assert_eq!(watched.look(i32::MAX, 1), None);
     }
 
     #[test]

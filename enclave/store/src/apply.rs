@@ -14,6 +14,7 @@ use rusqlite::session::{ChangesetItem, ChangesetIter};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode};
 
+use crate::columns::{self, Column, equal};
 use crate::{Changeset, StoreError};
 
 /// Changesets do not belong to the state they were applied to.
@@ -43,23 +44,11 @@ struct Table {
     updates: BTreeMap<u64, String>,
 }
 
-#[derive(Debug)]
-struct Column {
-    name: String,
-    key: bool,
-}
-
 impl Tables {
     /// Reads what tables a database has.
     pub(crate) fn of(connection: &Connection) -> Result<Self, StoreError> {
-        let mut names = connection.prepare(
-            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-        )?;
-        let names: Vec<String> = names
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
         let mut tables = BTreeMap::new();
-        for name in names {
+        for name in columns::tables(connection)? {
             let table = Table::read(connection, &name)?;
             tables.insert(name, table);
         }
@@ -131,16 +120,7 @@ impl Tables {
 
 impl Table {
     fn read(connection: &Connection, name: &str) -> Result<Self, StoreError> {
-        let mut columns =
-            connection.prepare("SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid")?;
-        let columns: Vec<Column> = columns
-            .query_map([name], |row| {
-                Ok(Column {
-                    name: row.get(0)?,
-                    key: row.get::<_, i64>(1)? > 0,
-                })
-            })?
-            .collect::<Result<_, _>>()?;
+        let columns = columns::of(connection, name)?;
         let places: Vec<_> = (1..=columns.len())
             .map(|place| format!("?{place}"))
             .collect();
@@ -175,16 +155,6 @@ impl Table {
             )
         })
     }
-}
-
-/// `column = ?place` for the columns that are wanted.
-fn equal(columns: &[Column], between: &str, mut wanted: impl FnMut(&Column) -> bool) -> String {
-    let terms: Vec<_> = (1..)
-        .zip(columns)
-        .filter(|(_, column)| wanted(column))
-        .map(|(place, column): (usize, _)| format!("{} = ?{place}", column.name))
-        .collect();
-    terms.join(between)
 }
 
 /// Runs a statement that must change exactly one row.

@@ -1,4 +1,4 @@
-//! What one transaction changed, as SQLite's session extension records it.
+//! What one transaction changed, in the format of SQLite's session extension.
 //!
 //! Changesets here are *patchsets*: a deleted row leaves its primary key, an updated one its key
 //! and new values. A full changeset would also carry every old value, which only serves to undo or
@@ -6,9 +6,6 @@
 //! So nothing is lost, records are up to half the size, and what an owner overwrote or destroyed is
 //! not written down once more.
 
-use std::io;
-
-use rusqlite::session::Session;
 use vettid_crypto::WipedVec;
 
 use crate::StoreError;
@@ -17,29 +14,9 @@ use crate::record::CHANGESET as MAX;
 /// What one transaction changed. Plaintext: wiped on drop, never printed.
 pub struct Changeset(WipedVec);
 
-/// What a session has written so far.
-struct Recorded(WipedVec);
-
-impl io::Write for Recorded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.append(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 impl Changeset {
-    /// What a session recorded, if it recorded anything.
-    pub(crate) fn capture(session: &mut Session<'_>) -> Result<Option<Self>, StoreError> {
-        if session.is_empty() {
-            return Ok(None);
-        }
-        let mut recorded = Recorded(WipedVec::new(Vec::with_capacity(4096)));
-        session.patchset_strm(&mut recorded)?;
-        let Recorded(bytes) = recorded;
+    /// What was recorded, if anything was.
+    pub(crate) fn of(bytes: WipedVec) -> Result<Option<Self>, StoreError> {
         match bytes.len() {
             0 => Ok(None),
             size if size > MAX => Err(StoreError::TooLarge { max: MAX, size }),

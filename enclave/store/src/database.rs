@@ -28,20 +28,20 @@ use std::cell::Cell;
 use std::ops::Deref;
 
 use rusqlite::config::DbConfig;
-use rusqlite::session::Session;
 use rusqlite::{Connection, MAIN_DB, Transaction, TransactionBehavior};
 use vettid_crypto::Zeroizing;
 use vettid_wire::limits;
 
 use crate::migrate::{Schema, version_of};
+use crate::recorder::Recorder;
 use crate::{Changeset, StoreError};
 
 /// Page size, bytes.
 const PAGE: u32 = 1024;
 /// Page cache, KiB. What it misses is a copy of one page within memory.
 const CACHE: usize = 128;
-/// Prepared statements that are kept: about what the busiest operations use.
-const STATEMENTS: usize = 48;
+/// Prepared statements that are kept: more than there are. A vault that goes idle lets go of them.
+const STATEMENTS: usize = 256;
 
 /// Bytes that a database may take, in pages.
 const ALL: usize = limits::DATABASE / PAGE as usize;
@@ -86,6 +86,7 @@ pub struct Database {
     pub(crate) indexed: bool,
     pub(crate) messages_indexed: bool,
     schema: Schema,
+    recorder: Recorder,
 }
 
 impl Database {
@@ -121,15 +122,13 @@ impl Database {
         // of a part would write what is in no record. What is taken of the reserve stays taken: a bound
         // is never below the size.
         let bound = Cell::new(room.pages().max(pages(&self.connection)?));
-        let begin = || -> rusqlite::Result<_> {
+        let begin = || {
             let behavior = TransactionBehavior::Deferred;
-            let transaction = Transaction::new_unchecked(&self.connection, behavior)?;
-            let mut session = Session::new(&self.connection)?;
-            session.attach(None::<&str>)?;
-            Ok((transaction, session))
+            Transaction::new_unchecked(&self.connection, behavior)
         };
-        // On every early return the session is dropped first, then the transaction rolls back.
-        let (transaction, mut session) = begin().map_err(StoreError::from)?;
+        // On every early return the recording is dropped first, then the transaction rolls back.
+        let transaction = begin().map_err(StoreError::from)?;
+        let recording = self.recorder.record(&self.connection)?;
         let change = Change {
             view: self.view(),
             bound: &bound,
@@ -138,8 +137,8 @@ impl Database {
         if self.connection.is_autocommit() || pages(&self.connection)? > bound.get() {
             return Err(StoreError::Full.into());
         }
-        let changeset = Changeset::capture(&mut session)?;
-        drop(session);
+        let changeset = recording.changeset(&self.connection)?;
+        drop(recording);
         transaction.commit().map_err(StoreError::from)?;
         Ok(Committed { value, changeset })
     }
@@ -176,13 +175,17 @@ impl Database {
         connection.pragma_update(None, "page_size", PAGE)?;
         schema.migrate(&connection, version)?;
         let image = Zeroizing::new(connection.serialize(MAIN_DB)?.to_vec());
+        let recorder = Recorder::of(&mut connection)?;
         let mut database = Self {
             connection,
             indexed: false,
             messages_indexed: false,
             schema,
+            recorder,
         };
         database.load(&mut &image[..], image.len())?;
+        // Before a fork once for all children.
+        database.recorder.learn(&database.connection)?;
         Ok(database)
     }
 

@@ -23,6 +23,7 @@ mod apply;
 mod attempts;
 mod chain;
 mod changeset;
+mod columns;
 mod database;
 mod error;
 #[cfg(test)]
@@ -31,8 +32,10 @@ mod freshness;
 mod header;
 mod message_search;
 mod migrate;
+mod patchset;
 mod place;
 mod record;
+mod recorder;
 mod replay;
 pub mod rows;
 mod search;

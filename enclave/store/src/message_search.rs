@@ -46,29 +46,36 @@ impl Database {
 }
 
 impl View<'_> {
-    /// Messages that hold every word of `text`, newest first; none without an index.
+    /// Messages that hold every word of `text`, newest first, behind one of them; none without an
+    /// index. Says whether there are more.
     pub fn search_messages(
         &self,
         text: &str,
         conversation: Option<&Conversation>,
-        limit: Option<u32>,
-    ) -> Result<Vec<MessageId>, StoreError> {
+        (after, limit): (Option<&MessageId>, Option<u32>),
+    ) -> Result<(Vec<MessageId>, bool), StoreError> {
         let words = words(text);
         if !self.messages_indexed || words.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         }
         let mut statement = self.connection.prepare_cached(
             "SELECT message FROM said.words JOIN said.entries ON number = words.rowid
              WHERE words MATCH ?1 AND (?2 IS NULL OR conversation = ?2)
-             ORDER BY number DESC LIMIT ?3",
+               AND (?3 IS NULL OR number < (SELECT number FROM said.entries WHERE message = ?3))
+             ORDER BY number DESC LIMIT ?4",
         )?;
-        let (shown, _) = crate::rows::column::page(limit);
-        let limit = i64::try_from(shown).unwrap_or(i64::MAX);
-        let rows = statement.query_map(
-            params![words, conversation.map(cbor::encode), limit],
-            |row| row.get(0).map(MessageId),
-        )?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let (shown, fetched) = crate::rows::column::page(limit);
+        let values = params![
+            words,
+            conversation.map(cbor::encode),
+            after.map(|after| after.0),
+            fetched
+        ];
+        let rows = statement.query_map(values, |row| row.get(0).map(MessageId))?;
+        let mut found: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let more = found.len() > shown;
+        found.truncate(shown);
+        Ok((found, more))
     }
 }
 

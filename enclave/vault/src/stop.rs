@@ -22,6 +22,11 @@ impl From<Code> for Stop {
     }
 }
 
+/// Whether something was refused because of one limit.
+pub(crate) fn is_of(why: &Refusal, limit: &str) -> bool {
+    why.limit.as_ref().is_some_and(|it| it.limit == limit)
+}
+
 impl From<Lost> for Stop {
     fn from(Lost: Lost) -> Self {
         Self::Lost

@@ -57,6 +57,10 @@ impl Driver {
             return;
         }
         self.metrics.connections_open.dec();
+        if !self.swarm.is_connected(&peer) {
+            self.shared.circuits.gone(&peer);
+            self.count_circuits();
+        }
         for link in self.live.values().filter(|link| link.connection == id) {
             link.steering.cancel.notify_one();
         }

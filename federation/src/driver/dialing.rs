@@ -142,7 +142,7 @@ impl Driver {
         {
             self.dial(&home);
         }
-        self.fail_fetches(|fetch| fetch.deadline <= now);
+        self.fail_fetches(|fetch| fetch.deadline <= now || fetch.reply.is_closed());
     }
 
     /// Opens a stream for a chunk of an attachment, once the node is admitted.
@@ -156,6 +156,8 @@ impl Driver {
             self.open_attachment(id, peer, reply);
             return;
         }
+        // Whoever has left holds no place.
+        self.fetches.retain(|fetch| !fetch.reply.is_closed());
         if self.fetches.len() >= MOST_FETCHES {
             // A caller that is gone needs no answer.
             let _ = reply.send(Err(FetchError::Unreachable));

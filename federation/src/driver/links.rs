@@ -54,6 +54,7 @@ impl Driver {
 
     /// A peer begins a link.
     pub(super) fn on_attest(&mut self, id: ConnectionId, stream: Opened) {
+        self.shared.gates.attests(id);
         let now = Instant::now();
         let connection = self.connections.get_mut(&id);
         // One that is dropped is a broken stream to the peer.

@@ -26,7 +26,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::address::{self, BadAddress};
 use crate::behaviour::{self, Behaviour, BehaviourEvent, Shared};
-use crate::config::{Config, Role};
+use crate::boxed::Boxed;
+use crate::circuits::Circuits;
+use crate::config::{Config, RelayLimits, Role};
 use crate::event::Event;
 use crate::gate::{Gates, KeptOut};
 use crate::handle::{Command, Handle};
@@ -79,6 +81,11 @@ impl Federation {
         let metrics = Metrics::default();
         let introducers = introducers(&config, &own)?;
         let shared = Shared {
+            circuits: match &config.role {
+                Role::Relay(limits) => Circuits::new(limits),
+                // They carry none, and nobody asks.
+                Role::Bootstrap | Role::Node => Circuits::new(&RelayLimits::default()),
+            },
             gates: Gates::default(),
             kept_out: KeptOut::new(),
             introducers: introducers.keys().copied().collect(),
@@ -106,7 +113,11 @@ impl Federation {
     }
 }
 
-fn swarm(config: &Config, key: HostKey, shared: &Shared) -> Result<Swarm<Behaviour>, StartError> {
+fn swarm(
+    config: &Config,
+    key: HostKey,
+    shared: &Shared,
+) -> Result<Swarm<Boxed<Behaviour>>, StartError> {
     let key = key.into_keypair();
     let trusted = introducers(config, &key.public().to_peer_id())?
         .into_iter()
@@ -125,7 +136,7 @@ fn swarm(config: &Config, key: HostKey, shared: &Shared) -> Result<Swarm<Behavio
         .with_per_connection_event_buffer_size(CONNECTION_EVENTS);
     Ok(Swarm::new(
         transport,
-        behaviour,
+        Boxed(behaviour),
         key.public().to_peer_id(),
         settings,
     ))

@@ -12,7 +12,7 @@ use vettid_wire::limits;
 use super::discovery::pause;
 use super::state::{Driver, Reservation};
 use crate::address;
-use crate::event::{Event, Path};
+use crate::event::Event;
 use crate::key::peer_text;
 use crate::status::{PeerStatus, Status};
 
@@ -127,6 +127,7 @@ impl Driver {
 
     /// Counts what this host gives as a relay; who uses it is not kept.
     pub(super) fn on_relay(&mut self, event: &relay::Event) {
+        self.shared.circuits.note(event);
         match event {
             relay::Event::ReservationReqAccepted { src_peer_id, .. } => {
                 self.reserved.insert(*src_peer_id);
@@ -150,17 +151,19 @@ impl Driver {
                 metrics.relay_reservations_refused.inc();
             }
             relay::Event::CircuitReqAccepted { .. } => {
-                metrics.relay_circuits.inc();
                 metrics.relay_circuits_opened.inc();
             }
             relay::Event::CircuitReqDenied { .. } => {
                 metrics.relay_circuits_refused.inc();
             }
-            relay::Event::CircuitClosed { .. } => {
-                metrics.relay_circuits.dec();
-            }
             _ => {}
         }
+        self.count_circuits();
+    }
+
+    pub(super) fn count_circuits(&self) {
+        let open = i64::try_from(self.shared.circuits.open()).unwrap_or(i64::MAX);
+        self.metrics.relay_circuits.set(open);
     }
 
     pub(super) fn status(&mut self) -> Status {
@@ -169,13 +172,7 @@ impl Driver {
         let peers = self.connections.values().map(|connection| PeerStatus {
             peer: connection.peer.to_bytes(),
             node: connection.admitted.map(|admission| admission.node),
-            path: if connection.relayed {
-                Path::Relayed
-            } else {
-                Path::Direct
-            },
             address: connection.address.to_string(),
-            seconds: now.duration_since(connection.since).as_secs(),
             expires: connection
                 .admitted
                 .map(|a| a.expires.saturating_duration_since(now).as_secs()),
@@ -191,15 +188,12 @@ impl Driver {
         let listening = self.swarm.listeners().map(ToString::to_string).collect();
         let kad = self.swarm.behaviour_mut().kad.inner();
         let routed = kad.kbuckets().map(|bucket| bucket.num_entries()).sum();
-        let records = kad.store_mut().len();
         Status {
             listening,
             reachable: self.reachable.clone(),
             peers,
             relays,
             known,
-            records,
-            own_records: self.published.len(),
             routed,
             refused: self.shared.kept_out.count(now),
         }

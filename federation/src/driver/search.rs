@@ -117,13 +117,13 @@ impl Driver {
         }
     }
 
-    /// To whom a record counts: an admitted peer is one, strangers of one network are one.
+    /// To whom a record counts: an admitted peer is one, strangers of one neighborhood are one.
     fn keeper(&self, source: PeerId, id: ConnectionId) -> Keeper {
         let connection = self.connections.get(&id);
         let stranger = connection.filter(|connection| connection.admitted.is_none());
         let from = stranger.and_then(connections::source);
         match from.filter(|ip| !ip.is_loopback()) {
-            Some(ip) => Keeper::Network(address::network(ip)),
+            Some(ip) => Keeper::Neighborhood(address::neighborhood(ip)),
             None => Keeper::Peer(source),
         }
     }

@@ -21,6 +21,7 @@ use super::Outbox;
 use crate::attachment::FetchError;
 use crate::backoff::Backoff;
 use crate::behaviour::{Behaviour, Shared};
+use crate::boxed::Boxed;
 use crate::bucket::Bucket;
 use crate::config::{Config, Limits};
 use crate::event::{Event, Standing};
@@ -32,7 +33,7 @@ use crate::streams::Opened;
 
 /// One host in the network.
 pub(super) struct Driver {
-    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) swarm: Swarm<Boxed<Behaviour>>,
     pub(super) config: Config,
     pub(super) shared: Shared,
     pub(super) metrics: Metrics,
@@ -62,7 +63,7 @@ pub(super) struct Driver {
     pub(super) untrue: Backoff<(NodeId, PeerId)>,
     pub(super) fetches: Vec<Fetch>,
     pub(super) serving: Arc<Semaphore>,
-    pub(super) serving_to: HashMap<PeerId, Arc<Semaphore>>,
+    pub(super) serving_to: HashMap<NodeId, Arc<Semaphore>>,
     /// Links that strangers may begin.
     pub(super) strangers: Bucket,
 
@@ -220,7 +221,7 @@ pub(super) enum Done {
 }
 
 impl Driver {
-    pub(super) fn new(swarm: Swarm<Behaviour>, config: Config, parts: Parts) -> Self {
+    pub(super) fn new(swarm: Swarm<Boxed<Behaviour>>, config: Config, parts: Parts) -> Self {
         let (news_sender, news) = mpsc::channel(NEWS);
         let now = Instant::now();
         let strangers = links_of_strangers(&config.limits, now);

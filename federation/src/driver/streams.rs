@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::state::{Done, Driver};
@@ -26,7 +26,7 @@ impl Driver {
             Protocol::Roster => self.serve_roster(stream),
             Protocol::Attachment => {
                 // The peer sees a broken stream and tries again later.
-                if let Some(permits) = self.serving(peer) {
+                if let Some(permits) = self.serving(connection) {
                     let events = self.events.clone();
                     let serve = attachment::serve(stream, peer.to_bytes(), events, permits);
                     tokio::spawn(serve);
@@ -35,18 +35,20 @@ impl Driver {
         }
     }
 
-    /// A place among the streams that are served at once, and among those of the peer.
-    fn serving(&mut self, peer: PeerId) -> Option<[OwnedSemaphorePermit; 2]> {
-        let most = self.config.limits.attachments_per_peer;
-        if !self.serving_to.contains_key(&peer) {
+    /// A place among the streams that are served at once, and among those of the peer's node: it
+    /// may have several hosts.
+    fn serving(&mut self, id: ConnectionId) -> Option<[OwnedSemaphorePermit; 2]> {
+        let node = self.connections.get(&id)?.admitted?.node;
+        let most = self.config.limits.attachments_per_node;
+        if !self.serving_to.contains_key(&node) {
             self.serving_to
                 .retain(|_, places| places.available_permits() < most);
         }
-        let places = self.serving_to.entry(peer);
+        let places = self.serving_to.entry(node);
         let places = places.or_insert_with(|| Arc::new(Semaphore::new(most)));
-        let of_peer = places.clone().try_acquire_owned().ok()?;
+        let of_node = places.clone().try_acquire_owned().ok()?;
         let of_all = self.serving.clone().try_acquire_owned().ok()?;
-        Some([of_peer, of_all])
+        Some([of_node, of_all])
     }
 
     pub(super) fn on_done(&mut self, done: Done) {

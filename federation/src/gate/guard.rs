@@ -1,6 +1,6 @@
 //! Decides who may connect, before anything is built for a connection.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,12 @@ use libp2p::PeerId;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{Endpoint, Multiaddr};
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm, dummy,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
 };
 use tokio::time::Instant;
 
+use super::crowd::{Admits, Crowd};
 use super::{Access, Gates};
 use crate::address;
 use crate::backoff::Backoff;
@@ -36,28 +37,16 @@ pub(crate) struct Guard {
     gates: Gates,
     kept_out: KeptOut,
     introducers: HashSet<PeerId>,
-    admits: Admits,
+    admits_at_all: bool,
     private_addresses: bool,
-    /// Connections from others that are up or being made, and the network of each; none for one
-    /// that came through a relay or from this machine.
-    inbound: HashMap<ConnectionId, Option<IpAddr>>,
-    networks: HashMap<IpAddr, usize>,
-}
-
-/// How many are let in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Admits {
-    /// Whether peers are admitted here.
-    pub(crate) at_all: bool,
-    /// Connections from others that are not admitted.
-    pub(crate) strangers: usize,
-    /// Connections from one network.
-    pub(crate) of_one_network: usize,
+    crowd: Crowd,
+    /// Strangers that have made room for others.
+    leaving: VecDeque<(PeerId, ConnectionId)>,
 }
 
 /// Why the guard refuses a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Denied {
+pub(super) enum Denied {
     KeptOut,
     NetworkFull,
     NoUsableAddress,
@@ -137,50 +126,14 @@ impl Guard {
         private_addresses: bool,
     ) -> Self {
         Self {
+            crowd: Crowd::new(gates.clone(), admits),
             gates,
             kept_out,
             introducers,
-            admits,
+            admits_at_all: admits.at_all,
             private_addresses,
-            inbound: HashMap::new(),
-            networks: HashMap::new(),
+            leaving: VecDeque::new(),
         }
-    }
-
-    /// Counts a connection from others that is being made, if its network has room for it.
-    fn count(&mut self, id: ConnectionId, remote: &Multiaddr) -> Result<(), Denied> {
-        let network = address::ip(remote)
-            .filter(|ip| !ip.is_loopback() && !address::is_relayed(remote))
-            .map(address::network);
-        if let Some(network) = network {
-            let count = self.networks.entry(network).or_default();
-            if *count >= self.admits.of_one_network {
-                return Err(Denied::NetworkFull);
-            }
-            *count = count.saturating_add(1);
-        }
-        self.inbound.insert(id, network);
-        Ok(())
-    }
-
-    /// A connection is gone.
-    fn release(&mut self, id: ConnectionId) {
-        self.gates.remove(id);
-        let Some(network) = self.inbound.remove(&id).flatten() else {
-            return;
-        };
-        if let Some(count) = self.networks.get_mut(&network) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.networks.remove(&network);
-            }
-        }
-    }
-
-    fn is_full_of_strangers(&self) -> bool {
-        let is_stranger = |id: &&ConnectionId| self.gates.is_stranger(**id);
-        let strangers = self.inbound.keys().filter(is_stranger).count();
-        self.admits.at_all && strangers >= self.admits.strangers
     }
 
     fn let_in(
@@ -191,12 +144,12 @@ impl Guard {
         if self.kept_out.wait(&peer, Instant::now()).is_some() {
             return Err(Denied::KeptOut.into());
         }
-        let access = if self.admits.at_all && !self.introducers.contains(&peer) {
+        let access = if self.admits_at_all && !self.introducers.contains(&peer) {
             Access::ATTEST
         } else {
             Access::INTRODUCER
         };
-        self.gates.set(connection, access);
+        self.gates.of(connection).set(access);
         Ok(dummy::ConnectionHandler)
     }
 }
@@ -208,13 +161,13 @@ impl NetworkBehaviour for Guard {
     fn handle_pending_inbound_connection(
         &mut self,
         id: ConnectionId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         if self.kept_out.keeps_out(remote, Instant::now()) {
             return Err(Denied::KeptOut.into());
         }
-        Ok(self.count(id, remote)?)
+        Ok(self.crowd.begin(id, local, remote)?)
     }
 
     fn handle_established_inbound_connection(
@@ -224,10 +177,12 @@ impl NetworkBehaviour for Guard {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        if !self.introducers.contains(&peer) && self.is_full_of_strangers() {
-            return Err(Denied::TooManyStrangers.into());
+        let handler = self.let_in(id, peer)?;
+        if !self.introducers.contains(&peer) {
+            self.leaving
+                .extend(self.crowd.enter(id, peer, Instant::now())?);
         }
-        self.let_in(id, peer)
+        Ok(handler)
     }
 
     fn handle_pending_outbound_connection(
@@ -263,9 +218,9 @@ impl NetworkBehaviour for Guard {
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         match event {
-            FromSwarm::ConnectionClosed(closed) => self.release(closed.connection_id),
-            FromSwarm::DialFailure(failure) => self.release(failure.connection_id),
-            FromSwarm::ListenFailure(failure) => self.release(failure.connection_id),
+            FromSwarm::ConnectionClosed(closed) => self.crowd.release(closed.connection_id),
+            FromSwarm::DialFailure(failure) => self.crowd.release(failure.connection_id),
+            FromSwarm::ListenFailure(failure) => self.crowd.release(failure.connection_id),
             _ => {}
         }
     }
@@ -280,7 +235,13 @@ impl NetworkBehaviour for Guard {
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        Poll::Pending
+        match self.leaving.pop_front() {
+            None => Poll::Pending,
+            Some((peer_id, id)) => Poll::Ready(ToSwarm::CloseConnection {
+                peer_id,
+                connection: CloseConnection::One(id),
+            }),
+        }
     }
 }
 
@@ -328,61 +289,16 @@ mod tests {
         assert_eq!(kept_out.count(now), 6);
     }
 
-    fn guard(strangers: usize) -> Guard {
-        let admits = Admits {
-            at_all: true,
-            strangers,
-            of_one_network: 3,
-        };
-        let kept_out = KeptOut::new();
-        Guard::new(Gates::default(), kept_out, HashSet::new(), admits, false)
-    }
-
-    fn arrives(guard: &mut Guard, id: usize, remote: &str) -> bool {
-        let id = ConnectionId::new_unchecked(id);
-        let own: Multiaddr = "/ip4/8.8.8.8/tcp/1".parse().expect("address");
-        let remote = remote.parse().expect("address");
-        guard
-            .handle_pending_inbound_connection(id, &own, &remote)
-            .is_ok()
-            && guard
-                .handle_established_inbound_connection(id, PeerId::random(), &own, &remote)
-                .is_ok()
-    }
-
-    #[test]
-    fn one_network_has_few_connections_and_others_are_let_in() {
-        let mut guard = guard(100);
-        for id in 0..3 {
-            assert!(arrives(&mut guard, id, &format!("/ip6/2a00::{id}/tcp/1")));
-        }
-        assert!(!arrives(&mut guard, 3, "/ip6/2a00::9/tcp/1"));
-        assert!(arrives(&mut guard, 4, "/ip6/2a00:0:0:1::9/tcp/1"));
-        for id in 10..20 {
-            assert!(arrives(&mut guard, id, "/ip4/127.0.0.1/tcp/1"));
-        }
-
-        guard.release(ConnectionId::new_unchecked(1));
-        assert!(arrives(&mut guard, 5, "/ip6/2a00::9/tcp/1"));
-        assert!(!arrives(&mut guard, 6, "/ip6/2a00::9/tcp/1"));
-    }
-
-    #[test]
-    fn strangers_are_bounded_and_admitted_peers_do_not_count() {
-        let mut guard = guard(2);
-        assert!(arrives(&mut guard, 1, "/ip4/8.8.1.1/tcp/1"));
-        assert!(arrives(&mut guard, 2, "/ip4/8.8.2.1/tcp/1"));
-        assert!(!arrives(&mut guard, 3, "/ip4/8.8.3.1/tcp/1"));
-
-        guard
-            .gates
-            .set(ConnectionId::new_unchecked(1), Access::PEER);
-        assert!(arrives(&mut guard, 4, "/ip4/8.8.4.1/tcp/1"));
-    }
-
     #[test]
     fn private_address_that_others_ask_for_is_not_dialed() {
-        let mut guard = guard(1);
+        let admits = Admits {
+            at_all: true,
+            strangers: 1,
+            of_one_network: 1,
+            of_one_neighborhood: 1,
+        };
+        let (gates, kept_out) = (Gates::default(), KeptOut::new());
+        let mut guard = Guard::new(gates, kept_out, HashSet::new(), admits, false);
         let mut dial = |address: &str| {
             let addresses = [address.parse().expect("address")];
             let id = ConnectionId::new_unchecked(1);

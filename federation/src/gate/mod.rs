@@ -11,18 +11,20 @@
 //! that they ask nothing, until the peer has admitted this side too ([`Access::MUTUAL`]): some of
 //! them give a peer up for good that refuses them once.
 
+mod crowd;
 mod gated;
 mod guard;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::task::AtomicWaker;
 use libp2p::swarm::ConnectionId;
 
+pub(crate) use crowd::Admits;
 pub(crate) use gated::Gated;
-pub(crate) use guard::{Admits, Guard, KeptOut};
+pub(crate) use guard::{Guard, KeptOut};
 
 /// Kinds of access; a gate opens for any of those it names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +34,7 @@ pub(crate) struct Access(u8);
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     access: AtomicU8,
+    attests: AtomicBool,
     /// All handlers of a connection run in one task.
     waker: AtomicWaker,
 }
@@ -79,15 +82,30 @@ impl Gates {
         self.lock().entry(connection).or_default().clone()
     }
 
-    /// Changes what a connection has access to.
+    /// Changes what a connection has access to; one that is gone has no gate any more.
     pub(crate) fn set(&self, connection: ConnectionId, access: Access) {
-        self.of(connection).set(access);
+        if let Some(gate) = self.lock().get(&connection) {
+            gate.set(access);
+        }
     }
 
-    /// Whether a connection is that of a stranger: nothing but attestation is served on it.
-    fn is_stranger(&self, connection: ConnectionId) -> bool {
-        let access = |gate: &Arc<Gate>| gate.access.load(Ordering::Acquire);
-        self.lock().get(&connection).map(access) == Some(Access::ATTEST.0)
+    /// The peer of a connection has begun to be admitted.
+    pub(crate) fn attests(&self, connection: ConnectionId) {
+        if let Some(gate) = self.lock().get(&connection) {
+            gate.attests.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the peer of a connection has begun to be admitted, when it is a stranger: nothing but
+    /// attestation is served to it.
+    fn stranger(&self, connection: ConnectionId) -> Option<bool> {
+        let gates = self.lock();
+        let is_stranger = |gate: &&Arc<Gate>| {
+            let access = gate.access.load(Ordering::Acquire);
+            access == Access::ATTEST.0
+        };
+        let gate = gates.get(&connection).filter(is_stranger);
+        gate.map(|gate| gate.attests.load(Ordering::Acquire))
     }
 
     /// Closes and forgets the gate of a connection that is gone.
@@ -126,6 +144,8 @@ mod tests {
 
         gates.remove(connection);
         assert!(!gate.allows(Access::PEER));
+        // What is said of it too late leaves nothing behind.
+        gates.set(connection, Access::NONE);
         assert!(gates.lock().is_empty());
     }
 }

@@ -137,10 +137,10 @@ impl HostTable {
         })
     }
 
-    /// PeerId of the host, base58; makes its key when there is none.
+    /// PeerId of a host that has started before, base58.
     pub fn peer(&self, folder: &Path) -> Result<String, HostError> {
         let path = folder.join(&self.key);
-        let key = HostKey::load_or_create(&path).map_err(blame(&path))?;
+        let key = HostKey::load(&path).map_err(blame(&path))?;
         Ok(crate::key::peer_text(&key.peer()))
     }
 }

@@ -17,6 +17,10 @@ use crate::frame;
 use crate::metrics::Metrics;
 use crate::streams::Opened;
 
+/// Bytes that are read ahead: enough for several frames that carry little, and an idle link keeps no
+/// more.
+const AHEAD: usize = 512;
+
 /// One link, before it runs.
 pub(crate) struct Task {
     pub(crate) link: u64,
@@ -182,7 +186,7 @@ impl Task {
 
     /// Hands frames to the host until the stream ends.
     async fn read_all(&self, stream: impl AsyncRead + Unpin) -> io::Result<()> {
-        let mut stream = BufReader::new(stream);
+        let mut stream = BufReader::with_capacity(AHEAD, stream);
         while let Some(bytes) = frame::read(&mut stream, frame::LARGEST).await? {
             self.metrics.frames_inbound.inc();
             let link = self.link;

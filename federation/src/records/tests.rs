@@ -40,11 +40,7 @@ fn flood_of_records_is_bounded_per_location_in_all_and_per_peer() {
     for _ in 1..limits::HOME_ANSWERS {
         assert_eq!(keep(&mut crowded, PeerId::random(), record(1, 2)), Ok(()));
     }
-    assert_eq!(
-        keep(&mut crowded, PeerId::random(), record(1, 2)),
-        Err(NotKept::Full)
-    );
-    assert_eq!(found(&crowded, 1)[0], vec![1; 10]);
+    assert_eq!(found(&crowded, 1).len(), limits::HOME_ANSWERS);
 
     let mut full = homes(2, 100);
     assert_eq!(keep(&mut full, first, record(1, 1)), Ok(()));
@@ -60,6 +56,64 @@ fn flood_of_records_is_bounded_per_location_in_all_and_per_peer() {
         Err(NotKept::TooMany)
     );
     assert_eq!(keep(&mut limited, PeerId::random(), record(3, 1)), Ok(()));
+}
+
+#[test]
+fn whoever_has_nothing_is_let_in_now_and_then_where_all_have_the_same() {
+    let now = Instant::now();
+    let mut crowded = homes(100, 100);
+    for _ in 0..limits::HOME_ANSWERS {
+        assert_eq!(keep(&mut crowded, PeerId::random(), record(1, 1)), Ok(()));
+    }
+    let (late, keeper) = (PeerId::random(), Keeper::Peer(PeerId::random()));
+    let mut put = |source, value, after| {
+        let record = record(1, value);
+        crowded.keep_at(source, keeper, record, now + Duration::from_secs(after))
+    };
+    assert_eq!(put(late, 2, 0), Ok(()));
+    // It has its share now, whoever of it puts.
+    assert_eq!(put(PeerId::random(), 3, 10_000), Err(NotKept::Full));
+    let found = found(&crowded, 1);
+    assert_eq!(found.len(), limits::HOME_ANSWERS);
+    assert!(found.contains(&vec![2; 10]));
+
+    let mut full = homes(2, 100);
+    for location in 1..=2 {
+        let first = PeerId::random();
+        assert_eq!(keep(&mut full, first, record(location, 1)), Ok(()));
+    }
+    let mut put = |location, after| {
+        let at = now + Duration::from_secs(after);
+        let kept = full.keep_at(PeerId::random(), keeper, record(location, 2), at);
+        (kept, full.len())
+    };
+    assert_eq!(put(3, 0), (Ok(()), 2));
+    assert_eq!(put(4, 10_000), (Err(NotKept::Full), 2));
+}
+
+#[test]
+fn few_who_are_let_in_again_and_again_do_not_drive_out_the_others() {
+    let now = Instant::now();
+    let mut homes = homes(100, 100);
+    for _ in 0..limits::HOME_ANSWERS {
+        assert_eq!(keep(&mut homes, PeerId::random(), record(1, 1)), Ok(()));
+    }
+    let keeper = Keeper::Peer(PeerId::random());
+    let mut put = |location, after| {
+        let at = now + Duration::from_secs(after);
+        homes.keep_at(PeerId::random(), keeper, record(location, 2), at)
+    };
+    assert_eq!(put(1, 0), Ok(()));
+
+    for _ in 0..limits::HOME_ANSWERS {
+        assert_eq!(keep(&mut homes, PeerId::random(), record(2, 1)), Ok(()));
+    }
+    let mut put = |location, after| {
+        let at = now + Duration::from_secs(after);
+        homes.keep_at(PeerId::random(), keeper, record(location, 2), at)
+    };
+    assert_eq!(put(2, 599), Err(NotKept::Full));
+    assert_eq!(put(2, 600), Ok(()));
 }
 
 #[test]
@@ -84,19 +138,19 @@ fn whoever_has_most_gives_way_to_whoever_has_less() {
 }
 
 #[test]
-fn strangers_of_one_network_are_one_at_a_location_and_in_all() {
+fn strangers_of_one_neighborhood_are_one_at_a_location_and_in_all() {
     let mut homes = homes(100, 100);
-    let network = |last: u8| Keeper::Network([8, 8, 8, last].into());
+    let around = |third: u8| Keeper::Neighborhood([8, 8, third, 0].into());
     for number in 0..20_u8 {
         let location = 1 + number / 10;
-        let kept = homes.keep(PeerId::random(), network(1), record(location, number));
+        let kept = homes.keep(PeerId::random(), around(1), record(location, number));
         assert_eq!(kept.is_ok(), number % 10 < 8, "{number}");
     }
 
-    let honest = homes.keep(PeerId::random(), network(2), record(1, 99));
+    let honest = homes.keep(PeerId::random(), around(2), record(1, 99));
     assert_eq!(honest, Ok(()));
     assert!(found(&homes, 1).contains(&vec![99; 10]));
-    let again = homes.keep(PeerId::random(), network(1), record(1, 100));
+    let again = homes.keep(PeerId::random(), around(1), record(1, 100));
     assert_eq!(again, Err(NotKept::Full));
 }
 
@@ -150,39 +204,4 @@ fn malformed_bundle_ends_where_it_breaks() {
     assert!(unbundle(&[255; 8]).is_empty());
     let many = bundle([&[1; 5][..]; 20].into_iter());
     assert_eq!(unbundle(&many).len(), limits::HOME_ANSWERS);
-}
-
-#[test]
-fn own_records_are_due_at_once_and_again_until_they_expire() {
-    let mut published = Published::default();
-    let (now, pause) = (Instant::now(), Duration::from_secs(60));
-    let expires = now + Duration::from_secs(100);
-    assert!(published.put([1; 32], vec![1], expires, now, 2));
-
-    let due = |published: &mut Published, after| {
-        let next = published.next_due(now + Duration::from_secs(after), pause);
-        next.map(|(location, value, _)| (location, value))
-    };
-    assert_eq!(due(&mut published, 0), Some(([1; 32], vec![1])));
-    assert_eq!(due(&mut published, 59), None);
-    assert_eq!(due(&mut published, 60), Some(([1; 32], vec![1])));
-    assert_eq!(due(&mut published, 121), None);
-    assert_eq!(published.len(), 0);
-}
-
-#[test]
-fn later_record_takes_the_place_of_the_earlier_and_too_many_are_refused() {
-    let mut published = Published::default();
-    let (now, pause) = (Instant::now(), Duration::from_secs(60));
-    let expires = now + Duration::from_secs(1_000);
-    assert!(published.put([1; 32], vec![1], expires, now, 1));
-    assert!(published.put([1; 32], vec![2], expires, now, 1));
-    assert!(!published.put([2; 32], vec![2], expires, now, 1));
-
-    let next = published.next_due(now, pause).map(|(_, value, _)| value);
-    assert_eq!(next, Some(vec![2]));
-    published.retry([1; 32], now);
-    assert!(published.next_due(now, pause).is_some());
-    published.remove(&[1; 32]);
-    assert!(published.next_due(now + pause, pause).is_none());
 }

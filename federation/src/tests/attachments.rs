@@ -103,9 +103,9 @@ async fn node_that_refuses_us_hands_out_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_peer_has_few_of_the_places_for_attachments() {
+async fn one_node_has_few_of_the_places_for_attachments_however_many_hosts_it_has() {
     let mut config = node();
-    config.limits.attachments_per_peer = 2;
+    config.limits.attachments_per_node = 2;
     let a = Host::start(node(), 1, ADMITS).await;
     let mut b = Host::start(config, 2, ADMITS).await;
     let mut c = Host::start(node(), 3, ADMITS).await;
@@ -122,8 +122,12 @@ async fn one_peer_has_few_of_the_places_for_attachments() {
         unanswered.push(b.asked().await);
     }
 
-    let third = a.handle.fetch_attachment(home.clone(), KNOWN, 0, 0).await;
-    assert_eq!(third.map(|_| ()), Err(FetchError::Broken));
+    let twin = Host::start(node(), 4, ADMITS).await;
+    twin.handle.local_node(a.node).await.expect("runs");
+    for host in [&a, &twin] {
+        let third = host.handle.fetch_attachment(home.clone(), KNOWN, 0, 0);
+        assert_eq!(third.await.map(|_| ()), Err(FetchError::Broken));
+    }
     let other = tokio::spawn(async move { c.handle.fetch_attachment(home, KNOWN, 0, 0).await });
     drop(b.asked().await);
     let other = other.await.expect("runs").map(|_| ());

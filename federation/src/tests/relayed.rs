@@ -76,6 +76,10 @@ async fn relay_is_enough_where_there_is_no_other_path() {
     // The relay admits nobody and is told nothing of who talks to whom.
     let b_status = b.status().await;
     assert_eq!(b_status.relays.len(), 1);
+
+    // Whichever end goes, the circuit is carried no more.
+    b.end().await;
+    eventually(|| async { counted.relay_circuits.get() == 0 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

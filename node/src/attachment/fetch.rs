@@ -1,10 +1,11 @@
 //! Fetching a chunk from the node that stores it, and answering nodes that fetch from here.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use vettid_federation::{AttachmentBody, Handle, Responder, handle};
 use vettid_wire::home::HomeNode;
 use vettid_wire::id::SpaceId;
@@ -13,6 +14,9 @@ use super::{Attachments, CHUNK, Chunk, Place, Reading};
 
 /// Time for a fetch to get its turn.
 const TURN: Duration = Duration::from_secs(30);
+/// Bytes a second that a reader must take for a copy to be kept, and its pauses.
+const SLOWEST: u64 = 64 * 1024;
+const PAUSES: Duration = Duration::from_secs(30);
 /// Times that a broken fetch is taken up again where it broke.
 const RESUMES: u32 = 3;
 
@@ -37,15 +41,19 @@ pub(crate) struct Fetching {
     size: u64,
     at: u64,
     resumes: u32,
-    copy: Option<Collected>,
+    copy: Kept,
     _turn: OwnedSemaphorePermit,
 }
+
+/// The copy that is being made, if any; it is given up by itself when its reader is slow.
+#[derive(Default)]
+struct Kept(Arc<Mutex<Option<Collected>>>);
 
 /// What came so far of a chunk that is fetched from its beginning.
 struct Collected {
     place: Place,
     bytes: Vec<u8>,
-    _memory: OwnedSemaphorePermit,
+    _memory: [OwnedSemaphorePermit; 2],
 }
 
 impl Fetching {
@@ -68,8 +76,8 @@ impl Fetching {
             return Err(FetchError::Unknown);
         }
         let copy = match offset {
-            0 => Collected::begin(attachments, space, chunk, size).await,
-            _ => None,
+            0 => Kept::begin(attachments, space, chunk, size).await,
+            _ => Kept::default(),
         };
         Ok(Self {
             attachments: attachments.clone(),
@@ -105,9 +113,7 @@ impl Fetching {
             match self.body.next().await {
                 Ok(Some(piece)) if piece.len() as u64 <= self.left() => {
                     self.at = self.at.saturating_add(piece.len() as u64);
-                    if let Some(copy) = &mut self.copy {
-                        copy.bytes.extend_from_slice(&piece);
-                    }
+                    self.copy.add(&piece);
                     if self.left() == 0 {
                         self.keep();
                     }
@@ -136,7 +142,7 @@ impl Fetching {
 
     /// Keeps the copy, beside the answer: whoever asked need not wait for it.
     fn keep(&mut self) {
-        let Some(copy) = self.copy.take() else {
+        let Some(copy) = self.copy.lock().take() else {
             return;
         };
         let attachments = self.attachments.clone();
@@ -149,6 +155,36 @@ impl Fetching {
             // Without a copy it is fetched again.
             let _ = attachments.store(place, bytes.into()).await;
         });
+    }
+}
+
+impl Kept {
+    /// A copy, unless the space or the memory has no room for it now.
+    async fn begin(attachments: &Attachments, space: SpaceId, chunk: Chunk, size: u64) -> Self {
+        let collected = Collected::begin(attachments, space, chunk, size).await;
+        let is_begun = collected.is_some();
+        let copy = Self(Arc::new(Mutex::new(collected)));
+        if is_begun {
+            let waiting = Arc::downgrade(&copy.0);
+            let longest = PAUSES.saturating_add(Duration::from_secs(size / SLOWEST));
+            tokio::spawn(async move {
+                sleep(longest).await;
+                if let Some(copy) = waiting.upgrade() {
+                    Self(copy).lock().take();
+                }
+            });
+        }
+        copy
+    }
+
+    fn add(&self, piece: &[u8]) {
+        if let Some(copy) = &mut *self.lock() {
+            copy.bytes.extend_from_slice(piece);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Collected>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,7 +12,7 @@
 //! | provided | not provided |
 //! |---|---|
 //! | a chunk is whole or not there; copies of others' chunks go when unused | removal of an owner's own chunks before the space is removed |
-//! | bounded memory: bodies under way share one allowance | a check of content: chunks are sealed, their readers check |
+//! | bounded memory: bodies under way share one allowance, of which copies have half at most | a check of content: chunks are sealed, their readers check |
 
 mod fetch;
 mod rows;
@@ -47,6 +47,9 @@ const PIECE: u64 = 256 * 1024;
 /// Bytes of bodies that may be in memory at once, in units of [`UNIT`].
 const MEMORY: usize = 8 * 128;
 
+/// The same of copies: whoever reads slowly what comes from elsewhere keeps nobody from storing.
+const COPIES: usize = MEMORY / 2;
+
 /// Bodies of one space under way at once.
 const BODIES: usize = 2;
 
@@ -63,6 +66,7 @@ pub(crate) struct Attachments {
     objects: Arc<dyn ObjectStore>,
     metrics: Arc<Metrics>,
     memory: Arc<Semaphore>,
+    copies: Arc<Semaphore>,
     bodies: Arc<Mutex<HashMap<SpaceId, Arc<Semaphore>>>>,
     remote: Option<Handle>,
 }
@@ -106,6 +110,7 @@ impl Attachments {
             objects,
             metrics,
             memory: Arc::new(Semaphore::new(MEMORY)),
+            copies: Arc::new(Semaphore::new(COPIES)),
             bodies: Arc::default(),
             remote: None,
         }
@@ -129,16 +134,17 @@ impl Attachments {
 
     /// Waits for memory for a body of `size` bytes.
     pub(crate) async fn memory(&self, size: u64) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(size.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let memory = Arc::clone(&self.memory);
-        memory.acquire_many_owned(units.max(1)).await.ok()
+        memory.acquire_many_owned(units(size)).await.ok()
     }
 
-    /// Memory for a body, if there is some now.
-    fn spare_memory(&self, size: u64) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(size.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let memory = Arc::clone(&self.memory);
-        memory.try_acquire_many_owned(units.max(1)).ok()
+    /// Memory for a copy, if there is some now.
+    fn spare_memory(&self, size: u64) -> Option<[OwnedSemaphorePermit; 2]> {
+        let of = |share: &Arc<Semaphore>| {
+            let share = Arc::clone(share);
+            share.try_acquire_many_owned(units(size)).ok()
+        };
+        Some([of(&self.copies)?, of(&self.memory)?])
     }
 
     /// A place for a chunk of `size` bytes, or why there is none.
@@ -270,6 +276,11 @@ impl Attachments {
             }
         }
     }
+}
+
+fn units(size: u64) -> u32 {
+    let units = u32::try_from(size.div_ceil(UNIT)).unwrap_or(u32::MAX);
+    units.max(1)
 }
 
 impl Drop for Place {

@@ -85,15 +85,15 @@ async fn chunk_whose_object_is_lost_is_not_there_and_can_be_stored_again() {
 }
 
 #[tokio::test]
-async fn memory_for_bodies_is_shared() {
+async fn memory_for_bodies_is_shared_and_copies_have_half_of_it_at_most() {
     let fixture = fixture().await;
-    let all: Vec<_> = (0..7)
+    let copies: Vec<_> = (0..7)
         .filter_map(|_| fixture.attachments.spare_memory(CHUNK))
         .collect();
 
-    assert_eq!(all.len(), 7);
-    assert!(fixture.attachments.spare_memory(CHUNK).is_none());
-    assert!(fixture.attachments.spare_memory(UNIT).is_some());
+    assert_eq!(copies.len(), 3);
+    let left = (MEMORY - COPIES) as u64 * UNIT;
+    assert!(fixture.attachments.memory(left).await.is_some());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, sleep_until};
 use vettid_federation::Event;
-use vettid_wire::id::{DeliveryId, LaneId};
+use vettid_wire::id::DeliveryId;
 use vettid_wire::link::federation::{FromEnclave, SpoolOutcome, ToEnclave};
 
 use super::exchange::{Exchange, ToNetwork};
@@ -22,7 +22,7 @@ use crate::mailbox::Mailboxes;
 use crate::metrics::Metrics;
 use crate::network::{NetworkFile, NetworkPlace};
 use crate::shutdown::Stop;
-use crate::spool::{Kept, LANES, Lanes, Load, SpoolRows, Spooled};
+use crate::spool::{Kept, Known, LANES, Lanes, Load, SpoolRows, Spooled};
 
 /// Frames waiting for the enclave above which nothing more is taken from peers or the spool.
 const BUSY: usize = 256;
@@ -58,7 +58,7 @@ pub(crate) struct DriverParts {
 pub(super) enum Done {
     Answer(u64, ToEnclave),
     Forgotten,
-    Lanes(Vec<(LaneId, u64)>),
+    Lanes(Vec<Known>),
     Loaded(Load, Option<(Vec<Spooled>, bool)>),
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Driver {
     pub(super) exchange: Exchange,
     pub(super) network: Option<Network>,
     reports: mpsc::Receiver<LinkReport>,
-    session: Option<mpsc::Sender<ToEnclave>>,
+    pub(super) session: Option<mpsc::Sender<ToEnclave>>,
     pub(super) done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
     pub(super) settled: Vec<DeliveryId>,
     pub(super) forgetting: bool,
@@ -173,11 +173,12 @@ impl Driver {
                 }
             }
             LinkReport::Down => self.hang_up(),
-            LinkReport::Kept(Kept::Stored(lane, spooled)) => {
-                self.exchange.lanes.stored(Instant::now(), lane, spooled);
+            LinkReport::Kept(Kept::Stored(space, lane, spooled)) => {
+                let now = Instant::now();
+                self.exchange.lanes.stored(now, space, lane, spooled);
             }
-            LinkReport::Kept(Kept::Known(lane, newest)) => {
-                self.exchange.lanes.know(lane, newest);
+            LinkReport::Kept(Kept::Known(known)) => {
+                self.exchange.lanes.know(known);
             }
             LinkReport::Kept(Kept::NotStored) => {}
             LinkReport::Frame(frame) => {
@@ -221,6 +222,9 @@ impl Driver {
                 }
             }
             // A lane whose node is not reached rests by itself.
+            Some(Event::Unreachable { node, retry }) => {
+                tracing::debug!(%node, ?retry, "a node is not reached now");
+            }
             Some(_) | None => {}
         }
     }
@@ -288,9 +292,9 @@ impl Driver {
         }
     }
 
-    fn know(&mut self, lanes: Vec<(LaneId, u64)>) {
-        for (lane, newest) in lanes {
-            self.exchange.lanes.know(lane, newest);
+    fn know(&mut self, lanes: Vec<Known>) {
+        for known in lanes {
+            self.exchange.lanes.know(known);
         }
     }
 

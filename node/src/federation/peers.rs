@@ -17,7 +17,8 @@ use crate::audit::{self, Action};
 use crate::database::{Database, Full, ReadError, WriteError};
 use crate::invitation::integer;
 
-/// Peers that are remembered; of those that are not admitted the longest known go first.
+/// Peers that are remembered. Of more, refused ones go first, since anybody can be refused, then those
+/// that are away; of each the longest known.
 const PEERS: i64 = 4_096;
 
 /// A peer that is not admitted is forgotten after this many seconds.
@@ -40,7 +41,7 @@ const KEPT_OUT: &str = "INSERT INTO peer VALUES
     ON CONFLICT (peer) DO UPDATE SET expires = excluded.expires WHERE state = 'refused'";
 
 const BOUND: &str = "DELETE FROM peer WHERE peer IN (
-    SELECT peer FROM peer WHERE state <> 'admitted' ORDER BY since
+    SELECT peer FROM peer WHERE state <> 'admitted' ORDER BY state = 'away', since
     LIMIT max(0, (SELECT count(*) FROM peer) - ?1))";
 
 /// A change of how a peer stands.

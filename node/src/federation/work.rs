@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use vettid_wire::limits;
 use vettid_wire::link::federation::{MailOutcome, ToEnclave};
 
@@ -62,12 +63,14 @@ impl Driver {
             } => {
                 let (mailboxes, link) = (self.mailboxes.clone(), self.exchange.link());
                 let done = self.done.0.clone();
+                let session = self.session.as_ref().map(mpsc::Sender::downgrade);
+                let is_up = move || session.as_ref().is_some_and(|it| it.upgrade().is_some());
                 tokio::spawn(async move {
-                    let items = mailboxes
-                        .page_when_readable(space, behind, unix_millis)
-                        .await;
-                    let answer = ToEnclave::MailPage { request, items };
-                    let _ = done.send(Done::Answer(link, answer)).await;
+                    let page = mailboxes.page_when_readable((space, behind), unix_millis, is_up);
+                    if let Some(items) = page.await {
+                        let answer = ToEnclave::MailPage { request, items };
+                        let _ = done.send(Done::Answer(link, answer)).await;
+                    }
                 });
             }
             Write::Home {

@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
-use vettid_wire::id::NodeId;
+use vettid_wire::id::{NodeId, SpaceId};
 
 /// Deliveries under way of a lane that begins: a peer that takes none holds no more than these.
 const FIRST_WINDOW: usize = 4;
 
 /// What is known of a lane; its deliveries lie in the table.
 pub(super) struct Lane {
+    /// Whose it is.
+    pub(super) space: SpaceId,
     /// Newest delivery that is stored.
     pub(super) newest: u64,
     /// Everything up to this was offered in this round.
@@ -16,8 +18,12 @@ pub(super) struct Lane {
     pub(super) under_way: usize,
     pub(super) window: usize,
     pub(super) failures: u32,
+    /// Rounds since the last success in which others had all the room.
+    pub(super) crowded: u32,
     /// One came back for later: the round ends when all have.
     pub(super) put_off: bool,
+    /// One of them for another reason than that others have all the room.
+    pub(super) failed: bool,
     /// The node that is missing was admitted before the round ended.
     pub(super) woken: bool,
     /// Missing node.
@@ -38,26 +44,30 @@ pub(super) enum State {
 }
 
 impl Lane {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(space: SpaceId) -> Self {
         Self {
+            space,
             newest: 0,
             offered: 0,
             under_way: 0,
             window: FIRST_WINDOW,
             failures: 0,
+            crowded: 0,
             put_off: false,
+            failed: false,
             woken: false,
             node: None,
             state: State::Idle,
         }
     }
 
-    /// Forgets the round; how often it failed is kept.
+    /// Forgets the round; how often it failed or found no room is kept.
     pub(super) const fn begin_anew(&mut self) {
         self.offered = 0;
         self.under_way = 0;
         self.window = FIRST_WINDOW;
         self.put_off = false;
+        self.failed = false;
         self.woken = false;
         self.state = State::Idle;
         // `node` stays for a lane that rests; a link that ends clears what waits for it.

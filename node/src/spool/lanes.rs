@@ -3,19 +3,22 @@
 //! Each lane offers its deliveries in their order, a few at first and up to
 //! [`limits::LANE_WINDOW`] at a time once the peer takes them. After one comes back for later the
 //! lane offers nothing more, waits until the rest has come back too, rests, and begins anew with
-//! its oldest. Lanes take turns, so that none waits for another's peer.
+//! its oldest. Lanes take turns, and so do the spaces that they are of, so that none waits for another's
+//! peer.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use vettid_wire::id::{DeliveryId, LaneId, NodeId};
+use vettid_wire::id::{DeliveryId, LaneId, NodeId, SpaceId};
 use vettid_wire::limits;
 use vettid_wire::link::federation::SpoolOutcome;
 
 use super::jitter::Jitter;
 use super::lane::{Lane, State};
-use super::rows::Spooled;
+use super::rows::{Known, Spooled};
+use super::step::{Load, Step};
+use super::turns::Turns;
 
 /// Lanes followed at once; others wait in the table until there is room.
 pub(crate) const LANES: usize = 65_536;
@@ -33,36 +36,16 @@ const UNSETTLED: Duration = Duration::from_secs(90);
 const WOKEN: u32 = 64;
 const WAKING: Duration = Duration::from_millis(50);
 
-/// What must be done next.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Step {
-    /// Offer this to the enclave.
-    Offer(LaneId, Spooled),
-    /// Read deliveries of a lane and give them to [`Lanes::loaded`].
-    Load(Load),
-    /// Remove this from the table.
-    Forget(DeliveryId),
-}
-
-/// A read of the table.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Load {
-    pub(crate) lane: LaneId,
-    /// Deliveries behind this number.
-    pub(crate) behind: u64,
-    /// At most so many.
-    pub(crate) count: usize,
-    /// Newest of the lane when it was asked.
-    newest: u64,
-    /// Link to the enclave that it is for.
-    link: u64,
-}
+/// Failures after which a lane would rest as long as one that found all the room taken; and how far
+/// that grows while it finds none, so that what waits there for long does not come all the time.
+const CROWDED: u32 = 3;
+const CROWDED_MORE: u32 = 5;
 
 /// Every lane with something waiting.
 pub(crate) struct Lanes {
     lanes: HashMap<LaneId, Lane>,
     /// Lanes with something to offer.
-    turn: VecDeque<LaneId>,
+    turns: Turns,
     /// Deliveries under way, and when they are put off.
     under_way: HashMap<DeliveryId, (LaneId, Instant)>,
     /// When deliveries under way are put off, in the order of their offers.
@@ -83,7 +66,7 @@ impl Lanes {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             lanes: HashMap::new(),
-            turn: VecDeque::new(),
+            turns: Turns::default(),
             under_way: HashMap::new(),
             overdue: VecDeque::new(),
             rested: BTreeSet::new(),
@@ -103,17 +86,19 @@ impl Lanes {
         self.link = Some(self.links);
         let mut ids: Vec<_> = self.lanes.keys().copied().collect();
         ids.sort_unstable();
-        self.turn.extend(ids);
-        self.lanes
-            .values_mut()
-            .for_each(|lane| lane.state = State::Queued);
+        for id in ids {
+            if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.state = State::Queued;
+                self.turns.wait(lane.space, id);
+            }
+        }
     }
 
     /// The link is gone, and with it everything that was under way.
     pub(crate) fn link_down(&mut self) {
         self.link = None;
         self.loads = 0;
-        self.turn.clear();
+        self.turns.clear();
         self.under_way.clear();
         self.overdue.clear();
         self.rested.clear();
@@ -122,26 +107,24 @@ impl Lanes {
         self.lanes.values_mut().for_each(Lane::begin_anew);
     }
 
-    /// The table has deliveries of this lane, up to `newest`. False when there is no room for it.
-    pub(crate) fn know(&mut self, id: LaneId, newest: u64) -> bool {
-        if self.lanes.len() >= LANES && !self.lanes.contains_key(&id) {
+    /// The table has deliveries of a lane. False when there is no room for it.
+    pub(crate) fn know(&mut self, known: Known) -> bool {
+        let Some(lane) = self.follow(known.space, known.lane) else {
             return false;
-        }
-        let lane = self.lanes.entry(id).or_insert_with(Lane::new);
-        lane.newest = lane.newest.max(newest);
-        self.queue_if_due(id);
+        };
+        lane.newest = lane.newest.max(known.newest);
+        self.queue_if_due(known.lane);
         true
     }
 
     /// A delivery became durable.
-    pub(crate) fn stored(&mut self, now: Instant, id: LaneId, spooled: Spooled) {
-        if self.lanes.len() >= LANES && !self.lanes.contains_key(&id) {
-            return;
-        }
+    pub(crate) fn stored(&mut self, now: Instant, space: SpaceId, id: LaneId, spooled: Spooled) {
         let number = spooled.number;
         let has_link = self.link.is_some();
-        let busy = self.under_way.len() >= UNDER_WAY;
-        let lane = self.lanes.entry(id).or_insert_with(Lane::new);
+        let busy = self.under_way.len() >= UNDER_WAY || !self.turns.has_room(space);
+        let Some(lane) = self.follow(space, id) else {
+            return;
+        };
         let is_next = lane.offered >= lane.newest && lane.state == State::Idle && !lane.put_off;
         lane.newest = lane.newest.max(number);
         if has_link && is_next && !busy && lane.room() > 0 {
@@ -161,8 +144,10 @@ impl Lanes {
             return;
         };
         lane.state = State::Idle;
+        let failed = read.is_none();
         let Some((rows, all)) = read.filter(|_| !lane.put_off) else {
             lane.put_off = true;
+            lane.failed |= failed;
             return self.end_round(now, load.lane);
         };
         for spooled in rows {
@@ -187,13 +172,17 @@ impl Lanes {
             return;
         };
         lane.under_way = lane.under_way.saturating_sub(1);
+        self.turns.end(lane.space);
         match outcome {
+            SpoolOutcome::Crowded => lane.put_off = true,
             SpoolOutcome::Done => {
                 lane.failures = 0;
+                lane.crowded = 0;
                 lane.window = lane.window.saturating_mul(2).min(limits::LANE_WINDOW);
             }
             SpoolOutcome::Later { node } => {
                 lane.put_off = true;
+                lane.failed = true;
                 if let Some(node) = node {
                     self.want(id, node);
                 }
@@ -260,7 +249,7 @@ impl Lanes {
         }
         let link = self.link?;
         while self.loads < LOADS && self.under_way.len() < UNDER_WAY {
-            let id = self.turn.pop_front()?;
+            let id = self.turns.next()?;
             let Some(lane) = self.lanes.get_mut(&id).filter(|l| l.state == State::Queued) else {
                 continue;
             };
@@ -299,6 +288,7 @@ impl Lanes {
         if let Entry::Vacant(place) = self.under_way.entry(spooled.delivery) {
             place.insert((id, deadline));
             lane.under_way = lane.under_way.saturating_add(1);
+            self.turns.begin(lane.space);
             self.overdue.push_back((deadline, spooled.delivery));
             self.steps.push_back(Step::Offer(id, spooled));
         }
@@ -312,7 +302,7 @@ impl Lanes {
         let half_free = lane.under_way <= lane.window / 2;
         if lane.state == State::Idle && !lane.put_off && lane.offered < lane.newest && half_free {
             lane.state = State::Queued;
-            self.turn.push_back(id);
+            self.turns.wait(lane.space, id);
         }
     }
 
@@ -325,11 +315,18 @@ impl Lanes {
         if !lane.put_off || comes_back {
             return;
         }
-        let failures = lane.failures.saturating_add(1);
+        let pause = if lane.failed {
+            lane.failures = lane.failures.saturating_add(1);
+            lane.failures
+        } else {
+            // Nobody's failure, when others had all the room: at first it is tried again soon.
+            let pause = CROWDED.saturating_add(lane.crowded.min(CROWDED_MORE));
+            lane.crowded = lane.crowded.saturating_add(1);
+            pause
+        };
+        let pause = self.jitter.pause(pause);
         let woken = lane.woken;
-        let pause = self.jitter.pause(failures);
         lane.begin_anew();
-        lane.failures = failures;
         if woken {
             self.queue_if_due(id);
             return;
@@ -349,7 +346,21 @@ impl Lanes {
         };
         if self.lanes.get(&id).is_some_and(done) {
             self.unwant(id);
-            self.lanes.remove(&id);
+            if let Some(lane) = self.lanes.remove(&id) {
+                self.turns.leave(lane.space);
+            }
+        }
+    }
+
+    /// The lane of this id, new if there is room for it.
+    fn follow(&mut self, space: SpaceId, id: LaneId) -> Option<&mut Lane> {
+        let is_full = self.lanes.len() >= LANES;
+        match self.lanes.entry(id) {
+            Entry::Occupied(lane) => Some(lane.into_mut()),
+            Entry::Vacant(place) if !is_full && self.turns.enter(space) => {
+                Some(place.insert(Lane::new(space)))
+            }
+            Entry::Vacant(_) => None,
         }
     }
 

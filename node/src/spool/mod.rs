@@ -9,12 +9,16 @@
 //!                                        rows ◀──Load──── Lanes ◀─Settled── (done: forgotten)
 //! ```
 //!
-//! [`lanes::Lanes`] decides what is offered when, without I/O; [`rows`] are the table.
+//! [`lanes::Lanes`] decides what is offered when, without I/O, and [`turns`] in whose turn; [`rows`] are
+//! the table.
 
 mod jitter;
 mod lane;
 mod lanes;
 mod rows;
+mod step;
+mod turns;
 
-pub(crate) use lanes::{LANES, Lanes, Load, Step};
-pub(crate) use rows::{Keep, Kept, SpoolRows, Spooled};
+pub(crate) use lanes::{LANES, Lanes};
+pub(crate) use rows::{Keep, Kept, Known, SpoolRows, Spooled};
+pub(crate) use step::{Load, Step};

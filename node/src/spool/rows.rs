@@ -1,11 +1,12 @@
 //! The table of the spool.
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use vettid_wire::id::{DeliveryId, LaneId, SpaceId};
 use vettid_wire::limits;
 use vettid_wire::time::UnixMillis;
 
+use super::turns::LANES_OF_SPACE;
 use crate::database::{Database, Full, ReadError, WriteError};
 use crate::invitation::integer;
 
@@ -28,6 +29,12 @@ const INSERT: &str = "INSERT INTO spool (delivery, lane, space, expires, bytes)
 const LOAD: &str = "SELECT number, delivery, bytes FROM spool
     WHERE lane = ?1 AND number > ?2 AND expires > ?3 ORDER BY number LIMIT ?4";
 
+const LANES: &str = "SELECT space, lane, newest FROM (
+        SELECT space, lane, max(number) AS newest, min(number) AS oldest,
+            row_number() OVER (PARTITION BY space ORDER BY min(number)) AS place
+        FROM spool GROUP BY space, lane)
+    WHERE place <= ?2 ORDER BY oldest LIMIT ?1";
+
 /// A delivery to be kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Keep {
@@ -49,13 +56,22 @@ pub(crate) struct Spooled {
     pub(crate) bytes: Bytes,
 }
 
+/// A lane with deliveries in the table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Known {
+    pub(crate) space: SpaceId,
+    pub(crate) lane: LaneId,
+    /// The newest of them.
+    pub(crate) newest: u64,
+}
+
 /// What became of a delivery to be kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Kept {
     /// It is durable, as the newest of its lane.
-    Stored(LaneId, Spooled),
+    Stored(SpaceId, LaneId, Spooled),
     /// It was there before, in this lane and place.
-    Known(LaneId, u64),
+    Known(Known),
     /// It was not stored: its record is not there, its space has too many, or the disk failed. Its
     /// vault's outbox hands it over again.
     NotStored,
@@ -101,19 +117,15 @@ impl SpoolRows {
             .await
     }
 
-    /// Lanes with deliveries, and the newest of each.
-    pub(crate) async fn lanes(&self, limit: usize) -> Result<Vec<(LaneId, u64)>, ReadError> {
-        let limit = integer(u64::try_from(limit).unwrap_or(u64::MAX));
+    /// Lanes with deliveries, the oldest first, but no more of one space than are followed at once.
+    pub(crate) async fn lanes(&self, limit: usize) -> Result<Vec<Known>, ReadError> {
+        let bound = |count: usize| integer(u64::try_from(count).unwrap_or(u64::MAX));
+        let bounds = [bound(limit), bound(LANES_OF_SPACE)];
         self.database
             .read(move |connection| {
                 connection
-                    .prepare(
-                        "SELECT lane, max(number) FROM spool GROUP BY lane
-                         ORDER BY min(number) LIMIT ?1",
-                    )?
-                    .query_map([limit], |row| {
-                        Ok((LaneId(row.get(0)?), number(row.get(1)?)))
-                    })?
+                    .prepare(LANES)?
+                    .query_map(bounds, known)?
                     .collect()
             })
             .await
@@ -160,6 +172,7 @@ impl Keep {
     fn in_place(self, place: Option<Place>) -> Kept {
         match place {
             Some(Place::New(number)) => Kept::Stored(
+                self.space,
                 self.lane,
                 Spooled {
                     number,
@@ -167,7 +180,7 @@ impl Keep {
                     bytes: self.bytes,
                 },
             ),
-            Some(Place::Known(lane, number)) => Kept::Known(lane, number),
+            Some(Place::Known(known)) => Kept::Known(known),
             Some(Place::None) | None => Kept::NotStored,
         }
     }
@@ -175,7 +188,7 @@ impl Keep {
 
 enum Place {
     New(u64),
-    Known(LaneId, u64),
+    Known(Known),
     None,
 }
 
@@ -194,12 +207,10 @@ fn keep_in(connection: &Connection, keep: &Keep) -> rusqlite::Result<Place> {
         return Ok(Place::New(number(connection.last_insert_rowid())));
     }
     let known = connection
-        .prepare_cached("SELECT lane, number FROM spool WHERE delivery = ?1")?
-        .query_row([keep.delivery.0], |row| {
-            Ok(Place::Known(LaneId(row.get(0)?), number(row.get(1)?)))
-        })
+        .prepare_cached("SELECT space, lane, number FROM spool WHERE delivery = ?1")?
+        .query_row([keep.delivery.0], known)
         .optional()?;
-    Ok(known.unwrap_or(Place::None))
+    Ok(known.map_or(Place::None, Place::Known))
 }
 
 fn load_in(
@@ -227,6 +238,14 @@ fn load_in(
     }
     let all = found.len() < count;
     Ok((found, all))
+}
+
+fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
+    Ok(Known {
+        space: SpaceId(row.get(0)?),
+        lane: LaneId(row.get(1)?),
+        newest: number(row.get(2)?),
+    })
 }
 
 fn number(signed: i64) -> u64 {

@@ -198,7 +198,7 @@ async fn revocation_cuts_the_live_connection_and_survives_restarts() {
     assert!(refused(&gone).await);
     assert!(!is_cut(&kept).await, "others stay connected");
     kill_bus(&running.place);
-    let again = soon(reconnected(&stays)).await;
+    let again = reconnected(&stays).await;
     assert!(refused(&gone).await, "after a restart of the bus");
     drop((again, kept, cut));
 
@@ -215,7 +215,7 @@ async fn node_reconnects_when_its_bus_dies_and_frames_flow_again() {
     let device = running.enroll().await;
     kill_bus(&running.place);
 
-    let client = soon(reconnected(&device)).await;
+    let client = reconnected(&device).await;
     soon(async {
         // Until the node's own subscription is back, the bus has nobody to hand this to.
         loop {
@@ -361,13 +361,16 @@ async fn greeting(address: std::net::SocketAddr) -> String {
 
 async fn reconnected(device: &Device) -> Client {
     let inbox = subject::inbox(device.route);
-    loop {
-        let url = &device.issued.bus[0];
-        match connect_with(url, &device.issued.jwt, &device.key, &inbox).await {
-            Ok(client) => return client,
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+    let connected = async {
+        loop {
+            let url = &device.issued.bus[0];
+            match connect_with(url, &device.issued.jwt, &device.key, &inbox).await {
+                Ok(client) => return client,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
         }
-    }
+    };
+    soon(connected).await
 }
 
 fn bus_pid(place: &Place) -> i32 {

@@ -127,6 +127,8 @@ labels! {
     ConnectTranscript = "connect-transcript",
     /// Vault's signature that it takes part in a connection.
     ConnectSignature = "connect-signature",
+    /// Id of a group, from the vault that creates it.
+    GroupId = "group-id",
     /// Proof of a vault to its own enclave that it is the vault of a home record.
     HomeClaim = "home-claim",
     /// Name under which a home record is found.

@@ -295,6 +295,9 @@ pub enum Content {
         #[n(1)]
         change: GroupChange,
     },
+    /// This message was not kept: there is no room for more of that vault's.
+    #[n(12)]
+    NotKept(#[n(0)] MessageId),
 }
 
 /// A message as everybody can name it. Its sender chose its id, and two senders may choose the same: the
@@ -350,6 +353,9 @@ pub enum GroupChange {
         /// Its name.
         #[n(0)]
         name: String,
+        /// What its id follows from, with the creator's: nobody else can invite into a group of that id.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        seed: [u8; 16],
     },
     /// Member: this is how I can be added.
     #[n(1)]
@@ -357,6 +363,10 @@ pub enum GroupChange {
         /// MLS key package.
         #[cbor(n(0), with = "minicbor::bytes")]
         key_package: Vec<u8>,
+        /// Digest of the state of the group that it has, if it has one: nothing is missing where the
+        /// creator has the same.
+        #[n(1)]
+        state: Option<ByteVec>,
     },
     /// Creator: you are in.
     #[n(2)]

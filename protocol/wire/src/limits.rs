@@ -211,8 +211,17 @@ pub const ATTACHMENT_CHUNK: usize = 8 * 1024 * 1024;
 pub const ATTACHMENT_CHUNKS: u32 = 256;
 /// A reaction, bytes: one emoji of several code points.
 pub const REACTION: usize = 32;
-/// Deliveries to members of groups that wait in a vault's outbox: what a mailbox holds.
+/// Reactions that are shown with a message; how many there are is said.
+pub const REACTIONS: u32 = 64;
+/// Row of a removed message stays this long, ms: devices that were away learn of it, and what is said
+/// again of it is known.
+pub const REMOVED: u64 = 30 * DAY;
+/// Deliveries to members of groups that wait in a vault's outbox: what a mailbox holds. With more,
+/// only members for whom next to nothing waits are told; with twice as many, nobody.
 pub const OUTBOX: usize = 10_000;
+/// Deliveries to one member of groups that wait in a vault's outbox: one that nobody reaches must not
+/// use up what is there for all.
+pub const MEMBER_OUTBOX: usize = 500;
 /// Deliveries of one connection that wait in a vault's outbox: a record holds the mark that all of
 /// them are to be said again.
 pub const CONNECTION_OUTBOX: usize = 4_000;
@@ -238,6 +247,7 @@ pub const EARLY: usize = 256;
 /// Bytes of these, per connection.
 pub const EARLY_BYTES: usize = 1024 * 1024;
 /// Bytes that others have said in one conversation and that are kept: a quarter of a vault's database.
+/// In a group the second half of them is shared out among its members.
 pub const CONVERSATION: usize = DATABASE / 4;
 /// Groups of one connection that its owner was invited into in one day, or has not decided on.
 pub const GROUP_INVITATIONS: usize = 8;

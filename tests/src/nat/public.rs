@@ -1,11 +1,8 @@
 //! Who is in the networks: bootstrap node and relay on the public side, a node in each home.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
-use std::thread;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -17,6 +14,7 @@ use crate::command_line::CommandLine;
 use crate::node::set;
 use crate::processes::send;
 use crate::programs::{NATS_SERVER, nats_server, program};
+use crate::spoken::Spoken;
 use crate::wait::{self, PATIENCE};
 
 /// The public side, with the network that it serves.
@@ -247,17 +245,9 @@ impl Running {
             .stdout(Stdio::piped())
             .stderr(written);
         let mut child = network.within(|| command.spawn()).expect("started");
-        let output = child.stdout.take().expect("its output");
+        let spoken = Spoken::by(&mut child);
         let running = Self(child);
-        let (say, spoken) = channel();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if say.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let line = spoken.recv_timeout(PATIENCE).unwrap_or_default();
+        let line = spoken.line();
         let ready: Value = serde_json::from_str(&line).unwrap_or_default();
         let said = || fs::read_to_string(log).unwrap_or_default();
         assert_eq!(ready["ready"], true, "not ready: {line}\n{}", said());

@@ -57,11 +57,13 @@ impl Node {
             };
             if is_durable(&spooling.space, spooling.after) {
                 let Spooling {
-                    place,
+                    space,
+                    place: (lane, delivery),
                     expires,
                     bytes,
                     ..
                 } = spooling;
+                let place = (space, lane, delivery);
                 self.spool.keep(sky.now, place, expires, bytes);
             } else {
                 self.spooling.push_back(spooling);

@@ -2,7 +2,8 @@
 //!
 //! Nothing is fetched that is present already, and nothing is run whose checksum differs. Sources
 //! are package registries only: crates.io (`cargo install --locked`), PyPI (wheels by SHA-256) and
-//! Debian (compilers, sources of the kernel and of the emulator). Each tool says in one line where it came from.
+//! Debian (compilers, Prosody, sources of the kernel and of the emulator). Each tool says in one
+//! line where it came from.
 
 mod cache;
 mod crate_binary;
@@ -10,6 +11,7 @@ pub(crate) mod debian;
 mod emulator;
 mod nats_server;
 mod need;
+mod prosody;
 mod python;
 mod s3_server;
 mod system;
@@ -18,4 +20,5 @@ mod wheel;
 
 pub(crate) use cache::{Cache, key};
 pub(crate) use need::{Need, Tools, provide};
+pub(crate) use prosody::export as export_prosody;
 pub(crate) use wasm::TARGET as WASM_TARGET;

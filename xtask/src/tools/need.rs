@@ -20,6 +20,9 @@ const S3_SERVER: &str = "VETTID_S3_SERVER";
 /// Tells tests where the emulated Nitro machine is.
 const EMULATOR: &str = "VETTID_EMULATOR";
 
+/// Tells tests that networks can be made here, so that none of them may be skipped.
+const NETWORKS: &str = "VETTID_NEED_NETWORKS";
+
 const TYPOS: Wheel = Wheel {
     package: "typos",
     version: "1.52.0",
@@ -106,11 +109,12 @@ impl Tools {
         self.paths.contains_key(&need)
     }
 
-    /// Environment variables that tell programs of ours where the servers are.
+    /// Environment variables that tell programs of ours where the servers are, and what is there.
     pub(crate) fn exports(&self) -> Vec<(String, PathBuf)> {
         [
             (Need::Emulator, EMULATOR),
             (Need::NatsServer, NATS_SERVER),
+            (Need::Networks, NETWORKS),
             (Need::S3Server, S3_SERVER),
         ]
         .into_iter()
@@ -167,7 +171,8 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
         Need::Networks => {
             let provided = system::INTERFACES
                 .provide()
-                .and_then(|()| system::TRANSLATION.provide());
+                .and_then(|()| system::TRANSLATION.provide())
+                .and_then(|()| system::can_make_networks());
             if let Err(error) = provided {
                 // Its tests say that they are skipped; everything else can be done.
                 eprintln!("networks: {error:#}");

@@ -153,6 +153,23 @@ impl SystemPart {
     }
 }
 
+/// Everything that the tests' networks take, on the same `PATH`: tests that were promised networks fail
+/// where these cannot be made.
+const NETWORK: &str = "ip link add probe type veth peer name eborp && ip link add bridged type bridge \
+    && nft add table ip probe \
+    && nft 'add chain ip probe out { type nat hook postrouting priority 100; }' \
+    && nft add rule ip probe out masquerade fully-random";
+
+/// An error where this user may make no network of its own.
+pub(crate) fn can_make_networks() -> Result<()> {
+    let mut unshare = Command::new("unshare");
+    if !Uid::effective().is_root() {
+        unshare.args(["--user", "--map-current-user", "--keep-caps"]);
+    }
+    quiet(unshare.args(["--net", "sh", "-c", NETWORK]))
+        .context("no network namespaces can be made here")
+}
+
 fn apt() -> Command {
     let mut command = Command::new("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");

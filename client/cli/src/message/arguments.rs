@@ -118,6 +118,9 @@ pub(crate) struct Search {
     /// At most this many
     #[arg(long, value_name = "N")]
     pub(super) limit: Option<u32>,
+    /// Go on behind this message, the last that was found before
+    #[arg(long, value_name = "MESSAGE")]
+    pub(super) after: Option<MessageId>,
 }
 
 /// What to do with files of a message.

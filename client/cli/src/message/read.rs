@@ -70,6 +70,7 @@ pub(super) async fn search(owner: &Owner, arguments: &Search) -> Result<Output, 
         text: arguments.text.as_str().into(),
         conversation: arguments.conversation(),
         limit: arguments.limit,
+        after: arguments.after,
     };
     let found = owner.call(&request).await?.messages;
     show::all(&found, &mut Names::of(owner)).await

@@ -55,6 +55,9 @@ pub(super) async fn one(message: &wire::Message, names: &mut Names<'_>) -> Resul
         let said = format!("{} ({whose})", one_line(&reaction.reaction));
         rows.push(row("reaction", said));
     }
+    if usize::try_from(message.reacted).is_ok_and(|all| all > message.reactions.len()) {
+        rows.push(row("reactions", format!("{} in all", message.reacted)));
+    }
     for (number, attachment) in (1..).zip(&message.attachments) {
         rows.push(row("file", listed(number, attachment).join("  ")));
     }
@@ -158,6 +161,7 @@ pub(super) fn to_json(message: &wire::Message) -> Result<Value, Failure> {
         "reply_to": message.reply_to.map(|id| id.to_string()),
         "attachments": attachments,
         "reactions": reactions,
+        "reacted": message.reacted,
         "receipt": Some(fate(message)).filter(|fate| !fate.is_empty()),
         "disappear_after": message.disappear_after,
         "disappears": message.disappears.map(|at| at.0),
@@ -196,6 +200,7 @@ mod tests {
             reply_to: None,
             attachments: vec![],
             reactions: vec![],
+            reacted: 0,
             receipt: Some(wire::Receipt::Stored),
             failed: None,
             disappear_after: None,

@@ -89,8 +89,8 @@ pub(super) struct Ticket {
 /// What the host was asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Question {
-    /// Where a vault is.
-    Home(VaultId),
+    /// Where a vault is that another sends to.
+    Home { from: VaultId, of: VaultId },
     /// A page of the mailbox of the vault in a slot.
     Page(Slot),
     /// To store something in a vault's mailbox.
@@ -182,6 +182,8 @@ impl Courier {
     pub(crate) fn tick(&mut self, cx: &mut Cx<'_>) {
         self.land_late(cx.now);
         self.answer_late(cx);
+        self.homes.tick(cx.now);
+        self.claim_late(cx);
         self.resume();
     }
 

@@ -12,7 +12,7 @@
 //! | question | module |
 //! |---|---|
 //! | what does the host see and keep? | `sealed` |
-//! | where is a vault? | `homes` |
+//! | where is a vault? | `homes`, `remembered` |
 //! | which process gets what is for a vault? | `residents` |
 //! | what becomes of what a vault sends? | `outbound` |
 //! | what becomes of what comes for one? | `inbound`, `mailbox` |
@@ -22,12 +22,14 @@
 //! an id that vaults know, and what it forgets is handed on again when its vault is unlocked.
 
 mod asked;
+mod checks;
 mod courier;
 mod drain;
 mod homes;
 mod inbound;
 mod mailbox;
 mod outbound;
+mod remembered;
 mod residents;
 mod sealed;
 

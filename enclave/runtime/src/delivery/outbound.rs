@@ -1,5 +1,7 @@
 //! What vaults send: kept by the host until it is due, then carried to a node of the recipient.
 
+use std::collections::BTreeMap;
+
 use vettid_wire::cbor::minicbor::bytes::ByteVec;
 use vettid_wire::home;
 use vettid_wire::id::{DeliveryId, LaneId, NodeId, VaultId};
@@ -8,7 +10,7 @@ use vettid_wire::link::federation::{FromEnclave, SpoolOutcome};
 use vettid_wire::peer::{Delivered, Delivery, NotTaken, PeerMessage};
 use vettid_wire::time::{MINUTE, UnixMillis};
 
-use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Question, ToVault};
+use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Question, ToVault, count_down};
 use super::sealed::{Item, Letter, Whereabouts};
 use crate::log_line::LogEvent;
 use crate::slot::Slot;
@@ -19,11 +21,22 @@ const IN_FLIGHT: usize = 1_024;
 /// Bytes of them: well below what a link holds before it counts as stalled.
 const BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
 
+/// Deliveries of one vault to one node for which there is room beyond that, so that another that
+/// sends much does not keep it waiting.
+const OF_ONE: usize = 4;
+
+/// The room beyond that for all such vaults, deliveries and bytes.
+const RESERVE: usize = 256;
+const BYTES_IN_RESERVE: usize = 2 * 1024 * 1024;
+
 /// A delivery that was not answered by then is offered again later, ms.
 const FLIGHT_TIME: u64 = MINUTE;
 
 /// Look-ups under way at once.
 const LOOK_UPS: usize = 256;
+
+/// Of these, for what one vault sends.
+const LOOK_UPS_OF_ONE: usize = 16;
 
 /// Something that a vault sends to another.
 #[derive(Clone, Debug)]
@@ -52,17 +65,37 @@ pub(super) struct Flight {
 }
 
 /// What is under way to one node.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct UnderWay {
     pub(super) deliveries: usize,
     bytes: usize,
+    /// How many each vault has.
+    of: BTreeMap<VaultId, usize>,
 }
 
 impl UnderWay {
-    /// Whether one more may follow; a large one alone always may.
-    const fn has_room(&self, size: usize) -> bool {
+    /// Whether one more of a vault may follow; a large one alone always may.
+    fn has_room(&self, from: &VaultId, size: usize) -> bool {
+        let bytes = self.bytes.saturating_add(size);
+        let own = self.of.get(from).copied().unwrap_or_default();
         self.deliveries == 0
-            || (self.deliveries < IN_FLIGHT && self.bytes.saturating_add(size) <= BYTES_IN_FLIGHT)
+            || (self.deliveries < IN_FLIGHT && bytes <= BYTES_IN_FLIGHT)
+            || (own < OF_ONE
+                && self.deliveries < IN_FLIGHT.saturating_add(RESERVE)
+                && bytes <= BYTES_IN_FLIGHT.saturating_add(BYTES_IN_RESERVE))
+    }
+
+    fn begin(&mut self, from: VaultId, size: usize) {
+        self.deliveries = self.deliveries.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(size);
+        let own = self.of.entry(from).or_default();
+        *own = own.saturating_add(1);
+    }
+
+    fn end(&mut self, from: &VaultId, size: usize) {
+        self.deliveries = self.deliveries.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
+        count_down(&mut self.of, from);
     }
 }
 
@@ -147,7 +180,11 @@ impl Courier {
             self.finish(letter.from, delivery, outcome, cx);
             return;
         }
-        let nodes = self.homes.nodes(&letter.to, &letter.home, cx.now);
+        let homes = &mut self.homes;
+        let Some(nodes) = homes.nodes(letter.from, &letter.to, &letter.home, cx.now) else {
+            self.settle(delivery, SpoolOutcome::Crowded);
+            return;
+        };
         let reached = nodes
             .iter()
             .map(|node| node.node)
@@ -155,7 +192,7 @@ impl Courier {
         match reached {
             Some(node) => self.carry(node, delivery, letter, cx),
             None => {
-                self.look_up(letter.to, cx.now);
+                self.look_up(letter.from, letter.to, cx.now);
                 let node = nodes.first().map(|node| node.node);
                 for node in nodes {
                     self.host(FromEnclave::Dial(node));
@@ -169,12 +206,11 @@ impl Courier {
     fn carry(&mut self, node: NodeId, id: DeliveryId, letter: Letter, cx: &mut Cx<'_>) {
         let size = letter.body.len();
         let under_way = self.under_way.entry(node).or_default();
-        if !under_way.has_room(size) {
-            self.settle(id, SpoolOutcome::Later { node: None });
+        if !under_way.has_room(&letter.from, size) {
+            self.settle(id, SpoolOutcome::Crowded);
             return;
         }
-        under_way.deliveries = under_way.deliveries.saturating_add(1);
-        under_way.bytes = under_way.bytes.saturating_add(size);
+        under_way.begin(letter.from, size);
         let Letter {
             from,
             to,
@@ -253,7 +289,7 @@ impl Courier {
         self.landed(&flight);
         if outcome == Delivered::Refused(NotTaken::NotHere) {
             self.homes.note_away(&flight.to, flight.node, cx.now);
-            self.look_up(flight.to, cx.now);
+            self.look_up(flight.from, flight.to, cx.now);
         }
         match outcome {
             Delivered::Refused(why) if why.is_temporary() => {
@@ -296,10 +332,10 @@ impl Courier {
             return Err(OutOfTurn);
         }
         match self.questions.answered(request)? {
-            Some(Question::Home(vault)) => {
+            Some(Question::Home { from, of }) => {
                 for record in records {
                     // Whoever put it there may be anybody.
-                    let _ = self.homes.found(&vault, record, now);
+                    let _ = self.homes.found(from, &of, record, now);
                 }
                 Ok(())
             }
@@ -308,12 +344,17 @@ impl Courier {
         }
     }
 
-    /// Has the host look for a newer home of a vault, if that was not done lately.
-    fn look_up(&mut self, vault: VaultId, now: UnixMillis) {
-        let is_home = |about: &Question| matches!(about, Question::Home(_));
-        if self.questions.count(is_home) < LOOK_UPS && self.homes.look_up(&vault, now) {
-            let request = self.questions.ask(Question::Home(vault));
-            let location = home::location(&vault);
+    /// Has the host look for a newer home of the vault that another sends to, if that was not done
+    /// lately.
+    fn look_up(&mut self, from: VaultId, of: VaultId, now: UnixMillis) {
+        let is_home = |about: &Question| matches!(about, Question::Home { .. });
+        let is_own = |about: &Question| matches!(about, Question::Home { from: asker, .. } if *asker == from);
+        if self.questions.count(is_home) < LOOK_UPS
+            && self.questions.count(is_own) < LOOK_UPS_OF_ONE
+            && self.homes.look_up(&of, now)
+        {
+            let request = self.questions.ask(Question::Home { from, of });
+            let location = home::location(&of);
             self.host(FromEnclave::FindHome { request, location });
         }
     }
@@ -335,8 +376,7 @@ impl Courier {
     /// Counts a flight no more.
     fn landed(&mut self, flight: &Flight) {
         if let Some(under_way) = self.under_way.get_mut(&flight.node) {
-            under_way.deliveries = under_way.deliveries.saturating_sub(1);
-            under_way.bytes = under_way.bytes.saturating_sub(flight.size);
+            under_way.end(&flight.from, flight.size);
             if under_way.deliveries == 0 {
                 self.under_way.remove(&flight.node);
             }

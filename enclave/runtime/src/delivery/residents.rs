@@ -5,13 +5,12 @@ use std::collections::VecDeque;
 
 use vettid_crypto::seal::OVERHEAD;
 use vettid_crypto::sign::{Signature, VerifyingKey};
-use vettid_wire::cbor;
 use vettid_wire::home::{self, Home};
 use vettid_wire::id::{NodeId, SpaceId, VaultId};
+use vettid_wire::limits;
 use vettid_wire::link::federation::FromEnclave;
 use vettid_wire::peer::{Delivered, NotTaken};
-use vettid_wire::time::UnixMillis;
-use vettid_wire::{limits, signed};
+use vettid_wire::time::{SECOND, UnixMillis};
 
 use super::courier::{Act, Courier, Cx, Origin, OutOfTurn, Question};
 use super::drain::Drain;
@@ -46,6 +45,14 @@ pub(crate) struct HomeClaim<'a> {
     pub(crate) proof: [u8; 64],
 }
 
+/// The same of a process that claims too often: it waits for its turn, in place of an earlier one.
+#[derive(Debug)]
+struct LateClaim {
+    after: u64,
+    record: Vec<u8>,
+    proof: [u8; 64],
+}
+
 /// One open vault process.
 #[derive(Debug)]
 pub(super) struct Resident {
@@ -59,9 +66,18 @@ pub(super) struct Resident {
     pub(super) answers: VecDeque<(u64, Origin, Delivered)>,
     /// Home that waits for a record.
     publication: Option<(u64, Home, Vec<u8>)>,
+    /// How far its records were last.
+    progress: Progress,
+    /// Claims that it may make at once, and since when.
+    claims: (u64, UnixMillis),
+    late: Option<LateClaim>,
     /// Tickets that are out.
     pub(super) tickets: usize,
 }
+
+/// Claims of one vault process at once, and the pause before one more, ms.
+const CLAIMS: u64 = 8;
+const CLAIM_AGAIN: u64 = SECOND;
 
 /// Why a home record of a vault process counts for nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,6 +103,11 @@ impl Courier {
                 drain: Drain::new(),
                 answers: VecDeque::new(),
                 publication: None,
+                progress: Progress {
+                    first_waiting: Some(0),
+                },
+                claims: (CLAIMS, UnixMillis(0)),
+                late: None,
                 tickets: 0,
             },
         );
@@ -132,11 +153,48 @@ impl Courier {
         progress: Progress,
         cx: &mut Cx<'_>,
     ) -> Result<(), OutOfTurn> {
-        let own = self.own;
         let resident = self.residents.get_mut(&slot).ok_or(OutOfTurn)?;
+        resident.progress = progress;
+        if !resident.may_claim(cx.now) {
+            resident.late = Some(LateClaim {
+                after: claim.after,
+                record: claim.record.to_vec(),
+                proof: claim.proof,
+            });
+            return Ok(());
+        }
+        self.take_claim(slot, claim, cx);
+        Ok(())
+    }
+
+    /// Takes the claims that had to wait.
+    pub(super) fn claim_late(&mut self, cx: &mut Cx<'_>) {
+        let waiting = self.residents.iter_mut();
+        let due: Vec<(Slot, LateClaim)> = waiting
+            .filter_map(|(slot, resident)| {
+                let is_due = resident.late.is_some() && resident.may_claim(cx.now);
+                Some((*slot, resident.late.take_if(|_| is_due)?))
+            })
+            .collect();
+        for (slot, late) in due {
+            let claim = HomeClaim {
+                after: late.after,
+                record: &late.record,
+                proof: late.proof,
+            };
+            self.take_claim(slot, &claim, cx);
+        }
+    }
+
+    fn take_claim(&mut self, slot: Slot, claim: &HomeClaim<'_>, cx: &mut Cx<'_>) {
+        let own = self.own;
+        let Some(resident) = self.residents.get_mut(&slot) else {
+            return;
+        };
+        let progress = resident.progress;
         let Ok(home) = check(resident, claim, own, cx.now) else {
             self.act(Act::Log(LogEvent::HomeRefused));
-            return Ok(());
+            return;
         };
         let vault = home.vault;
         let (space, is_first) = (resident.space, resident.vault.is_none());
@@ -154,12 +212,12 @@ impl Courier {
             self.read_mailbox(slot);
         }
         self.publish(slot, progress, cx);
-        Ok(())
     }
 
     /// Records of a vault process became durable: what waited for them goes out.
     pub(crate) fn durable(&mut self, slot: Slot, progress: Progress, cx: &mut Cx<'_>) {
         while let Some(resident) = self.residents.get_mut(&slot) {
+            resident.progress = progress;
             let next = resident.answers.front();
             if !next.is_some_and(|(after, _, _)| progress.has(*after)) {
                 break;
@@ -187,6 +245,25 @@ impl Courier {
                 expires: home.expires.min(cx.now.plus(limits::HOME_TIME)),
                 record: home::seal(&home.vault, &record, &mut *cx.entropy),
             });
+        }
+    }
+}
+
+impl Resident {
+    /// Whether it may claim a home now: each claim takes many checks.
+    fn may_claim(&mut self, now: UnixMillis) -> bool {
+        let (left, at) = &mut self.claims;
+        let back = now.since(*at) / CLAIM_AGAIN;
+        *left = left.saturating_add(back).min(CLAIMS);
+        if back > 0 {
+            *at = now;
+        }
+        match left.checked_sub(1) {
+            Some(rest) => {
+                *left = rest;
+                true
+            }
+            None => false,
         }
     }
 }
@@ -222,7 +299,5 @@ fn check(
 
 /// The vault that a record says it is of.
 fn vault_of(record: &[u8]) -> Option<VaultId> {
-    let (payload, _) = signed::verify(vettid_crypto::Label::HomeRecord, record).ok()?;
-    let home: Home = cbor::decode(payload).ok()?;
-    Some(home.vault)
+    Home::claimed(record).map(|home| home.vault)
 }

@@ -122,7 +122,7 @@ impl Peering {
         let handshake = match side {
             Side::Responder => Handshake::ExpectHello,
             Side::Initiator => {
-                let known = self.known.of(&node);
+                let known = self.known.of(&wanted);
                 match Handshake::begin(&self.own, &wanted, known, turn) {
                     Ok((handshake, frame)) => {
                         self.say(link, frame);
@@ -166,7 +166,7 @@ impl Peering {
         };
         match at.stage {
             Stage::Shaking(handshake) => {
-                let known = || self.known.of(&at.wanted.node);
+                let known = || self.known.of(&at.wanted);
                 match handshake.step(&mut self.own, &at.wanted, known, frame, turn) {
                     Ok(Step::Wait(handshake, frames)) => {
                         for frame in frames {
@@ -186,7 +186,7 @@ impl Peering {
                     Err(why) => {
                         self.half_open = self.half_open.saturating_sub(1);
                         // What was counted on may be why.
-                        self.known.forget(&at.wanted.node);
+                        self.known.forget(&at.wanted);
                         self.refuse(link, why);
                     }
                 }
@@ -276,7 +276,7 @@ impl Peering {
     ) {
         let node = wanted.node;
         let expires = session.expires().min(now.plus(limits::PEER_SESSION));
-        self.known.remember(node, &session, session.expires());
+        self.known.remember(&wanted, &session);
         if let Some(&other) = self.open.get(&node) {
             if self.stays(other, side, now) {
                 self.refuse(link, NotAdmitted::Replaced);

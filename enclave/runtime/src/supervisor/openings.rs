@@ -10,7 +10,6 @@ use super::vault::{Phase, Vault};
 use super::{Ended, Supervisor, lane_event};
 use crate::lane::{Down, Opening};
 use crate::log_line::LogEvent;
-use crate::memory;
 use crate::platform::{KernelEntropy, Platform};
 use crate::residency::Admission;
 use crate::sandbox::FailedStep;
@@ -308,9 +307,10 @@ impl<P: Platform> Supervisor<P> {
             .measured
             .map_or(0, |slot| slot.number().saturating_add(1));
         let mut last = None;
-        for (slot, vault) in self.vaults.range(Slot::new(after)..).take(MEASURED_A_TICK) {
+        let next = self.vaults.range_mut(Slot::new(after)..);
+        for (slot, vault) in next.take(MEASURED_A_TICK) {
             last = Some(*slot);
-            if let Some(memory) = vault.pid.and_then(|pid| memory::private(pid, zygote)) {
+            if let Some(memory) = vault.pid.and_then(|pid| vault.memory.look(pid, zygote)) {
                 self.residency.measured(*slot, memory);
             }
         }

@@ -11,6 +11,7 @@ use vettid_wire::request::Head;
 
 use crate::flow::{FlowError, Inflow, Outflow};
 use crate::lane::{Down, LANE_FRAME};
+use crate::memory::Watched;
 
 /// Unsent bytes of a vault process above which envelopes for it are dropped.
 const BUSY: usize = 4 * 1024 * 1024;
@@ -52,6 +53,7 @@ pub(super) enum Phase {
 pub(super) struct Vault {
     pub(super) space: SpaceId,
     pub(super) pid: Option<i32>,
+    pub(super) memory: Watched,
     pub(super) phase: Phase,
     pub(super) sessions: u32,
     pub(super) inflow: Inflow,
@@ -76,6 +78,7 @@ impl Vault {
         Self {
             space,
             pid: None,
+            memory: Watched::new(),
             phase: Phase::Opening { deadline },
             sessions: 0,
             inflow: Inflow::new(LANE_FRAME),

@@ -285,7 +285,7 @@ impl Node {
             }),
             FromEnclave::Settled { delivery, outcome } => match outcome {
                 SpoolOutcome::Done => self.spool.retain(|kept| kept.delivery != delivery),
-                SpoolOutcome::Later { .. } => {
+                SpoolOutcome::Later { .. } | SpoolOutcome::Crowded => {
                     for kept in &mut self.spool {
                         kept.offered &= kept.delivery != delivery;
                     }

@@ -107,6 +107,16 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Connections in which what comes next waits already.
+    pub fn channels_to_follow(&self) -> Result<Vec<ConnectionId>, StoreError> {
+        let sql = "SELECT connection FROM channels AS c WHERE gap IS NOT NULL AND EXISTS
+                     (SELECT 1 FROM early AS e
+                      WHERE e.connection = c.connection AND e.place = c.received + 1)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| row.get(0).map(ConnectionId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Connections where something was applied before a time that the other side was not told of,
     /// the oldest first; without those where `piled` entries wait to be delivered.
     pub fn channels_owing(

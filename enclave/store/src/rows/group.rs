@@ -17,6 +17,8 @@ pub struct Group {
     pub name: String,
     /// Vault that created it; none for this one.
     pub creator: Option<VaultId>,
+    /// What its id follows from, with that of this vault; none of another one's group.
+    pub seed: Option<[u8; 16]>,
     /// Whether this vault is a member.
     pub member: bool,
     /// Whether its owner was invited and has not decided.
@@ -27,7 +29,11 @@ pub struct Group {
     pub told: bool,
     /// Since when a change is missing.
     pub behind: Option<UnixMillis>,
-    /// When this vault asked to be added last.
+    /// When it was noted last that messages go on further than the keys of this vault reach.
+    pub ahead: Option<UnixMillis>,
+    /// When this vault caught up last.
+    pub caught: Option<UnixMillis>,
+    /// When this vault asked to be added last; of its own group, when it renewed its keys for others.
     pub asked: Option<UnixMillis>,
     /// How often it has, without a long pause.
     pub asks: u32,
@@ -52,14 +58,16 @@ pub struct GroupMember {
     pub key: Option<[u8; 32]>,
     /// What it can be added with, if that waits.
     pub package: Option<Vec<u8>>,
+    /// Digest of what it was added with last.
+    pub spent: Option<[u8; 32]>,
     /// When it was added last.
     pub added: Option<UnixMillis>,
 }
 
 const COLUMNS: &str =
-    "SELECT id, name, creator, member, invited, signer, told, behind, asked, asks,
-    due, since, active FROM groups";
-const MEMBERS: &str = "SELECT vault, name, home, key, package, added FROM group_members";
+    "SELECT id, name, creator, member, invited, signer, told, behind, caught, asked,
+    asks, due, since, active, ahead, seed FROM groups";
+const MEMBERS: &str = "SELECT vault, name, home, key, package, spent, added FROM group_members";
 
 impl View<'_> {
     /// One group.
@@ -69,12 +77,35 @@ impl View<'_> {
         Ok(statement.query_row([id.0], read).optional()?)
     }
 
-    /// Every group, newest activity first.
+    /// Every group that this vault has a part in, in no order that means anything.
     pub fn groups(&self) -> Result<Vec<Group>, StoreError> {
-        let sql = format!("{COLUMNS} ORDER BY active DESC, id");
+        let sql = format!(
+            "{COLUMNS} WHERE member IS NOT NULL OR invited IS NOT NULL OR signer IS NOT NULL
+             ORDER BY id"
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map([], read)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// A page of all groups, newest activity first, behind one of them; whether more follow.
+    pub fn group_page(
+        &self,
+        after: Option<&GroupId>,
+        limit: Option<u32>,
+    ) -> Result<(Vec<Group>, bool), StoreError> {
+        let (shown, fetched) = column::page(limit);
+        let sql = format!(
+            "{COLUMNS} WHERE ?1 IS NULL
+               OR (active, id) < (SELECT active, id FROM groups WHERE id = ?1)
+             ORDER BY active DESC, id DESC LIMIT ?2"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![after.map(|after| after.0), fetched], read)?;
+        let mut found: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let more = found.len() > shown;
+        found.truncate(shown);
+        Ok((found, more))
     }
 
     /// Groups that this vault created and in which somebody waits to be added who was not added
@@ -88,12 +119,12 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// A group in which members have to be put out, or whose creator this vault has lost.
-    pub fn group_due(&self) -> Result<Option<GroupId>, StoreError> {
-        let sql = "SELECT id FROM groups WHERE due IS NOT NULL ORDER BY id LIMIT 1";
+    /// Groups in which members have to be put out, or whose creator this vault has lost.
+    pub fn groups_due(&self) -> Result<Vec<GroupId>, StoreError> {
+        let sql = "SELECT id FROM groups WHERE due IS NOT NULL ORDER BY id";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let found = statement.query_row([], |row| row.get(0).map(GroupId));
-        Ok(found.optional()?)
+        let rows = statement.query_map([], |row| row.get(0).map(GroupId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Vaults that are still to be put out of a group.
@@ -137,6 +168,16 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Groups of this vault in which messages go on further than its keys reach, and it has not renewed
+    /// them since.
+    pub fn groups_ahead(&self, at_most: u32) -> Result<Vec<GroupId>, StoreError> {
+        let sql = "SELECT id FROM groups WHERE creator IS NULL AND member IS NOT NULL
+                   AND ahead > coalesce(asked, 0) ORDER BY ahead, id LIMIT ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([at_most], |row| row.get(0).map(GroupId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// How many groups this vault is a member of, was invited into, or has asked to be added to.
     pub fn count_groups(&self) -> Result<u32, StoreError> {
         Ok(self
@@ -169,6 +210,23 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// How many members a group has but this vault.
+    pub fn count_group_members(&self, id: &GroupId) -> Result<u32, StoreError> {
+        let sql = "SELECT count(*) FROM group_members WHERE conversation = ?1 AND gone IS NULL";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([id.0], |row| column::unsigned32(row, 0))?)
+    }
+
+    /// Where a vault was that is a member of some groups, as the vault encodes it, by each of them.
+    pub fn homes_of_member(&self, vault: &VaultId) -> Result<Vec<Vec<u8>>, StoreError> {
+        let sql = "SELECT DISTINCT home FROM group_members WHERE vault = ?1 AND home IS NOT NULL";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([vault.0], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// One member.
     pub fn group_member(
         &self,
@@ -189,11 +247,13 @@ impl Change<'_> {
     pub fn put_group(&self, group: &Group) -> Result<(), StoreError> {
         let mut put = self.connection.prepare_cached(
             "INSERT INTO groups (id, name, creator, member, invited, signer, told, behind, asked,
-               asks, due, since, active)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+               asks, due, since, active, caught, ahead,
+               seed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+               ?16)
              ON CONFLICT DO UPDATE SET name = ?2, creator = ?3, member = ?4, invited = ?5,
                signer = ?6, told = ?7, behind = ?8, asked = ?9, asks = ?10, due = ?11, since = ?12,
-               active = ?13",
+               active = ?13, caught = ?14, ahead = ?15, seed = ?16",
         )?;
         let mut write = |signer: Option<&[u8]>| {
             put.execute(params![
@@ -210,6 +270,9 @@ impl Change<'_> {
                 column::flag(group.due),
                 column::time(group.since),
                 column::time(group.active),
+                group.caught.map(column::time),
+                group.ahead.map(column::time),
+                group.seed,
             ])
         };
         match &group.signer {
@@ -250,10 +313,11 @@ impl Change<'_> {
     pub fn put_group_member(&self, id: &GroupId, member: &GroupMember) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO group_members (conversation, vault, name, home, key, package, added)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                "INSERT INTO group_members (conversation, vault, name, home, key, package, added,
+                   spent)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                  ON CONFLICT DO UPDATE SET name = ?3, home = ?4, key = ?5, package = ?6,
-                   added = ?7, gone = NULL",
+                   added = ?7, spent = ?8, gone = NULL",
             )?
             .execute(params![
                 id.0,
@@ -263,6 +327,7 @@ impl Change<'_> {
                 member.key,
                 member.package,
                 member.added.map(column::time),
+                member.spent,
             ])?;
         Ok(())
     }
@@ -299,11 +364,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Group> {
         signer: column::read_secret_option(row, 5)?,
         told: column::read_flag(row, 6)?,
         behind: column::read_time_option(row, 7)?,
-        asked: column::read_time_option(row, 8)?,
-        asks: column::unsigned32(row, 9)?,
-        due: column::read_flag(row, 10)?,
-        since: column::read_time(row, 11)?,
-        active: column::read_time(row, 12)?,
+        caught: column::read_time_option(row, 8)?,
+        asked: column::read_time_option(row, 9)?,
+        asks: column::unsigned32(row, 10)?,
+        due: column::read_flag(row, 11)?,
+        since: column::read_time(row, 12)?,
+        active: column::read_time(row, 13)?,
+        ahead: column::read_time_option(row, 14)?,
+        seed: row.get(15)?,
     })
 }
 
@@ -314,6 +382,7 @@ fn read_member(row: &Row<'_>) -> rusqlite::Result<GroupMember> {
         home: row.get(2)?,
         key: row.get(3)?,
         package: row.get(4)?,
-        added: column::read_time_option(row, 5)?,
+        spent: row.get(5)?,
+        added: column::read_time_option(row, 6)?,
     })
 }

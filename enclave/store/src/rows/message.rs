@@ -100,12 +100,11 @@ impl View<'_> {
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let values = params![cbor::encode(conversation), column::integer(border), fetched];
-        let rows = statement.query_map(values, read)?;
-        let (mut found, more) = cut(rows, shown)?;
+        let mut page = self.page(statement.query_map(values, read)?, shown)?;
         if order == "DESC" {
-            found.reverse();
+            page.messages.reverse();
         }
-        self.page(found, more)
+        Ok(page)
     }
 
     /// A page of what has changed behind a number, in the order of the changes.
@@ -114,8 +113,7 @@ impl View<'_> {
         let sql = format!("{COLUMNS} WHERE change > ?1 ORDER BY change LIMIT ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![column::integer(behind), fetched], read)?;
-        let (found, more) = cut(rows, shown)?;
-        self.page(found, more)
+        self.page(rows, shown)
     }
 
     /// Number of the newest change of a message; zero for none.
@@ -176,19 +174,6 @@ impl View<'_> {
         let rows = statement.query_map([], |row| row.get(0).map(MessageId))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
-
-    fn page(&self, found: Vec<Message>, more: bool) -> Result<Messages, StoreError> {
-        let found = found.into_iter().map(|found| self.with_reactions(found));
-        Ok(Messages {
-            messages: found.collect::<Result<_, _>>()?,
-            more,
-        })
-    }
-
-    fn with_reactions(&self, mut found: Message) -> Result<Message, StoreError> {
-        found.reactions = self.reactions(&found.id)?;
-        Ok(found)
-    }
 }
 
 impl Change<'_> {
@@ -224,8 +209,8 @@ impl Change<'_> {
                 message.said.map(|said| said.0),
             ])
         })?;
-        if message.sender.is_some() {
-            self.weigh_new(&conversation, body.len())?;
+        if let Some(sender) = &message.sender {
+            self.weigh_new(&conversation, sender, body.len())?;
         }
         Ok(Placed { sequence, change })
     }
@@ -330,33 +315,10 @@ impl Change<'_> {
     }
 }
 
-/// As many messages as are shown, and no more than a reply holds; whether more follow.
-fn cut(
-    rows: impl Iterator<Item = rusqlite::Result<Message>>,
-    shown: usize,
-) -> Result<(Vec<Message>, bool), StoreError> {
-    let (mut found, mut bytes) = (Vec::new(), 0_usize);
-    for message in rows {
-        let message = message?;
-        let text = message.text.as_ref().map_or(0, Secret::len);
-        let files = message.attachments.len().saturating_mul(ATTACHMENT);
-        bytes = bytes.saturating_add(text).saturating_add(files);
-        if found.len() == shown || bytes > PAGE && !found.is_empty() {
-            return Ok((found, true));
-        }
-        found.push(message);
-    }
-    Ok((found, false))
-}
-
-/// Bytes of text and files in one page: half of a reply.
-const PAGE: usize = vettid_wire::limits::REPLY / 2;
-/// Bytes of one attachment in a reply, at most.
-const ATTACHMENT: usize = 4 * 1024;
 /// Messages that are marked as read at once: one record holds them.
 const MARKED: u32 = 4_000;
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
     let body: Option<Body> = match column::is_null(row, 7)? {
         true => None,
         false => Some(column::read_wire(row, 7)?),
@@ -382,6 +344,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
         reply_to: row.get::<_, Option<_>>(10)?.map(MessageId),
         attachments,
         reactions: Vec::new(),
+        reacted: 0,
         receipt: match column::is_null(row, 11)? {
             true => None,
             false => Some(column::read_number_of(row, 11)?),

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use vettid_wire::Secret;
 use vettid_wire::id::{ConnectionId, DeliveryId, MessageId, VaultId};
+use vettid_wire::operation::connection::State;
 use vettid_wire::time::UnixMillis;
 
 use super::column;
@@ -15,9 +16,7 @@ pub struct Outgoing {
     pub delivery: DeliveryId,
     /// For which vault.
     pub vault: VaultId,
-    /// Where that vault was, as the vault encodes it, unless its connection says so.
-    pub home: Option<Vec<u8>>,
-    /// Connection that it is sealed for.
+    /// Connection that it is sealed for; none for a member of a group.
     pub connection: Option<ConnectionId>,
     /// Its sequence in that connection.
     pub sequence: Option<u64>,
@@ -47,7 +46,7 @@ pub struct Entry {
 }
 
 const COLUMNS: &str =
-    "SELECT number, stored, refused, again, delivery, vault, home, connection, sequence, message,
+    "SELECT number, stored, refused, again, delivery, vault, connection, sequence, message,
     expires, said, body FROM outbox";
 
 impl View<'_> {
@@ -109,6 +108,24 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Entries for members of groups of whom nobody says any more where they are: no group and no active
+    /// connection does.
+    pub fn outbox_homeless(&self, at_most: u32) -> Result<Vec<Entry>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE connection IS NULL AND vault IN
+               (SELECT vault FROM (SELECT DISTINCT vault FROM outbox WHERE connection IS NULL) AS it
+                WHERE NOT EXISTS (SELECT 1 FROM group_members AS m
+                                  WHERE m.vault = it.vault AND m.home IS NOT NULL)
+                AND NOT EXISTS (SELECT 1 FROM connections AS c
+                                WHERE c.vault = it.vault AND c.state = ?1))
+             ORDER BY number LIMIT ?2"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let values = params![column::number_of(&State::Active), at_most];
+        let rows = statement.query_map(values, read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Connections with something that the other vault did not understand.
     pub fn connections_refused(&self, at_most: u32) -> Result<Vec<ConnectionId>, StoreError> {
         let sql = "SELECT DISTINCT connection FROM outbox
@@ -144,12 +161,21 @@ impl View<'_> {
             .query_row([connection.0], |row| column::unsigned32(row, 0))?)
     }
 
-    /// How many entries there are that are said in no connection.
-    pub fn count_outbox_beside(&self) -> Result<u32, StoreError> {
+    /// How many entries there are that are said in groups.
+    pub fn count_outbox_in_groups(&self) -> Result<u32, StoreError> {
         Ok(self
             .connection
             .prepare_cached("SELECT count(*) FROM outbox WHERE connection IS NULL")?
             .query_row([], |row| column::unsigned32(row, 0))?)
+    }
+
+    /// How many of these there are for one member.
+    pub fn count_outbox_for(&self, member: &VaultId) -> Result<u32, StoreError> {
+        let sql = "SELECT count(*) FROM outbox WHERE connection IS NULL AND vault = ?1";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([member.0], |row| column::unsigned32(row, 0))?)
     }
 
     /// The oldest entry that is to be said again and whose connection is not held.
@@ -187,9 +213,9 @@ impl Change<'_> {
     /// Adds an entry at the end and returns its place.
     pub fn insert_outgoing(&self, outgoing: &Outgoing) -> Result<u64, StoreError> {
         let mut insert = self.connection.prepare_cached(
-            "INSERT INTO outbox (number, delivery, vault, home, connection, sequence, message,
-               expires, said, body)
-             SELECT 1 + coalesce(max(number), 0), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM outbox
+            "INSERT INTO outbox (number, delivery, vault, connection, sequence, message, expires,
+               said, body)
+             SELECT 1 + coalesce(max(number), 0), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM outbox
              RETURNING number",
         )?;
         let mut write = |said: Option<&[u8]>| {
@@ -197,7 +223,6 @@ impl Change<'_> {
                 params![
                     outgoing.delivery.0,
                     outgoing.vault.0,
-                    outgoing.home,
                     outgoing.connection.map(|id| id.0),
                     outgoing.sequence.map(column::integer),
                     outgoing.message.map(|id| id.0),
@@ -279,16 +304,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
         outgoing: Outgoing {
             delivery: DeliveryId(row.get(4)?),
             vault: VaultId(row.get(5)?),
-            home: row.get(6)?,
-            connection: row.get::<_, Option<_>>(7)?.map(ConnectionId),
-            sequence: match column::is_null(row, 8)? {
+            connection: row.get::<_, Option<_>>(6)?.map(ConnectionId),
+            sequence: match column::is_null(row, 7)? {
                 true => None,
-                false => Some(column::unsigned(row, 8)?),
+                false => Some(column::unsigned(row, 7)?),
             },
-            message: row.get::<_, Option<_>>(9)?.map(MessageId),
-            expires: column::read_time(row, 10)?,
-            said: column::read_secret_option(row, 11)?,
-            body: column::unsigned(row, 12)?,
+            message: row.get::<_, Option<_>>(8)?.map(MessageId),
+            expires: column::read_time(row, 9)?,
+            said: column::read_secret_option(row, 10)?,
+            body: column::unsigned(row, 11)?,
         },
     })
 }

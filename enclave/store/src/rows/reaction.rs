@@ -2,16 +2,19 @@
 
 use rusqlite::params;
 use vettid_wire::id::{MessageId, VaultId};
+use vettid_wire::limits;
 use vettid_wire::operation::message::Reaction;
 
+use super::column;
 use crate::{Change, StoreError, View};
 
 impl View<'_> {
-    /// Reactions to a message.
+    /// Reactions to a message as they are shown, this vault's first: some of many.
     pub fn reactions(&self, message: &MessageId) -> Result<Vec<Reaction>, StoreError> {
-        let sql = "SELECT sender, reaction FROM reactions WHERE message = ?1 ORDER BY sender";
+        let sql =
+            "SELECT sender, reaction FROM reactions WHERE message = ?1 ORDER BY sender LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([message.0], |row| {
+        let rows = statement.query_map(params![message.0, limits::REACTIONS], |row| {
             let sender = row.get_ref(0)?.as_blob()?;
             Ok(Reaction {
                 from: sender.try_into().ok().map(VaultId),
@@ -19,6 +22,14 @@ impl View<'_> {
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many there are.
+    pub(crate) fn count_reactions(&self, message: &MessageId) -> Result<u32, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT count(*) FROM reactions WHERE message = ?1")?
+            .query_row([message.0], |row| column::unsigned32(row, 0))?)
     }
 }
 

@@ -13,36 +13,46 @@ use crate::{Change, StoreError, View};
 /// more.
 pub const TAKEN: u64 = 10_000;
 
+/// Something that has come: its delivery, and a tag of what it is. The id alone is known to both hosts
+/// of a delivery, and whoever is told it by one of them could use it first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Came {
+    /// Which delivery.
+    pub delivery: DeliveryId,
+    /// Begin of a digest of what was delivered.
+    pub tag: [u8; 8],
+}
+
 impl View<'_> {
-    /// Whether a delivery was taken.
-    pub fn is_taken(&self, delivery: &DeliveryId) -> Result<bool, StoreError> {
-        Ok(self
-            .connection
-            .prepare_cached("SELECT 1 FROM taken WHERE delivery = ?1")?
-            .exists([delivery.0])?)
+    /// Whether something was taken in a conversation.
+    pub fn is_taken(&self, conversation: &Conversation, came: &Came) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM taken WHERE conversation = ?1 AND delivery = ?2 AND tag = ?3";
+        let values = params![cbor::encode(conversation), came.delivery.0, came.tag];
+        Ok(self.connection.prepare_cached(sql)?.exists(values)?)
     }
 }
 
 impl Change<'_> {
-    /// Says that a delivery was taken; the oldest one of its conversation may go for that. Fails if
-    /// it was before.
+    /// Says that something was taken in a conversation; the oldest there may go for that. Fails if it
+    /// was before.
     pub fn take(
         &self,
-        delivery: &DeliveryId,
         conversation: &Conversation,
+        came: &Came,
         at: UnixMillis,
     ) -> Result<(), StoreError> {
         let conversation = cbor::encode(conversation);
         let place = self
             .connection
             .prepare_cached(
-                "INSERT INTO taken (delivery, at, conversation, place)
-                 SELECT ?1, ?2, ?3, 1 + coalesce(max(place), 0) FROM taken WHERE conversation = ?3
-                 RETURNING place",
+                "INSERT INTO taken (conversation, delivery, tag, at, place)
+                 SELECT ?1, ?2, ?3, ?4, 1 + coalesce(max(place), 0) FROM taken
+                 WHERE conversation = ?1 RETURNING place",
             )?
-            .query_row(params![delivery.0, column::time(at), conversation], |row| {
-                column::unsigned(row, 0)
-            })?;
+            .query_row(
+                params![conversation, came.delivery.0, came.tag, column::time(at)],
+                |row| column::unsigned(row, 0),
+            )?;
         self.connection
             .prepare_cached("DELETE FROM taken WHERE conversation = ?1 AND place <= ?2")?
             .execute(params![

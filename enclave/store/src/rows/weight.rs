@@ -1,8 +1,8 @@
-//! How much others have said in a conversation.
+//! How much others have said, by conversation and sender.
 
 use rusqlite::{OptionalExtension, params};
 use vettid_wire::cbor;
-use vettid_wire::id::MessageId;
+use vettid_wire::id::{MessageId, VaultId};
 use vettid_wire::operation::message::Conversation;
 
 use super::column;
@@ -11,10 +11,25 @@ use crate::{Change, StoreError, View};
 impl View<'_> {
     /// Bytes that others have said in a conversation and that are kept.
     pub fn weight(&self, conversation: &Conversation) -> Result<u64, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT coalesce(sum(bytes), 0) FROM weights WHERE conversation = ?1")?
+            .query_row([cbor::encode(conversation)], |row| column::unsigned(row, 0))?)
+    }
+
+    /// Those that one of them has said.
+    pub fn weight_of(
+        &self,
+        conversation: &Conversation,
+        sender: &VaultId,
+    ) -> Result<u64, StoreError> {
+        let sql = "SELECT bytes FROM weights WHERE conversation = ?1 AND sender = ?2";
         let weight = self
             .connection
-            .prepare_cached("SELECT bytes FROM weights WHERE conversation = ?1")?
-            .query_row([cbor::encode(conversation)], |row| column::unsigned(row, 0))
+            .prepare_cached(sql)?
+            .query_row(params![cbor::encode(conversation), sender.0], |row| {
+                column::unsigned(row, 0)
+            })
             .optional()?;
         Ok(weight.unwrap_or_default())
     }
@@ -22,35 +37,75 @@ impl View<'_> {
 
 impl Change<'_> {
     /// Another owner has said something with a body of this size.
-    pub(super) fn weigh_new(&self, conversation: &[u8], size: usize) -> Result<(), StoreError> {
-        self.weigh(conversation, size.saturating_add(MESSAGE), 0)
+    pub(super) fn weigh_new(
+        &self,
+        conversation: &[u8],
+        sender: &VaultId,
+        size: usize,
+    ) -> Result<(), StoreError> {
+        let more = size.saturating_add(MESSAGE);
+        self.weigh(conversation, &sender.0, signed(more))
     }
 
     /// A message of another owner has a body of another size now.
-    pub(super) fn weigh_anew(&self, id: &MessageId, more: usize) -> Result<(), StoreError> {
-        let sql = "SELECT conversation, coalesce(length(body), 0) FROM messages
-                   WHERE id = ?1 AND sender IS NOT NULL";
-        let found: Option<(Vec<u8>, i64)> = self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        match found {
-            Some((conversation, less)) => self.weigh(&conversation, more, less),
+    pub(super) fn weigh_anew(&self, id: &MessageId, size: usize) -> Result<(), StoreError> {
+        match self.weighed(id)? {
+            Some(old) => {
+                let by = signed(size).saturating_sub(old.body);
+                self.weigh(&old.conversation, &old.sender, by)
+            }
             None => Ok(()),
         }
     }
 
-    fn weigh(&self, conversation: &[u8], more: usize, less: i64) -> Result<(), StoreError> {
-        let by = i64::try_from(more).unwrap_or(i64::MAX).saturating_sub(less);
+    /// A message of another owner leaves nothing, not even that it was there.
+    pub(super) fn weigh_gone(&self, id: &MessageId) -> Result<(), StoreError> {
+        match self.weighed(id)? {
+            Some(old) => {
+                let by = signed(MESSAGE).saturating_add(old.body).saturating_neg();
+                self.weigh(&old.conversation, &old.sender, by)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A message of another owner, as it is weighed.
+    fn weighed(&self, id: &MessageId) -> Result<Option<Weighed>, StoreError> {
+        let sql = "SELECT conversation, sender, coalesce(length(body), 0) FROM messages
+                   WHERE id = ?1 AND sender IS NOT NULL";
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([id.0], |row| {
+                Ok(Weighed {
+                    conversation: row.get(0)?,
+                    sender: row.get(1)?,
+                    body: row.get(2)?,
+                })
+            })
+            .optional()?)
+    }
+
+    fn weigh(&self, conversation: &[u8], sender: &[u8; 32], by: i64) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO weights (conversation, bytes) VALUES (?1, max(0, ?2))
-                 ON CONFLICT DO UPDATE SET bytes = max(0, bytes + ?2)",
+                "INSERT INTO weights (conversation, sender, bytes) VALUES (?1, ?2, max(0, ?3))
+                 ON CONFLICT DO UPDATE SET bytes = max(0, bytes + ?3)",
             )?
-            .execute(params![conversation, by])?;
+            .execute(params![conversation, sender, by])?;
         Ok(())
     }
+}
+
+/// A message of another owner: where it was said, by whom, and the bytes of its body.
+struct Weighed {
+    conversation: Vec<u8>,
+    sender: [u8; 32],
+    body: i64,
+}
+
+fn signed(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 /// Bytes that a message takes beside what it says.

@@ -82,14 +82,14 @@ CREATE TABLE channels (
   pending BLOB,
   held INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX channels_with_gap ON channels (connection) WHERE gap IS NOT NULL;
 
 -- What goes to other vaults, in order. Several rows may share a body. What is marked to be said again
--- has a body that counts no more, and no sequence.
+-- has a body that counts no more, and no sequence. Where it goes is with the connection or the member.
 CREATE TABLE outbox (
   number INTEGER NOT NULL PRIMARY KEY,
   delivery BLOB NOT NULL,
   vault BLOB NOT NULL,
-  home BLOB,
   connection BLOB,
   sequence INTEGER,
   message BLOB,
@@ -102,6 +102,7 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_delivery ON outbox (delivery);
 CREATE INDEX outbox_by_connection ON outbox (connection);
+CREATE INDEX outbox_by_member ON outbox (vault) WHERE connection IS NULL;
 CREATE INDEX outbox_by_body ON outbox (body);
 CREATE INDEX outbox_by_message ON outbox (message);
 CREATE INDEX outbox_again ON outbox (number) WHERE again IS NOT NULL;
@@ -122,13 +123,16 @@ CREATE TABLE bodies (
   body BLOB NOT NULL
 ) STRICT;
 
--- Deliveries that were taken, so that a repeat is told from a new one. In the order of time, and
--- numbered in each conversation, which keeps so many.
+-- Deliveries that were taken, so that a repeat is told from a new one: by id and a tag of what came,
+-- since others can use an id again that they have seen. In the order of time, and numbered in each
+-- conversation, which keeps so many.
 CREATE TABLE taken (
-  delivery BLOB NOT NULL PRIMARY KEY,
-  at INTEGER NOT NULL,
   conversation BLOB NOT NULL,
-  place INTEGER NOT NULL
+  delivery BLOB NOT NULL,
+  tag BLOB NOT NULL,
+  at INTEGER NOT NULL,
+  place INTEGER NOT NULL,
+  PRIMARY KEY (conversation, delivery, tag)
 ) STRICT;
 CREATE INDEX taken_by_conversation ON taken (conversation, place);
 
@@ -169,11 +173,14 @@ CREATE INDEX messages_by_said ON messages (said) WHERE said IS NOT NULL;
 CREATE INDEX messages_unread ON messages (conversation)
   WHERE sender IS NOT NULL AND read IS NULL AND removed IS NULL;
 CREATE INDEX messages_disappearing ON messages (disappears) WHERE disappears IS NOT NULL;
+CREATE INDEX messages_removed ON messages (removed) WHERE removed IS NOT NULL;
 
--- Bytes that others have said in a conversation and that are kept.
+-- Bytes that another owner has said in a conversation and that are kept.
 CREATE TABLE weights (
-  conversation BLOB NOT NULL PRIMARY KEY,
-  bytes INTEGER NOT NULL
+  conversation BLOB NOT NULL,
+  sender BLOB NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (conversation, sender)
 ) STRICT, WITHOUT ROWID;
 
 -- Reactions; no sender (an empty one) stands for this vault.
@@ -192,18 +199,22 @@ CREATE TABLE receipts (
   PRIMARY KEY (message, vault)
 ) STRICT, WITHOUT ROWID;
 
--- Groups: whether its owner was invited and has not decided; whether the owner was told of being a
--- member; since when a change is missing, when this vault asked to be added last, and how often;
--- whether members have to be put out, or this vault has lost the creator.
+-- Groups: what the id follows from, in a group of this vault; whether its owner was invited and has not decided; whether the owner was told of being a
+-- member; since when a change is missing, whether messages go on further than the keys of this vault
+-- reach, and when it caught up last; when this vault asked to be added last, and how often; whether
+-- members have to be put out, or this vault has lost the creator.
 CREATE TABLE groups (
   id BLOB NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
   creator BLOB,
+  seed BLOB,
   member INTEGER,
   invited INTEGER,
   signer BLOB,
   told INTEGER,
   behind INTEGER,
+  ahead INTEGER,
+  caught INTEGER,
   asked INTEGER,
   asks INTEGER NOT NULL,
   due INTEGER,
@@ -212,7 +223,8 @@ CREATE TABLE groups (
 ) STRICT;
 
 -- Members but this vault. Their key is known once they are in; until then, or when they have lost
--- their keys, what they can be added with may wait. One that is gone is still to be put out.
+-- their keys, what they can be added with may wait. What they were added with last, as a digest, is not
+-- used again. One that is gone is still to be put out.
 CREATE TABLE group_members (
   conversation BLOB NOT NULL,
   vault BLOB NOT NULL,
@@ -220,10 +232,12 @@ CREATE TABLE group_members (
   home BLOB,
   key BLOB,
   package BLOB,
+  spent BLOB,
   added INTEGER,
   gone INTEGER,
   PRIMARY KEY (conversation, vault)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX group_members_by_vault ON group_members (vault);
 
 -- State of MLS: what OpenMLS stores, by the conversation that it belongs to.
 CREATE TABLE mls (

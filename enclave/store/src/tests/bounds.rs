@@ -3,14 +3,14 @@
 use vettid_wire::Secret;
 use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId, VaultId};
 use vettid_wire::operation::feed;
-use vettid_wire::operation::message::Conversation;
+use vettid_wire::operation::message::{Conversation, From, Receipt};
 use vettid_wire::time::UnixMillis;
 
 use crate::StoreError;
 use crate::fixture::{NOW, Vault};
 use crate::rows::message::{Body, NewMessage};
 use crate::rows::outbox::Outgoing;
-use crate::rows::taken::TAKEN;
+use crate::rows::taken::{Came, TAKEN};
 
 const HERE: Conversation = Conversation::Connection(ConnectionId([1; 16]));
 
@@ -69,18 +69,21 @@ fn part_that_fails_is_undone_and_the_record_holds_the_rest() {
 fn conversation_knows_so_many_deliveries_and_those_of_another_one_stay() {
     let mut vault = Vault::enrolled();
     let elsewhere = Conversation::Group(GroupId([1; 16]));
-    let id = |number: u64| {
+    let came = |number: u64| {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&number.to_be_bytes());
-        DeliveryId(id)
+        Came {
+            delivery: DeliveryId(id),
+            tag: [1; 8],
+        }
     };
-    vault.commit(|change| change.take(&id(u64::MAX), &elsewhere, NOW));
+    vault.commit(|change| change.take(&elsewhere, &came(1), NOW));
 
     for first in [0, TAKEN / 2] {
         vault.commit(|change| {
             for number in first..=first + TAKEN / 2 {
                 if number > first || first == 0 {
-                    change.take(&id(number), &HERE, NOW)?;
+                    change.take(&HERE, &came(number), NOW)?;
                 }
             }
             Ok(())
@@ -88,10 +91,16 @@ fn conversation_knows_so_many_deliveries_and_those_of_another_one_stay() {
     }
 
     let view = vault.database.view();
-    assert_eq!(view.is_taken(&id(0)), Ok(false));
-    assert_eq!(view.is_taken(&id(1)), Ok(true));
-    assert_eq!(view.is_taken(&id(TAKEN)), Ok(true));
-    assert_eq!(view.is_taken(&id(u64::MAX)), Ok(true));
+    assert_eq!(view.is_taken(&HERE, &came(0)), Ok(false));
+    assert_eq!(view.is_taken(&HERE, &came(1)), Ok(true));
+    assert_eq!(view.is_taken(&HERE, &came(TAKEN)), Ok(true));
+    assert_eq!(view.is_taken(&elsewhere, &came(1)), Ok(true));
+    assert_eq!(view.is_taken(&elsewhere, &came(2)), Ok(false));
+    let other = Came {
+        tag: [2; 8],
+        ..came(1)
+    };
+    assert_eq!(view.is_taken(&HERE, &other), Ok(false));
     let mut forgotten = 0;
     vault.commit(|change| {
         forgotten = change.forget_taken(NOW.plus(1), 100)?;
@@ -117,6 +126,59 @@ fn weight_of_a_conversation_is_what_others_have_said_and_is_kept() {
 
     let left = weight(&vault);
     assert!((1..500).contains(&left), "its row stays: {left}");
+    assert_eq!(
+        vault.database.view().weight_of(&HERE, &VaultId([7; 32])),
+        Ok(left)
+    );
+    assert_eq!(
+        vault.database.view().weight_of(&HERE, &VaultId([8; 32])),
+        Ok(0)
+    );
+}
+
+#[test]
+fn removed_message_leaves_nothing_after_a_while_but_the_last_ones_stay() {
+    let mut vault = Vault::enrolled();
+    vault.commit(|change| {
+        for number in 1..=4 {
+            change.insert_message(&message(number, Some(7), &body(10)))?;
+        }
+        for number in [1, 2, 4, 3] {
+            let at = NOW.plus(u64::from(number));
+            change.remove_message(&MessageId([number; 16]), at)?;
+        }
+        let member = VaultId([7; 32]);
+        change.raise_receipt_of(&MessageId([1; 16]), &member, Receipt::Read)
+    });
+    let places = |vault: &Vault| {
+        let view = vault.database.view();
+        let page = view.messages(&HERE, From::Newest, None).expect("page");
+        let places = page.messages.into_iter().map(|it| it.sequence);
+        places.collect::<Vec<_>>()
+    };
+    let weight = |vault: &Vault| vault.database.view().weight(&HERE).expect("reads");
+    let before = weight(&vault);
+
+    vault.commit(|change| change.forget_removed(NOW.plus(2), 10).map(drop));
+    assert_eq!(places(&vault), [2, 3, 4]);
+    let receipt = vault.database.view().least_receipt(&MessageId([1; 16]));
+    assert_eq!(receipt, Ok(None));
+    vault.commit(|change| change.forget_removed(NOW.plus(9), 10).map(drop));
+
+    // Places and changes are counted on from the last ones.
+    assert_eq!(places(&vault), [3, 4]);
+    assert_eq!(weight(&vault), before / 2);
+    let newest = vault.database.view().newest_change();
+    vault.commit(|change| {
+        change
+            .insert_message(&message(5, None, &body(10)))
+            .map(drop)
+    });
+    assert_eq!(places(&vault), [3, 4, 5]);
+    assert_eq!(
+        vault.database.view().newest_change(),
+        newest.map(|it| it + 1)
+    );
 }
 
 #[test]
@@ -152,7 +214,6 @@ fn everything_with_a_sequence_is_said_again_before_what_was_not_said() {
     let outgoing = |delivery: u8, sequence, body| Outgoing {
         delivery: DeliveryId([delivery; 16]),
         vault: VaultId([1; 32]),
-        home: None,
         connection: Some(connection),
         sequence,
         message: None,

@@ -20,6 +20,7 @@ use crate::rows::invitation::Offered;
 use crate::rows::message::{Body, NewMessage};
 use crate::rows::mls::MlsKey;
 use crate::rows::outbox::Outgoing;
+use crate::rows::taken::Came;
 
 fn id(number: u8) -> ConnectionId {
     ConnectionId([number; 16])
@@ -73,7 +74,6 @@ fn outgoing(delivery: u8, connection: Option<u8>, body: u64) -> Outgoing {
     Outgoing {
         delivery: DeliveryId([delivery; 16]),
         vault: VaultId([1; 32]),
-        home: connection.is_none().then(|| vec![9]),
         connection: connection.map(id),
         sequence: connection.map(|_| u64::from(delivery)),
         message: Some(MessageId([delivery; 16])),
@@ -265,19 +265,27 @@ fn outbox_is_in_order_and_a_shared_body_goes_with_its_last_entry() {
     assert_eq!(vault.database.view().next_unsaid(NOW), Ok(None));
 }
 
+fn came(number: u8) -> Came {
+    Came {
+        delivery: DeliveryId([number; 16]),
+        tag: [number; 8],
+    }
+}
+
 #[test]
 fn taken_deliveries_are_known_until_they_are_old() {
     let mut vault = Vault::enrolled();
     for number in 0..5 {
         let at = NOW.plus(u64::from(number));
         let here = Conversation::Connection(id(1));
-        vault.commit(|change| change.take(&DeliveryId([number; 16]), &here, at));
+        vault.commit(|change| change.take(&here, &came(number), at));
     }
 
     vault.commit(|change| change.forget_taken(NOW.plus(3), 2).map(drop));
 
     let view = vault.database.view();
-    let known = (0..5).map(|number| view.is_taken(&DeliveryId([number; 16])).expect("reads"));
+    let here = Conversation::Connection(id(1));
+    let known = (0..5).map(|number| view.is_taken(&here, &came(number)).expect("reads"));
     assert_eq!(known.collect::<Vec<_>>(), [false, false, true, true, true]);
 }
 
@@ -420,9 +428,8 @@ fn messages_are_searched_with_an_index_that_follows() {
     vault.commit(|change| change.index_message(&MessageId([1; 16])));
     let found = |vault: &Vault, words: &str, place: Option<&Conversation>| {
         let view = vault.database.view();
-        view.search_messages(words, place, None)
-            .expect("found")
-            .len()
+        let found = view.search_messages(words, place, (None, None));
+        found.expect("found").0.len()
     };
     assert_eq!(found(&vault, "tex", None), 1);
     let elsewhere = Conversation::Connection(id(2));
@@ -436,30 +443,38 @@ fn messages_are_searched_with_an_index_that_follows() {
     assert_eq!(found(&vault, "tex", None), 0);
 }
 
-#[test]
-fn groups_and_members_come_back() {
-    let mut vault = Vault::enrolled();
-    let group = Group {
+fn group() -> Group {
+    Group {
         id: GroupId([1; 16]),
         name: "friends".into(),
         creator: None,
+        seed: Some([7; 16]),
         member: true,
         invited: false,
         signer: Some(Secret::new(vec![2; 32])),
         told: true,
         behind: Some(NOW),
+        ahead: Some(NOW),
+        caught: Some(NOW.plus(1)),
         asked: Some(NOW),
         asks: 2,
         due: false,
         since: NOW,
         active: NOW,
-    };
+    }
+}
+
+#[test]
+fn groups_and_members_come_back() {
+    let mut vault = Vault::enrolled();
+    let group = group();
     let member = GroupMember {
         vault: VaultId([3; 32]),
         name: "Ann".into(),
         home: Some(vec![4]),
         key: None,
         package: Some(vec![5]),
+        spent: Some([6; 32]),
         added: None,
     };
     vault.commit(|change| {
@@ -472,6 +487,8 @@ fn groups_and_members_come_back() {
     assert_eq!(view.group_members(&group.id), Ok(vec![member.clone()]));
     assert_eq!(view.groups_with_packages(NOW), Ok(vec![group.id]));
     assert_eq!(view.count_groups(), Ok(1));
+    assert_eq!(view.count_group_members(&group.id), Ok(1));
+    assert_eq!(view.homes_of_member(&member.vault), Ok(vec![vec![4]]));
     vault.commit(|change| change.mark_gone(&group.id, &member.vault));
     let view = vault.database.view();
     assert_eq!(view.group_members(&group.id), Ok(vec![]));
@@ -482,6 +499,30 @@ fn groups_and_members_come_back() {
         Ok(())
     });
     assert!(gone);
+}
+
+#[test]
+fn groups_are_listed_by_activity_in_pages() {
+    let mut vault = Vault::enrolled();
+    for (number, active) in [(1, 3), (2, 1), (3, 2)] {
+        let group = Group {
+            id: GroupId([number; 16]),
+            active: NOW.plus(active),
+            ..group()
+        };
+        vault.commit(|change| change.put_group(&group));
+    }
+
+    let page = |after: Option<u8>, limit| {
+        let after = after.map(|after| GroupId([after; 16]));
+        let view = vault.database.view();
+        let (found, more) = view.group_page(after.as_ref(), limit).expect("page");
+        let ids: Vec<_> = found.iter().map(|it| it.id.0[0]).collect();
+        (ids, more)
+    };
+    assert_eq!(page(None, None), (vec![1, 3, 2], false));
+    assert_eq!(page(None, Some(2)), (vec![1, 3], true));
+    assert_eq!(page(Some(3), Some(2)), (vec![2], false));
 }
 
 #[test]

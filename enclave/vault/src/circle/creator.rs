@@ -1,5 +1,6 @@
 //! What the vault does that created a group.
 
+use vettid_crypto::digest;
 use vettid_crypto::sign::SigningKey;
 use vettid_store::rows::connection::Connection;
 use vettid_store::rows::group::{Group, GroupMember};
@@ -8,6 +9,8 @@ use vettid_wire::content::{GroupChange, Peer};
 use vettid_wire::id::{ConnectionId, GroupId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::operation::connection::State;
+use vettid_wire::operation::feed::Kind;
+use vettid_wire::operation::message::Conversation;
 use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::time::{MINUTE, UnixMillis};
 
@@ -23,7 +26,9 @@ pub(crate) fn create(
     name: String,
     members: &[ConnectionId],
 ) -> Result<GroupId, Stop> {
-    let id = GroupId::random(on.entropy);
+    let mut origin = [0; 16];
+    on.entropy.fill(&mut origin);
+    let id = super::id_of(&on.vault, &origin);
     let keys = Keys {
         vault: on.vault,
         signer: SigningKey::generate(on.entropy),
@@ -33,11 +38,14 @@ pub(crate) fn create(
         id,
         name,
         creator: None,
+        seed: Some(origin),
         member: true,
         invited: false,
         signer: Some(seed(&keys)),
         told: true,
         behind: None,
+        ahead: None,
+        caught: None,
         asked: None,
         asks: 0,
         due: false,
@@ -86,28 +94,39 @@ pub(crate) fn invite(
             home: None,
             key: None,
             package: None,
+            spent: None,
             added: None,
         },
     )?;
     let change = GroupChange::Invite {
         name: group.name.clone(),
+        seed: group.seed.ok_or(Code::Internal)?,
     };
     say_later(on, &[found.id], &group.id, change)
 }
 
-/// Somebody who was invited can be added now; or, if it is in already, has lost its keys.
+/// Somebody who was invited can be added now; or, if it is in already, has lost its keys or lacks a
+/// change. Whoever has the same state as this vault lacks none: it was told of a later one by somebody
+/// who may have made that up.
 pub(super) fn joins(
     on: &mut Changing<'_>,
     group: Group,
     connection: &Connection,
-    package: Vec<u8>,
+    (package, state): (Vec<u8>, Option<Vec<u8>>),
 ) -> Result<(), Stop> {
     let Some(mut member) = on.change.group_member(&group.id, &connection.vault)? else {
         return Ok(());
     };
     let mls = Mls::new(on.change, group.id, on.entropy);
     let owner = mls.owner_of(&package, Suite::Classic);
-    if !group.member || !owner.is_ok_and(|owner| owner.vault == connection.vault) {
+    let lacks_nothing = state.is_some_and(|state| {
+        mls.state(&group.id.0)
+            .is_ok_and(|own| own.as_slice() == state.as_slice())
+    });
+    // It was said again, and the member has no keys for it any more.
+    let is_spent = member.spent == Some(digest::sha256(&package));
+    let is_own = owner.is_ok_and(|owner| owner.vault == connection.vault);
+    if !group.member || !is_own || lacks_nothing || is_spent {
         return Ok(());
     }
     member.package = Some(package);
@@ -115,23 +134,23 @@ pub(super) fn joins(
     let members = on.change.group_members(&group.id)?;
     // A large group takes several in at once, when nothing else is going on.
     match members.iter().filter(|it| it.key.is_some()).count() < SMALL {
-        true => take_in(on, &group),
+        true => take_in(on, &group, AT_ONCE),
         false => Ok(()),
     }
 }
 
-/// Adds everybody who waits, with one commit: some for the first time, others in the place of what they
-/// have lost.
-pub(crate) fn take_in(on: &mut Changing<'_>, group: &Group) -> Result<(), Stop> {
+/// Adds whoever waits, so many with one commit: some for the first time, others in the place of what
+/// they have lost.
+fn take_in(on: &mut Changing<'_>, group: &Group, at_once: usize) -> Result<(), Stop> {
     let all = on.change.group_members(&group.id)?;
     let (waiting, others): (Vec<_>, Vec<_>) = all
         .into_iter()
         .partition(|member| may_be_added(member, on.now));
     let mut waiting = waiting.into_iter();
-    let chosen: Vec<_> = waiting.by_ref().take(AT_ONCE).collect();
+    let chosen: Vec<_> = waiting.by_ref().take(at_once).collect();
     let others = waiting.chain(others).filter(|member| member.key.is_some());
     let others: Vec<_> = others.collect();
-    if chosen.is_empty() || !has_room(on, others.len())? {
+    if chosen.is_empty() {
         return Ok(());
     }
     let keys = keys(on, group)?;
@@ -140,7 +159,7 @@ pub(crate) fn take_in(on: &mut Changing<'_>, group: &Group) -> Result<(), Stop> 
     };
     let inside = Mls::new(on.change, group.id, on.entropy).members(&group.id.0)?;
     for mut member in chosen.iter().cloned() {
-        member.package = None;
+        member.spent = member.package.take().map(|it| digest::sha256(&it));
         member.added = Some(on.now);
         let now = inside.iter().find(|it| it.vault == member.vault);
         member.key = now.map(|it| it.key);
@@ -151,8 +170,7 @@ pub(crate) fn take_in(on: &mut Changing<'_>, group: &Group) -> Result<(), Stop> 
         commit: found.commit,
         added: added.clone(),
     };
-    let connections = connections_of(on, &others)?;
-    say_later(on, &connections, &group.id, commit)?;
+    say_change(on, &others, &group.id, commit)?;
     let mut members = peers(on, &others)?;
     members.extend(added);
     let connections = connections_of(on, &chosen)?;
@@ -201,10 +219,22 @@ fn may_be_added(member: &GroupMember, now: UnixMillis) -> bool {
     rested && member.package.is_some()
 }
 
-/// Whether a change can be told to so many.
-fn has_room(on: &Changing<'_>, members: usize) -> Result<bool, Stop> {
-    let waiting = usize::try_from(on.change.count_outbox_beside()?).unwrap_or(usize::MAX);
-    Ok(waiting.saturating_add(members) <= limits::OUTBOX)
+/// Tells members of a change. One that nobody reaches for so long that too much waits for it is passed
+/// by: it finds out by what is said later, and is added anew.
+fn say_change(
+    on: &mut Changing<'_>,
+    members: &[GroupMember],
+    id: &GroupId,
+    change: GroupChange,
+) -> Result<(), Stop> {
+    let mut reached = Vec::with_capacity(members.len());
+    for connection in connections_of(on, members)? {
+        let waiting = on.change.count_outbox_on(&connection)?;
+        if usize::try_from(waiting).is_ok_and(|waiting| waiting < limits::MEMBER_OUTBOX) {
+            reached.push(connection);
+        }
+    }
+    say_later(on, &reached, id, change)
 }
 
 /// Puts a member out, once this is committed. It is told, unless it knows.
@@ -235,17 +265,36 @@ pub(super) fn put_gone_out(on: &mut Changing<'_>, group: &Group) -> Result<(), S
     }
     let keys = keys(on, group)?;
     let mls = Mls::new(on.change, group.id, on.entropy);
-    let Some(commit) = mls.remove(&keys, &group.id.0, &gone)? else {
-        return Ok(());
-    };
-    let inside = on.change.group_members(&group.id)?.into_iter();
+    match mls.remove(&keys, &group.id.0, &gone)? {
+        Some(commit) => tell_inside(on, &group.id, commit),
+        None => Ok(()),
+    }
+}
+
+/// Groups of this vault in which a member has said more than this vault's keys reach.
+pub(crate) fn overtaken(view: View<'_>) -> Result<Vec<GroupId>, StoreError> {
+    view.groups_ahead(RENEWED)
+}
+
+/// Renews this vault's keys in one of them: in the next state everybody counts from the begin.
+pub(crate) fn renew(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+    let mut group = own(on, id)?;
+    group.asked = Some(on.now);
+    on.change.put_group(&group)?;
+    let keys = keys(on, &group)?;
+    let commit = Mls::new(on.change, *id, on.entropy).renew(&keys, &id.0, b"")?;
+    tell_inside(on, id, commit)
+}
+
+/// Tells everybody who is in of a change that adds nobody.
+fn tell_inside(on: &mut Changing<'_>, id: &GroupId, commit: Vec<u8>) -> Result<(), Stop> {
+    let inside = on.change.group_members(id)?.into_iter();
     let inside: Vec<_> = inside.filter(|member| member.key.is_some()).collect();
-    let connections = connections_of(on, &inside)?;
     let change = GroupChange::Commit {
         commit,
         added: Vec::new(),
     };
-    say_later(on, &connections, &group.id, change)
+    say_change(on, &inside, id, change)
 }
 
 /// Says something to everybody who was invited.
@@ -264,12 +313,27 @@ pub(crate) fn waiting(view: View<'_>, now: UnixMillis) -> Result<Vec<GroupId>, S
     view.groups_with_packages(UnixMillis(now.since(UnixMillis(REST))))
 }
 
-/// Takes in whoever waits in one of them.
-pub(crate) fn take_some_in(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+/// Takes in some of those who wait in one of them.
+pub(crate) fn take_some_in(
+    on: &mut Changing<'_>,
+    id: &GroupId,
+    at_once: usize,
+) -> Result<(), Stop> {
     match on.change.group(id)? {
-        Some(group) => take_in(on, &group),
+        Some(group) => take_in(on, &group, at_once),
         None => Ok(()),
     }
+}
+
+/// Whoever waits in one of them cannot be added, not even one at a time: the owner is told.
+pub(crate) fn pass_by(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
+    for mut member in on.change.group_members(id)? {
+        if may_be_added(&member, on.now) {
+            member.package = None;
+            on.change.put_group_member(id, &member)?;
+        }
+    }
+    on.tell_of(Kind::GroupNotAdded, &Conversation::Group(*id))
 }
 
 fn connections_of(on: &Changing<'_>, members: &[GroupMember]) -> Result<Vec<ConnectionId>, Stop> {
@@ -312,9 +376,7 @@ fn name_of(connection: &Connection) -> String {
             .value
             .expose(|value| std::str::from_utf8(value).ok().map(str::to_owned))
     });
-    let mut name = shown.unwrap_or_default();
-    name.truncate(name.floor_char_boundary(limits::ALIAS));
-    name
+    super::name(&shown.unwrap_or_default())
 }
 
 /// Bytes of home records that are told with one change.
@@ -322,6 +384,8 @@ const HOMES: usize = 48 * 1024;
 /// Members up to which everybody is added at once.
 const SMALL: usize = 16;
 /// Members that are added with one commit.
-const AT_ONCE: usize = 32;
+pub(crate) const AT_ONCE: usize = 32;
+/// Groups in which keys are renewed in one round.
+const RENEWED: u32 = 16;
 /// Time after which a member that was added can be added again, ms.
 const REST: u64 = 5 * MINUTE;

@@ -24,8 +24,11 @@ pub(super) fn invited(
     on: &mut Changing<'_>,
     connection: &Connection,
     id: &GroupId,
-    name: String,
+    (name, seed): (String, [u8; 16]),
 ) -> Result<(), Stop> {
+    if *id != super::id_of(&connection.vault, &seed) {
+        return Ok(());
+    }
     let groups = usize::try_from(on.change.count_groups()?).unwrap_or(usize::MAX);
     let day = UnixMillis(on.now.since(UnixMillis(DAY)));
     let invited = on.change.count_invited(&connection.vault, day)?;
@@ -42,11 +45,14 @@ pub(super) fn invited(
         id: *id,
         name,
         creator: Some(connection.vault),
+        seed: None,
         member: false,
         invited: true,
         signer: None,
         told: false,
         behind: None,
+        ahead: None,
+        caught: None,
         asked: None,
         asks: 0,
         due: false,
@@ -92,7 +98,7 @@ fn ask_in(on: &mut Changing<'_>, mut group: Group, connection: &ConnectionId) ->
         signer: SigningKey::generate(on.entropy),
     };
     (group.member, group.signer) = (false, Some(seed(&keys)));
-    join(on, group, &keys, connection)
+    join(on, group, &keys, (connection, None))
 }
 
 /// Hands over what this vault can be added with.
@@ -100,19 +106,24 @@ fn join(
     on: &mut Changing<'_>,
     mut group: Group,
     keys: &Keys,
-    connection: &ConnectionId,
+    (connection, state): (&ConnectionId, Option<[u8; 32]>),
 ) -> Result<(), Stop> {
     let mls = Mls::new(on.change, group.id, on.entropy);
     let key_package = mls.key_package(keys, Suite::Classic)?;
     let rested = group.asked.is_none_or(|at| on.now.since(at) > DAY);
-    group.asks = if rested {
-        0
-    } else {
-        group.asks.saturating_add(1)
+    group.asks = match (rested, group.member) {
+        (true, _) => 0,
+        // The others pay only if something is missing, or once a day: whoever makes up a later state must
+        // not put off what this vault asks when there is one.
+        (false, true) => group.asks,
+        (false, false) => group.asks.saturating_add(1),
     };
     group.asked = Some(on.now);
     on.change.put_group(&group)?;
-    let change = GroupChange::Join { key_package };
+    let change = GroupChange::Join {
+        key_package,
+        state: state.map(|state| state.to_vec().into()),
+    };
     say_later(on, &[*connection], &group.id, change)
 }
 
@@ -131,19 +142,35 @@ pub(crate) fn behind(view: View<'_>, now: UnixMillis) -> Result<Vec<GroupId>, St
 }
 
 /// Asks to be added anew. Until the welcome this vault stays a member: a change that is only late is
-/// still followed.
+/// still followed. That one is missing is what somebody says whom nobody has checked, so the creator is
+/// told which state this vault has; where messages go on further than its keys reach, that is no answer.
+/// What is missing then is named again by whatever is held.
 pub(crate) fn catch_up(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
-    let Some(group) = on.change.group(id)? else {
+    let Some(mut group) = on.change.group(id)? else {
         return Ok(());
     };
     let creator = group.creator.unwrap_or(on.vault);
     match connection_with(on, &creator)? {
         Some(connection) if may_ask(&group, on.now) => {
             let keys = keys(on, &group)?;
-            join(on, group, &keys, &connection)
+            let mls = Mls::new(on.change, *id, on.entropy);
+            let has_state = group.member && !is_overtaken(&group);
+            let state = has_state.then(|| mls.state(&id.0).ok()).flatten();
+            group.behind = None;
+            if state.is_some() && on.change.count_outbox_on(&connection)? >= ASKED {
+                group.asked = Some(on.now);
+                return Ok(on.change.put_group(&group)?);
+            }
+            join(on, group, &keys, (&connection, state))
         }
         _ => Ok(()),
     }
+}
+
+/// Whether messages have gone on further than this vault's keys reach since it asked last.
+fn is_overtaken(group: &Group) -> bool {
+    let asked = group.asked.unwrap_or_default();
+    group.ahead.is_some_and(|at| at >= asked)
 }
 
 /// The creator of a group says something about it.
@@ -154,8 +181,8 @@ pub(super) fn changed(
     change: GroupChange,
 ) -> Result<(), Stop> {
     match change {
-        GroupChange::Invite { name } if group.signer.is_none() => {
-            invited(on, connection, &group.id, name)
+        GroupChange::Invite { name, seed } if group.signer.is_none() => {
+            invited(on, connection, &group.id, (name, seed))
         }
         GroupChange::Welcome {
             name,
@@ -209,13 +236,16 @@ fn welcomed(
     if !told {
         group.since = on.now;
     }
-    (group.member, group.behind, group.active) = (true, None, on.now);
+    (group.member, group.active) = (true, on.now);
+    (group.behind, group.caught) = (None, Some(on.now));
     on.change.put_group(&group)?;
     settle(on, &id, &joined.members, peers)?;
-    match told {
-        true => Ok(()),
-        false => on.tell_of(Kind::GroupJoined, &Conversation::Group(id)),
-    }
+    // What was said in states that this vault has no keys of does not open any more.
+    let kind = match told {
+        true => Kind::GroupHealed,
+        false => Kind::GroupJoined,
+    };
+    on.tell_of(kind, &Conversation::Group(id))
 }
 
 fn committed(
@@ -230,7 +260,12 @@ fn committed(
         Ok(heard) if heard.removed => leave_behind(on, group),
         Ok(_) => {
             let members = mls.members(&id.0)?;
-            if group.behind.take().is_some() {
+            if members.len() > limits::GROUP {
+                return leave_behind(on, group);
+            }
+            // Messages may be held since before this vault asked for what was missing.
+            if group.behind.take().is_some() || group.asked > group.caught {
+                group.caught = Some(on.now);
                 on.change.put_group(&group)?;
             }
             settle(on, &id, &members, added)
@@ -261,10 +296,7 @@ fn settle(
     for member in inside.iter().filter(|it| it.vault != on.vault) {
         let before = on.change.group_member(id, &member.vault)?;
         let peer = peers.iter().find(|peer| peer.vault == member.vault);
-        let name = peer.map(|peer| {
-            let end = peer.name.floor_char_boundary(limits::ALIAS);
-            peer.name.get(..end).unwrap_or_default().to_owned()
-        });
+        let name = peer.map(|peer| super::name(&peer.name));
         let home = peer.and_then(|peer| {
             let home = known::open_home(&peer.home, &member.vault, on.now)?;
             Some(cbor::encode(&Known::record(&home, &peer.home)))
@@ -278,6 +310,7 @@ fn settle(
                 home: home.or(old_home),
                 key: Some(member.key),
                 package: None,
+                spent: None,
                 added: None,
             },
         )?;
@@ -301,5 +334,8 @@ pub(crate) fn leave(on: &mut Changing<'_>, group: Group) -> Result<(), Stop> {
 const PATIENCE: u64 = 10 * MINUTE;
 /// How often it does.
 const LONGEST: u32 = 7;
+/// Deliveries that wait for a creator that is not told anew which state this vault has: one that nobody
+/// reaches must not be asked again and again.
+const ASKED: u32 = 64;
 /// Groups in which that is done in one round.
 const AT_ONCE: u32 = 16;

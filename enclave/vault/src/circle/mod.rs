@@ -15,9 +15,11 @@
 
 pub(crate) mod creator;
 pub(crate) mod member;
+pub(crate) mod outbox;
 pub(crate) mod shown;
 
 use vettid_crypto::sign::SigningKey;
+use vettid_crypto::{Label, digest};
 use vettid_store::rows::connection::Connection;
 use vettid_store::rows::group::{Group, GroupMember};
 use vettid_wire::content::{Circle, Content, GroupChange, Parcel, Said};
@@ -26,6 +28,7 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed, Receipt};
 use vettid_wire::refusal::Code;
+use vettid_wire::time::{DAY, HOUR, UnixMillis};
 use vettid_wire::{Secret, cbor, limits};
 
 use crate::connect::post::Address;
@@ -33,8 +36,9 @@ use crate::connect::receive::Verdict;
 use crate::connect::said::Voice;
 use crate::connect::{Known, settled};
 use crate::effect::Changing;
-use crate::mls::{Keys, Mls, NotMls};
+use crate::mls::{Keys, Mls, NotMls, Window};
 use crate::stop::Stop;
+use crate::text;
 
 /// What this vault speaks with in a group.
 fn keys(on: &Changing<'_>, group: &Group) -> Result<Keys, Stop> {
@@ -58,6 +62,14 @@ fn joined(on: &Changing<'_>, id: &GroupId) -> Result<Group, Stop> {
         true => Ok(group),
         false => Err(Code::NotConnected.into()),
     }
+}
+
+/// Id of a group that a vault creates. It shows whose group it is: a member, who knows the id, cannot
+/// invite somebody into a group of its own before the creator does.
+pub(crate) fn id_of(creator: &VaultId, seed: &[u8; 16]) -> GroupId {
+    let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+        digest::labeled(Label::GroupId, &[&creator.0, seed]);
+    GroupId(id)
 }
 
 /// The active connection with a vault, if there is one.
@@ -106,14 +118,19 @@ pub(crate) fn say(
         message: sealed,
     }));
     let body = on.change.insert_body(&parcel)?;
+    let most = outbox::most(**on.change)?;
     let mut reached = false;
     for member in on.change.group_members(id)? {
         if member.key.is_none() || is_kept_from(on, content, &member)? {
             continue;
         }
-        let Some(home) = home_of(on, &member)? else {
-            if let Some(message) = &message {
-                settled::fail_message(on, message, &member.vault, Failed::Expired)?;
+        let home = match outbox::has_room(**on.change, &member.vault, most)? {
+            true => home_of(on, &member)?,
+            false => None,
+        };
+        let Some(home) = home else {
+            if let Some(missed) = missed(content, message) {
+                settled::fail_message(on, &missed, &member.vault, Failed::Expired)?;
             }
             continue;
         };
@@ -137,6 +154,14 @@ pub(crate) fn say(
         on.change.release_body(body)?;
     }
     Ok(on.change.touch_group(id, on.now)?)
+}
+
+/// The message that a member does not get, or not as it is now, if it is not told this.
+fn missed(content: &Content, message: Option<MessageId>) -> Option<MessageId> {
+    match content {
+        Content::Edit { id, .. } | Content::Remove(id) => Some(*id),
+        _ => message,
+    }
 }
 
 /// Whether a member is not told: it was read by an owner who does not want that member to know.
@@ -168,7 +193,7 @@ fn home_of(on: &Changing<'_>, member: &GroupMember) -> Result<Option<Known>, Sto
 /// Something said in a group has come. What is of a state that this vault does not know yet is to come
 /// again later: whoever says it keeps it, and nobody can fill this vault with what nobody has checked.
 pub(crate) fn heard(on: &mut Changing<'_>, circle: &Circle) -> Result<Verdict, Stop> {
-    let Some(mut group) = on.change.group(&circle.group)? else {
+    let Some(group) = on.change.group(&circle.group)? else {
         return Ok(Verdict::Never);
     };
     if !group.member {
@@ -179,16 +204,54 @@ pub(crate) fn heard(on: &mut Changing<'_>, circle: &Circle) -> Result<Verdict, S
             (_, None) => Verdict::Never,
         });
     }
-    match take(on, circle)? {
-        Ok(()) => Ok(Verdict::Taken),
-        Err(NotMls::Early) => {
-            if group.behind.is_none() {
-                group.behind = Some(on.now);
-                on.change.put_group(&group)?;
-            }
+    let window = window(&group, on.now);
+    match (take(on, circle, window)?, window) {
+        (Ok(()), _) => Ok(Verdict::Taken),
+        // Others that are held come before it.
+        (Err(NotMls::Ahead), Window::Ordered) => Ok(Verdict::Later),
+        (Err(why @ (NotMls::Ahead | NotMls::Early)), _) => {
+            note(on, group, why)?;
             Ok(Verdict::Later)
         }
-        Err(_) => Ok(Verdict::Never),
+        (Err(_), _) => Ok(Verdict::Never),
+    }
+}
+
+/// Notes that something cannot be opened yet: a change is missing, or its key is too far ahead. Any
+/// member can make up the latter in another one's name, and to mend it costs every member a change: it
+/// counts once a day.
+fn note(on: &mut Changing<'_>, mut group: Group, why: NotMls) -> Result<(), Stop> {
+    let counts = match why {
+        NotMls::Ahead => group.ahead.is_none_or(|at| on.now.since(at) > DAY),
+        _ => group.behind.is_none(),
+    };
+    if !counts {
+        return Ok(());
+    }
+    if why == NotMls::Ahead {
+        group.ahead = Some(on.now);
+    }
+    group.behind = group.behind.or(Some(on.now));
+    Ok(on.change.put_group(&group)?)
+}
+
+/// How far apart messages may be now. While a change was missing messages were held, at their senders and
+/// in this vault's mailbox, and come in no order that means anything.
+fn window(group: &Group, now: UnixMillis) -> Window {
+    match group.caught.is_some_and(|at| now.since(at) < CATCHING) {
+        true => Window::Ordered,
+        false => Window::Usual,
+    }
+}
+
+/// What a member may be called: one line that is read as it stands there, or nothing.
+fn name(shown: &str) -> String {
+    let end = shown.floor_char_boundary(limits::ALIAS);
+    let shown = shown.get(..end).unwrap_or_default();
+    let turns = |it| matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match text::line("name", limits::ALIAS, shown) {
+        Ok(()) if !shown.contains(turns) => shown.to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -198,12 +261,15 @@ fn is_blocked(on: &Changing<'_>, vault: &VaultId) -> Result<bool, Stop> {
 }
 
 /// Opens something said in a group and applies it.
-fn take(on: &mut Changing<'_>, circle: &Circle) -> Result<Result<(), NotMls>, Stop> {
+fn take(
+    on: &mut Changing<'_>,
+    circle: &Circle,
+    window: Window,
+) -> Result<Result<(), NotMls>, Stop> {
     let id = circle.group;
     let mls = Mls::new(on.change, id, on.entropy);
-    let heard = match mls.hear_words(&id.0, &circle.message) {
-        Ok(heard) if heard.aad == id.0 => heard,
-        Ok(_) => return Ok(Err(NotMls::NotAllowed)),
+    let heard = match mls.hear_words(&id.0, &circle.message, window) {
+        Ok(heard) => heard,
         Err(error) => return Ok(Err(error)),
     };
     let known = on.change.group_member(&id, &heard.from)?.is_some();
@@ -242,8 +308,9 @@ pub(crate) fn changed(
 ) -> Result<(), Stop> {
     let group = on.change.group(id)?;
     match (group, change) {
-        (Some(group), GroupChange::Join { key_package }) if group.creator.is_none() => {
-            creator::joins(on, group, connection, key_package)
+        (Some(group), GroupChange::Join { key_package, state }) if group.creator.is_none() => {
+            let state = state.map(Vec::from);
+            creator::joins(on, group, connection, (key_package, state))
         }
         (Some(group), GroupChange::Leave) if group.creator.is_none() => {
             creator::put_out(on, &group.id, &connection.vault, false)
@@ -251,7 +318,9 @@ pub(crate) fn changed(
         (Some(group), change) if group.creator == Some(connection.vault) => {
             member::changed(on, group, connection, change)
         }
-        (None, GroupChange::Invite { name }) => member::invited(on, connection, id, name),
+        (None, GroupChange::Invite { name, seed }) => {
+            member::invited(on, connection, id, (name, seed))
+        }
         _ => Ok(()),
     }
 }
@@ -312,6 +381,8 @@ pub(crate) fn leave_behind(on: &mut Changing<'_>, group: Group) -> Result<(), St
         signer: None,
         told: false,
         behind: None,
+        ahead: None,
+        caught: None,
         ..group
     })?;
     on.change.remove_mls(&Conversation::Group(id))?;
@@ -320,3 +391,6 @@ pub(crate) fn leave_behind(on: &mut Changing<'_>, group: Group) -> Result<(), St
         false => Ok(()),
     }
 }
+
+/// Time that what was held while a change was missing is waited for, ms.
+const CATCHING: u64 = HOUR / 2;

@@ -66,6 +66,7 @@ fn speak(
         Content::React { to, reaction } => voice.react(on, &to, reaction.as_deref()),
         Content::Read(read) => voice.read(on, &read),
         Content::Group { id, change } => of_group(on, connection, &id, change),
+        Content::NotKept(id) => voice.not_kept(on, &id),
         _ => Ok(()),
     }
 }

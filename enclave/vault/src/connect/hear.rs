@@ -11,13 +11,13 @@ use vettid_store::rows::channel::Channel;
 use vettid_store::rows::connection::Connection;
 use vettid_store::rows::early::Early;
 use vettid_store::{StoreError, View};
-use vettid_wire::content::{Content, Said, Talk};
-use vettid_wire::id::{ConnectionId, DeliveryId};
+use vettid_wire::content::{Content, Parcel, Said, Talk};
+use vettid_wire::id::{ConnectionId, DeliveryId, VaultId};
 use vettid_wire::operation::connection::State;
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{cbor, limits};
 
-use super::receive::Verdict;
+use super::receive::{Verdict, came};
 use super::{channel, contents, healing, resume};
 use crate::effect::Changing;
 use crate::mls::{Heard, Mls, NotMls};
@@ -51,7 +51,7 @@ pub(crate) fn talk(
     }
     match apply(on, &connection, &mut channel, talk)? {
         Ok(()) => {
-            follow(on, &connection)?;
+            settle_gap(on, &connection.id)?;
             Ok(Verdict::Taken)
         }
         Err(NotMls::NotAllowed) => Ok(Verdict::Never),
@@ -88,44 +88,54 @@ fn wait(
     Ok(Verdict::Waits)
 }
 
-/// Applies what waited for what has come now.
-fn follow(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
-    let id = &connection.id;
-    loop {
-        // What was applied may have ended the connection.
+/// Nothing is missing any more where nothing waits.
+fn settle_gap(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
+    // What was applied may have ended the connection.
+    let Some(mut channel) = on.change.channel(id)? else {
+        return Ok(());
+    };
+    if channel.gap.is_some() && on.change.count_early(id)?.0 == 0 {
+        channel.gap = None;
+        on.change.put_channel(&channel)?;
+    }
+    Ok(())
+}
+
+/// Applies what waited for what has come, as much as one record holds: at least one, if there is one.
+pub(crate) fn follow(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
+    let mut bytes = 0_usize;
+    while bytes < SOME {
         let Some(mut channel) = on.change.channel(id)? else {
             return Ok(());
         };
         let next = channel.received.saturating_add(1);
         let Some(early) = on.change.early(id, next)? else {
-            let gap = match on.change.count_early(id)? {
-                (0, _) => None,
-                _ => channel.gap,
-            };
-            if gap != channel.gap {
-                channel.gap = gap;
-                on.change.put_channel(&channel)?;
-            }
-            return Ok(());
+            break;
         };
+        if bytes > 0 && early.body.len() > SOME {
+            break;
+        }
+        bytes = bytes.saturating_add(early.body.len());
         on.change.remove_one_early(id, next, &early.delivery)?;
         let talk: Result<Talk, _> = cbor::decode(&early.body);
         let Some(connection) = on.change.connection(id)? else {
             return Ok(());
         };
-        let applied = match talk {
-            Ok(talk) => apply(on, &connection, &mut channel, &talk)?,
+        let applied = match &talk {
+            Ok(talk) => apply(on, &connection, &mut channel, talk)?,
             Err(_) => Err(NotMls::NotOpened),
         };
-        if applied.is_err() {
+        let (Ok(talk), Ok(())) = (talk, applied) else {
             resume::ask(on, &connection, channel)?;
             return Ok(());
-        }
+        };
         // Whoever did not hear that it waits sends it again.
-        if !on.change.is_taken(&early.delivery)? {
-            on.change.take(&early.delivery, &(*id).into(), on.now)?;
+        let (about, came) = ((*id).into(), came(&early.delivery, &Parcel::Talk(talk)));
+        if !on.change.is_taken(&about, &came)? {
+            on.change.take(&about, &came, on.now)?;
         }
     }
+    settle_gap(on, id)
 }
 
 /// Opens the next of a connection and applies it.
@@ -190,16 +200,19 @@ fn hear(
 ) -> Result<(Heard, [u8; 8]), NotMls> {
     let inviter = connection.inviter;
     let mls = Mls::new(on.change, connection.id, on.entropy);
-    let heard = mls.hear(&channel.mls, &talk.message, |_, epoch| {
+    let fits = |from: &VaultId, aad: &[u8]| {
+        let sequence = channel::from_beside(aad).map(|(sequence, _)| sequence);
+        sequence == Some(talk.sequence) && *from == connection.vault
+    };
+    let heard = mls.hear(&channel.mls, &talk.message, &fits, |_, epoch| {
         healing::is_turn_of(!inviter, epoch)
     })?;
-    match channel::from_beside(&heard.aad) {
-        Some((sequence, tag)) if sequence == talk.sequence && heard.from == connection.vault => {
-            Ok((heard, tag))
-        }
-        _ => Err(NotMls::NotAllowed),
-    }
+    let (_, tag) = channel::from_beside(&heard.aad).ok_or(NotMls::NotAllowed)?;
+    Ok((heard, tag))
 }
+
+/// Bytes of what waited that one record is given: what is in a group takes several times as many.
+const SOME: usize = 128 * 1024;
 
 /// Since when something is missing before what waits, to be asked for.
 const GAP: u64 = 10 * vettid_wire::time::MINUTE;

@@ -60,13 +60,18 @@ impl Known {
     /// Whether a record says more than this. One by a later identity does, whatever number whoever had
     /// the earlier one gave to theirs.
     pub(crate) fn is_older_than(&self, home: &Home) -> bool {
+        self.standing() < Some((rotations(&home.identity), home.sequence))
+    }
+
+    /// What decides between two of them: the greater one says more.
+    pub(crate) fn standing(&self) -> Option<(u64, u64)> {
         match self {
-            Self::Node(_) => true,
+            Self::Node(_) => None,
             Self::Record {
                 record, sequence, ..
             } => {
                 let held = Home::claimed(record).map_or(0, |held| rotations(&held.identity));
-                (held, *sequence) < (rotations(&home.identity), home.sequence)
+                Some((held, *sequence))
             }
         }
     }

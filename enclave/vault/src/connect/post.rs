@@ -5,6 +5,7 @@ use vettid_store::rows::connection::Connection;
 use vettid_store::rows::outbox::{Entry, Outgoing};
 use vettid_wire::content::Parcel;
 use vettid_wire::id::{ConnectionId, DeliveryId, MessageId, VaultId};
+use vettid_wire::operation::connection::State;
 use vettid_wire::refusal::Refusal;
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{Secret, cbor, limits};
@@ -21,7 +22,7 @@ pub(crate) struct Address<'a> {
     pub(crate) to: VaultId,
     /// Where that vault was.
     pub(crate) home: &'a Known,
-    /// Connection that it is said in, which then knows the home.
+    /// Connection that it is said in; none for a member of a group.
     pub(crate) connection: Option<ConnectionId>,
     /// Its sequence there.
     pub(crate) sequence: Option<u64>,
@@ -71,14 +72,9 @@ impl Changing<'_> {
         let delivery = DeliveryId::random(self.entropy);
         let usual = self.now.plus(limits::DELIVERY_TIME);
         let expires = address.expires.unwrap_or(usual);
-        let home = address
-            .connection
-            .is_none()
-            .then(|| cbor::encode(address.home));
         self.change.insert_outgoing(&Outgoing {
             delivery,
             vault: address.to,
-            home,
             connection: address.connection,
             sequence: address.sequence,
             message: address.message,
@@ -133,10 +129,12 @@ pub(crate) fn waiting(view: View<'_>) -> Result<Vec<Outbound>, Stop> {
 /// One entry, as it is handed on; none if nobody knows any more where it goes.
 fn handed_on(view: View<'_>, entry: Entry) -> Result<Option<Outbound>, Stop> {
     let outgoing = entry.outgoing;
-    let home = match (outgoing.home, outgoing.connection) {
-        (Some(home), _) => Some(home),
-        (None, Some(id)) => view.connection(&id)?.map(|found| found.home),
-        (None, None) => None,
+    let home = match outgoing.connection {
+        Some(id) => match view.connection(&id)? {
+            Some(found) => Some(Known::decode(&found.home)?),
+            None => None,
+        },
+        None => home_of(view, &outgoing.vault)?,
     };
     let Some(home) = home else {
         return Ok(None);
@@ -144,10 +142,26 @@ fn handed_on(view: View<'_>, entry: Entry) -> Result<Option<Outbound>, Stop> {
     Ok(Some(Outbound {
         delivery: outgoing.delivery,
         to: outgoing.vault,
-        home: Known::decode(&home)?.handed_on(),
+        home: home.handed_on(),
         expires: outgoing.expires,
         body: view.body(outgoing.body)?,
     }))
+}
+
+/// Where a member of a group was: as a connection with it says, or the newest record that a creator has
+/// told.
+fn home_of(view: View<'_>, member: &VaultId) -> Result<Option<Known>, Stop> {
+    let with = view.connections_with(member)?;
+    let active = with.iter().find(|(_, state)| *state == State::Active);
+    if let Some((id, _)) = active
+        && let Some(found) = view.connection(id)?
+    {
+        return Known::decode(&found.home).map(Some);
+    }
+    let told = view.homes_of_member(member)?;
+    let told = told.iter().map(|home| Known::decode(home));
+    let told: Vec<_> = told.collect::<Result<_, _>>()?;
+    Ok(told.into_iter().max_by_key(Known::standing))
 }
 
 /// Entries that are read at once.

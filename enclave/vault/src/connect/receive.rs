@@ -1,13 +1,15 @@
 //! What comes from other vaults.
 
 use vettid_store::rows::connection::Connection;
+use vettid_store::rows::taken::Came;
 use vettid_wire::content::{Parcel, Sealed};
+use vettid_wire::id::DeliveryId;
 use vettid_wire::operation::connection::State;
 use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::{cbor, limits};
 
 use super::meeting::{invited, inviting};
-use super::{flow, hear, resume};
+use super::{channel, flow, hear, resume};
 use crate::Inbound;
 use crate::circle;
 use crate::effect::Changing;
@@ -57,7 +59,8 @@ pub(crate) fn receive(
     inbound: &Inbound<'_>,
     parcel: &Parcel,
 ) -> Result<Verdict, Stop> {
-    if on.change.is_taken(&inbound.delivery)? {
+    let (about, came) = (flow::conversation(parcel), came(&inbound.delivery, parcel));
+    if on.change.is_taken(&about, &came)? {
         return Ok(Verdict::Taken);
     }
     let verdict = match parcel {
@@ -72,10 +75,24 @@ pub(crate) fn receive(
         Parcel::Circle(circle) => circle::heard(on, circle)?,
     };
     if verdict == Verdict::Taken {
-        let about = flow::conversation(parcel);
-        on.change.take(&inbound.delivery, &about, on.now)?;
+        on.change.take(&about, &came, on.now)?;
     }
     Ok(verdict)
+}
+
+/// What tells a parcel from everything else that has come.
+pub(crate) fn came(delivery: &DeliveryId, parcel: &Parcel) -> Came {
+    let what = match parcel {
+        Parcel::Hello(hello) => &hello.home,
+        Parcel::Offer(offer) => &offer.key,
+        Parcel::Answer(sealed) | Parcel::Welcome(sealed) | Parcel::Resume(sealed) => &sealed.bytes,
+        Parcel::Talk(talk) => &talk.message,
+        Parcel::Circle(circle) => &circle.message,
+    };
+    Came {
+        delivery: *delivery,
+        tag: channel::tag(what),
+    }
 }
 
 fn with_sealed(

@@ -6,7 +6,7 @@
 use vettid_store::rows::outbox::Entry;
 use vettid_store::{Room, StoreError, View};
 use vettid_wire::content::Content;
-use vettid_wire::id::{ConnectionId, MessageId};
+use vettid_wire::id::{ConnectionId, GroupId, MessageId};
 use vettid_wire::limits;
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
@@ -18,7 +18,7 @@ use crate::circle::{creator, member};
 use crate::effect::Changing;
 use crate::lifecycle::Unlocked;
 use crate::outside::Outside;
-use crate::stop::Stop;
+use crate::stop::{Stop, is_of};
 
 /// Does what time asks for.
 pub(crate) fn run(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
@@ -28,6 +28,8 @@ pub(crate) fn run(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop
     each(open, out, expired, give_up)?;
     let expired = open.view().unsaid_expired(now, SOME);
     each(open, out, expired, unsaid::give_up)?;
+    let homeless = open.view().outbox_homeless(SOME);
+    each(open, out, homeless, give_up)?;
     let stored = open.view().outbox_stored(ago(now, DAY), SOME);
     each(open, out, stored, |on, entry| on.hand_on_again(entry))?;
     let over = open.view().messages_to_disappear(now, SOME);
@@ -46,8 +48,28 @@ pub(crate) fn run(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop
     each(open, out, worn, healing::heal)?;
     let behind = member::behind(open.view(), now);
     each(open, out, behind, member::catch_up)?;
-    let waiting = creator::waiting(open.view(), now);
-    each(open, out, waiting, creator::take_some_in)
+    let overtaken = creator::overtaken(open.view());
+    each(open, out, overtaken, creator::renew)?;
+    for id in creator::waiting(open.view(), now).unwrap_or_default() {
+        take_in(open, out, &id)?;
+    }
+    Ok(())
+}
+
+/// Takes in whoever waits in a group: fewer at a time where one record does not hold more.
+fn take_in(open: &mut Unlocked, out: &mut Outside<'_>, id: &GroupId) -> Result<(), Stop> {
+    for at_once in [creator::AT_ONCE, creator::AT_ONCE / 4, 1] {
+        let taken = open.stir_in(Room::Reserve, out, |on| {
+            creator::take_some_in(on, id, at_once)
+        });
+        match taken {
+            Err(Stop::Refused(why)) if is_of(&why, "record") => {}
+            Err(Stop::Lost) => return Err(Stop::Lost),
+            // What is to be tried again is.
+            Ok(()) | Err(Stop::Refused(_)) => return Ok(()),
+        }
+    }
+    part(open, out, |on| creator::pass_by(on, id)).map(drop)
 }
 
 /// Does one thing; whether it can be, is nobody's to hear.
@@ -92,6 +114,8 @@ fn forget(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
     part(open, out, |on| {
         let expired = ago(on.now, limits::DELIVERY_TIME);
         on.change.expire_invitations(on.now, ago(on.now, 7 * DAY))?;
+        let removed = ago(on.now, limits::REMOVED);
+        on.change.forget_removed(removed, REMOVED)?;
         on.change.forget_early(expired)?;
         for id in on
             .change
@@ -193,5 +217,7 @@ const AT_ONCE: u32 = 32;
 /// Rows that one record forgets, and records of one round: more than comes between two rounds.
 const MANY: u32 = 10_000;
 const ROUNDS: u32 = 16;
+/// Removed messages that one round forgets: a record names each.
+const REMOVED: u32 = 5_000;
 /// Entries and messages that one round ends: its record stays small.
 const SOME: u32 = 100;

@@ -6,13 +6,14 @@
 use vettid_store::rows::message::{Body, NewMessage};
 use vettid_wire::Secret;
 use vettid_wire::attachment::Attachment;
-use vettid_wire::content::{Named, READ, ReadOf, Text};
+use vettid_wire::content::{Content, Named, READ, ReadOf, Text};
 use vettid_wire::id::{MessageId, VaultId};
 use vettid_wire::limits;
-use vettid_wire::operation::message::{Conversation, Message, Receipt};
+use vettid_wire::operation::message::{Conversation, Failed, Message, Receipt};
 use vettid_wire::refusal::Refusal;
 use vettid_wire::time::UnixMillis;
 
+use super::{channel, settled};
 use crate::effect::Changing;
 use crate::stop::Stop;
 use crate::text;
@@ -35,7 +36,9 @@ impl Voice {
         if !is_bounded(&said) || before.is_some() {
             return Ok(());
         }
-        self.check_room(on)?;
+        if !self.has_room(on)? {
+            return self.full(on, &said.id);
+        }
         // Whoever knew the id of another one's message and used it first does not keep that away.
         let taken = on.change.message(&said.id)?.is_some();
         let id = match taken {
@@ -76,7 +79,10 @@ impl Voice {
         if message.removed.is_some() || !is_text(&text) {
             return Ok(());
         }
-        self.check_room(on)?;
+        let longer = text.len() > message.text.as_ref().map_or(0, Secret::len);
+        if longer && !self.has_room(on)? {
+            return self.full(on, id);
+        }
         let id = &message.id;
         let body = Body {
             text,
@@ -126,7 +132,8 @@ impl Voice {
         let of_own = read.iter().filter(|read| read.sender == own);
         for id in of_own.flat_map(|read| &read.ids).take(READ) {
             let found = on.change.message_of(&self.conversation, None, id)?;
-            let Some(message) = self.find(on, found)? else {
+            let found = self.find(on, found)?.filter(|it| it.removed.is_none());
+            let Some(message) = found else {
                 continue;
             };
             match self.conversation {
@@ -167,16 +174,46 @@ impl Voice {
         Ok(found.flatten())
     }
 
-    /// Refuses more than others may say in one conversation: whoever says it is to try again later.
-    fn check_room(&self, on: &Changing<'_>) -> Result<(), Stop> {
-        let weight = on.change.weight(&self.conversation)?;
-        let weight = usize::try_from(weight).unwrap_or(usize::MAX);
-        match weight < limits::CONVERSATION {
-            true => Ok(()),
-            false => Err(Refusal::limit("conversation", limits::CONVERSATION, weight).into()),
+    /// The other vault has no room for a message of this one.
+    pub(crate) fn not_kept(&self, on: &mut Changing<'_>, id: &MessageId) -> Result<(), Stop> {
+        match on.change.message_of(&self.conversation, None, id)? {
+            Some(id) => settled::fail_message(on, &id, &self.from, Failed::Refused),
+            None => Ok(()),
         }
     }
+
+    /// Whether there is room for more of whoever speaks. In a group the second half is shared out, so that
+    /// nobody can take from the others what is theirs.
+    fn has_room(&self, on: &Changing<'_>) -> Result<bool, Stop> {
+        let bytes = |weight: u64| usize::try_from(weight).unwrap_or(usize::MAX);
+        let all = bytes(on.change.weight(&self.conversation)?);
+        let Conversation::Group(id) = &self.conversation else {
+            return Ok(all < limits::CONVERSATION);
+        };
+        let members = on.change.count_group_members(id)?.max(1);
+        let members = usize::try_from(members).unwrap_or(usize::MAX);
+        let own = bytes(on.change.weight_of(&self.conversation, &self.from)?);
+        let half = limits::CONVERSATION / 2;
+        Ok(all < half || all < limits::CONVERSATION && own < half / members)
+    }
+
+    /// There is no room for something. In a connection everything else would wait for it: it is passed
+    /// over, and its sender told. In a group it can come again later.
+    fn full(&self, on: &mut Changing<'_>, said: &MessageId) -> Result<(), Stop> {
+        if let Conversation::Connection(id) = &self.conversation
+            && on.change.count_outbox_on(id)? < TOLD
+        {
+            return channel::say(on, id, &Content::NotKept(*said), None);
+        }
+        let weight = on.change.weight(&self.conversation)?;
+        let weight = usize::try_from(weight).unwrap_or(usize::MAX);
+        Err(Refusal::limit("conversation", limits::CONVERSATION, weight).into())
+    }
 }
+
+/// Deliveries that wait in a connection while its other vault is told what was not kept: whoever talks
+/// and takes nothing must not fill the outbox with that.
+const TOLD: u32 = 256;
 
 impl Changing<'_> {
     /// Every device is told the number of the newest change.
@@ -194,13 +231,17 @@ impl Changing<'_> {
         }))
     }
 
-    /// A message to a group has come further at one member.
+    /// A message to a group has come further at one member. Of one that was removed nothing is kept.
     pub(crate) fn raise_in_group(
         &mut self,
         id: &MessageId,
         member: &VaultId,
         receipt: Receipt,
     ) -> Result<(), Stop> {
+        let message = self.change.message(id)?;
+        if message.is_none_or(|it| it.removed.is_some()) {
+            return Ok(());
+        }
         self.change.raise_receipt_of(id, member, receipt)?;
         if let Some(least) = self.change.least_receipt(id)? {
             self.change.raise_least_receipt(id, least)?;

@@ -2,6 +2,7 @@
 
 use vettid_crypto::sign::SigningKey;
 use vettid_store::Room;
+use vettid_wire::content::Parcel;
 use vettid_wire::id::DeliveryId;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::peer::{Delivered, NotTaken};
@@ -12,9 +13,10 @@ use crate::circle;
 use crate::connect::flow::Known;
 use crate::connect::receive::{self, Verdict};
 use crate::connect::unsaid::{self, Next};
-use crate::connect::{place, post, settled};
+use crate::connect::{hear, place, post, settled};
+use crate::mls::is_current;
 use crate::outside::Outside;
-use crate::stop::Stop;
+use crate::stop::{Stop, is_of};
 use crate::{Inbound, Place};
 
 /// The current identity key of an open vault.
@@ -56,8 +58,12 @@ pub(crate) fn receive(
         }
         Conversation::Group(id) => {
             let found = view.group(id).ok().flatten();
+            // What members cannot have said must not keep what they say away.
             found
-                .filter(|found| found.member || found.signer.is_some())
+                .filter(|found| match &parcel {
+                    Parcel::Circle(circle) if found.member => is_current(view, id, &circle.message),
+                    _ => found.signer.is_some(),
+                })
                 .map(|_| Known::Group(*id))
         }
     };
@@ -90,30 +96,47 @@ pub(crate) fn settled(
     unless_refused(settled)
 }
 
-/// Does what a transaction has left to be done in others: puts members out, and seals what is still to
-/// be said, as much in one record as it holds.
+/// Does what a transaction has left to be done in others: applies what waited for what has come, puts
+/// members out, and seals what is still to be said, as much in one record as it holds.
 pub(crate) fn follow_up(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
     let State::Unlocked(open) = state else {
         return Ok(());
     };
+    follow(open, out)?;
     tend(open, out)?;
     speak(open, out)
 }
 
+/// Applies what waited in connections for what has come now. Where that cannot be, it waits on.
+fn follow(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
+    loop {
+        let mut moved = false;
+        for id in open.view().channels_to_follow().unwrap_or_default() {
+            match open.stir(out, |on| hear::follow(on, &id)) {
+                Ok(()) => moved = true,
+                Err(Stop::Lost) => return Err(Stop::Lost),
+                Err(Stop::Refused(_)) => {}
+            }
+        }
+        if !moved {
+            return Ok(());
+        }
+    }
+}
+
 /// Puts members out of this vault's groups, and leaves those whose creator is lost.
 fn tend(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
-    while let Ok(Some(id)) = open.view().group_due() {
+    for id in open.view().groups_due().unwrap_or_default() {
         match open.stir_in(Room::Reserve, out, |on| circle::tend(on, &id)) {
             Ok(()) => continue,
             Err(Stop::Lost) => return Err(Stop::Lost),
             // There is no room: it is tried again.
-            Err(Stop::Refused(why)) if why.limit.is_some() => return Ok(()),
+            Err(Stop::Refused(why)) if is_of(&why, "database") => continue,
             Err(Stop::Refused(_)) => {}
         }
         match open.stir_in(Room::Reserve, out, |on| circle::break_up(on, &id)) {
-            Ok(()) => {}
             Err(Stop::Lost) => return Err(Stop::Lost),
-            Err(Stop::Refused(_)) => return Ok(()),
+            Ok(()) | Err(Stop::Refused(_)) => {}
         }
     }
     Ok(())

@@ -1,8 +1,10 @@
 //! Messages of MLS and their bytes.
 
+use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
 use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{
-    MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, ProcessMessageError, ProtocolMessage, Welcome,
+    MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, ProcessMessageError, ProtocolMessage,
+    ValidationError, Welcome,
 };
 
 use super::group::NotMls;
@@ -36,6 +38,9 @@ pub(super) fn protocol_message(bytes: &[u8]) -> Result<ProtocolMessage, NotMls> 
 pub(super) fn not_opened<E>(error: &ProcessMessageError<E>) -> NotMls {
     match error {
         ProcessMessageError::StorageError(_) => NotMls::NoKeys,
+        ProcessMessageError::ValidationError(ValidationError::UnableToDecrypt(
+            MessageDecryptionError::SecretTreeError(SecretTreeError::TooDistantInTheFuture),
+        )) => NotMls::Ahead,
         _ => NotMls::NotOpened,
     }
 }

@@ -7,15 +7,16 @@
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
     Capabilities, Ciphersuite, GroupId, KeyPackage, KeyPackageIn, LeafNodeIndex,
-    LeafNodeParameters, Lifetime, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
-    PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProtocolVersion, SenderRatchetConfiguration, StagedWelcome,
+    LeafNodeParameters, Lifetime, MlsGroup, MlsGroupCreateConfig,
+    PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProtocolVersion, StagedWelcome,
 };
 use openmls_traits::OpenMlsProvider as _;
-use vettid_crypto::Entropy;
+use vettid_crypto::{Entropy, digest};
 use vettid_store::{Change, StoreError};
 use vettid_wire::id::VaultId;
 use vettid_wire::operation::message::Conversation;
 
+use super::config::{self, Window};
 use super::framing::{bytes, welcome_in};
 use super::member::{Keys, Member, credential, member, members, vault_of};
 use super::primitives::Suite;
@@ -46,6 +47,9 @@ pub(crate) enum NotMls {
     /// It belongs to a later state of the group.
     #[error("message is of a later epoch")]
     Early,
+    /// So many of its sender's are missing before it that its key is not derived.
+    #[error("message is too far ahead")]
+    Ahead,
     /// It is a change of an earlier state of the group.
     #[error("change is of an earlier epoch")]
     Late,
@@ -125,9 +129,9 @@ impl<'a> Mls<'a> {
             .capabilities(capabilities(suite))
             .lifetime(always())
             .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
-            .padding_size(PADDING)
-            .max_past_epochs(PAST_EPOCHS)
-            .sender_ratchet_configuration(ratchet(suite))
+            .padding_size(config::PADDING)
+            .max_past_epochs(config::past_epochs(suite))
+            .sender_ratchet_configuration(config::ratchet(suite, Window::Usual))
             .use_ratchet_tree_extension(true)
             .build();
         let id = GroupId::from_slice(id);
@@ -211,13 +215,7 @@ impl<'a> Mls<'a> {
     /// Joins the group that a welcome is for.
     pub(crate) fn join(&self, welcome: &[u8], suite: Suite) -> Result<Joined, NotMls> {
         let welcome = welcome_in(welcome)?;
-        let config = MlsGroupJoinConfig::builder()
-            .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
-            .padding_size(PADDING)
-            .max_past_epochs(PAST_EPOCHS)
-            .sender_ratchet_configuration(ratchet(suite))
-            .use_ratchet_tree_extension(true)
-            .build();
+        let config = config::of(suite, Window::Usual);
         let group = StagedWelcome::build_from_welcome(&self.0, &config, welcome)
             .map_err(|_| NotMls::NotOpened)?
             .skip_lifetime_validation()
@@ -259,6 +257,23 @@ impl<'a> Mls<'a> {
     /// Number of the group's state.
     pub(crate) fn epoch(&self, id: &[u8; 16]) -> Result<u64, NotMls> {
         Ok(self.group(id)?.epoch().as_u64())
+    }
+
+    /// Digest of the group's state: the same in two vaults if neither lacks a change.
+    pub(crate) fn state(&self, id: &[u8; 16]) -> Result<[u8; 32], NotMls> {
+        let group = self.group(id)?;
+        Ok(digest::sha256(group.epoch_authenticator().as_slice()))
+    }
+
+    /// Opens messages of the group as far apart as this from now on.
+    pub(super) fn look_through(&self, group: &mut MlsGroup, window: Window) -> Result<(), NotMls> {
+        let config = config::of(suite_of(group.ciphersuite())?, window);
+        if *group.configuration() == config {
+            return Ok(());
+        }
+        group
+            .set_configuration(self.0.storage(), &config)
+            .map_err(|_| NotMls::NoKeys)
     }
 
     /// Everybody in the group, this vault included.
@@ -328,14 +343,6 @@ pub(super) fn always() -> Lifetime {
     Lifetime::init(0, u64::MAX)
 }
 
-fn ratchet(suite: Suite) -> SenderRatchetConfiguration {
-    let forward = match suite {
-        Suite::Classic => FORWARD_IN_GROUP,
-        Suite::Hybrid => FORWARD,
-    };
-    SenderRatchetConfiguration::new(OUT_OF_ORDER, forward)
-}
-
 pub(super) fn capabilities(suite: Suite) -> Capabilities {
     Capabilities::new(None, Some(&[suite.number()]), None, None, None)
 }
@@ -347,17 +354,5 @@ fn suite_of(number: Ciphersuite) -> Result<Suite, NotMls> {
         .ok_or(NotMls::NoKeys)
 }
 
-/// Messages are padded to a multiple of this, bytes: the host that keeps them sees their size. What
-/// surrounds a text takes about half of it, so that all short ones are alike.
-const PADDING: usize = 256;
 /// A key package, bytes: two public keys of the hybrid suite take 2,432.
 const PACKAGE: usize = 4 * 1024;
-/// Earlier epochs whose messages can still be opened: those of the other side cross a renewal.
-const PAST_EPOCHS: usize = 5;
-/// Messages of one sender that may be overtaken by a later one and still be opened.
-const OUT_OF_ORDER: u32 = 64;
-/// Messages of one sender that may be missing before one that is opened: keys are derived for them.
-/// A connection applies them in order, but for those that nothing took the place of.
-const FORWARD: u32 = 256;
-/// The same in a group, where whoever comes back is not sent what its node did not keep.
-const FORWARD_IN_GROUP: u32 = 2_000;

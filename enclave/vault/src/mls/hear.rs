@@ -3,11 +3,15 @@
 //! What is refused leaves nothing: a key that opened something which is not taken can still open the
 //! same again, so whoever shows a message in another place than its own does not make it unreadable.
 
-use openmls::prelude::{ContentType, ProcessedMessageContent, Sender};
+use openmls::prelude::{
+    ContentType, GroupEpoch, MlsGroup, ProcessedMessageContent, ProtocolMessage, Sender,
+    StagedCommit,
+};
 use openmls_traits::OpenMlsProvider as _;
 use vettid_wire::Secret;
 use vettid_wire::id::VaultId;
 
+use super::config::Window;
 use super::framing::{not_opened, protocol_message};
 use super::group::{Mls, NotMls};
 use super::member::{keeps_sender, vault_of};
@@ -31,22 +35,30 @@ struct May<'a, F> {
     kinds: &'a [ContentType],
     /// Who may do more than renew its own keys.
     orders: Option<&'a VaultId>,
+    /// Whether it comes from whom, and with what beside it, it has to.
+    fits: &'a dyn Fn(&VaultId, &[u8]) -> bool,
+    /// How far apart messages may be.
+    window: Window,
     /// Whether a change may be made, given who makes it and in which epoch.
     change: F,
 }
 
 impl Mls<'_> {
-    /// Opens a message of a connection: something said, or new keys of its sender, which are taken
-    /// only where `allow` says so, given who makes the change and in which epoch.
+    /// Opens a message of a connection that `fits`, given who says it and what goes with it: something
+    /// said, or new keys of its sender, which are taken only where `allow` says so, given who makes the
+    /// change and in which epoch.
     pub(crate) fn hear(
         &self,
         id: &[u8; 16],
         message: &[u8],
+        fits: &dyn Fn(&VaultId, &[u8]) -> bool,
         allow: impl FnOnce(&VaultId, u64) -> bool,
     ) -> Result<Heard, NotMls> {
         let may = May {
             kinds: &[ContentType::Application, ContentType::Commit],
             orders: None,
+            fits,
+            window: Window::Usual,
             change: allow,
         };
         self.provider()
@@ -54,11 +66,18 @@ impl Mls<'_> {
             .attempt(|| self.open(id, message, may))
     }
 
-    /// Opens something said in a group, and nothing else.
-    pub(crate) fn hear_words(&self, id: &[u8; 16], message: &[u8]) -> Result<Heard, NotMls> {
+    /// Opens something said in a group, with the group's id beside it, and nothing else.
+    pub(crate) fn hear_words(
+        &self,
+        id: &[u8; 16],
+        message: &[u8],
+        window: Window,
+    ) -> Result<Heard, NotMls> {
         let may = May {
             kinds: &[ContentType::Application],
             orders: None,
+            fits: &|_, aad| aad == id,
+            window,
             change: |_: &VaultId, _| false,
         };
         self.provider()
@@ -76,6 +95,8 @@ impl Mls<'_> {
         let may = May {
             kinds: &[ContentType::Commit],
             orders: Some(by),
+            fits: &|_, _| true,
+            window: Window::Usual,
             change: |from: &VaultId, _| from == by,
         };
         self.provider()
@@ -96,20 +117,24 @@ impl Mls<'_> {
             return Err(NotMls::NotOpened);
         }
         let epoch = group.epoch();
-        if message.epoch() > epoch {
-            return Err(NotMls::Early);
-        }
-        if kind == ContentType::Commit && message.epoch() < epoch {
-            return Err(NotMls::Late);
-        }
+        timely(&message, epoch)?;
+        self.look_through(&mut group, may.window)?;
+        let is_past = message.epoch() < epoch;
         let processed = group
             .process_message(self.provider(), message)
-            .map_err(|error| not_opened(&error))?;
+            .map_err(|error| match not_opened(&error) {
+                // No change brings the keys of an earlier state any more.
+                NotMls::Ahead if is_past && may.window == Window::Usual => NotMls::NotOpened,
+                why => why,
+            })?;
         let from = vault_of(processed.credential())?;
         let Sender::Member(index) = *processed.sender() else {
             return Err(NotMls::NotAllowed);
         };
         let aad = processed.aad().to_vec();
+        if !(may.fits)(&from, &aad) {
+            return Err(NotMls::NotAllowed);
+        }
         let mut heard = Heard {
             from,
             aad,
@@ -121,25 +146,48 @@ impl Mls<'_> {
                 heard.said = Some(Secret::new(said.into_bytes()));
             }
             ProcessedMessageContent::StagedCommitMessage(commit) => {
+                heard.removed = commit.self_removed();
                 let key = group.member_at(index).map(|found| found.signature_key);
-                if !keeps_sender(&commit, &from, key.as_deref())
-                    || may.orders != Some(&from) && commit.queued_proposals().next().is_some()
-                    || !(may.change)(&from, epoch.as_u64())
-                {
+                let ordered = may.orders == Some(&from);
+                let allowed = keeps_sender(&commit, &from, key.as_deref())
+                    && (ordered || commit.queued_proposals().next().is_none())
+                    && (may.change)(&from, epoch.as_u64());
+                if !allowed {
                     return Err(NotMls::NotAllowed);
                 }
-                heard.removed = commit.self_removed();
-                group
-                    .merge_staged_commit(self.provider(), *commit)
-                    .map_err(|_| NotMls::NoKeys)?;
-                // Whoever orders the changes of a larger group is the only one that seals to its
-                // members.
-                if may.orders.is_none() {
-                    usable::members(self.provider().crypto(), &group)?;
-                }
+                self.merge_change(&mut group, *commit, may.orders.is_none())?;
             }
             _ => return Err(NotMls::NotAllowed),
         }
         Ok(heard)
     }
+
+    /// Makes a change. Whoever orders those of a larger group is the only one that seals to its members;
+    /// in one of two this vault does.
+    fn merge_change(
+        &self,
+        group: &mut MlsGroup,
+        commit: StagedCommit,
+        seals: bool,
+    ) -> Result<(), NotMls> {
+        group
+            .merge_staged_commit(self.provider(), commit)
+            .map_err(|_| NotMls::NoKeys)?;
+        match seals {
+            true => usable::members(self.provider().crypto(), group),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Whether a message can be opened in this state of its group: one of a later state comes early, a
+/// change of an earlier one late.
+fn timely(message: &ProtocolMessage, epoch: GroupEpoch) -> Result<(), NotMls> {
+    if message.epoch() > epoch {
+        return Err(NotMls::Early);
+    }
+    if message.content_type() == ContentType::Commit && message.epoch() < epoch {
+        return Err(NotMls::Late);
+    }
+    Ok(())
 }

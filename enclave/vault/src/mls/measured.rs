@@ -54,7 +54,7 @@ impl MeasuredPair {
     /// Opens a message, in a transaction of its own; its length.
     pub fn hear(&mut self, message: &[u8], entropy: &mut dyn Entropy) -> Option<usize> {
         let heard = self.hears.act(entropy, |mls, _| {
-            Ok(mls.hear(&GROUP, message, |_, _| false)?)
+            Ok(mls.hear(&GROUP, message, &|_, _| true, |_, _| false)?)
         })?;
         heard.said.map(|said| said.expose(<[u8]>::len))
     }

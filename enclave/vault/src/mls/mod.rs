@@ -9,13 +9,18 @@
 //! | time | nothing of it counts: key packages are used once, at once, and bounded by the vault's clock |
 //! | threads | the caller's ([`one_thread`]) |
 
+mod config;
+mod current;
 mod framing;
 mod group;
 mod hear;
+#[cfg(test)]
+mod large;
 #[cfg(feature = "simulation")]
 mod measured;
 mod member;
 mod one_thread;
+mod packed;
 mod primitives;
 mod provider;
 mod storage;
@@ -23,6 +28,8 @@ mod storage;
 mod tests;
 mod usable;
 
+pub(crate) use config::Window;
+pub(crate) use current::is_current;
 pub(crate) use group::{Found, Mls, NotMls};
 pub(crate) use hear::Heard;
 #[cfg(feature = "simulation")]

@@ -12,6 +12,8 @@ use vettid_store::{Change, StoreError};
 use vettid_wire::Secret;
 use vettid_wire::operation::message::Conversation;
 
+use super::packed;
+
 const V: u16 = CURRENT_VERSION;
 
 /// State of MLS of one conversation.
@@ -35,7 +37,7 @@ pub(crate) enum StorageError {
 /// What a value is. Numbers are never reused.
 #[derive(Clone, Copy)]
 #[repr(u8)]
-enum Kind {
+pub(super) enum Kind {
     JoinConfig = 1,
     OwnLeafNodes = 2,
     Proposals = 3,
@@ -83,13 +85,14 @@ impl<'a> Storage<'a> {
     fn write(&self, kind: Kind, key: &impl Serialize, value: &impl Serialize) -> Done {
         let key = encode(key)?;
         let value = Zeroizing::new(encode(value)?);
+        let value = packed::pack(&value).ok_or(StorageError::Malformed)?;
         Ok(self.change.put_mls(&self.key(kind, &key), &value)?)
     }
 
     fn read<T: DeserializeOwned>(&self, kind: Kind, key: &impl Serialize) -> Done<Option<T>> {
         let key = encode(key)?;
         let value = self.change.mls(&self.key(kind, &key))?;
-        value.as_ref().map(decode).transpose()
+        value.as_ref().map(read).transpose()
     }
 
     fn remove(&self, kind: Kind, key: &impl Serialize) -> Done {
@@ -110,14 +113,16 @@ impl<'a> Storage<'a> {
     }
 }
 
-fn encode(value: &impl Serialize) -> Done<Vec<u8>> {
+pub(super) fn encode(value: &impl Serialize) -> Done<Vec<u8>> {
     let mut bytes = Vec::new();
     ciborium::into_writer(value, &mut bytes).map_err(|_| StorageError::Malformed)?;
     Ok(bytes)
 }
 
-fn decode<T: DeserializeOwned>(value: &Secret) -> Done<T> {
-    value.expose(|bytes| ciborium::from_reader(bytes).map_err(|_| StorageError::Malformed))
+pub(super) fn read<T: DeserializeOwned>(value: &Secret) -> Done<T> {
+    let value = value.expose(packed::unpack);
+    let value = value.ok_or(StorageError::Malformed)?;
+    ciborium::from_reader(&value[..]).map_err(|_| StorageError::Malformed)
 }
 
 /// Values of which a group has one: how each is written, read and removed.

@@ -7,7 +7,7 @@ use vettid_wire::{Secret, limits};
 
 use super::group::{always, capabilities};
 use super::primitives::SHORT_KEYS;
-use super::{Heard, Keys, Mls, NotMls, Suite};
+use super::{Heard, Keys, Mls, NotMls, Suite, Window};
 use crate::effect::Changing;
 use crate::fixture;
 
@@ -43,7 +43,7 @@ fn gather(on: &mut Changing<'_>, suite: Suite, count: u8) -> usize {
 }
 
 fn hear(on: &mut Changing<'_>, number: u8, message: &[u8]) -> Result<Heard, NotMls> {
-    mls(on, number).hear(&GROUP, message, |_, _| true)
+    mls(on, number).hear(&GROUP, message, &|_, _| true, |_, _| true)
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn change_that_its_sender_may_not_make_is_refused() {
         let heard = mls(on, 3).hear_change(&GROUP, &removal, &creator);
         assert_eq!(heard.map(drop), Err(NotMls::NotAllowed));
         let renewal = mls(on, 2).renew(&keys(2), &GROUP, b"").expect("renewed");
-        let heard = mls(on, 1).hear(&GROUP, &renewal, |_, _| false);
+        let heard = mls(on, 1).hear(&GROUP, &renewal, &|_, _| true, |_, _| false);
         assert!(heard.is_err());
     });
 }
@@ -239,7 +239,7 @@ fn change_that_comes_as_words_or_late_leaves_the_keys_that_open_it() {
         let change = mls(on, 1).remove(&keys(1), &GROUP, &[VaultId([3; 32])]);
         let change = change.expect("made").expect("a member");
 
-        let words = mls(on, 2).hear_words(&GROUP, &change);
+        let words = mls(on, 2).hear_words(&GROUP, &change, Window::Usual);
         assert_eq!(words.map(drop), Err(NotMls::NotOpened));
         // Who may not change anything does not use the key up either.
         let other = mls(on, 2).hear_change(&GROUP, &change, &VaultId([9; 32]));
@@ -252,7 +252,7 @@ fn change_that_comes_as_words_or_late_leaves_the_keys_that_open_it() {
 }
 
 #[test]
-fn keys_of_a_connection_are_not_derived_far_ahead() {
+fn keys_of_a_connection_are_not_derived_far_ahead_and_never_in_an_earlier_state() {
     fixture::owner().forge(|on| {
         gather(on, Suite::Hybrid, 2);
         let mut last = Vec::new();
@@ -260,6 +260,8 @@ fn keys_of_a_connection_are_not_derived_far_ahead() {
             last = mls(on, 2).say(&keys(2), &GROUP, b"", b"x").expect("said");
         }
 
+        assert_eq!(hear(on, 1, &last).map(drop), Err(NotMls::Ahead));
+        mls(on, 1).renew(&keys(1), &GROUP, b"").expect("renewed");
         assert_eq!(hear(on, 1, &last).map(drop), Err(NotMls::NotOpened));
     });
 }
@@ -296,4 +298,52 @@ fn welcome_of_the_largest_group_fits_a_delivery_in_the_classic_suite_only() {
 
     assert!(classic < limits::DELIVERY / 2, "{classic}");
     assert!(hybrid > limits::DELIVERY, "{hybrid}");
+}
+
+#[test]
+fn message_that_does_not_fit_can_still_be_opened_where_it_does() {
+    fixture::owner().forge(|on| {
+        gather(on, Suite::Hybrid, 2);
+        let message = mls(on, 2).say(&keys(2), &GROUP, b"along", b"words");
+        let message = message.expect("said");
+
+        let elsewhere = mls(on, 1).hear(&GROUP, &message, &|_, aad| aad == b"other", |_, _| true);
+        assert_eq!(elsewhere.map(drop), Err(NotMls::NotAllowed));
+
+        let heard = hear(on, 1, &message).expect("heard");
+        assert_eq!(heard.said, Some(Secret::from("words")));
+    });
+}
+
+#[test]
+fn message_is_ahead_where_others_are_to_come_first() {
+    fixture::owner().forge(|on| {
+        gather(on, Suite::Classic, 2);
+        let mut say = |words: &[u8]| {
+            mls(on, 2)
+                .say(&keys(2), &GROUP, &GROUP, words)
+                .expect("said")
+        };
+        let (first, second) = (say(b"first"), say(b"second"));
+        let mut hear = |message: &[u8], window| {
+            let heard = mls(on, 1).hear_words(&GROUP, message, window);
+            heard.map(|heard| heard.said.expect("words"))
+        };
+
+        assert_eq!(hear(&second, Window::Ordered), Err(NotMls::Ahead));
+        assert_eq!(hear(&first, Window::Ordered), Ok(Secret::from("first")));
+        assert_eq!(hear(&second, Window::Ordered), Ok(Secret::from("second")));
+        let mut say = |words: &[u8]| {
+            mls(on, 2)
+                .say(&keys(2), &GROUP, &GROUP, words)
+                .expect("said")
+        };
+        say(b"lost");
+        let fourth = say(b"fourth");
+        let heard = mls(on, 1).hear_words(&GROUP, &fourth, Window::Usual);
+        assert_eq!(
+            heard.map(|heard| heard.said),
+            Ok(Some(Secret::from("fourth")))
+        );
+    });
 }

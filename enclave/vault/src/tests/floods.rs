@@ -3,12 +3,12 @@
 use vettid_store::rows::message::{Body, NewMessage};
 use vettid_wire::Secret;
 use vettid_wire::content::{Content, GroupChange, Text};
-use vettid_wire::id::{ConnectionId, GroupId, MessageId};
+use vettid_wire::id::{ConnectionId, MessageId};
 use vettid_wire::limits;
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{self, Conversation, Failed, Receipt};
-use vettid_wire::peer::{Delivered, NotTaken};
+use vettid_wire::peer::Delivered;
 use vettid_wire::time::{DAY, MINUTE};
 
 use crate::connect::channel;
@@ -65,9 +65,9 @@ fn conversation_that_is_full_takes_no_more_and_others_do() {
     }
 
     let sent = net.owners[1].say(first, "one more");
-    let delivery = net.on_the_way().remove(0);
-    let outcome = net.owners[0].receive(&delivery);
-    assert_eq!(outcome, Some(Delivered::Refused(NotTaken::Full)));
+    net.run();
+    let failed = net.owners[1].call(&message::Get { id: sent });
+    assert_eq!(failed.expect("there").failed, Some(Failed::Refused));
     net.owners[2].say(second, "of another");
     net.run();
     assert_eq!(net.owners[0].lines(second), ["of another"]);
@@ -78,6 +78,7 @@ fn conversation_that_is_full_takes_no_more_and_others_do() {
         };
         net.owners[0].call(&remove).expect("removed");
     }
+    let sent = net.owners[1].say(first, "there is room again");
     net.run();
 
     let found = net.owners[1].call(&message::Get { id: sent });
@@ -188,11 +189,13 @@ fn what_cannot_be_sealed_holds_up_its_own_connection_alone() {
         let here = Conversation::Connection(broken);
         on.change.remove_mls(&here).expect("removed");
         let expires = on.now.plus(10 * DAY);
+        let (seed, name) = ([1; 16], "come");
         for connection in [broken, whole, broken, worn] {
             let content = Content::Group {
-                id: GroupId([1; 16]),
+                id: crate::circle::id_of(&on.vault, &seed),
                 change: GroupChange::Invite {
-                    name: "come".into(),
+                    name: name.into(),
+                    seed,
                 },
             };
             let body = on.change.insert_body(&vettid_wire::cbor::encode(&content));
@@ -210,7 +213,7 @@ fn what_cannot_be_sealed_holds_up_its_own_connection_alone() {
     net.run();
 
     for owner in [2, 3] {
-        let list = vettid_wire::operation::group::List {};
+        let list = vettid_wire::operation::group::List::default();
         let groups = net.owners[owner].call(&list).expect("groups").groups;
         assert_eq!(groups.len(), 1, "{owner}");
     }

@@ -1,6 +1,6 @@
 //! Conversations of several vaults.
 
-use vettid_wire::id::{ConnectionId, GroupId};
+use vettid_wire::id::GroupId;
 use vettid_wire::operation::connection;
 use vettid_wire::operation::feed;
 use vettid_wire::operation::group::{self, Group};
@@ -8,21 +8,6 @@ use vettid_wire::operation::message::{self, Conversation, Failed, Receipt};
 use vettid_wire::refusal::Code;
 
 use crate::fixture::{Chaos, Net, Owner, refused, text};
-
-/// Owner 0 is connected with all others, and has made a group of them.
-fn circle(members: u8) -> (Net, GroupId, Vec<ConnectionId>) {
-    let mut net = Net::of(members);
-    let connections: Vec<_> = (1..usize::from(members))
-        .map(|other| net.connect(0, other))
-        .collect();
-    let create = group::Create {
-        name: "friends".into(),
-        members: connections.clone(),
-    };
-    let id = net.owners[0].call(&create).expect("created").id;
-    net.join(1..usize::from(members), id);
-    (net, id, connections)
-}
 
 fn get(owner: &mut Owner, id: GroupId) -> Group {
     owner.call(&group::Get { id }).expect("group")
@@ -37,7 +22,7 @@ fn say(owner: &mut Owner, id: GroupId, words: &str) -> vettid_wire::id::MessageI
 
 #[test]
 fn everybody_hears_everybody() {
-    let (mut net, id, _) = circle(4);
+    let (mut net, id, _) = Net::circle(4, 3);
 
     for index in 0..4 {
         let group = get(&mut net.owners[index], id);
@@ -57,7 +42,7 @@ fn everybody_hears_everybody() {
 
 #[test]
 fn receipt_is_the_least_of_all_members() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     net.owners[2].reopen();
 
     let sent = say(&mut net.owners[0], id, "hello");
@@ -83,7 +68,7 @@ fn receipt_is_the_least_of_all_members() {
 
 #[test]
 fn member_that_was_put_out_reads_nothing_later() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     let out = net.owners[2].vault_id;
 
     let remove = group::Remove { id, member: out };
@@ -109,8 +94,49 @@ fn member_that_was_put_out_reads_nothing_later() {
 }
 
 #[test]
+fn what_waits_for_a_member_that_was_put_out_has_failed_for_it() {
+    let (mut net, id, _) = Net::circle(3, 2);
+    let out = net.owners[2].vault_id;
+    net.cut_off.insert(out);
+    let sent = say(&mut net.owners[1], id, "hello");
+    net.run();
+    let found = net.owners[1].call(&message::Get { id: sent });
+    assert_eq!(found.expect("there").failed, None);
+
+    net.owners[0]
+        .call(&group::Remove { id, member: out })
+        .expect("removed");
+    net.run();
+    net.tick();
+
+    let found = net.owners[1].call(&message::Get { id: sent });
+    assert_eq!(found.expect("there").failed, Some(Failed::Expired));
+}
+
+#[test]
+fn message_that_was_removed_is_read_by_nobody() {
+    let (mut net, id, _) = Net::circle(3, 2);
+    let sent = say(&mut net.owners[0], id, "hello");
+    net.run();
+    let remove = message::Remove {
+        id: sent,
+        everywhere: false,
+    };
+    net.owners[0].call(&remove).expect("removed");
+    let member = net.owners[1].vault_id;
+
+    let least = net.owners[0].forge(|on| {
+        on.raise_in_group(&sent, &member, Receipt::Read)
+            .expect("passed over");
+        on.change.least_receipt(&sent)
+    });
+
+    assert_eq!(least, Ok(None));
+}
+
+#[test]
 fn member_leaves_and_the_group_ends_with_its_creator() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
 
     net.owners[1].call(&group::Leave { id }).expect("left");
     net.run();
@@ -126,7 +152,7 @@ fn member_leaves_and_the_group_ends_with_its_creator() {
 
 #[test]
 fn only_the_creator_adds_removes_and_renames() {
-    let (mut net, id, connections) = circle(3);
+    let (mut net, id, connections) = Net::circle(3, 2);
     let member = net.owners[0].vault_id;
 
     let rename = group::Rename {
@@ -149,7 +175,7 @@ fn only_the_creator_adds_removes_and_renames() {
 
 #[test]
 fn end_of_a_connection_with_the_creator_ends_membership() {
-    let (mut net, id, connections) = circle(3);
+    let (mut net, id, connections) = Net::circle(3, 2);
 
     let revoke = connection::Revoke { id: connections[1] };
     net.owners[2].call(&revoke).expect("revoked");
@@ -204,7 +230,7 @@ fn group_grows_and_talks_over_a_wild_network() {
 
 #[test]
 fn member_that_was_restored_is_added_anew() {
-    let (mut net, id, _) = circle(3);
+    let (mut net, id, _) = Net::circle(3, 2);
     let old = net.owners[2].host.clone();
     let out = net.owners[1].vault_id;
     net.owners[0]

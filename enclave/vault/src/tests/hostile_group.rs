@@ -1,7 +1,7 @@
 //! Whoever invites into a group, or is in one, does the worst.
 
 use vettid_wire::content::{Content, GroupChange, Hello, Parcel, Text};
-use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId};
+use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId, VaultId};
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::group::{self, Group};
@@ -34,7 +34,7 @@ fn get(owner: &mut Owner, id: GroupId) -> Group {
 }
 
 fn groups(owner: &mut Owner) -> Vec<Group> {
-    owner.call(&group::List {}).expect("groups").groups
+    owner.call(&group::List::default()).expect("groups").groups
 }
 
 fn say(owner: &mut Owner, connection: ConnectionId, id: GroupId, change: GroupChange) {
@@ -42,8 +42,14 @@ fn say(owner: &mut Owner, connection: ConnectionId, id: GroupId, change: GroupCh
     owner.forge(|on| channel::say(on, &connection, &content, None).expect("said"));
 }
 
-fn invite(name: &str) -> GroupChange {
-    GroupChange::Invite { name: name.into() }
+/// What an invitation of the number-th group of a vault says.
+fn invite(vault: VaultId, number: u8) -> (GroupId, GroupChange) {
+    let seed = [number; 16];
+    let name = "come".into();
+    (
+        circle::id_of(&vault, &seed),
+        GroupChange::Invite { name, seed },
+    )
 }
 
 fn epoch(owner: &mut Owner, id: GroupId) -> u64 {
@@ -60,7 +66,8 @@ fn group_with_the_id_of_a_connection_is_passed_over_and_harms_nothing() {
 
     for connection in [first, second] {
         let id = GroupId(connection.0);
-        say(&mut net.owners[1], first, id, invite("yours"));
+        let (_, change) = invite(net.owners[1].vault_id, 1);
+        say(&mut net.owners[1], first, id, change);
         net.run();
         assert_eq!(
             net.owners[0].call(&group::Accept { id }),
@@ -75,6 +82,32 @@ fn group_with_the_id_of_a_connection_is_passed_over_and_harms_nothing() {
     net.run();
     assert_eq!(net.owners[0].lines(first), [">still", "there"]);
     assert_eq!(net.owners[0].lines(second), ["too"]);
+}
+
+#[test]
+fn member_cannot_invite_into_a_group_of_its_own_under_the_id_of_another_ones() {
+    let mut net = Net::of(3);
+    let connections = [net.connect(0, 1), net.connect(0, 2)];
+    let between = net.connect(1, 2);
+    let create = group::Create {
+        name: "friends".into(),
+        members: connections[..1].to_vec(),
+    };
+    let id = net.owners[0].call(&create).expect("created").id;
+    net.join([1], id);
+
+    let (_, change) = invite(net.owners[1].vault_id, 1);
+    say(&mut net.owners[1], between, id, change);
+    net.run();
+    assert!(groups(&mut net.owners[2]).is_empty());
+    let add = group::Add {
+        id,
+        member: connections[1],
+    };
+    net.owners[0].call(&add).expect("added");
+    net.join([2], id);
+
+    assert!(get(&mut net.owners[2], id).member);
 }
 
 #[test]
@@ -102,11 +135,11 @@ fn invited_owner_decides_and_is_asked_so_often_at_most() {
     let mut net = Net::of(2);
     let connection = net.connect(0, 1);
     for number in 0..30 {
-        let id = GroupId([number; 16]);
-        say(&mut net.owners[1], connection, id, invite("come"));
+        let (id, change) = invite(net.owners[1].vault_id, number);
+        say(&mut net.owners[1], connection, id, change.clone());
         // Taking it back and inviting again says nothing new.
         say(&mut net.owners[1], connection, id, GroupChange::Over);
-        say(&mut net.owners[1], connection, id, invite("come"));
+        say(&mut net.owners[1], connection, id, change);
     }
     net.run();
 
@@ -180,7 +213,10 @@ fn member_that_asks_to_be_added_again_and_again_changes_the_group_seldom() {
             let mls = Mls::new(on.change, id, on.entropy);
             mls.key_package(&keys, Suite::Classic).expect("package")
         });
-        let change = GroupChange::Join { key_package };
+        let change = GroupChange::Join {
+            key_package,
+            state: None,
+        };
         say(&mut net.owners[1], connection, id, change);
         net.run();
     }
@@ -232,11 +268,10 @@ fn message_of_a_state_that_nobody_has_made_costs_little_and_is_not_kept() {
         }
     }
 
-    let after = epoch(&mut net.owners[0], id);
-    assert!(
-        (before + 1..before + 12).contains(&after),
-        "{before} {after}"
-    );
+    assert_eq!(epoch(&mut net.owners[0], id), before, "nothing is missing");
+    // When something is, this vault asks as soon as ever.
+    let group = net.owners[1].forge(|on| on.change.group(&id).expect("row").expect("group"));
+    assert_eq!((group.behind, group.asks), (None, 0));
     let conversation = Conversation::Group(id);
     net.owners[1]
         .call(&text(conversation, "hello"))

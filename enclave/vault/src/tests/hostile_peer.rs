@@ -283,6 +283,7 @@ fn vault_speaks_for_a_group_only_if_it_has_created_it() {
         GroupChange::Leave,
         GroupChange::Join {
             key_package: vec![1],
+            state: None,
         },
         GroupChange::Welcome {
             name: "stolen".into(),
@@ -295,6 +296,7 @@ fn vault_speaks_for_a_group_only_if_it_has_created_it() {
         },
         GroupChange::Invite {
             name: "stolen".into(),
+            seed: [1; 16],
         },
     ] {
         say(&mut net.owners[2], second, &Content::Group { id, change });

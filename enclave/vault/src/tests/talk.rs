@@ -225,6 +225,7 @@ fn search_finds_what_is_there_and_follows_every_change() {
     net.run();
     let search = |owner: &mut Owner, words: &str| {
         let search = message::Search {
+            after: None,
             text: Secret::from(words),
             conversation: None,
             limit: None,

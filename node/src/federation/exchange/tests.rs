@@ -130,7 +130,7 @@ fn admission_is_told_to_the_network_written_down_and_wakes_lanes() {
         bytes: bytes::Bytes::new(),
     };
     let lanes = &mut fixture.exchange.lanes;
-    lanes.stored(fixture.now, lane, spooled.clone());
+    lanes.stored(fixture.now, SpaceId([3; 16]), lane, spooled.clone());
     assert_eq!(lanes.step(), Some(Step::Offer(lane, spooled)));
     fixture.hear(FromEnclave::Settled {
         delivery,

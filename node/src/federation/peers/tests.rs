@@ -165,7 +165,10 @@ async fn peer_that_goes_is_away_and_nobody_is_connected_after_a_start() {
 #[tokio::test]
 async fn remembered_peers_are_bounded_and_admitted_ones_stay() {
     let fixture = fixture();
-    fixture.note(Note::admitted(peer(1), admitted(3)), 1);
+    for seed in [1, 3] {
+        fixture.note(Note::admitted(peer(seed), admitted(3)), 1);
+    }
+    fixture.note(Note::changed(peer(3), Standing::Gone), 2);
     fixture
         .database
         .transact(|connection| {
@@ -185,7 +188,9 @@ async fn remembered_peers_are_bounded_and_admitted_ones_stay() {
 
     assert_eq!(i64::try_from(listed.len()), Ok(PEERS));
     assert_eq!(listed[0].peer, peer_text(&peer(1)));
-    assert_eq!(listed[1].peer, peer_text(&peer(2)));
+    // One that was admitted once is remembered rather than those who never were.
+    assert_eq!(listed[1].peer, peer_text(&peer(3)));
+    assert_eq!(listed[2].peer, peer_text(&peer(2)));
     fixture
         .peers
         .sweep(99_999 + REMEMBERED)

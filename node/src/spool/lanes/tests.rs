@@ -13,6 +13,23 @@ fn lane(number: u64) -> LaneId {
     LaneId(id)
 }
 
+/// The space of a lane: each has a thousand.
+fn space(lane: LaneId) -> SpaceId {
+    let mut id = lane.0;
+    let number = u64::from_be_bytes(*id.first_chunk().expect("16 bytes"));
+    id[..8].copy_from_slice(&(number / 1_000).to_be_bytes());
+    SpaceId(id)
+}
+
+fn known(lane: LaneId, newest: u64) -> Known {
+    let space = space(lane);
+    Known {
+        space,
+        lane,
+        newest,
+    }
+}
+
 fn delivery(number: u64) -> DeliveryId {
     DeliveryId(lane(number).0)
 }
@@ -52,7 +69,7 @@ impl World {
         self.stored += 1;
         self.rows.insert((lane, self.stored));
         self.lanes
-            .stored(self.now, lane, Self::spooled(self.stored));
+            .stored(self.now, space(lane), lane, Self::spooled(self.stored));
         self.stored
     }
 
@@ -226,6 +243,60 @@ fn thousand_lanes_of_a_silent_peer_delay_no_other() {
 }
 
 #[test]
+fn space_whose_peers_are_slow_has_a_share_of_what_is_under_way_and_another_its_own() {
+    let mut world = World::new(1);
+    for number in 0..900 {
+        for _ in 0..10 {
+            world.store(lane(number));
+        }
+    }
+    let under_way = world.run().len();
+    assert!((1_024..1_024 + 4 * limits::LANE_WINDOW).contains(&under_way));
+
+    let others: Vec<u64> = (0..3).map(|_| world.store(lane(1_000))).collect();
+    assert_eq!(world.run(), others);
+    let late = world.store(lane(999));
+    assert!(world.run().is_empty());
+    for number in 1..=200 {
+        world.settle(number, NO_SESSION);
+    }
+    let next = world.run();
+    assert!(!next.is_empty() && !next.contains(&late));
+}
+
+#[test]
+fn lane_that_finds_all_room_taken_is_offered_again_soon_then_more_seldom_until_there_is_some() {
+    let mut world = World::new(1);
+    let first = world.store(lane(1));
+    world.run();
+    let mut rests = Vec::new();
+    for _ in 0..60 {
+        world.settle(first, SpoolOutcome::Crowded);
+        assert!(world.run().is_empty());
+        let began = world.now;
+        let until = world.lanes.next_tick().expect("it rests");
+        rests.push(until.duration_since(began));
+        world.pass(until.duration_since(began));
+        assert_eq!(world.run(), [first]);
+    }
+    assert!(rests[0] <= Duration::from_secs(1));
+    let longest = Duration::from_millis(limits::RETRY_DOUBLING);
+    assert!(rests.iter().all(|rest| *rest <= longest));
+    assert!(rests.iter().any(|rest| *rest > longest / 2));
+
+    // A failure after that is the first, and success makes the pauses short again.
+    world.settle(first, LATER);
+    world.pass(Duration::from_millis(limits::RETRY_FIRST));
+    assert_eq!(world.run(), [first]);
+    world.settle(first, SpoolOutcome::Done);
+    let second = world.store(lane(1));
+    world.run();
+    world.settle(second, SpoolOutcome::Crowded);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.run(), [second]);
+}
+
+#[test]
 fn what_is_never_settled_is_put_off_and_offered_again() {
     let mut world = World::new(1);
     let first = world.store(lane(1));
@@ -266,7 +337,7 @@ fn lanes_of_an_earlier_run_are_offered_from_the_table() {
         world.rows.insert((lane(1), number));
     }
     world.stored = 6;
-    assert!(world.lanes.know(lane(1), 6));
+    assert!(world.lanes.know(known(lane(1), 6)));
 
     assert_eq!(world.run(), [1, 2, 3, 4]);
 }
@@ -275,7 +346,7 @@ fn lanes_of_an_earlier_run_are_offered_from_the_table() {
 fn table_that_cannot_be_read_is_asked_again_after_a_pause() {
     let mut world = World::new(1);
     world.rows.insert((lane(1), 1));
-    world.lanes.know(lane(1), 1);
+    world.lanes.know(known(lane(1), 1));
     let Some(Step::Load(load)) = world.lanes.step() else {
         panic!("not asked for");
     };
@@ -289,7 +360,7 @@ fn table_that_cannot_be_read_is_asked_again_after_a_pause() {
 #[test]
 fn expired_or_removed_deliveries_leave_no_lane_behind() {
     let mut world = World::new(1);
-    world.lanes.know(lane(1), 9);
+    world.lanes.know(known(lane(1), 9));
 
     assert!(world.run().is_empty());
     assert_eq!(world.lanes.len(), 0);
@@ -299,11 +370,11 @@ fn expired_or_removed_deliveries_leave_no_lane_behind() {
 fn lanes_beyond_the_bound_wait_in_the_table() {
     let mut lanes = Lanes::new(1);
     for number in 0..LANES as u64 {
-        assert!(lanes.know(lane(number), 1));
+        assert!(lanes.know(known(lane(number), 1)));
     }
 
-    assert!(!lanes.know(lane(u64::MAX), 1));
-    assert!(lanes.know(lane(0), 2));
+    assert!(!lanes.know(known(lane(u64::MAX), 1)));
+    assert!(lanes.know(known(lane(0), 2)));
     assert_eq!(lanes.len(), LANES);
 }
 

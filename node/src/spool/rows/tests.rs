@@ -39,6 +39,14 @@ impl Fixture {
         }
     }
 
+    fn known(&self, newest: u64) -> Known {
+        Known {
+            space: self.space,
+            lane: LANE,
+            newest,
+        }
+    }
+
     async fn keep(&self, keep: Keep) -> Kept {
         let (told, kept) = oneshot::channel();
         let queued = self
@@ -72,7 +80,7 @@ async fn delivery_is_stored_behind_its_record_and_not_without_it() {
 #[tokio::test]
 async fn repeat_stays_where_it_is() {
     let fixture = fixture().await;
-    let Kept::Stored(LANE, first) = fixture.keep(fixture.delivery(1)).await else {
+    let Kept::Stored(_, LANE, first) = fixture.keep(fixture.delivery(1)).await else {
         panic!("not stored");
     };
     let repeat = Keep {
@@ -81,7 +89,10 @@ async fn repeat_stays_where_it_is() {
         ..fixture.delivery(1)
     };
 
-    assert_eq!(fixture.keep(repeat).await, Kept::Known(LANE, first.number));
+    assert_eq!(
+        fixture.keep(repeat).await,
+        Kept::Known(fixture.known(first.number))
+    );
     assert_eq!(fixture.spool.count().await, Ok((1, 10)));
 }
 
@@ -100,7 +111,7 @@ async fn lane_is_read_in_order_and_in_parts_and_without_what_has_expired() {
     assert_eq!(fixture.load(0, 2).await, (vec![1, 2], false));
     assert_eq!(fixture.load(2, 9).await, (vec![4, 5], true));
     assert_eq!(fixture.spool.sweep(NOW).await, Ok(1));
-    assert_eq!(fixture.spool.lanes(9).await, Ok(vec![(LANE, 5)]));
+    assert_eq!(fixture.spool.lanes(9).await, Ok(vec![fixture.known(5)]));
 }
 
 #[tokio::test]
@@ -119,7 +130,7 @@ async fn settled_deliveries_are_gone_after_the_database_is_opened_again() {
 
     let again = SpoolRows::new(Database::open(&path, Options::default()).expect("opened"));
 
-    assert_eq!(again.lanes(9).await, Ok(vec![(LANE, 2)]));
+    assert_eq!(again.lanes(9).await, Ok(vec![fixture.known(2)]));
     assert_eq!(again.count().await, Ok((1, 10)));
 }
 
@@ -162,4 +173,35 @@ async fn unknown_or_removed_spaces_keep_nothing() {
 
     assert_eq!(fixture.spool.lanes(9).await, Ok(vec![]));
     assert_eq!(fixture.keep(fixture.delivery(3)).await, Kept::NotStored);
+}
+
+#[tokio::test]
+async fn space_with_more_lanes_than_its_share_leaves_room_for_the_lanes_of_others() {
+    let fixture = fixture().await;
+    let other = space(&fixture.database, 2).await;
+    let (crowd, share) = (fixture.space, LANES_OF_SPACE as u64);
+    fixture
+        .database
+        .transact(move |connection| {
+            let mut insert = connection.prepare(
+                "INSERT INTO spool (delivery, lane, space, expires, bytes)
+                 VALUES (?1, ?1, ?2, 2000, x'01')",
+            )?;
+            (0..share + 2).try_for_each(|number| {
+                let id = u128::from(number).to_be_bytes();
+                insert.execute(params![id, crowd.0]).map(drop)
+            })
+        })
+        .await
+        .expect("stored");
+    let late = Keep {
+        space: other,
+        ..fixture.delivery(1)
+    };
+    fixture.keep(late).await;
+
+    let lanes = fixture.spool.lanes(LANES_OF_SPACE + 1).await.expect("read");
+
+    let of = |space| lanes.iter().filter(|known| known.space == space).count();
+    assert_eq!((of(crowd), of(other)), (LANES_OF_SPACE, 1));
 }

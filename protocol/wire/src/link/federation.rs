@@ -384,6 +384,9 @@ pub enum SpoolOutcome {
         #[n(0)]
         node: Option<NodeId>,
     },
+    /// Try again soon: others have all the room now, and nothing has failed.
+    #[n(2)]
+    Crowded,
 }
 
 #[cfg(test)]

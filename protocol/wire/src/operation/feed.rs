@@ -117,6 +117,13 @@ pub enum Kind {
     /// Another owner invites this one into a group: accept or decline.
     #[n(17)]
     GroupInvited,
+    /// This vault had fallen behind in a group and was added anew: what was said meanwhile may be
+    /// missing.
+    #[n(18)]
+    GroupHealed,
+    /// Somebody could not be added to a group of this vault: what it takes does not fit.
+    #[n(19)]
+    GroupNotAdded,
 }
 
 /// `feed.read`: marks entries up to a sequence as read.

@@ -67,10 +67,17 @@ pub struct Member {
     pub name: String,
 }
 
-/// `group.list`: every group.
-#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+/// `group.list`: a page of the groups.
+#[derive(Clone, Debug, Decode, Default, Encode, Eq, PartialEq)]
 #[cbor(map)]
-pub struct List {}
+pub struct List {
+    /// Behind this one, the last of an earlier page.
+    #[n(0)]
+    pub after: Option<GroupId>,
+    /// At most this many, and never more than a page or a reply holds.
+    #[n(1)]
+    pub limit: Option<u32>,
+}
 operation!(List => Groups, "group.list", Session);
 
 /// Groups, newest activity first.
@@ -80,6 +87,9 @@ pub struct Groups {
     /// The groups.
     #[n(0)]
     pub groups: Vec<Group>,
+    /// Whether there are more.
+    #[n(1)]
+    pub more: bool,
 }
 
 /// `group.get`: one group.

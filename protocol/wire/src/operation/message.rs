@@ -109,7 +109,7 @@ pub struct Changes {
 }
 operation!(Changes => Messages, "message.changes", Session);
 
-/// Some messages.
+/// Some messages: no more than a reply holds.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
 pub struct Messages {
@@ -153,7 +153,8 @@ pub struct Message {
     /// When its sender changed it last.
     #[n(8)]
     pub edited: Option<UnixMillis>,
-    /// When it was removed.
+    /// When it was removed. It is shown for [`REMOVED`](crate::limits::REMOVED) from then on, so that a
+    /// device that was away learns of it.
     #[n(9)]
     pub removed: Option<UnixMillis>,
     /// Message that it answers.
@@ -162,7 +163,8 @@ pub struct Message {
     /// Files.
     #[n(11)]
     pub attachments: Vec<Attachment>,
-    /// Reactions, one of a vault at most.
+    /// Reactions, one of a vault at most and this one's first: the first
+    /// [`REACTIONS`](crate::limits::REACTIONS) of them.
     #[n(12)]
     pub reactions: Vec<Reaction>,
     /// How far a message of this owner has come: the least of all recipients.
@@ -180,6 +182,9 @@ pub struct Message {
     /// When this owner read it.
     #[n(17)]
     pub read: Option<UnixMillis>,
+    /// How many reactions there are.
+    #[n(18)]
+    pub reacted: u32,
 }
 
 /// How one vault's owner has reacted.
@@ -219,7 +224,7 @@ pub enum Failed {
     /// The other side could not be reached in time.
     #[n(0)]
     Expired,
-    /// The other side does not take it.
+    /// The other side does not take it, or has no room for it.
     #[n(1)]
     Refused,
 }
@@ -273,6 +278,9 @@ pub struct Search {
     /// At most this many, and never more than a page.
     #[n(2)]
     pub limit: Option<u32>,
+    /// Behind this one, the last of an earlier page.
+    #[n(3)]
+    pub after: Option<MessageId>,
 }
 operation!(Search => Messages, "message.search", Session);
 

@@ -4,7 +4,10 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -13,6 +16,9 @@ use serde_json::Value;
 
 use crate::command::output;
 use crate::demo::owner::text_of;
+
+/// How long it may take to be ready on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One that runs; ended when dropped.
 pub(crate) struct Introducer {
@@ -87,10 +93,7 @@ impl Introducer {
         let mut child = command.spawn().context("starting an introducer")?;
         let spoken = child.stdout.take();
         self.running = Some(child);
-        let mut line = String::new();
-        if let Some(spoken) = spoken {
-            BufReader::new(spoken).read_line(&mut line)?;
-        }
+        let line = spoken.map(first_line).unwrap_or_default();
         let ready: Value = serde_json::from_str(&line).with_context(|| {
             let log = fs::read_to_string(self.folder.join("host.log"));
             format!(
@@ -125,6 +128,18 @@ impl Drop for Introducer {
         }
         let _ = child.wait();
     }
+}
+
+/// What it says first, heard by a thread: one that says nothing keeps nobody waiting for ever.
+fn first_line(spoken: ChildStdout) -> String {
+    let (say, said) = channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        // A failed read is told as nothing, and nobody may wait any more.
+        let _ = BufReader::new(spoken).read_line(&mut line);
+        let _ = say.send(line);
+    });
+    said.recv_timeout(PATIENCE).unwrap_or_default()
 }
 
 fn free_port() -> Result<u16> {

@@ -8,9 +8,10 @@ use crate::delivery::{Act, HomeClaim, Progress};
 use crate::log_line::LogEvent;
 use crate::slot::Slot;
 use vettid_wire::home as wire_home;
+use vettid_wire::home::Home;
 use vettid_wire::limits;
 use vettid_wire::link::federation::FromEnclave;
-use vettid_wire::time::DAY;
+use vettid_wire::time::{DAY, SECOND};
 
 fn is_refused(acts: &[Act]) -> bool {
     acts == [Act::Log(LogEvent::HomeRefused)]
@@ -79,7 +80,7 @@ fn a_claim_of_another_process_or_of_an_earlier_one_is_refused() {
 fn a_home_elsewhere_forged_or_expired_is_refused() {
     let mut world = World::new();
     world.start(1, 5);
-    let with = |change: fn(&mut vettid_wire::home::Home)| {
+    let with = |change: fn(&mut Home)| {
         let mut home = home(5, &[OWN], 1);
         change(&mut home);
         home.sign(&key(5))
@@ -175,4 +176,31 @@ fn a_process_that_has_ended_gets_nothing_more() {
     world.hear_peer(PEER, deliver(5, 1));
 
     assert!(handed(&world.acts(), 1).is_empty());
+}
+
+#[test]
+fn a_process_that_claims_too_often_has_its_newest_home_published_in_its_turn() {
+    let published = |acts: &[Act]| {
+        let published = acts.iter().filter_map(|act| match act {
+            Act::Host(FromEnclave::PublishHome { record, .. }) => {
+                let record = wire_home::open(&vault(5), record).expect("sealed");
+                Some(Home::claimed(&record).expect("record").sequence)
+            }
+            _ => None,
+        });
+        published.collect::<Vec<_>>()
+    };
+    let mut world = World::new();
+    world.start(1, 5);
+    for sequence in 1..=8 {
+        let acts = world.claim(1, 5, &record(5, &[OWN], sequence));
+        assert_eq!(published(&acts), [sequence]);
+    }
+    for sequence in 9..=20 {
+        assert_eq!(world.claim(1, 5, &record(5, &[OWN], sequence)), []);
+    }
+
+    assert_eq!(published(&world.tick(SECOND - 1)), []);
+    assert_eq!(published(&world.tick(1)), [20]);
+    assert_eq!(world.tick(SECOND), []);
 }

@@ -6,3 +6,4 @@ mod held;
 mod inbound;
 mod mailbox;
 mod outbound;
+mod shares;

@@ -14,21 +14,21 @@ use vettid_wire::link::federation::{FromEnclave, SpoolOutcome, ToEnclave};
 use vettid_wire::peer::{Delivered, NotTaken, PeerMessage};
 use vettid_wire::time::MINUTE;
 
-const LATER: SpoolOutcome = SpoolOutcome::Later { node: None };
+pub(super) const LATER: SpoolOutcome = SpoolOutcome::Later { node: None };
 
-fn at_peer() -> Whereabouts {
+pub(super) fn at_peer() -> Whereabouts {
     Whereabouts::Node(at(PEER))
 }
 
 /// A sender in slot 1 (vault 5), with a session to [`PEER`].
-fn sender() -> World {
+pub(super) fn sender() -> World {
     let mut world = World::new();
     world.open(1, 5);
     world.courier.admitted(PEER);
     world
 }
 
-fn sent_to(acts: &[Act]) -> Vec<NodeId> {
+pub(super) fn sent_to(acts: &[Act]) -> Vec<NodeId> {
     acts.iter()
         .filter_map(|act| match act {
             Act::Peer(node, PeerMessage::Deliver(_)) => Some(*node),
@@ -37,7 +37,7 @@ fn sent_to(acts: &[Act]) -> Vec<NodeId> {
         .collect()
 }
 
-fn is_look_up(act: &Act) -> bool {
+pub(super) fn is_look_up(act: &Act) -> bool {
     matches!(act, Act::Host(FromEnclave::FindHome { .. }))
 }
 
@@ -332,81 +332,4 @@ fn a_vault_without_a_home_sends_nothing_and_what_is_too_large_is_never_delivered
         outcome: Delivered::Refused(NotTaken::Never),
     };
     assert_eq!(world.act(), Act::Vault(slot, settled));
-}
-
-#[test]
-fn one_node_that_does_not_answer_takes_so_much_and_leaves_room_for_another() {
-    let mut world = sender();
-    let other = NodeId([3; 32]);
-    world.courier.admitted(other);
-    let kept = world.send(1, 6, 1, at_peer());
-    let numbered = |number: u16| {
-        let mut id = [0; 16];
-        id[..2].copy_from_slice(&number.to_be_bytes());
-        vettid_wire::id::DeliveryId(id)
-    };
-    let mut taken = 0;
-    for number in 1..=1_100 {
-        let sent = Sent {
-            delivery: numbered(number),
-            to: vault(6),
-            home: at_peer(),
-            expires: NOW.plus(1000),
-            body: &[0; 10],
-        };
-        world
-            .with(|courier, cx| courier.outbound(Slot::new(1), 0, sent, cx))
-            .expect("honest");
-        let Act::Host(FromEnclave::Spool {
-            delivery, bytes, ..
-        }) = world.act()
-        else {
-            panic!("not kept");
-        };
-        let kept = Kept {
-            delivery,
-            bytes,
-            ..kept.clone()
-        };
-        taken += sent_to(&world.due(&kept)).len();
-    }
-    assert_eq!(taken, 1_024);
-
-    let kept = world.send(1, 7, 2, Whereabouts::Node(at(other)));
-    assert_eq!(sent_to(&world.due(&kept)), [other]);
-}
-
-#[test]
-fn no_more_is_under_way_to_a_node_than_its_link_holds() {
-    let mut world = sender();
-    let mut carried = 0;
-    for number in 0..40 {
-        let body = vec![number; limits::DELIVERY];
-        let sent = Sent {
-            delivery: id(number),
-            to: vault(6),
-            home: at_peer(),
-            expires: NOW.plus(limits::DELIVERY_TIME),
-            body: &body,
-        };
-        let kept = world.sent(1, sent);
-        carried += sent_to(&world.due(&kept)).len();
-    }
-    assert_eq!(carried, 16);
-
-    world.hear_peer(PEER, answer(1, Delivered::Applied));
-    world.acts();
-
-    let small = world.send(1, 6, 41, at_peer());
-    assert_eq!(sent_to(&world.due(&small)), [PEER]);
-    let large = vec![7; limits::DELIVERY];
-    let sent = Sent {
-        delivery: id(42),
-        to: vault(6),
-        home: at_peer(),
-        expires: NOW.plus(limits::DELIVERY_TIME),
-        body: &large,
-    };
-    let kept = world.sent(1, sent);
-    assert_eq!(world.due(&kept), [settled(42, LATER)]);
 }

@@ -84,6 +84,32 @@ fn a_session_does_not_outlive_the_document_it_rests_on() {
 }
 
 #[test]
+fn a_stranger_who_says_it_is_a_known_node_and_fails_does_not_have_it_forgotten() {
+    let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
+    admit(&mut a, &mut b, NOW);
+    let mut stranger = Enclave::impostor(&b, Shows::Nothing);
+    stranger.peer = vec![0xee; 38];
+    for frame in [b"none".to_vec(), begun(&mut stranger, &a)] {
+        let link = a.open(&stranger.peer, b.node, Side::Responder, NOW);
+        a.hear(link, &frame, NOW);
+        a.hear(link, b"none", NOW);
+        let refused = a.heard().refused;
+        assert!(matches!(refused[..], [(ended, _)] if ended == link));
+    }
+
+    let (_, outcome) = admit(&mut a, &mut b, NOW.plus(1));
+
+    assert_eq!(outcome.initiator.admitted.len(), 1);
+    assert_eq!((a.machine.documents, b.machine.documents), (1, 1));
+}
+
+/// The first frame of somebody who begins a session.
+fn begun(by: &mut Enclave, with: &Enclave) -> Vec<u8> {
+    by.open(&with.peer, with.node, Side::Initiator, NOW);
+    by.frames().remove(0)
+}
+
+#[test]
 fn a_session_is_renewed_before_it_expires_with_documents_made_anew() {
     let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
     let (older, _) = admit(&mut a, &mut b, NOW);

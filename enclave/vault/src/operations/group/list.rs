@@ -1,5 +1,6 @@
-//! `group.list`: every group.
+//! `group.list`: a page of the groups.
 
+use vettid_wire::limits;
 use vettid_wire::operation::group::{self, Groups};
 
 use crate::audit::Audit;
@@ -18,11 +19,23 @@ impl Operation for List {
     type Effect = Reads;
     const AUDIT: Audit = Audit::Never;
 
-    fn run(on: &mut Reading<'_>, _: Device, _: group::List) -> Result<Groups, Stop> {
+    fn run(on: &mut Reading<'_>, _: Device, request: group::List) -> Result<Groups, Stop> {
         let view = on.view();
-        let groups = view.groups()?.into_iter().map(|group| shown(view, group));
-        Ok(Groups {
-            groups: groups.collect::<Result<_, _>>()?,
-        })
+        let (found, more) = view.group_page(request.after.as_ref(), request.limit)?;
+        let (mut groups, mut bytes) = (Vec::new(), 0_usize);
+        for group in found {
+            let group = shown(view, group)?;
+            bytes = bytes.saturating_add(group.members.len().saturating_mul(MEMBER));
+            if bytes > PAGE && !groups.is_empty() {
+                return Ok(Groups { groups, more: true });
+            }
+            groups.push(group);
+        }
+        Ok(Groups { groups, more })
     }
 }
+
+/// Bytes of members in one page: half of a reply.
+const PAGE: usize = limits::REPLY / 2;
+/// Bytes of one member in a reply, at most.
+const MEMBER: usize = 64 + limits::ALIAS;

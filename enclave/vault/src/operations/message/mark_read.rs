@@ -27,7 +27,10 @@ impl Operation for MarkRead {
 
     fn run(on: &mut Changing<'_>, _: App, request: message::MarkRead) -> Result<Done, Stop> {
         let conversation = &request.conversation;
-        let unread = on.change.unread_through(conversation, request.through)?;
+        let mut unread = on.change.unread_through(conversation, request.through)?;
+        if let Conversation::Group(_) = conversation {
+            unread.truncate(IN_GROUP);
+        }
         let mut read = Vec::with_capacity(unread.len());
         let mut changed = false;
         for message in unread {
@@ -54,6 +57,10 @@ impl Operation for MarkRead {
         Ok(Done {})
     }
 }
+
+/// Messages of a group that are marked at once: each member is told, in parts, and one record holds
+/// all of that. The others stay unread.
+const IN_GROUP: usize = 4 * READ;
 
 fn by_sender(conversation: &Conversation, read: &[Named]) -> Vec<ReadOf> {
     let in_group = matches!(conversation, Conversation::Group(_));

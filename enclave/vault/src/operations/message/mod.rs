@@ -39,16 +39,13 @@ fn say(
     content: &Content,
     message: Option<MessageId>,
 ) -> Result<(), Stop> {
-    let (waiting, max) = match conversation {
-        Conversation::Connection(id) => (on.change.count_outbox_on(id)?, limits::CONNECTION_OUTBOX),
-        Conversation::Group(_) => (on.change.count_outbox_beside()?, limits::OUTBOX),
-    };
-    let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
-    if waiting >= max {
-        return Err(Refusal::limit("outbox", max, waiting.saturating_add(1)).into());
-    }
     match conversation {
         Conversation::Connection(id) => {
+            let waiting = usize::try_from(on.change.count_outbox_on(id)?).unwrap_or(usize::MAX);
+            let max = limits::CONNECTION_OUTBOX;
+            if waiting >= max {
+                return Err(Refusal::limit("outbox", max, waiting.saturating_add(1)).into());
+            }
             let connection = on.change.connection(id)?.ok_or(Code::NotFound)?;
             if connection.state != State::Active {
                 return Err(Code::NotConnected.into());
@@ -56,7 +53,10 @@ fn say(
             channel::say(on, id, content, message)?;
             Ok(on.change.touch_connection(id, on.now)?)
         }
-        Conversation::Group(id) => circle::say(on, id, content, message),
+        Conversation::Group(id) => {
+            circle::outbox::check(**on.change)?;
+            circle::say(on, id, content, message)
+        }
     }
 }
 

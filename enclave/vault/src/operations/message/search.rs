@@ -27,15 +27,12 @@ impl Operation for Search {
         let found = request.text.expose(|text| {
             let text = std::str::from_utf8(text).map_err(|_| Code::InvalidValue)?;
             let conversation = request.conversation.as_ref();
-            Ok::<_, Stop>(view.search_messages(text, conversation, request.limit)?)
+            let page = (request.after.as_ref(), request.limit);
+            Ok::<_, Stop>(view.search_messages(text, conversation, page)?)
         })?;
-        let mut messages = Vec::with_capacity(found.len());
-        for id in found {
-            messages.extend(view.message(&id)?);
-        }
-        Ok(Messages {
-            messages,
-            more: false,
-        })
+        let (found, more) = found;
+        let mut page = view.messages_found(&found)?;
+        page.more |= more;
+        Ok(page)
     }
 }

@@ -1,0 +1,180 @@
+//! What one vault, or one node, may have of what all share.
+
+use super::fixture::{
+    Kept, NOW, OWN, PEER, World, answer, at, home, id, key, record, settled, vault,
+};
+use super::outbound::{LATER, at_peer, is_look_up, sender, sent_to};
+use crate::delivery::{Act, Sent, Whereabouts};
+use crate::slot::Slot;
+use vettid_wire::id::{DeliveryId, NodeId};
+use vettid_wire::limits;
+use vettid_wire::link::federation::{FromEnclave, SpoolOutcome};
+use vettid_wire::peer::Delivered;
+
+#[test]
+fn one_node_that_does_not_answer_takes_so_much_and_leaves_room_for_another() {
+    let mut world = sender();
+    let other = NodeId([3; 32]);
+    world.courier.admitted(other);
+    let kept = world.send(1, 6, 1, at_peer());
+    let numbered = |number: u16| {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        DeliveryId(id)
+    };
+    let mut taken = 0;
+    for number in 1..=1_100 {
+        let sent = Sent {
+            delivery: numbered(number),
+            to: vault(6),
+            home: at_peer(),
+            expires: NOW.plus(1000),
+            body: &[0; 10],
+        };
+        world
+            .with(|courier, cx| courier.outbound(Slot::new(1), 0, sent, cx))
+            .expect("honest");
+        let Act::Host(FromEnclave::Spool {
+            delivery, bytes, ..
+        }) = world.act()
+        else {
+            panic!("not kept");
+        };
+        let kept = Kept {
+            delivery,
+            bytes,
+            ..kept.clone()
+        };
+        taken += sent_to(&world.due(&kept)).len();
+    }
+    assert_eq!(taken, 1_024);
+
+    let kept = world.send(1, 7, 2, Whereabouts::Node(at(other)));
+    assert_eq!(sent_to(&world.due(&kept)), [other]);
+    // Another vault has room there, too, for a few.
+    world.open(2, 8);
+    for number in 11..=14 {
+        let kept = world.send(2, 6, number, at_peer());
+        assert_eq!(sent_to(&world.due(&kept)), [PEER]);
+    }
+    for (slot, number) in [(1, 15), (2, 16)] {
+        let kept = world.send(slot, 6, number, at_peer());
+        assert_eq!(world.due(&kept), [settled(number, SpoolOutcome::Crowded)]);
+    }
+}
+
+#[test]
+fn no_more_is_under_way_to_a_node_than_its_link_holds() {
+    let mut world = sender();
+    let mut carried = 0;
+    for number in 0..40 {
+        let body = vec![number; limits::DELIVERY];
+        let sent = Sent {
+            delivery: id(number),
+            to: vault(6),
+            home: at_peer(),
+            expires: NOW.plus(limits::DELIVERY_TIME),
+            body: &body,
+        };
+        let kept = world.sent(1, sent);
+        carried += sent_to(&world.due(&kept)).len();
+    }
+    assert_eq!(carried, 16);
+
+    world.hear_peer(PEER, answer(1, Delivered::Applied));
+    world.acts();
+
+    let small = world.send(1, 6, 41, at_peer());
+    assert_eq!(sent_to(&world.due(&small)), [PEER]);
+    let large = vec![7; limits::DELIVERY];
+    let sent = Sent {
+        delivery: id(42),
+        to: vault(6),
+        home: at_peer(),
+        expires: NOW.plus(limits::DELIVERY_TIME),
+        body: &large,
+    };
+    let kept = world.sent(1, sent.clone());
+    let crowded = SpoolOutcome::Crowded;
+    assert_eq!(world.due(&kept), [settled(42, crowded)]);
+
+    // What others have beyond that has a bound as well.
+    let mut others = 0;
+    for slot in 2..20 {
+        world.open(slot, 100 + u8::try_from(slot).expect("small"));
+        let sent = Sent {
+            delivery: id(100 + u8::try_from(slot).expect("small")),
+            ..sent.clone()
+        };
+        let kept = world.sent(slot, sent);
+        others += sent_to(&world.due(&kept)).len();
+    }
+    assert_eq!(others, 8);
+}
+
+#[test]
+fn one_vault_has_few_of_the_look_ups_that_are_under_way() {
+    let mut world = World::new();
+    world.open(1, 5);
+    world.open(2, 6);
+    let away = || Whereabouts::Node(at(NodeId([9; 32])));
+    let mut asked = 0;
+    for number in 100..130 {
+        let kept = world.send(1, number, number, away());
+        asked += world
+            .due(&kept)
+            .iter()
+            .filter(|act| is_look_up(act))
+            .count();
+    }
+    assert_eq!(asked, 16);
+
+    let kept = world.send(2, 200, 200, away());
+    assert!(world.due(&kept).iter().any(is_look_up));
+}
+
+#[test]
+fn records_that_are_none_are_checked_once_and_not_more_than_a_vault_may_have_checked() {
+    let mut world = sender();
+    world.open(2, 8);
+    let forged = |sequence| {
+        let forged = home(6, &[PEER], sequence);
+        Whereabouts::Record(forged.sign(&key(7)))
+    };
+    let offered = |world: &mut World, slot, home| {
+        let kept = world.send(slot, 6, 1, home);
+        world.due(&kept).pop()
+    };
+    let failed = Some(settled(1, LATER));
+    for _ in 0..600 {
+        assert_eq!(offered(&mut world, 1, forged(0)), failed);
+    }
+    let last = (1..600).find(|sequence| offered(&mut world, 1, forged(*sequence)) != failed);
+    assert_eq!(last, Some(512));
+
+    let crowded = Some(settled(1, SpoolOutcome::Crowded));
+    assert_eq!(offered(&mut world, 1, forged(1_000)), crowded);
+    let good = || Whereabouts::Record(record(6, &[PEER], 1));
+    assert_eq!(offered(&mut world, 1, good()), crowded);
+    world.now = NOW.plus(10);
+    let kept = world.send(1, 6, 2, good());
+    assert_eq!(sent_to(&world.due(&kept)), [PEER]);
+}
+
+#[test]
+fn record_that_is_no_newer_than_the_known_one_is_not_checked() {
+    let mut world = sender();
+    let known = world.send(1, 6, 1, Whereabouts::Record(record(6, &[PEER], 9_999)));
+    assert_eq!(sent_to(&world.due(&known)), [PEER]);
+    for sequence in 0..600 {
+        let older = Whereabouts::Record(record(6, &[OWN], sequence));
+        let kept = world.send(1, 6, 2, older);
+        assert_eq!(sent_to(&world.due(&kept)), [PEER]);
+        world.hear_peer(PEER, answer(2, Delivered::Stored));
+        world.acts();
+    }
+
+    let other = Whereabouts::Record(record(7, &[PEER], 1));
+    let kept = world.send(1, 7, 3, other);
+    assert_eq!(sent_to(&world.due(&kept)), [PEER]);
+}
