@@ -308,7 +308,7 @@ fn main() -> ExitCode {
     };
     let folder = value("--folder").expect("--folder");
     if arguments.iter().any(|argument| argument == "--create") {
-        create_network(&folder, false).expect("network");
+        create_network(&folder, None, false).expect("network");
         return ExitCode::SUCCESS;
     }
     let socket = value("--socket").expect("--socket");

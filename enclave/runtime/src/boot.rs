@@ -2,12 +2,13 @@
 //!
 //! | state | holds | has happened | next |
 //! |---|---|---|---|
-//! | [`Measured`] | binding key | entropy checked; binding key committed to, registers locked | [`Measured::unseal`] |
-//! | [`Keyed`] | sealing root, node identity | the platform gave its secret to this image | [`Keyed::serve`] |
-//! | [`Serving`] | host connection, evidence | host connected and named the network | the supervisor |
+//! | [`Measured`] | binding key | entropy checked; binding key committed to, registers locked | [`Measured::hear`] |
+//! | [`Heard`] | host connection, network | host connected and named the network | [`Heard::unseal`] |
+//! | [`Serving`] | sealing root, node identity, evidence | the platform gave its secret to this image | the supervisor |
 //!
 //! Each state is a type that only the one before it makes, and each step fails closed. No socket
-//! exists before [`Keyed::serve`].
+//! exists before [`Measured::hear`]. The host is heard first, since whoever keeps the secret may be
+//! reached through it alone; what it says cannot reach the secret.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -68,15 +69,18 @@ pub struct Measured<P> {
     binding: SigningKey,
 }
 
-/// An enclave with its lasting secret.
+/// An enclave whose host has greeted it, and which has no secret yet.
 #[derive(Debug)]
-pub struct Keyed<P> {
+pub struct Heard<P> {
     measured: Measured<P>,
-    sealing_root: SealingRoot,
-    node: NodeId,
+    link: OwnedFd,
+    inflow: Inflow,
+    hello: Hello,
+    network: Network,
+    policy: Policy,
 }
 
-/// An enclave with a host.
+/// An enclave with a host and its lasting secret.
 #[derive(Debug)]
 pub struct Serving<P> {
     pub(crate) platform: P,
@@ -104,61 +108,59 @@ impl<P: Platform> Measured<P> {
         Ok(Self { platform, binding })
     }
 
-    /// Asks the platform for its secret.
-    ///
-    /// # Errors
-    /// When the platform does not give it to this image.
-    pub fn unseal(mut self) -> Result<Keyed<P>, BootError> {
-        let sealing_root = self.platform.sealing_root()?;
-        let seed: BindingSeed = derive::key(&sealing_root, Label::NodeIdentity, &[]);
-        let identity = seed.expose(SigningKey::from_seed);
-        let node = NodeId(identity.verifying_key().0);
-        Ok(Keyed {
-            measured: self,
-            sealing_root,
-            node,
-        })
-    }
-}
-
-impl<P: Platform> Keyed<P> {
     /// Opens the socket, waits for the host and hears what network this is.
     ///
     /// # Errors
     /// When nobody connects or what the host says is not acceptable.
-    pub fn serve(self) -> Result<Serving<P>, BootError> {
-        let Self {
-            measured:
-                Measured {
-                    mut platform,
-                    binding,
-                },
-            sealing_root,
-            node,
-        } = self;
-        platform.listen()?;
-        let link = platform.accept()?;
+    pub fn hear(mut self) -> Result<Heard<P>, BootError> {
+        self.platform.listen()?;
+        let link = self.platform.accept()?;
         let mut inflow = Inflow::new(limits::LINK_FRAME);
         let hello = read_hello(&link, &mut inflow)?;
         let network = SignedNetwork::verify(&hello.network)?;
         let policy = Policy::of_network(&network)?;
-        if network.trust_root != platform.trust_root() {
+        if network.trust_root != self.platform.trust_root() {
             return Err(BootError::ForeignRoot);
         }
-        let config = digest::labeled(Label::EnclaveConfig, &[&cbor::encode(&hello)]);
-        let peers: Vec<Vec<u8>> = hello.peers.iter().map(|peer| peer.to_vec()).collect();
-        let bundle = Bundle::new(binding.verifying_key(), node, &peers, None, RELEASE, config)
-            .map_err(|_| BootError::HostPeers)?;
-        let evidence = Evidence::new(binding, &bundle, network.id(), network.epoch);
-        let ready = ready(&platform, node);
-        Ok(Serving {
-            platform,
-            sealing_root,
+        Ok(Heard {
+            measured: self,
             link,
             inflow,
             hello,
             network,
             policy,
+        })
+    }
+}
+
+impl<P: Platform> Heard<P> {
+    /// Asks the platform for its secret, and says who this node is.
+    ///
+    /// # Errors
+    /// When the platform does not give it to this image, or the host names too many PeerIds.
+    pub fn unseal(self) -> Result<Serving<P>, BootError> {
+        let Measured {
+            mut platform,
+            binding,
+        } = self.measured;
+        let sealing_root = platform.sealing_root()?;
+        let seed: BindingSeed = derive::key(&sealing_root, Label::NodeIdentity, &[]);
+        let identity = seed.expose(SigningKey::from_seed);
+        let node = NodeId(identity.verifying_key().0);
+        let config = digest::labeled(Label::EnclaveConfig, &[&cbor::encode(&self.hello)]);
+        let peers: Vec<Vec<u8>> = self.hello.peers.iter().map(|peer| peer.to_vec()).collect();
+        let bundle = Bundle::new(binding.verifying_key(), node, &peers, None, RELEASE, config)
+            .map_err(|_| BootError::HostPeers)?;
+        let evidence = Evidence::new(binding, &bundle, self.network.id(), self.network.epoch);
+        let ready = ready(&platform, node);
+        Ok(Serving {
+            platform,
+            sealing_root,
+            link: self.link,
+            inflow: self.inflow,
+            hello: self.hello,
+            network: self.network,
+            policy: self.policy,
             node,
             evidence,
             ready,

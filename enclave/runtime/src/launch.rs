@@ -83,8 +83,8 @@ fn run<P: Platform, T>(
     let serving = platform()
         .map_err(BootError::from)
         .and_then(Measured::new)
-        .and_then(Measured::unseal)
-        .and_then(crate::boot::Keyed::serve);
+        .and_then(Measured::hear)
+        .and_then(crate::boot::Heard::unseal);
     match serving {
         Ok(serving) => match Supervisor::new(serving, zygote) {
             Ok(supervisor) => supervisor.run().into(),

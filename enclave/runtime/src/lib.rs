@@ -4,7 +4,7 @@
 //! main ── fork, before anything else ──▶ zygote ── fork, one per open vault ──▶ vault process
 //!   │                                     template database                     confined, one socket
 //!   ▼
-//! Measured ─▶ Keyed ─▶ Serving ─▶ supervisor: host link ══ lanes
+//! Measured ─▶ Heard ─▶ Serving ─▶ supervisor: host link ══ lanes
 //! ```
 //!
 //! | question | module |

@@ -15,12 +15,17 @@ fn main() -> ExitCode {
                 EmulatedPlatform::open(&folder, &socket)
             });
         }
-        Some(Command::CreateNetwork { folder, update }) => create_network(&folder, update),
+        Some(Command::CreateNetwork {
+            folder,
+            registers,
+            update,
+        }) => create_network(&folder, registers.as_deref(), update),
         Some(Command::JoinNetwork {
             folder,
             network,
             root,
-        }) => join_network(&folder, &network, &root),
+            registers,
+        }) => join_network(&folder, &network, &root, registers.as_deref()),
         None => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

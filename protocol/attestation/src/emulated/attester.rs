@@ -13,7 +13,7 @@ use super::root::DevelopmentRoot;
 use crate::anchor::EMULATED_MODULE;
 use crate::attester::{AttestedClaims, Attester, NotAttested};
 use crate::measurement::Measurement;
-use crate::nitro::{MAX_USER_FIELD, PCR};
+use crate::nitro::{MAX_USER_FIELD, PCR, own_claims};
 
 /// Attests one emulated enclave under a development root.
 #[derive(Debug)]
@@ -57,6 +57,39 @@ impl EmulatedAttester {
             leaf: SigningKey::generate(entropy),
             chain: None,
         }
+    }
+
+    /// Signs what the module of an emulated machine says, which signs nothing itself: its registers,
+    /// time and claims, under this attester's name and chain.
+    ///
+    /// `document` is one that the module has just made. Nobody else's is ever to be given here.
+    pub fn sign_for_module(&mut self, document: &[u8]) -> Result<Vec<u8>, NotAttested> {
+        let said = own_claims(document).map_err(|_| NotAttested::Platform)?;
+        let claims = AttestedClaims {
+            user_data: said.user_data,
+            nonce: said.nonce,
+            public_key: said.public_key,
+        };
+        Ok(self.sign(&said.pcrs, &claims, said.timestamp))
+    }
+
+    fn sign(
+        &mut self,
+        pcrs: &BTreeMap<u8, [u8; PCR]>,
+        claims: &AttestedClaims<'_>,
+        now: UnixMillis,
+    ) -> Vec<u8> {
+        let module_id = self.module_id.clone();
+        let chain = self.renew(now.seconds());
+        let fields = Fields {
+            module_id: &module_id,
+            timestamp: now,
+            pcrs,
+            certificate: &chain.leaf,
+            cabundle: &chain.cabundle,
+            claims: *claims,
+        };
+        sign(ES384_HEADER, &payload(&fields.entries()), &self.leaf)
     }
 
     /// Makes a new chain, unless there is one with most of its time ahead.
@@ -110,17 +143,8 @@ impl Attester for EmulatedAttester {
         {
             return Err(NotAttested::ClaimSize);
         }
-        let (module_id, pcrs) = (self.module_id.clone(), self.pcrs.clone());
-        let chain = self.renew(now.seconds());
-        let fields = Fields {
-            module_id: &module_id,
-            timestamp: now,
-            pcrs: &pcrs,
-            certificate: &chain.leaf,
-            cabundle: &chain.cabundle,
-            claims: *claims,
-        };
-        Ok(sign(ES384_HEADER, &payload(&fields.entries()), &self.leaf))
+        let pcrs = self.pcrs.clone();
+        Ok(self.sign(&pcrs, claims, now))
     }
 }
 

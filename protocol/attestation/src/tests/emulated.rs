@@ -7,8 +7,8 @@ use super::fixture::{NONCE, NOW, RELEASE, bundle, chain_error, measurement};
 use crate::emulated::{self, DevelopmentRoot, EmulatedAttester, NotARoot};
 use crate::nitro::{CertificateFault, Document, MAX_USER_FIELD};
 use crate::{
-    AppraisalError, AttestedClaims, Attester, Bundle, Cache, NonceExpectation, NotAttested, Policy,
-    ReferenceValue, Trust, TrustAnchor, appraise,
+    AppraisalError, AttestedClaims, Attester, Bundle, Cache, Measurement, NonceExpectation,
+    NotAttested, Policy, ReferenceValue, Trust, TrustAnchor, appraise,
 };
 
 struct Network {
@@ -51,6 +51,40 @@ fn emulated_document_is_accepted_under_its_own_root() {
     let document = attest(&mut network.attester, NOW);
 
     assert_eq!(check(&document, &network.policy, NOW), Ok(()));
+}
+
+#[test]
+fn what_a_module_says_is_signed_with_its_registers_time_and_claims_and_no_others() {
+    let entropy = &mut SeededEntropy::dangerous_new(3);
+    let root = DevelopmentRoot::generate(NOW, entropy);
+    let trust = Trust::Emulated(TrustAnchor::parse(root.certificate()).expect("root"));
+    let other = Measurement::new([7; 48], [8; 48], [9; 48]).expect("not debug");
+    let mut signer = EmulatedAttester::new(root, &other, entropy);
+    let accepting = |measurement| {
+        let release = RELEASE;
+        let value = ReferenceValue {
+            measurement,
+            release,
+        };
+        Policy::new(trust.clone(), vec![value], 1).expect("policy")
+    };
+    let said = attest(&mut network(1).attester, NOW);
+
+    let signed = signer.sign_for_module(&said).expect("signed");
+
+    assert_eq!(check(&signed, &accepting(measurement()), NOW), Ok(()));
+    assert!(matches!(
+        check(&signed, &accepting(other), NOW),
+        Err(AppraisalError::UnknownMeasurement(_))
+    ));
+    assert_eq!(
+        check(&said, &accepting(measurement()), NOW),
+        Err(chain_error(1, CertificateFault::Issuer))
+    );
+    assert_eq!(
+        signer.sign_for_module(b"no document"),
+        Err(NotAttested::Platform)
+    );
 }
 
 #[test]

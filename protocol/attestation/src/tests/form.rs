@@ -131,7 +131,7 @@ refused_document! {
         altered(case.document(), case.user_data.as_deref().expect("user data"))
     } => AppraisalError::Signature,
     altered_nonce_is_refused: |case| {
-        altered(case.document(), &super::fixture::NONCE)
+        altered(case.document(), &NONCE)
     } => AppraisalError::Signature,
     altered_digest_name_is_refused: |case| {
         altered(case.document(), b"SHA384")

@@ -1,31 +1,37 @@
 //! The command line of the emulated enclave.
 //!
 //! ```text
-//! vettid-enclave-emulated create-network --folder F [--update]
-//! vettid-enclave-emulated join-network --folder F --network N --development-root R
+//! vettid-enclave-emulated create-network --folder F [--registers P] [--update]
+//! vettid-enclave-emulated join-network --folder F --network N --development-root R [--registers P]
 //! vettid-enclave-emulated run --socket S --folder F
 //! ```
+//!
+//! A network accepts this program, or the image whose registers are in a file.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use vettid_attestation::Measurement;
 use vettid_wire::network::TrustRoot;
 
-use super::{Folder, FolderError, PlatformError, measure_program, network, wall_clock};
+use super::{Folder, FolderError, PlatformError, measure_program, network, registers, wall_clock};
 
 /// How it is used.
-pub const USAGE: &str = "usage: vettid-enclave-emulated create-network --folder F [--update]\n       \
+pub const USAGE: &str = "usage: vettid-enclave-emulated create-network --folder F [--registers P] \
+                         [--update]\n       \
                          vettid-enclave-emulated join-network --folder F --network N \
-                         --development-root R\n       \
+                         --development-root R [--registers P]\n       \
                          vettid-enclave-emulated run --socket S --folder F";
 
 /// What to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
-    /// Make a folder with a one-node network, or sign its network file anew for this program.
+    /// Make a folder with a one-node network, or sign its network file anew.
     CreateNetwork {
         /// The folder.
         folder: PathBuf,
+        /// Registers of the image that is accepted; this program if there are none.
+        registers: Option<PathBuf>,
         /// Whether it is there already and only its network file changes.
         update: bool,
     },
@@ -37,6 +43,8 @@ pub enum Command {
         network: PathBuf,
         /// Folder of an enclave of the network, whose root is copied.
         root: PathBuf,
+        /// Registers of the image that joins; this program if there are none.
+        registers: Option<PathBuf>,
     },
     /// Run the enclave.
     Run {
@@ -53,13 +61,14 @@ impl Command {
         let mut arguments = arguments.into_iter();
         let verb = arguments.next()?;
         let (mut folder, mut socket, mut update) = (None, None, false);
-        let (mut network, mut root) = (None, None);
+        let (mut network, mut root, mut registers) = (None, None, None);
         while let Some(argument) = arguments.next() {
             let place = match argument.to_str()? {
                 "--folder" => &mut folder,
                 "--socket" => &mut socket,
                 "--network" => &mut network,
                 "--development-root" => &mut root,
+                "--registers" => &mut registers,
                 "--update" if !update => {
                     update = true;
                     continue;
@@ -72,15 +81,20 @@ impl Command {
         }
         let folder = folder?;
         match (verb.to_str()?, socket, network, root, update) {
-            ("create-network", None, None, None, update) => {
-                Some(Self::CreateNetwork { folder, update })
-            }
+            ("create-network", None, None, None, update) => Some(Self::CreateNetwork {
+                folder,
+                registers,
+                update,
+            }),
             ("join-network", None, Some(network), Some(root), false) => Some(Self::JoinNetwork {
                 folder,
                 network,
                 root,
+                registers,
             }),
-            ("run", Some(socket), None, None, false) => Some(Self::Run { socket, folder }),
+            ("run", Some(socket), None, None, false) if registers.is_none() => {
+                Some(Self::Run { socket, folder })
+            }
             _ => None,
         }
     }
@@ -90,8 +104,12 @@ impl Command {
 ///
 /// # Errors
 /// When the folder exists already, or does not where it must.
-pub fn create_network(path: &Path, update: bool) -> Result<String, PlatformError> {
-    let measurement = measure_program()?;
+pub fn create_network(
+    path: &Path,
+    registers: Option<&Path>,
+    update: bool,
+) -> Result<String, PlatformError> {
+    let measurement = measured(registers)?;
     if update {
         let folder = Folder::open(path)?;
         let current = network::from_toml(&folder.network()?)?;
@@ -116,19 +134,32 @@ pub fn create_network(path: &Path, update: bool) -> Result<String, PlatformError
 ///
 /// # Errors
 /// When the folder exists already, the root is of another network, or the network does not accept
-/// this program.
-pub fn join_network(path: &Path, file: &Path, root: &Path) -> Result<String, PlatformError> {
+/// what joins.
+pub fn join_network(
+    path: &Path,
+    file: &Path,
+    root: &Path,
+    registers: Option<&Path>,
+) -> Result<String, PlatformError> {
     let text = std::fs::read_to_string(file).map_err(FolderError::from)?;
     let network = network::from_toml(&text)?;
     let root = Folder::open(root)?.development_root()?;
     if network.trust_root != TrustRoot::Emulated(root.certificate().to_vec()) {
         return Err(FolderError::OtherRoot.into());
     }
-    if !network::accepts(&network, &measure_program()?) {
+    if !network::accepts(&network, &measured(registers)?) {
         return Err(FolderError::NotAccepted.into());
     }
     Folder::join(path, &root, &text)?;
     Ok(network.id().to_string())
+}
+
+/// What runs: the image of these registers, or this program.
+fn measured(registers: Option<&Path>) -> Result<Measurement, PlatformError> {
+    match registers {
+        Some(path) => Ok(registers::read(path)?),
+        None => measure_program(),
+    }
 }
 
 #[cfg(test)]
@@ -151,8 +182,17 @@ mod tests {
         assert_eq!(
             parse("create-network --folder f --update"),
             Some(Command::CreateNetwork {
-                folder,
+                folder: folder.clone(),
+                registers: None,
                 update: true
+            })
+        );
+        assert_eq!(
+            parse("create-network --registers r --folder f"),
+            Some(Command::CreateNetwork {
+                folder,
+                registers: Some("r".into()),
+                update: false
             })
         );
     }
@@ -173,6 +213,7 @@ mod tests {
             "join-network --folder f --development-root r",
             "join-network --folder f --network n --development-root r --update",
             "run --socket s --folder f --network n",
+            "run --socket s --folder f --registers r",
             "help",
         ] {
             assert_eq!(parse(line), None, "{line}");
@@ -186,7 +227,8 @@ mod tests {
             Some(Command::JoinNetwork {
                 folder: "f".into(),
                 network: "n".into(),
-                root: "r".into()
+                root: "r".into(),
+                registers: None
             })
         );
     }
@@ -195,10 +237,10 @@ mod tests {
     fn one_more_node_has_the_networks_root_and_file_and_a_sealing_root_of_its_own() {
         let place = tempfile::tempdir().expect("place");
         let (first, second) = (place.path().join("first"), place.path().join("second"));
-        let id = create_network(&first, false).expect("creates");
+        let id = create_network(&first, None, false).expect("creates");
         let file = first.join("network.toml");
 
-        assert_eq!(join_network(&second, &file, &first), Ok(id));
+        assert_eq!(join_network(&second, &file, &first, None), Ok(id));
 
         let read = |folder: &Path, name: &str| std::fs::read(folder.join(name)).ok();
         for same in [
@@ -214,7 +256,7 @@ mod tests {
         );
         assert_eq!(read(&second, "governance.key"), None);
         assert_eq!(
-            join_network(&second, &file, &first),
+            join_network(&second, &file, &first, None),
             Err(PlatformError::Folder(FolderError::Exists))
         );
     }
@@ -223,11 +265,12 @@ mod tests {
     fn root_of_another_network_does_not_join() {
         let place = tempfile::tempdir().expect("place");
         let (first, other) = (place.path().join("first"), place.path().join("other"));
-        create_network(&first, false).expect("creates");
-        create_network(&other, false).expect("creates");
+        create_network(&first, None, false).expect("creates");
+        create_network(&other, None, false).expect("creates");
+        let (joining, file) = (place.path().join("n"), first.join("network.toml"));
 
         assert_eq!(
-            join_network(&place.path().join("n"), &first.join("network.toml"), &other),
+            join_network(&joining, &file, &other, None),
             Err(PlatformError::Folder(FolderError::OtherRoot))
         );
     }
@@ -236,10 +279,10 @@ mod tests {
     fn a_network_is_made_once_and_updating_it_without_need_changes_nothing() {
         let place = tempfile::tempdir().expect("place");
         let path = place.path().join("enclave");
-        let id = create_network(&path, false).expect("creates");
+        let id = create_network(&path, None, false).expect("creates");
         let before = std::fs::read(path.join("network.toml")).expect("file");
 
-        assert_eq!(create_network(&path, true), Ok(id.clone()));
+        assert_eq!(create_network(&path, None, true), Ok(id.clone()));
 
         assert!(id.starts_with("emulated1"));
         assert_eq!(
@@ -247,8 +290,35 @@ mod tests {
             before
         );
         assert_eq!(
-            create_network(&path, false),
+            create_network(&path, None, false),
             Err(PlatformError::Folder(FolderError::Exists))
         );
+    }
+
+    #[test]
+    fn a_network_of_an_image_accepts_that_image_and_not_this_program() {
+        let place = tempfile::tempdir().expect("place");
+        let (path, registers) = (place.path().join("enclave"), place.path().join("registers"));
+        let text = [1, 2, 3].map(|byte: u8| format!("PCR{} {}\n", byte - 1, hex(byte)));
+        std::fs::write(&registers, text.concat()).expect("write");
+        let (file, second) = (path.join("network.toml"), place.path().join("second"));
+
+        let id = create_network(&path, Some(&registers), false).expect("creates");
+
+        let network = network::from_toml(&std::fs::read_to_string(&file).expect("file"));
+        let image = Measurement::new([1; 48], [2; 48], [3; 48]).expect("not debug");
+        assert!(network::accepts(&network.expect("network"), &image));
+        assert_eq!(
+            join_network(&second, &file, &path, None),
+            Err(PlatformError::Folder(FolderError::NotAccepted))
+        );
+        assert_eq!(
+            join_network(&second, &file, &path, Some(&registers)),
+            Ok(id)
+        );
+    }
+
+    fn hex(byte: u8) -> String {
+        data_encoding::HEXLOWER.encode(&[byte; 48])
     }
 }

@@ -3,9 +3,12 @@
 //! For development networks. Its host can read everything; nothing here protects anything from it.
 //! Everything above this module is the code that runs on hardware.
 
+#[cfg(feature = "nitro")]
+pub mod booted;
 pub mod command;
 mod folder;
 pub mod network;
+mod registers;
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};

@@ -28,7 +28,7 @@ pub use console::tell_registers;
 use module::{CONFIG_PCR, Device, Driver, Module};
 
 /// Context id of the host as every enclave sees it.
-const HOST_CID: u32 = 3;
+pub(super) const HOST_CID: u32 = 3;
 
 /// Port that the host connects to.
 const LINK_PORT: u32 = 5000;
