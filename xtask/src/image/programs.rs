@@ -13,6 +13,10 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The profile in the root's `Cargo.toml`.
 const PROFILE: &str = "image";
 
+/// Flags of both programs. A static program does not find the kernel's `getrandom` by its name at run
+/// time, and would look for a file instead, which a confined process must not open.
+const FLAGS: &str = "-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\"";
+
 /// What cargo is told to build one program.
 pub(crate) struct Program<'a> {
     /// Package, and whatever chooses features and target.
@@ -47,10 +51,9 @@ pub(crate) fn build(root: &Path, target: &Path, program: &Program<'_>) -> Result
     command.args(["build", "--quiet", "--locked", "--target", TARGET]);
     command.args(["--profile", PROFILE]).args(program.arguments);
     let renamed = renamed(root, target)?;
-    let flags = renamed.iter().fold(
-        String::from("-C target-feature=+crt-static"),
-        |flags, (from, to)| format!("{flags} --remap-path-prefix={}={to}", from.display()),
-    );
+    let flags = renamed.iter().fold(FLAGS.to_owned(), |flags, (from, to)| {
+        format!("{flags} --remap-path-prefix={}={to}", from.display())
+    });
     let c_flags = renamed
         .iter()
         .map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display()))

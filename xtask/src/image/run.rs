@@ -12,24 +12,41 @@ use super::{kernel, release};
 use crate::repository::Repository;
 use crate::tools::{Cache, Need, provide};
 
-/// A test's program in the enclave's place; no release has it.
-const PROBE: Program<'_> = Program {
-    arguments: &[
-        "--package",
-        "vettid-runtime",
-        "--no-default-features",
-        "--features",
-        "nitro",
-        "--example",
-        "nitro_probe",
-    ],
-    path: "examples/nitro_probe",
-};
+/// Builds both programs that tests put in the enclave's place; no release has them.
+const FOR_TESTS: [&str; 9] = [
+    "--package",
+    "vettid-runtime",
+    "--no-default-features",
+    "--features",
+    "emulated,nitro",
+    "--bin",
+    "vettid-enclave-emulated-image",
+    "--example",
+    "nitro_probe",
+];
+
+/// Files of the images that tests boot, and the programs in them.
+const TEST_IMAGES: [(&str, Program<'_>); 2] = [
+    (
+        "nitro-emulated.eif",
+        Program {
+            arguments: &FOR_TESTS,
+            path: "vettid-enclave-emulated-image",
+        },
+    ),
+    (
+        "nitro-probe.eif",
+        Program {
+            arguments: &FOR_TESTS,
+            path: "examples/nitro_probe",
+        },
+    ),
+];
 
 /// Where to, and how often.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Folder for image and release.toml; `image` in cargo's target folder if it is not given
+    /// Folder for image and release.toml; `enclave-image` in cargo's target folder if it is not given
     #[arg(long)]
     out: Option<PathBuf>,
     /// Build all but the kernel once more, from a copy in another folder, and compare
@@ -56,20 +73,22 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What tests boot: the folder of the production image, and of one with the probe in the enclave's
-/// place.
+/// What tests boot: the folder of the production image, and of those with another program in the
+/// enclave's place.
 pub(crate) fn build(repository: &Repository) -> Result<PathBuf> {
     let folder = folder(repository);
     let image = build_enclave(repository, &folder)?;
-    let probe = programs::build(repository.root(), repository.target(), &PROBE)?;
-    image.pack(repository, &probe, &folder.join("nitro-probe.eif"))?;
+    for (file, program) in &TEST_IMAGES {
+        let program = programs::build(repository.root(), repository.target(), program)?;
+        image.pack(repository, &program, &folder.join(file))?;
+    }
     Ok(folder)
 }
 
 const ENCLAVE: &str = "vettid-enclave.eif";
 
 fn folder(repository: &Repository) -> PathBuf {
-    repository.target().join("image")
+    repository.target().join("enclave-image")
 }
 
 /// A built image and what it is made of.

@@ -19,6 +19,9 @@ use crate::repository::Repository;
 /// Suite whose QEMU has the machine; its point releases bring newer versions.
 const SUITE: &str = "trixie";
 
+/// Its program.
+const QEMU: &str = "qemu-system-x86_64";
+
 /// What this was tried with; another version of the suite is built all the same, since apt has
 /// checked it and no release depends on it.
 const TRIED: &str = "10.0.13";
@@ -48,10 +51,10 @@ const BACKEND: &str = "vhost-device-vsock";
 const BACKEND_VERSION: &str = "0.3.0";
 const BACKEND_SHA256: &str = "52ce95d81af89ad693d067c650e42df0f217addfbc96cc4820f7c62eb4a28b13";
 
-/// A real enclave's host has the context id 3; the program as published forwards only what is for 2.
-const BACKEND_FILE: &str = "src/thread_backend.rs";
-const PUBLISHED: &str = "if dst_cid != VSOCK_HOST_CID {";
-const CHANGED: &str = "if dst_cid != VSOCK_HOST_CID && dst_cid != 3 {";
+/// A real enclave's host has the context id 3; the program as published is 2.
+const BACKEND_FILE: &str = "src/vhu_vsock.rs";
+const PUBLISHED: &str = "pub(crate) const VSOCK_HOST_CID: u64 = 2;";
+const CHANGED: &str = "pub(crate) const VSOCK_HOST_CID: u64 = 3;";
 
 /// Firmware files out of Debian's package, all that the machine needs.
 const FIRMWARE: [&str; 2] = ["qboot.rom", "linuxboot_dma.bin"];
@@ -65,16 +68,17 @@ pub(crate) fn provide(repository: &Repository, cache: &Cache) -> Result<PathBuf>
     let requirements = repository.path(REQUIREMENTS);
     let pins = fs::read(&requirements).context(REQUIREMENTS)?;
     let flags = FLAGS.join(" ");
-    let parts: [&[u8]; 4] = [
-        backend_key.as_bytes(),
-        flags.as_bytes(),
-        &pins,
-        TRIED.as_bytes(),
-    ];
-    let entry = cache.built(&format!("emulator-{}", key(&parts)), |folder, work| {
-        firmware(folder)?;
-        fs::copy(&host_end, folder.join(BACKEND))?;
+    let qemu_key = key(&[flags.as_bytes(), &pins, TRIED.as_bytes()]);
+    let machine = cache.built(&format!("qemu-{qemu_key}"), |folder, work| {
         qemu(&requirements, folder, work)
+    })?;
+
+    let both = key(&[backend_key.as_bytes(), qemu_key.as_bytes()]);
+    let entry = cache.entry(&format!("emulator-{both}"), |folder| {
+        firmware(folder)?;
+        fs::copy(machine.folder.join(QEMU), folder.join(QEMU))?;
+        fs::copy(&host_end, folder.join(BACKEND))?;
+        Ok(())
     })?;
     let how = if entry.fetched {
         "built from Debian's and crates.io's sources, checksums verified"
@@ -124,14 +128,14 @@ fn qemu(requirements: &Path, folder: &Path, work: &Path) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut ninja = Command::new("ninja");
     ninja.current_dir(&build).arg(format!("-j{cores}"));
-    quiet(ninja.arg("qemu-system-x86_64"))?;
+    quiet(ninja.arg(QEMU))?;
 
-    let built = build.join("qemu-system-x86_64");
+    let built = build.join(QEMU);
     let machines = output(Command::new(&built).args(["-M", "help"]))?;
     if !machines.contains("nitro-enclave") {
         bail!("this QEMU has no nitro-enclave machine:\n{machines}");
     }
-    let program = folder.join("qemu-system-x86_64");
+    let program = folder.join(QEMU);
     fs::copy(&built, &program)?;
     quiet(Command::new("strip").arg(&program))
 }
@@ -202,7 +206,7 @@ mod tests {
     #[test]
     fn the_change_fits_once_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("thread_backend.rs");
+        let file = folder.path().join("vhu_vsock.rs");
 
         fs::write(&file, format!("a\n{PUBLISHED}\nb\n")).unwrap();
         change(&file).unwrap();
