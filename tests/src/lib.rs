@@ -31,6 +31,7 @@
 )]
 
 pub mod command_line;
+pub mod door;
 pub mod fake_enclave;
 pub mod host_disk;
 pub mod items;

@@ -4,6 +4,8 @@
 //! test ══ Unix sockets ══ vhost-device-vsock ══ QEMU, machine nitro-enclave ══ image
 //!   <folder>/vm             host dials the image: `CONNECT <port>`
 //!   <folder>/vm_9000        the image dials its launcher
+//!   <folder>/vm_5001        an emulated enclave fetches its secrets
+//!   <folder>/link           a node dials the image's link
 //! ```
 //!
 //! Software emulation: it shows that an image boots, measures and speaks, and protects nothing.
@@ -12,6 +14,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::door::Door;
 use crate::wait;
 
 /// Names the folder of the emulated machine's programs; `cargo xtask test` sets it.
@@ -30,6 +34,9 @@ pub const IMAGES: &str = "VETTID_IMAGES";
 
 /// The byte that an image sends when it is up.
 pub const BEAT: u8 = 0xb7;
+
+/// Port of the image's link to its host.
+pub const LINK: u32 = 5000;
 
 /// Anything a machine does is done within this time, on a machine that builds something beside.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -54,11 +61,19 @@ fn folder(variable: &str) -> PathBuf {
     })
 }
 
-/// One booted machine. Dropped, it is gone.
+/// One machine, which boots one image again and again. Dropped, it is gone.
 #[derive(Debug)]
 pub struct Machine {
     folder: TempDir,
+    image: PathBuf,
     launcher: Option<UnixListener>,
+    doors: Vec<Door>,
+    running: Option<Running>,
+}
+
+/// What of a machine ends with its power.
+#[derive(Debug)]
+struct Running {
     backend: Child,
     emulator: Child,
     started: Instant,
@@ -71,7 +86,34 @@ impl Machine {
     /// When a program cannot be started.
     #[must_use]
     pub fn boot(image: &Path) -> Self {
-        Self::start(image, true)
+        let mut machine = Self::of(image, true);
+        machine.start();
+        machine
+    }
+
+    /// Boots an image whose emulated enclave has its secrets from `enclave`, a folder that
+    /// `vettid-enclave-emulated` has made.
+    ///
+    /// # Panics
+    /// When the folder is not whole or a program cannot be started.
+    #[must_use]
+    pub fn boot_with_secrets(image: &Path, enclave: &Path) -> Self {
+        let files = [
+            "development-root.key",
+            "sealing-root.key",
+            "development-root.der",
+        ];
+        let secrets = files
+            .map(|file| fs::read(enclave.join(file)).expect("a secret"))
+            .concat();
+        let mut machine = Self::of(image, true);
+        let at = machine.folder.path().join("vm_5001");
+        machine.doors.push(Door::open(&at, move |mut caller| {
+            // A machine may lose its power at any moment.
+            let _ = caller.write_all(&secrets);
+        }));
+        machine.start();
+        machine
     }
 
     /// Boots an image whose launcher is gone.
@@ -80,18 +122,39 @@ impl Machine {
     /// When a program cannot be started.
     #[must_use]
     pub fn boot_without_launcher(image: &Path) -> Self {
-        Self::start(image, false)
+        let mut machine = Self::of(image, false);
+        machine.start();
+        machine
     }
 
-    fn start(image: &Path, launcher: bool) -> Self {
-        let programs = folder(EMULATOR);
+    fn of(image: &Path, launcher: bool) -> Self {
         let folder = tempfile::tempdir().expect("folder of a machine");
-        let at = |name: &str| folder.path().join(name);
         let launcher = launcher.then(|| {
-            let listener = UnixListener::bind(at("vm_9000")).expect("launcher's socket");
+            let listener = UnixListener::bind(folder.path().join("vm_9000"));
+            let listener = listener.expect("launcher's socket");
             listener.set_nonblocking(true).expect("launcher's socket");
             listener
         });
+        Self {
+            folder,
+            image: image.to_owned(),
+            launcher,
+            doors: Vec::new(),
+            running: None,
+        }
+    }
+
+    /// Turns the power on.
+    ///
+    /// # Panics
+    /// When it is on, or a program cannot be started.
+    pub fn start(&mut self) {
+        assert!(self.running.is_none(), "it runs already");
+        let programs = folder(EMULATOR);
+        let at = |name: &str| self.folder.path().join(name);
+        for left in ["device", "vm"] {
+            let _ = fs::remove_file(at(left));
+        }
         // A packet of the image must fit one piece of its memory: the backend takes no two.
         let sockets = format!(
             "guest-cid=16,tx-buffer-size=16384,socket={},uds-path={}",
@@ -108,14 +171,40 @@ impl Machine {
             .expect("vhost-device-vsock starts");
         wait::until("vsock of the host", || at("device").exists().then_some(()));
         let started = Instant::now();
-        let emulator = emulator(&programs, folder.path(), image);
-        Self {
-            folder,
-            launcher,
+        let emulator = emulator(&programs, self.folder.path(), &self.image);
+        self.running = Some(Running {
             backend,
             emulator,
             started,
+        });
+    }
+
+    /// Takes the power away.
+    pub fn cut_power(&mut self) {
+        let Some(mut running) = self.running.take() else {
+            return;
+        };
+        for child in [&mut running.emulator, &mut running.backend] {
+            let _ = child.kill();
+            let _ = child.wait();
         }
+    }
+
+    /// Address for a node of the image's link: what dials it is passed on to the image, as often as
+    /// it boots.
+    pub fn link(&mut self) -> String {
+        let (at, image) = (
+            self.folder.path().join("link"),
+            self.folder.path().join("vm"),
+        );
+        let address = format!("unix:{}", at.display());
+        self.doors.push(Door::open(&at, move |node| {
+            // Nobody listens yet: the node tries again.
+            if let Ok(image) = dial(&image, LINK) {
+                pass_on(node, image);
+            }
+        }));
+        address
     }
 
     /// Waits for the heartbeat and echoes it; how long after the start it came.
@@ -130,7 +219,7 @@ impl Machine {
         let mut beat = [0];
         image.read_exact(&mut beat).expect("a heartbeat");
         assert_eq!(beat, [BEAT]);
-        let after = self.started.elapsed();
+        let after = self.age();
         image.write_all(&beat).expect("an echo");
         after
     }
@@ -149,16 +238,19 @@ impl Machine {
     /// # Panics
     /// When it goes on.
     pub fn wait_for_end(&mut self) -> Duration {
-        let emulator = &mut self.emulator;
+        let emulator = &mut self.running.as_mut().expect("it runs").emulator;
         let ended = wait::within(DEADLINE, || emulator.try_wait().expect("emulator"));
         assert!(ended.is_some(), "the machine goes on:\n{}", self.console());
-        self.started.elapsed()
+        self.age()
     }
 
     /// How long it has been running.
+    ///
+    /// # Panics
+    /// When it does not run.
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.started.elapsed()
+        self.running.as_ref().expect("it runs").started.elapsed()
     }
 
     /// What the image has said on its console.
@@ -176,10 +268,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        for child in [&mut self.emulator, &mut self.backend] {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.cut_power();
         if thread::panicking() {
             eprintln!("console of the machine:\n{}", self.console());
         }
@@ -211,6 +300,25 @@ fn emulator(programs: &Path, folder: &Path, image: &Path) -> Child {
         .stderr(log)
         .spawn()
         .expect("QEMU starts")
+}
+
+/// Carries bytes both ways until one side has ended.
+fn pass_on(node: UnixStream, image: UnixStream) {
+    let halves = [
+        (
+            node.try_clone().expect("socket"),
+            image.try_clone().expect("socket"),
+        ),
+        (image, node),
+    ];
+    for (mut from, mut to) in halves {
+        thread::spawn(move || {
+            // An end in one direction is the end of both.
+            let _ = io::copy(&mut from, &mut to);
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+    }
 }
 
 fn dial(path: &Path, port: u32) -> io::Result<UnixStream> {

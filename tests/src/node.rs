@@ -70,6 +70,16 @@ impl Node {
         ])
     }
 
+    /// Makes a node whose enclave runs by itself, in the network of a file.
+    ///
+    /// # Panics
+    /// When `vettid-node init` fails.
+    #[must_use]
+    pub fn of_enclave(address: &str, network: &Path) -> Self {
+        let network = network.to_str().expect("text");
+        Self::made_with(&["--federation", "--network", network, "--enclave", address])
+    }
+
     fn made_with(more: &[&str]) -> Self {
         let place = tempfile::Builder::new()
             .prefix("vettid-test-")

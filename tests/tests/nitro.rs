@@ -19,18 +19,26 @@ use vettid_attestation::{
     Trust, appraise,
 };
 use vettid_crypto::digest::sha384;
+use vettid_crypto::sign::SigningKey;
 use vettid_eif::{Image, Registers};
-use vettid_tests::machine::{Machine, image};
+use vettid_runtime::boot::RELEASE;
+use vettid_runtime::platform::emulated::network::to_toml;
+use vettid_tests::machine::{LINK, Machine, image};
+use vettid_tests::node::Node;
+use vettid_wire::network::{self, GovernanceKey, Network, TrustRoot};
 use vettid_wire::time::UnixMillis;
 
 const ENCLAVE: &str = "vettid-enclave.eif";
 const PROBE: &str = "nitro-probe.eif";
 
-/// Port of the link.
-const LINK: u32 = 5000;
-
 /// What the probe commits to.
 const CONFIGURATION: [u8; 48] = [0x42; 48];
+
+/// Attempts that the probe has made by vault processes.
+const ATTEMPTS: usize = 16;
+
+/// Signal by which the kernel ends who calls what it must not.
+const SIGSYS: u8 = 31;
 
 /// Bytes that the probe sends in one piece.
 const FRAME: usize = 1024 * 1024;
@@ -70,14 +78,22 @@ fn host_time() -> u64 {
 #[test]
 fn the_image_boots_measures_as_computed_and_serves_nobody_without_its_sealing_key() {
     let path = image(ENCLAVE);
+    let registers = computed(&path);
+    let place = tempfile::tempdir().expect("folder");
+    let network = place.path().join("network.toml");
+    fs::write(&network, network_of(&registers)).expect("network file");
     let mut machine = Machine::boot(&path);
+    let mut node = Node::of_enclave(&machine.link(), &network);
 
     let up = machine.heartbeat();
+    node.start_unready();
     let ended = machine.wait_for_end();
 
     println!("heartbeat after {up:?}, end after {ended:?}");
+    let ready = node.get("/readyz").expect("an answer").status;
+    assert_eq!(ready, 503);
     let console = machine.console();
-    for line in told(&computed(&path)) {
+    for line in told(&registers) {
         assert!(console.contains(&line), "{line} is not in\n{console}");
     }
     assert!(
@@ -88,6 +104,28 @@ fn the_image_boots_measures_as_computed_and_serves_nobody_without_its_sealing_ke
         console.contains("vettid-init: enclave ended with code 1"),
         "{console}"
     );
+}
+
+/// A network on the hardware's root that accepts this image and no other.
+fn network_of(registers: &Registers) -> String {
+    let governance = SigningKey::from_seed(&[7; 32]);
+    let Registers { pcr0, pcr1, pcr2 } = *registers;
+    let network = Network {
+        trust_root: TrustRoot::Nitro,
+        governance: vec![GovernanceKey(governance.verifying_key().0)],
+        threshold: 1,
+        reference_values: vec![network::ReferenceValue {
+            release: RELEASE,
+            pcr0,
+            pcr1,
+            pcr2,
+        }],
+        release_floor: RELEASE,
+        epoch: 1,
+        bootstrap: Vec::new(),
+        relays: Vec::new(),
+    };
+    to_toml(&network, &governance)
 }
 
 #[test]
@@ -112,7 +150,7 @@ fn the_release_file_says_what_the_image_measures() {
         );
     }
     let number = release["release"].as_integer();
-    assert_eq!(number, Some(i64::from(vettid_runtime::boot::RELEASE)));
+    assert_eq!(number, Some(i64::from(RELEASE)));
 }
 
 #[test]
@@ -143,6 +181,7 @@ fn a_machine_that_signs_nothing_comes_up_and_is_refused_by_apps_and_peers() {
     let mut probe = machine.dial(LINK);
     let mut flags = [0; 3];
     probe.read_exact(&mut flags).expect("flags");
+    check_confinement(&mut probe);
     let up = machine.age();
     let mut frame = vec![0; FRAME];
     probe.read_exact(&mut frame).expect("a large frame");
@@ -168,6 +207,30 @@ fn a_machine_that_signs_nothing_comes_up_and_is_refused_by_apps_and_peers() {
     assert!(time.0.abs_diff(host_time()) < 120_000 && later >= time);
     for document in [&document, &other] {
         check_refused(document, &registers);
+    }
+}
+
+/// Every attempt of a vault process to reach outside was its last, and it has no powers.
+fn check_confinement(probe: &mut UnixStream) {
+    let (mut ended, mut length) = ([0; ATTEMPTS], [0; 4]);
+    probe.read_exact(&mut ended).expect("ends");
+    probe.read_exact(&mut length).expect("length");
+    let mut status = vec![0; usize::try_from(u32::from_be_bytes(length)).expect("length")];
+    probe.read_exact(&mut status).expect("status");
+    let status = String::from_utf8(status).expect("text");
+
+    assert_eq!(ended, [SIGSYS; ATTEMPTS]);
+    let id = "200009";
+    for (key, value) in [
+        ("Uid", [id; 4].join("\t")),
+        ("Gid", [id; 4].join("\t")),
+        ("CapEff", "0".repeat(16)),
+        ("CapPrm", "0".repeat(16)),
+        ("NoNewPrivs", "1".to_owned()),
+        ("Seccomp", "2".to_owned()),
+    ] {
+        let line = format!("{key}:\t{value}\n");
+        assert!(status.contains(&line), "{line}\n{status}");
     }
 }
 

@@ -1,0 +1,181 @@
+//! The home node with its enclave in a booted image: the same system around a program whose documents
+//! a development root signs.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use data_encoding::HEXLOWER;
+use tempfile::TempDir;
+use vettid_eif::Image;
+use vettid_tests::machine::{Machine, image};
+use vettid_tests::node::Node;
+use vettid_tests::owner::Owner;
+use vettid_tests::programs::program;
+use vettid_tests::wait;
+use vettid_wire::Secret;
+use vettid_wire::connect::Class;
+use vettid_wire::operation::connection::{self, Connection};
+use vettid_wire::operation::invitation::{self, Card, CardField};
+
+const EMULATED: &str = "nitro-emulated.eif";
+
+/// An emulated network whose one reference value is an image.
+struct Network {
+    place: TempDir,
+    registers: PathBuf,
+    image: PathBuf,
+}
+
+/// A node whose enclave is in a machine.
+struct Home {
+    node: Node,
+    machine: Machine,
+}
+
+impl Network {
+    fn of_image() -> Self {
+        let place = tempfile::tempdir().expect("folder");
+        let image = image(EMULATED);
+        let registers = place.path().join("registers");
+        fs::write(&registers, told(&image)).expect("registers");
+        let network = Self {
+            place,
+            registers,
+            image,
+        };
+        network.make(&["create-network"], "first");
+        network
+    }
+
+    /// Has the secrets of one enclave made.
+    fn make(&self, verb: &[&str], name: &str) -> PathBuf {
+        let folder = self.place.path().join(name);
+        let made = Command::new(program("vettid-enclave-emulated"))
+            .args(verb)
+            .arg("--folder")
+            .arg(&folder)
+            .arg("--registers")
+            .arg(&self.registers)
+            .status();
+        assert!(made.expect("vettid-enclave-emulated").success());
+        folder
+    }
+
+    fn file(&self) -> PathBuf {
+        self.place.path().join("first/network.toml")
+    }
+
+    /// One more home: booted, serving.
+    fn home(&self, secrets: &Path) -> Home {
+        let mut machine = Machine::boot_with_secrets(&self.image, secrets);
+        machine.heartbeat();
+        let mut node = Node::of_enclave(&machine.link(), &self.file());
+        node.start();
+        Home { node, machine }
+    }
+
+    fn first(&self) -> Home {
+        self.home(&self.place.path().join("first"))
+    }
+
+    fn second(&self) -> Home {
+        let (file, root) = (self.file(), self.place.path().join("first"));
+        let text = |path: &Path| path.to_str().expect("text").to_owned();
+        let (file, root) = (text(&file), text(&root));
+        let join = [
+            "join-network",
+            "--network",
+            &file,
+            "--development-root",
+            &root,
+        ];
+        self.home(&self.make(&join, "second"))
+    }
+}
+
+/// What `vettid-image measure` prints.
+fn told(image: &Path) -> String {
+    let file = fs::read(image).expect("image");
+    let registers = Image::parse(&file).expect("an image").registers();
+    let [a, b, c] = [registers.pcr0, registers.pcr1, registers.pcr2].map(|r| HEXLOWER.encode(&r));
+    format!("PCR0 {a}\nPCR1 {b}\nPCR2 {c}\n")
+}
+
+#[test]
+fn what_an_owner_keeps_is_there_after_the_machine_has_lost_its_power() {
+    let network = Network::of_image();
+    let mut home = network.first();
+    let mut owner = Owner::enrolled(&home.node);
+    let kept = owner.put("note", "seven brass otters").expect("kept");
+    let critical = owner.put_critical("key", "of the boat").expect("kept");
+
+    home.machine.cut_power();
+    home.machine.start();
+    home.machine.heartbeat();
+    home.node.wait_until_healthy();
+    owner.come_back();
+
+    assert_eq!(owner.value(kept.id).expect("kept"), "seven brass otters");
+    let again = owner.critical_value(critical.id).expect("kept");
+    assert_eq!(again, "of the boat");
+}
+
+#[test]
+fn owners_at_two_machines_meet_after_the_machines_have_admitted_each_other() {
+    let network = Network::of_image();
+    let (here, there) = (network.first(), network.second());
+    let (mut ada, mut ben) = (Owner::enrolled(&here.node), Owner::enrolled(&there.node));
+    let create = invitation::Create {
+        class: Class::Remote,
+        life: None,
+        card: card("Ada"),
+        label: None,
+    };
+    let link = ada.call(&create).expect("created").link;
+
+    let accept = invitation::Accept {
+        link,
+        card: card("Ben"),
+        alias: None,
+    };
+    ben.call(&accept).expect("accepted");
+
+    let at_ben = wait::until("the vaults have met", || met(&mut ben));
+    let at_ada = wait::until("the vaults have met", || met(&mut ada));
+    assert_eq!(at_ada.safety_code, at_ben.safety_code);
+    assert_eq!((at_ada.card, at_ben.card), (card("Ben"), card("Ada")));
+    for home in [&here, &there] {
+        let peers = home.node.expect(&["peer", "list"]);
+        assert_eq!(peers["peers"][0]["path"], "direct", "{peers}");
+    }
+}
+
+/// The owner's only connection, once the other side is known.
+fn met(owner: &mut Owner) -> Option<Connection> {
+    let list = connection::List {
+        state: None,
+        archived: false,
+        tag: None,
+        after: None,
+        limit: None,
+    };
+    let found = owner.call(&list).expect("listed").connections.pop();
+    found.filter(|found| found.safety_code.is_some())
+}
+
+fn card(name: &str) -> Card {
+    let field = CardField {
+        name: "name".into(),
+        value: Secret::from(name),
+    };
+    Card {
+        fields: vec![field],
+    }
+}
