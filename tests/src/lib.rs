@@ -14,7 +14,7 @@
 //! | what does an operator ask? | [`operator`] |
 //! | how does a hostile app act? | [`raw`] |
 //! | how do nodes behind address translation meet? | [`nat`] |
-//! | how does an image boot? | [`machine`] |
+//! | how does an image boot, and a home in one? | [`machine`], [`booted`] |
 //! | what does time do to a vault? | [`memory`] |
 //! | how do many nodes behave over days? | [`simulation`] |
 //! | how does a lying host act? | [`host_disk`], [`fake_enclave`] |
@@ -30,6 +30,7 @@
     reason = "a harness of tests: to fail loudly at the first surprise is its way to report"
 )]
 
+pub mod booted;
 pub mod command_line;
 pub mod door;
 pub mod fake_enclave;

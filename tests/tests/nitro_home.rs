@@ -7,106 +7,13 @@
     reason = "helpers of tests"
 )]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use data_encoding::HEXLOWER;
-use tempfile::TempDir;
-use vettid_eif::Image;
-use vettid_tests::machine::{Machine, image};
-use vettid_tests::node::Node;
+use vettid_tests::booted::Network;
 use vettid_tests::owner::Owner;
-use vettid_tests::programs::program;
 use vettid_tests::wait;
 use vettid_wire::Secret;
 use vettid_wire::connect::Class;
 use vettid_wire::operation::connection::{self, Connection};
 use vettid_wire::operation::invitation::{self, Card, CardField};
-
-const EMULATED: &str = "nitro-emulated.eif";
-
-/// An emulated network whose one reference value is an image.
-struct Network {
-    place: TempDir,
-    registers: PathBuf,
-    image: PathBuf,
-}
-
-/// A node whose enclave is in a machine.
-struct Home {
-    node: Node,
-    machine: Machine,
-}
-
-impl Network {
-    fn of_image() -> Self {
-        let place = tempfile::tempdir().expect("folder");
-        let image = image(EMULATED);
-        let registers = place.path().join("registers");
-        fs::write(&registers, told(&image)).expect("registers");
-        let network = Self {
-            place,
-            registers,
-            image,
-        };
-        network.make(&["create-network"], "first");
-        network
-    }
-
-    /// Has the secrets of one enclave made.
-    fn make(&self, verb: &[&str], name: &str) -> PathBuf {
-        let folder = self.place.path().join(name);
-        let made = Command::new(program("vettid-enclave-emulated"))
-            .args(verb)
-            .arg("--folder")
-            .arg(&folder)
-            .arg("--registers")
-            .arg(&self.registers)
-            .status();
-        assert!(made.expect("vettid-enclave-emulated").success());
-        folder
-    }
-
-    fn file(&self) -> PathBuf {
-        self.place.path().join("first/network.toml")
-    }
-
-    /// One more home: booted, serving.
-    fn home(&self, secrets: &Path) -> Home {
-        let mut machine = Machine::boot_with_secrets(&self.image, secrets);
-        machine.heartbeat();
-        let mut node = Node::of_enclave(&machine.link(), &self.file());
-        node.start();
-        Home { node, machine }
-    }
-
-    fn first(&self) -> Home {
-        self.home(&self.place.path().join("first"))
-    }
-
-    fn second(&self) -> Home {
-        let (file, root) = (self.file(), self.place.path().join("first"));
-        let text = |path: &Path| path.to_str().expect("text").to_owned();
-        let (file, root) = (text(&file), text(&root));
-        let join = [
-            "join-network",
-            "--network",
-            &file,
-            "--development-root",
-            &root,
-        ];
-        self.home(&self.make(&join, "second"))
-    }
-}
-
-/// What `vettid-image measure` prints.
-fn told(image: &Path) -> String {
-    let file = fs::read(image).expect("image");
-    let registers = Image::parse(&file).expect("an image").registers();
-    let [a, b, c] = [registers.pcr0, registers.pcr1, registers.pcr2].map(|r| HEXLOWER.encode(&r));
-    format!("PCR0 {a}\nPCR1 {b}\nPCR2 {c}\n")
-}
 
 #[test]
 fn what_an_owner_keeps_is_there_after_the_machine_has_lost_its_power() {

@@ -87,9 +87,7 @@ fn try_all(zygote: &Zygote) -> Option<Vec<u8>> {
         let mut confined = File::from(zygote.fork(Slot::new(slot)).ok()?);
         confined.write_all(&[order]).ok()?;
         ended.push(match (report(zygote)?, report(zygote)?) {
-            (Report::Started(..), Report::Ended(_, Ending::Killed(signal))) => {
-                u8::try_from(signal).ok()?
-            }
+            (Report::Started(..), Report::Ended(_, Ending::Killed(signal))) => signal,
             _ => 0,
         });
     }

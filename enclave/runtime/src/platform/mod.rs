@@ -1,7 +1,8 @@
 //! The machine under the enclave, in five parts: attester, sealer, listener, entropy, time.
 //!
-//! Two platforms, two binaries, never both in one. Each part fails closed: what a platform cannot
-//! give, it refuses.
+//! Two platforms, two binaries, never both in one; images for tests have a third, the hardware's
+//! platform with the emulated one's signer. Each part fails closed: what a platform cannot give, it
+//! refuses.
 
 #[cfg(feature = "emulated")]
 pub mod emulated;
