@@ -15,7 +15,7 @@ use vettid_runtime::simulated::{Boot, Deed, SimulatedEnclave};
 use vettid_wire::home::HomeNode;
 use vettid_wire::id::NodeId;
 use vettid_wire::link::federation::{FromEnclave, ToEnclave};
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, TrustRoot};
+use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, ReleaseStatus, TrustRoot};
 use vettid_wire::time::UnixMillis;
 
 use crate::hosts::{PATIENCE, listening, now, numbered};
@@ -240,6 +240,7 @@ fn network(made: UnixMillis) -> Result<Network> {
             pcr0: *accepted.pcr0(),
             pcr1: *accepted.pcr1(),
             pcr2: *accepted.pcr2(),
+            status: ReleaseStatus::Active,
         }],
         release_floor: 1,
         epoch: 2,

@@ -19,7 +19,7 @@ use data_encoding::HEXLOWER_PERMISSIVE as HEX;
 use serde_json::{Value, json};
 use vettid_federation::address;
 use vettid_wire::limits;
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, TrustRoot};
+use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, ReleaseStatus, TrustRoot};
 use vettid_wire::network_file::NetworkText;
 
 use crate::governance::{self, Source};
@@ -64,6 +64,12 @@ pub(crate) struct Create {
     /// An accepted image, `RELEASE:PCR0:PCR1:PCR2`; repeat for each
     #[arg(long)]
     image: Vec<String>,
+    /// A release that no new vault is set up under any more; repeat for each
+    #[arg(long)]
+    deprecate: Vec<u32>,
+    /// A release that is refused from now on; repeat for each
+    #[arg(long)]
+    retire: Vec<u32>,
     /// Releases below this are refused
     #[arg(long)]
     release_floor: Option<u32>,
@@ -116,7 +122,7 @@ impl Create {
             Some(path) => self.next(read(path)?.network().clone())?,
             None => self.first()?,
         };
-        let text = NetworkText::draft(network)?;
+        let text = NetworkText::draft(self.with_status(network)?)?;
         if self.from.as_ref() == Some(&self.out) {
             replace(&self.out, &text.to_toml())?;
         } else {
@@ -180,6 +186,25 @@ impl Create {
         })
     }
 
+    /// A release only ever moves on in its life.
+    fn with_status(&self, mut network: Network) -> Result<Network, Failed> {
+        for (releases, status) in [
+            (&self.deprecate, ReleaseStatus::Deprecated),
+            (&self.retire, ReleaseStatus::Retired),
+        ] {
+            for release in releases {
+                let mut values = network.reference_values.iter_mut();
+                let value = values.find(|value| value.release == *release);
+                let value = value.ok_or_else(|| format!("release {release} is not in the file"))?;
+                if value.status == ReleaseStatus::Retired {
+                    return Err(format!("release {release} is retired").into());
+                }
+                value.status = status;
+            }
+        }
+        Ok(network)
+    }
+
     fn images(&self) -> Result<Vec<ReferenceValue>, Failed> {
         self.image.iter().map(|text| parse_image(text)).collect()
     }
@@ -203,6 +228,7 @@ fn parse_image(text: &str) -> Result<ReferenceValue, Failed> {
         pcr0: parse_hex(pcr0)?,
         pcr1: parse_hex(pcr1)?,
         pcr2: parse_hex(pcr2)?,
+        status: ReleaseStatus::Active,
     })
 }
 
@@ -258,7 +284,8 @@ fn shown(text: &NetworkText) -> Value {
         .iter()
         .map(|value| {
             json!({
-                "release": value.release, "pcr0": HEX.encode(&value.pcr0),
+                "release": value.release, "status": value.status.as_str(),
+                "pcr0": HEX.encode(&value.pcr0),
                 "pcr1": HEX.encode(&value.pcr1), "pcr2": HEX.encode(&value.pcr2),
             })
         })

@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod object_store;
+pub mod release;
 pub mod shutdown;
 #[cfg(feature = "simulation")]
 pub mod simulated;

@@ -7,7 +7,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use vettid_wire::id::NetworkId;
-use vettid_wire::network::{NetworkError, SignedNetwork};
+use vettid_wire::network::{Network, NetworkError, ReferenceValue, ReleaseStatus, SignedNetwork};
 use vettid_wire::network_file::{NetworkText, NetworkTextError};
 
 use crate::folder::write_private;
@@ -21,6 +21,8 @@ pub struct NetworkFile {
     pub signed: Vec<u8>,
     /// PCR0 of every accepted image.
     pub images: Vec<[u8; 48]>,
+    /// Every release, retired ones too.
+    pub releases: Vec<ReferenceValue>,
     /// Releases below this are refused.
     pub release_floor: u32,
     /// Grows with every file of the network.
@@ -85,7 +87,8 @@ impl NetworkFile {
         let network = SignedNetwork::verify(&signed)?;
         Ok(Self {
             id: network.id(),
-            images: network.reference_values.iter().map(|v| v.pcr0).collect(),
+            images: accepted(&network),
+            releases: network.reference_values,
             release_floor: network.release_floor,
             epoch: network.epoch,
             bootstrap: network.bootstrap,
@@ -123,6 +126,16 @@ impl NetworkFile {
     pub fn to_base64(&self) -> String {
         BASE64.encode(&self.signed)
     }
+}
+
+fn accepted(network: &Network) -> Vec<[u8; 48]> {
+    let values = network.reference_values.iter();
+    values
+        .filter(|value| {
+            value.status != ReleaseStatus::Retired && value.release >= network.release_floor
+        })
+        .map(|value| value.pcr0)
+        .collect()
 }
 
 /// The network file of a running node, which a newer one can take the place of. Cheap to clone.

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use vettid_crypto::sign::SigningKey;
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, TrustRoot};
+use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, ReleaseStatus, TrustRoot};
 use vettid_wire::network_file::NetworkText;
 
 struct Running(Child);
@@ -35,6 +35,7 @@ fn network() -> String {
             pcr0: [1; 48],
             pcr1: [1; 48],
             pcr2: [1; 48],
+            status: ReleaseStatus::Active,
         }],
         release_floor: 1,
         epoch: 1,

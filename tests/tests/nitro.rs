@@ -25,7 +25,7 @@ use vettid_runtime::boot::RELEASE;
 use vettid_runtime::platform::emulated::network::to_toml;
 use vettid_tests::machine::{LINK, Machine, image};
 use vettid_tests::node::Node;
-use vettid_wire::network::{self, GovernanceKey, Network, TrustRoot};
+use vettid_wire::network::{self, GovernanceKey, Network, ReleaseStatus, TrustRoot};
 use vettid_wire::time::UnixMillis;
 
 const ENCLAVE: &str = "vettid-enclave.eif";
@@ -119,6 +119,7 @@ fn network_of(registers: &Registers) -> String {
             pcr0,
             pcr1,
             pcr2,
+            status: ReleaseStatus::Active,
         }],
         release_floor: RELEASE,
         epoch: 1,

@@ -28,6 +28,8 @@ impl Place {
             threshold: Some(threshold),
             trust_root: Some(root.display().to_string()),
             image: vec![image(1)],
+            deprecate: vec![],
+            retire: vec![],
             release_floor: None,
             bootstrap: vec![format!("/ip4/192.0.2.1/tcp/4001/p2p/{PEER}")],
             relay: vec![],
@@ -78,6 +80,8 @@ fn later_file_keeps_the_anchors_and_must_be_signed_anew() {
         threshold: None,
         trust_root: None,
         image: vec![image(2)],
+        deprecate: vec![],
+        retire: vec![],
         release_floor: Some(2),
         bootstrap: vec![],
         relay: vec![],
@@ -90,6 +94,39 @@ fn later_file_keeps_the_anchors_and_must_be_signed_anew() {
     assert_eq!(made["complete"], json!(false));
     assert_eq!(made["bootstrap"], first["bootstrap"]);
     assert_eq!(place.sign("a").expect("signed")["complete"], json!(true));
+}
+
+#[test]
+fn releases_are_deprecated_and_retired_and_never_come_back() {
+    let place = Place::new();
+    let keys = [place.key("a")];
+    let mut first = place.create(&keys, 1);
+    let other = image(2).replace("01", "02");
+    first.image.push(other);
+    first.execute().expect("made");
+    let later = |deprecate: &[u32], retire: &[u32]| {
+        let (governance, threshold, trust_root) = (vec![], None, None);
+        let create = Create {
+            from: Some(place.path("network.toml")),
+            governance,
+            threshold,
+            trust_root,
+            image: vec![],
+            deprecate: deprecate.to_vec(),
+            retire: retire.to_vec(),
+            ..place.create(&keys, 1)
+        };
+        let made = create.execute()?;
+        let word = |index: usize| made["images"][index]["status"].as_str().map(str::to_owned);
+        Ok::<_, Failed>([word(0), word(1)].map(Option::unwrap_or_default))
+    };
+
+    assert_eq!(later(&[1], &[]).expect("made"), ["deprecated", "active"]);
+    assert_eq!(later(&[], &[1]).expect("made"), ["retired", "active"]);
+    assert!(later(&[1], &[]).is_err());
+    assert!(later(&[3], &[]).is_err());
+    // It would accept nobody.
+    assert!(later(&[], &[2]).is_err());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use vettid_session::{
 };
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::{NetworkId, NodeId};
-use vettid_wire::network::{Network, NetworkError, SignedNetwork};
+use vettid_wire::network::{Network, NetworkError, ReferenceValue, ReleaseStatus, SignedNetwork};
 use vettid_wire::time::UnixMillis;
 
 /// Where a device was invited to.
@@ -84,6 +84,11 @@ pub enum TrustError {
         /// The enclave's.
         theirs: u64,
     },
+    /// The node runs a release that no new vault is set up under.
+    #[error(
+        "the node runs release {0}, under which no new vault is set up: its operator must update"
+    )]
+    DeprecatedRelease(u32),
     /// The node runs an older release than this device has seen there.
     #[error("the node runs release {offered}, but this device has seen {seen} there")]
     OlderRelease {
@@ -118,6 +123,7 @@ impl TrustError {
             Self::OlderPolicy { .. } => "older-policy",
             Self::SplitPolicy(_) => "split-policy",
             Self::PolicyAhead { .. } => "policy-ahead",
+            Self::DeprecatedRelease(_) => "deprecated-release",
             Self::OlderRelease { .. } => "older-release",
             Self::RolledBack { .. } => "shown-older-state",
             Self::Forked(_) => "forked",
@@ -183,6 +189,18 @@ impl Trust {
         }
         self.remembered.release = offered;
         Ok(())
+    }
+
+    /// Whether a new vault may be set up under the release that was admitted last.
+    pub(crate) fn check_setting_up(&self) -> Result<(), TrustError> {
+        let release = self.remembered.release;
+        let active = |value: &ReferenceValue| value.status == ReleaseStatus::Active;
+        let mut values = self.network.reference_values.iter();
+        if values.any(|value| value.release == release && active(value)) {
+            Ok(())
+        } else {
+            Err(TrustError::DeprecatedRelease(release))
+        }
     }
 
     /// What a session's peer is appraised with.

@@ -26,7 +26,7 @@ use crate::federation::{self, Homes, PeerRows};
 use crate::health::{Health, Readiness};
 use crate::network::{self, NetworkFile, NetworkPlace};
 use crate::space::{self, Directory};
-use crate::{invitation, metrics::Metrics};
+use crate::{invitation, metrics::Metrics, release};
 
 /// Fact that names the enclave's identity.
 pub(crate) const NODE_ID: &str = "node-id";
@@ -58,6 +58,8 @@ pub enum Request {
     NetworkShow,
     /// List peers.
     PeerList,
+    /// What releases the network file lists, and which one runs here.
+    ReleaseShow,
     /// List spaces.
     SpaceList,
     /// Remove a space with everything in it.
@@ -112,6 +114,13 @@ pub enum Reply {
     Peers {
         /// All that are remembered.
         peers: Vec<federation::Listed>,
+    },
+    /// Releases of the network.
+    Releases {
+        /// The one that runs in the enclave, once it serves.
+        running: Option<u32>,
+        /// All that the network file lists.
+        releases: Vec<release::Listed>,
     },
     /// Spaces, oldest first.
     Spaces {
@@ -208,6 +217,10 @@ impl Operator {
                 .await
                 .map(|peers| Reply::Peers { peers })
                 .map_err(|error| error.to_string()),
+            Request::ReleaseShow => Ok(Reply::Releases {
+                running: self.release(),
+                releases: release::listed(&self.network.current()),
+            }),
             Request::SpaceList => self
                 .directory
                 .list()
@@ -319,18 +332,23 @@ impl Operator {
             .await
             .map_err(|error| error.to_string())?;
         let running = self.running.as_ref();
-        let link = running.map(|running| running.health.enclave());
         Ok(Status {
             running: running.is_some(),
             readiness: running.map(|running| running.health.readiness()),
             node: self.node_id().await.map(|node| node.to_string()),
-            release: link.filter(|link| link.serving).map(|link| link.release),
+            release: self.release(),
             network: self.network.current().id.to_string(),
             spaces_active: active,
             spaces_pending: pending,
             spaces_suspended: suspended,
             audit_rows,
         })
+    }
+
+    /// The release that runs in the enclave, while it serves.
+    fn release(&self) -> Option<u32> {
+        let link = self.running.as_ref()?.health.enclave();
+        link.serving.then_some(link.release)
     }
 
     /// The enclave's identity: from the enclave while it serves, else as it was noted.

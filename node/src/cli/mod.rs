@@ -1,9 +1,10 @@
 //! The operator's commands: `vettid-node init | run | check | status | invitation | space | network |
-//! peer`.
+//! peer | release`.
 
 mod check;
 mod init;
 mod output;
+mod release;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,9 @@ enum Command {
     /// List the nodes that this one has met
     #[command(subcommand)]
     Peer(Peer),
+    /// Show the network's releases, find out which one an image is
+    #[command(subcommand)]
+    Release(release::Release),
     /// Serve until SIGTERM or Ctrl-C
     Run(run::Run),
     /// List, suspend, resume and remove spaces
@@ -136,6 +140,7 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
         Command::Network(Network::Join { file }) => join(&folder, json, &file).await,
         Command::Network(Network::Show) => command_to(&folder, json, Request::NetworkShow).await,
         Command::Peer(Peer::List) => command_to(&folder, json, Request::PeerList).await,
+        Command::Release(release) => release.execute(&folder, json).await,
         Command::Run(run) => run.serve(&folder, json).await,
         Command::Invitation(Invitation::Create { label, lifetime }) => {
             command_to(&folder, json, Request::InvitationCreate { label, lifetime }).await

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Reply, Status};
 use crate::federation::{self, PeerState};
-use crate::{invitation, network, space};
+use crate::{invitation, network, release, space};
 
 /// Why a command failed: one sentence that says what to do.
 #[derive(Debug)]
@@ -56,6 +56,11 @@ pub(super) fn print_reply(reply: &Reply, json: bool) {
         Reply::Invitations { invitations } => invitations.iter().for_each(print_listed),
         Reply::Network(shown) => print_network(shown),
         Reply::Peers { peers } => peers.iter().for_each(print_peer),
+        Reply::Releases { running, releases } => {
+            for listed in releases {
+                print_release(listed, *running == Some(listed.release));
+            }
+        }
         Reply::Spaces { spaces } => spaces.iter().for_each(print_space),
         Reply::Status(status) => print_status(status),
     }
@@ -139,6 +144,26 @@ fn print_peer(listed: &federation::Listed) {
     let node = listed.node.as_deref().unwrap_or("unknown node");
     let (peer, word) = (&listed.peer, listed.state.as_str());
     say(format!("{word:<8}  {node}\n          {peer}  {state}"));
+}
+
+fn print_release(listed: &release::Listed, runs: bool) {
+    let here = if runs { ", runs here" } else { "" };
+    let accepted = if listed.accepted {
+        ""
+    } else {
+        ", not accepted"
+    };
+    say(format!(
+        "release {}  {}{accepted}{here}",
+        listed.release, listed.status
+    ));
+    for (name, value) in [
+        ("PCR0", &listed.pcr0),
+        ("PCR1", &listed.pcr1),
+        ("PCR2", &listed.pcr2),
+    ] {
+        say(format!("  {name} {value}"));
+    }
 }
 
 fn print_space(listed: &space::Listed) {

@@ -269,6 +269,27 @@ async fn network_file_is_shown_and_a_newer_one_taken() {
 }
 
 #[tokio::test]
+async fn releases_are_shown_and_what_is_none_is_refused() {
+    let (place, _listening) = ours();
+    let folder = place.folder.path();
+    let file = folder.join("image.eif");
+    std::fs::write(&file, b"no image").expect("written");
+
+    let (ok, shown) = run(folder, &["release", "show"]).await;
+    let (verified, said) = run(folder, &["release", "verify", file.to_str().expect("text")]).await;
+
+    assert!(ok, "{shown}");
+    assert_eq!(shown["running"], Value::Null);
+    assert_eq!(shown["releases"][0]["status"], "active");
+    assert_eq!(shown["releases"][0]["accepted"], true);
+    let message = said["error"]["message"].as_str().expect("text");
+    assert!(
+        !verified && message.contains("no enclave image"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
 async fn peers_are_listed_also_when_no_node_runs() {
     let (place, _listening) = ours();
 

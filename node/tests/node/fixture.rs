@@ -21,7 +21,9 @@ use vettid_wire::http::{Credentials as Issued, Enroll};
 use vettid_wire::id::{DeviceRoute, NodeId, SpaceId};
 use vettid_wire::invitation::{Halves, Invitation};
 use vettid_wire::link::Hello;
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, SignedNetwork, TrustRoot};
+use vettid_wire::network::{
+    GovernanceKey, Network, ReferenceValue, ReleaseStatus, SignedNetwork, TrustRoot,
+};
 use vettid_wire::subject;
 
 use crate::enclave::{Enclave, Listening};
@@ -283,6 +285,7 @@ pub(crate) fn network_file(seed: u8, epoch: u64) -> String {
         pcr0: [1; 48],
         pcr1: [2; 48],
         pcr2: [3; 48],
+        status: ReleaseStatus::Active,
     };
     let network = Network {
         trust_root: TrustRoot::Emulated(vec![1, 2, 3]),

@@ -2,7 +2,7 @@
 
 use vettid_crypto::digest::sha256;
 use vettid_wire::limits;
-use vettid_wire::network::{Network, TrustRoot};
+use vettid_wire::network::{Network, ReleaseStatus, TrustRoot};
 
 use crate::anchor::{AnchorError, Emulated, TrustAnchor};
 use crate::measurement::{DebugMode, Measurement};
@@ -84,7 +84,8 @@ impl Policy {
         })
     }
 
-    /// What a network's file says. The caller has verified the file.
+    /// What a network's file says; retired releases are none of its values. The caller has verified
+    /// the file.
     pub fn of_network(network: &Network) -> Result<Self, PolicyError> {
         let trust = match &network.trust_root {
             TrustRoot::Nitro => Trust::Nitro,
@@ -93,6 +94,7 @@ impl Policy {
         let values: Result<_, _> = network
             .reference_values
             .iter()
+            .filter(|value| value.status != ReleaseStatus::Retired)
             .map(ReferenceValue::try_from)
             .collect();
         let policy = Self::new(trust, values?, network.release_floor)?;

@@ -22,7 +22,7 @@ pub struct Network {
     /// How many of them must sign. An anchor.
     #[n(2)]
     pub threshold: u32,
-    /// Images that are accepted.
+    /// Releases of the image, and whether they are accepted.
     #[n(3)]
     pub reference_values: Vec<ReferenceValue>,
     /// Releases below this are refused.
@@ -56,7 +56,7 @@ pub enum TrustRoot {
 #[cbor(transparent)]
 pub struct GovernanceKey(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
-/// An image that is accepted. RFC 9334: reference value.
+/// A release of the image. RFC 9334: reference value.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
 pub struct ReferenceValue {
@@ -72,6 +72,45 @@ pub struct ReferenceValue {
     /// PCR2: programs.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub pcr2: [u8; 48],
+    /// How far the release is in its life. A file that says nothing says active.
+    #[n(4)]
+    #[cbor(skip_if = "ReleaseStatus::is_active")]
+    pub status: ReleaseStatus,
+}
+
+/// How far a release is in its life.
+#[derive(Clone, Copy, Debug, Decode, Default, Encode, Eq, PartialEq)]
+#[cbor(index_only)]
+pub enum ReleaseStatus {
+    /// In use.
+    #[default]
+    #[n(0)]
+    Active,
+    /// Vaults that are there go on; no new one is set up under it.
+    #[n(1)]
+    Deprecated,
+    /// Refused as if it were not listed; it stays so that everybody can see what it was.
+    #[n(2)]
+    Retired,
+}
+
+impl ReleaseStatus {
+    /// Every status, in the order of a release's life.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Deprecated, Self::Retired];
+
+    /// Its word in files and commands.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Deprecated => "deprecated",
+            Self::Retired => "retired",
+        }
+    }
+
+    fn is_active(&self) -> bool {
+        *self == Self::Active
+    }
 }
 
 /// A network file as it travels: the same content, signed by each signer.
@@ -133,7 +172,8 @@ impl Network {
     #[must_use]
     pub fn is_usable(&self) -> bool {
         let signers = u32::try_from(self.governance.len()).unwrap_or(0);
-        (1..=signers).contains(&self.threshold) && !self.reference_values.is_empty()
+        let retired = |value: &ReferenceValue| value.status == ReleaseStatus::Retired;
+        (1..=signers).contains(&self.threshold) && !self.reference_values.iter().all(retired)
     }
 }
 
@@ -217,6 +257,7 @@ mod tests {
                 pcr0: [1; 48],
                 pcr1: [2; 48],
                 pcr2: [3; 48],
+                status: ReleaseStatus::Active,
             }],
             release_floor: 1,
             epoch: 1,
@@ -239,6 +280,28 @@ mod tests {
             SignedNetwork::verify(&signed(&network, &[1, 3])),
             Ok(network)
         );
+    }
+
+    #[test]
+    fn status_of_a_release_travels_and_an_active_one_is_not_spelled_out() {
+        let with = |status| {
+            let mut network = network(&[1], 1);
+            network.reference_values[0].status = status;
+            network
+        };
+        let lengths = ReleaseStatus::ALL.map(|status| cbor::encode(&with(status)).len());
+
+        let deprecated = with(ReleaseStatus::Deprecated);
+        assert_eq!(
+            SignedNetwork::verify(&signed(&deprecated, &[1])),
+            Ok(deprecated)
+        );
+        assert_eq!(
+            SignedNetwork::verify(&signed(&with(ReleaseStatus::Retired), &[1])),
+            Err(NetworkError::Empty)
+        );
+        let [active, deprecated, retired] = lengths;
+        assert_eq!((deprecated, retired), (active + 2, active + 2));
     }
 
     #[test]

@@ -204,6 +204,7 @@ fn readable(network: &Network) -> Table {
         .map(|value| {
             Value::from(Table::from_iter([
                 ("release".to_owned(), Value::from(i64::from(value.release))),
+                ("status".to_owned(), Value::from(value.status.as_str())),
                 ("pcr0".to_owned(), Value::from(HEXLOWER.encode(&value.pcr0))),
                 ("pcr1".to_owned(), Value::from(HEXLOWER.encode(&value.pcr1))),
                 ("pcr2".to_owned(), Value::from(HEXLOWER.encode(&value.pcr2))),
@@ -239,7 +240,7 @@ const LONGEST: usize = 4 * limits::NETWORK_FILE;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::ReferenceValue;
+    use crate::network::{ReferenceValue, ReleaseStatus};
 
     fn key(seed: u8) -> SigningKey {
         SigningKey::from_seed(&[seed; 32])
@@ -256,6 +257,7 @@ mod tests {
                 pcr0: [1; 48],
                 pcr1: [2; 48],
                 pcr2: [3; 48],
+                status: ReleaseStatus::Active,
             }],
             release_floor: 1,
             epoch: 7,

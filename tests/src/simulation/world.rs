@@ -8,7 +8,7 @@ use vettid_runtime::simulated::Boot;
 use vettid_wire::Secret;
 use vettid_wire::cbor;
 use vettid_wire::id::{NodeId, SpaceId};
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, TrustRoot};
+use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, ReleaseStatus, TrustRoot};
 use vettid_wire::operation::{credential, vault};
 use vettid_wire::refusal::Refusal;
 use vettid_wire::request::{FromVault, Operation, Outcome, Reply};
@@ -367,6 +367,7 @@ fn network() -> Network {
             pcr0: *accepted.pcr0(),
             pcr1: *accepted.pcr1(),
             pcr2: *accepted.pcr2(),
+            status: ReleaseStatus::Active,
         }],
         release_floor: 1,
         epoch: 2,

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use vettid_crypto::sign::SigningKey;
 use vettid_wire::cbor;
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, SignedNetwork, TrustRoot};
+use vettid_wire::network::{
+    GovernanceKey, Network, ReferenceValue, ReleaseStatus, SignedNetwork, TrustRoot,
+};
 
 use super::hex;
 
@@ -39,6 +41,10 @@ pub fn make() -> Networks {
         relays: vec![],
         ..network(TrustRoot::Nitro, 8)
     };
+    let mut deprecated = network(TrustRoot::Nitro, 9);
+    deprecated.reference_values[0].status = ReleaseStatus::Deprecated;
+    let mut retired = network(TrustRoot::Nitro, 10);
+    retired.reference_values[0].status = ReleaseStatus::Retired;
     let refused = vec![
         ("signed by one key where two must", signed(&nitro, &[0])),
         ("signed twice by one key", signed(&nitro, &[0, 0])),
@@ -61,10 +67,11 @@ pub fn make() -> Networks {
                 &[0, 1],
             ),
         ),
+        ("accepts retired releases alone", signed(&retired, &[0, 1])),
     ];
     Networks {
         governance_seeds: (0..3).map(|index| hex(&seed(index))).collect(),
-        accepted: vec![accepted(&emulated), accepted(&nitro)],
+        accepted: vec![accepted(&emulated), accepted(&nitro), accepted(&deprecated)],
         refused: refused
             .into_iter()
             .map(|(why, file)| (why.to_owned(), hex(&file)))
@@ -84,6 +91,7 @@ fn network(trust_root: TrustRoot, epoch: u64) -> Network {
             pcr0: [0xa0; 48],
             pcr1: [0xa1; 48],
             pcr2: [0xa2; 48],
+            status: ReleaseStatus::Active,
         }],
         release_floor: 1,
         epoch,

@@ -99,7 +99,12 @@ pub(crate) const ROWS: &[Row] = &[
     row(
         "vettid-node",
         Part::Host,
-        &["vettid-federation", "vettid-wire", "vettid-crypto"],
+        &[
+            "vettid-federation",
+            "vettid-eif",
+            "vettid-wire",
+            "vettid-crypto",
+        ],
     ),
     row(
         "vettid-sdk",

@@ -262,7 +262,10 @@ impl<D: Dial> Driver<D> {
         match arrived {
             Ok(Arrived::Nothing) => {}
             Ok(Arrived::Send(envelopes)) => self.publish(envelopes).await,
-            Ok(Arrived::Opened) => self.opened(),
+            Ok(Arrived::Opened) => match self.refused() {
+                None => self.opened(),
+                Some(error) => self.failed(&error.into()),
+            },
             Ok(Arrived::Messages(messages)) => {
                 for message in messages {
                     self.message(message, release);
@@ -270,6 +273,13 @@ impl<D: Dial> Driver<D> {
             }
             Err(ended) => self.ended(ended).await,
         }
+    }
+
+    /// Why nothing is sent in a session whose two sides are proven.
+    fn refused(&self) -> Option<TrustError> {
+        let sets_up = self.parts.keeper.read(|state| state.enrollment.is_some());
+        let checked = lock(&self.parts.trust).check_setting_up();
+        checked.err().filter(|_| sets_up)
     }
 
     /// Keeps what the session proved, before anything is sent in it.

@@ -7,7 +7,9 @@ use vettid_crypto::x25519::X25519Secret;
 use vettid_session::{Claim, Established, Evidence, Responder, ResponderProgress, ResponderTerms};
 use vettid_wire::cbor;
 use vettid_wire::id::{NetworkId, NodeId, SpaceId};
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, SignedNetwork, TrustRoot};
+use vettid_wire::network::{
+    GovernanceKey, Network, ReferenceValue, ReleaseStatus, SignedNetwork, TrustRoot,
+};
 use vettid_wire::time::UnixMillis;
 
 use crate::entropy::OsEntropy;
@@ -117,6 +119,7 @@ pub(super) fn network(epoch: u64, now: UnixMillis) -> Network {
             pcr0: *measured.pcr0(),
             pcr1: *measured.pcr1(),
             pcr2: *measured.pcr2(),
+            status: ReleaseStatus::Active,
         }
     };
     Network {

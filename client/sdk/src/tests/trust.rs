@@ -3,7 +3,7 @@
 use vettid_attestation::AppraisalError;
 use vettid_session::{Error as SessionError, PeerIncompatible};
 use vettid_wire::id::NodeId;
-use vettid_wire::network::NetworkError;
+use vettid_wire::network::{NetworkError, ReleaseStatus};
 use vettid_wire::operation::vault::Status;
 use vettid_wire::refusal::Code;
 
@@ -102,6 +102,26 @@ async fn release_is_remembered_across_programs() {
         }
         .into())
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_vault_is_set_up_under_a_deprecated_release_and_one_that_is_there_goes_on() {
+    let deprecate = |lab: &Lab| {
+        let mut world = lab.world();
+        world.network = network(2, NOW);
+        world.network.reference_values[1].status = ReleaseStatus::Deprecated;
+        world.enclave_epoch = 2;
+    };
+    let lab = Lab::new();
+    deprecate(&lab);
+
+    let refused = enroll(Shelf::default(), lab.clone(), lab.clock(), &lab.entry()).await;
+    let (_, there) = after_enrollment(deprecate).await;
+
+    let expected = Error::from(TrustError::DeprecatedRelease(2));
+    assert_eq!(refused.map(drop), Err(expected));
+    assert_eq!(lab.world().vault.done.len(), 0);
+    assert_eq!(there, None);
 }
 
 #[tokio::test(start_paused = true)]

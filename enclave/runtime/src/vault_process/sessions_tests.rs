@@ -11,7 +11,7 @@ use vettid_crypto::SeededEntropy;
 use vettid_crypto::sign::SigningKey;
 use vettid_session::{Initiator, InitiatorProgress, InitiatorTerms, Verifier};
 use vettid_wire::id::NodeId;
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, TrustRoot};
+use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, ReleaseStatus, TrustRoot};
 
 const SPACE: SpaceId = SpaceId([3; 16]);
 const NODE: NodeId = NodeId([4; 32]);
@@ -80,6 +80,7 @@ impl World {
                 pcr0: *value.pcr0(),
                 pcr1: *value.pcr1(),
                 pcr2: *value.pcr2(),
+                status: ReleaseStatus::Active,
             }],
             release_floor: 1,
             epoch: 2,

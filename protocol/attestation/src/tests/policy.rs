@@ -1,6 +1,6 @@
 //! Policies: none is empty, none is ambiguous, and which file makes which.
 
-use vettid_wire::network::{GovernanceKey, Network, TrustRoot};
+use vettid_wire::network::{GovernanceKey, Network, ReleaseStatus, TrustRoot};
 use vettid_wire::time::{HOUR, MINUTE};
 
 use super::fixture::{Case, RELEASE, key, measurement, name};
@@ -26,6 +26,7 @@ fn network(trust_root: TrustRoot) -> Network {
         pcr0: [1; 48],
         pcr1: [2; 48],
         pcr2: [3; 48],
+        status: ReleaseStatus::Active,
     };
     Network {
         trust_root,
@@ -45,6 +46,25 @@ fn policy_without_reference_values_cannot_be_made() {
         Policy::new(Trust::Nitro, vec![], 0),
         Err(PolicyError::Empty)
     );
+}
+
+#[test]
+fn retired_releases_of_a_network_are_not_accepted_and_deprecated_ones_are() {
+    let mut network = network(TrustRoot::Nitro);
+    let [mut deprecated, mut retired] = [(); 2].map(|()| network.reference_values[0].clone());
+    (deprecated.pcr0, deprecated.status) = ([4; 48], ReleaseStatus::Deprecated);
+    (retired.pcr0, retired.status) = ([5; 48], ReleaseStatus::Retired);
+    network.reference_values.extend([deprecated, retired]);
+
+    let policy = Policy::of_network(&network).expect("policy");
+
+    let release = |pcr0| {
+        let measurement = Measurement::new([pcr0; 48], [2; 48], [3; 48]).expect("not debug");
+        policy.release_of(&measurement)
+    };
+    assert_eq!([1, 4, 5].map(release), [Some(RELEASE), Some(RELEASE), None]);
+    network.reference_values.drain(..2);
+    assert_eq!(Policy::of_network(&network), Err(PolicyError::Empty));
 }
 
 #[test]

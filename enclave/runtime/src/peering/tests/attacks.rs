@@ -387,6 +387,7 @@ fn known_evidence_counts_for_nothing_once_the_policy_has_changed() {
             pcr0: [9; 48],
             pcr1: [9; 48],
             pcr2: [9; 48],
+            status: vettid_wire::network::ReleaseStatus::Active,
         }],
         ..network(1)
     };

@@ -10,7 +10,7 @@ use vettid_crypto::sign::SigningKey;
 use vettid_session::{Claim, Evidence as ShownEvidence, Identity};
 use vettid_wire::id::{DeliveryId, NodeId, VaultId};
 use vettid_wire::link::federation::{Admitted, FromEnclave, NotAdmitted, Side};
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, TrustRoot};
+use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, ReleaseStatus, TrustRoot};
 use vettid_wire::peer::{Delivered, Delivery, PeerMessage};
 use vettid_wire::time::UnixMillis;
 
@@ -94,6 +94,7 @@ pub(super) fn network(seed: u64) -> Network {
             pcr0: *accepted.pcr0(),
             pcr1: *accepted.pcr1(),
             pcr2: *accepted.pcr2(),
+            status: ReleaseStatus::Active,
         }],
         release_floor: 1,
         epoch: 2,

@@ -9,7 +9,9 @@ use data_encoding::BASE64;
 use vettid_attestation::Measurement;
 use vettid_crypto::sign::SigningKey;
 use vettid_wire::cbor;
-use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, SignedNetwork, TrustRoot};
+use vettid_wire::network::{
+    GovernanceKey, Network, ReferenceValue, ReleaseStatus, SignedNetwork, TrustRoot,
+};
 
 use super::folder::FolderError;
 use crate::boot::RELEASE;
@@ -103,6 +105,7 @@ const fn reference_value(measurement: &Measurement) -> ReferenceValue {
         pcr0: *measurement.pcr0(),
         pcr1: *measurement.pcr1(),
         pcr2: *measurement.pcr2(),
+        status: ReleaseStatus::Active,
     }
 }
 
