@@ -168,18 +168,8 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
             work.to_path_buf()
         }
         Need::NatsServer => nats_server::provide(cache)?,
-        Need::Networks => {
-            let provided = system::INTERFACES
-                .provide()
-                .and_then(|()| system::TRANSLATION.provide())
-                .and_then(|()| system::can_make_networks());
-            if let Err(error) = provided {
-                // Its tests say that they are skipped; everything else can be done.
-                eprintln!("networks: {error:#}");
-                return Ok(None);
-            }
-            work.to_path_buf()
-        }
+        Need::Networks if !has_networks() => return Ok(None),
+        Need::Networks => work.to_path_buf(),
         Need::Nextest => match on_path(NEXTEST.package) {
             Some(program) => {
                 eprintln!("{}: on the PATH", NEXTEST.package);
@@ -206,4 +196,17 @@ fn provide_one(repository: &Repository, cache: &Cache, need: Need) -> Result<Opt
             PathBuf::from(wasm::TARGET)
         }
     }))
+}
+
+/// Whether networks can be made here; else says why. Their tests then say that they are skipped, and
+/// everything else can be done.
+fn has_networks() -> bool {
+    let provided = system::INTERFACES
+        .provide()
+        .and_then(|()| system::TRANSLATION.provide())
+        .and_then(|()| system::can_make_networks());
+    if let Err(error) = &provided {
+        eprintln!("networks: {error:#}");
+    }
+    provided.is_ok()
 }
