@@ -112,7 +112,7 @@ pub(crate) fn say(
         content: content.clone(),
     });
     let keys = keys(on, &group)?;
-    let sealed = Mls::new(on.change, *id, on.entropy).say(&keys, &id.0, &id.0, &said)?;
+    let sealed = Mls::of(on, *id).say(&keys, &id.0, &id.0, &said)?;
     let parcel = cbor::encode(&Parcel::Circle(Circle {
         group: *id,
         message: sealed,
@@ -267,7 +267,7 @@ fn take(
     window: Window,
 ) -> Result<Result<(), NotMls>, Stop> {
     let id = circle.group;
-    let mls = Mls::new(on.change, id, on.entropy);
+    let mls = Mls::of(on, id);
     let heard = match mls.hear_words(&id.0, &circle.message, window) {
         Ok(heard) => heard,
         Err(error) => return Ok(Err(error)),
@@ -385,7 +385,7 @@ pub(crate) fn leave_behind(on: &mut Changing<'_>, group: Group) -> Result<(), St
         caught: None,
         ..group
     })?;
-    on.change.remove_mls(&Conversation::Group(id))?;
+    on.remove_mls(&Conversation::Group(id))?;
     match told {
         true => on.tell_of(Kind::GroupLeft, &Conversation::Group(id)),
         false => Ok(()),

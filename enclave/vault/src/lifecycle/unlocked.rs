@@ -15,6 +15,7 @@ use crate::call::Call;
 use crate::connect::News;
 use crate::connect::flow::Flow;
 use crate::effect::{Changing, Traces};
+use crate::mls::AtHand;
 use crate::outside::Outside;
 use crate::stop::Stop;
 
@@ -37,6 +38,8 @@ pub(crate) struct Unlocked {
     pub(crate) flow: Flow,
     /// What the next answer takes along.
     pub(crate) news: News,
+    /// Groups that need not be read.
+    pub(crate) at_hand: AtHand,
 }
 
 /// How many refusals the audit chain takes: a device that repeats what is refused must not fill the
@@ -72,9 +75,14 @@ impl Unlocked {
         out: &mut Outside<'_>,
         body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
-        let committed: Result<Committed<T>, Stop> = self
-            .database
-            .transaction_in(room, |change| body(change, out));
+        let (database, at_hand) = (&mut self.database, &self.at_hand);
+        let committed: Result<Committed<T>, Stop> = database.transaction_in(room, |change| {
+            let mut out = Outside {
+                at_hand: Some(at_hand),
+                ..out.lend()
+            };
+            body(change, &mut out)
+        });
         let Committed { value, changeset } = committed?;
         if let Some(changeset) = changeset {
             self.gate.log.changeset(&changeset, &self.key, out)?;

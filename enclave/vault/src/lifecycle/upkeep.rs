@@ -25,6 +25,7 @@ pub(crate) fn run(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> 
     if let State::Unlocked(open) = state {
         // Memory that cannot be given back is in use.
         let _ = open.database.shrink();
+        open.at_hand.clear();
     }
     Ok(())
 }

@@ -113,14 +113,14 @@ fn keys(on: &Changing<'_>, id: GroupId) -> Keys {
 fn key_package(owner: &mut Owner, id: GroupId) -> Vec<u8> {
     owner.forge(|on| {
         let keys = keys(on, id);
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         mls.key_package(&keys, Suite::Classic).expect("package")
     })
 }
 
 fn epoch(owner: &mut Owner, id: GroupId) -> u64 {
     owner.forge(|on| {
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         mls.epoch(&id.0).expect("keys")
     })
 }
@@ -129,7 +129,7 @@ fn epoch(owner: &mut Owner, id: GroupId) -> u64 {
 fn far_ahead(net: &mut Net, id: GroupId) -> Vec<u8> {
     let message = net.owners[1].forge(|on| {
         let keys = keys(on, id);
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         let mut last = Vec::new();
         for _ in 0..2_002 {
             last = mls.say(&keys, &id.0, &id.0, b"x").expect("said");

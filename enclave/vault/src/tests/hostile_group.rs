@@ -54,7 +54,7 @@ fn invite(vault: VaultId, number: u8) -> (GroupId, GroupChange) {
 
 fn epoch(owner: &mut Owner, id: GroupId) -> u64 {
     owner.forge(|on| {
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         mls.epoch(&id.0).expect("keys")
     })
 }
@@ -210,7 +210,7 @@ fn member_that_asks_to_be_added_again_and_again_changes_the_group_seldom() {
                 vault: on.vault,
                 signer,
             };
-            let mls = Mls::new(on.change, id, on.entropy);
+            let mls = Mls::of(on, id);
             mls.key_package(&keys, Suite::Classic).expect("package")
         });
         let change = GroupChange::Join {
@@ -247,7 +247,7 @@ fn message_of_a_state_that_nobody_has_made_costs_little_and_is_not_kept() {
             vault: on.vault,
             signer,
         };
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         for _ in 0..40 {
             mls.renew(&keys, &id.0, b"").expect("renewed");
         }

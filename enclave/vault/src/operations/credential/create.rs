@@ -18,6 +18,7 @@ use crate::effect::{Turning, Turns, encode};
 use crate::grant::Enrolling;
 use crate::lifecycle::unlocked::{FreshPins, Refusals};
 use crate::lifecycle::{Gate, Log, Staged, State, Unlocked};
+use crate::mls::AtHand;
 use crate::operation::Operation;
 use crate::outside::Outside;
 use crate::stop::Stop;
@@ -217,6 +218,7 @@ fn open(
         next_round: next_upkeep,
         flow: Flow::default(),
         news: News::default(),
+        at_hand: AtHand::default(),
     })
 }
 

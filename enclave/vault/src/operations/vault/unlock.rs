@@ -14,6 +14,7 @@ use crate::grant::Unlocking;
 use crate::lifecycle::gate::{Charge, RightPin};
 use crate::lifecycle::unlocked::{FreshPins, Refusals};
 use crate::lifecycle::{State, Unlocked, checkpoint};
+use crate::mls::AtHand;
 use crate::operation::Operation;
 use crate::stop::Stop;
 use crate::text;
@@ -116,6 +117,7 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
         next_round: on.out.now,
         flow: Flow::default(),
         news: News::default(),
+        at_hand: AtHand::default(),
     };
     if restored.migrated {
         // Nothing can be written before this; without it the vault is not open.
