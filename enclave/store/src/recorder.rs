@@ -7,8 +7,9 @@
 //! A row is read again when the transaction is about to end, so that it does not matter how it came to
 //! be as it is: by how many statements, or by undoing a part.
 
-use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -38,7 +39,7 @@ struct State {
     /// Something was changed that could not be recorded.
     lost: bool,
     /// Each row that was touched: which in their order, and what it was before.
-    rows: HashMap<Key, (usize, Option<WipedVec>)>,
+    rows: BTreeMap<Key, (usize, Option<WipedVec>)>,
 }
 
 struct Table {
@@ -52,10 +53,16 @@ struct Table {
 #[derive(Eq, PartialEq)]
 struct Key(usize, WipedVec);
 
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, to: &mut H) {
-        self.0.hash(to);
-        self.1.as_slice().hash(to);
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = self.0.cmp(&other.0);
+        order.then_with(|| self.1.as_slice().cmp(other.1.as_slice()))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -113,7 +120,7 @@ impl Recording<'_> {
         if state.lost || broken {
             return Err(StoreError::Malformed);
         }
-        let mut rows: Vec<_> = state.rows.drain().collect();
+        let mut rows: Vec<_> = std::mem::take(&mut state.rows).into_iter().collect();
         rows.sort_unstable_by_key(|(Key(table, _), (number, _))| (*table, *number));
         let mut written = Patchset::new();
         let mut begun = None;
@@ -165,10 +172,9 @@ impl State {
         if let Some(old) = old {
             let next = self.rows.len();
             let key = written(columns, |c| c.key, |at| old.get_old_column_value(at).ok())?;
-            let key = Key(number, key);
-            if !self.rows.contains_key(&key) {
+            if let Entry::Vacant(entry) = self.rows.entry(Key(number, key)) {
                 let before = written(columns, |_| true, |at| old.get_old_column_value(at).ok())?;
-                self.rows.insert(key, (next, Some(before)));
+                entry.insert((next, Some(before)));
             }
         }
         if let Some(new) = new {
