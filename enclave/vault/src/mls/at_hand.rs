@@ -86,6 +86,7 @@ impl fmt::Debug for AtHand {
 
 #[cfg(test)]
 mod tests {
+    use openmls_traits::OpenMlsProvider as _;
     use vettid_crypto::SeededEntropy;
     use vettid_crypto::sign::SigningKey;
     use vettid_store::Database;
