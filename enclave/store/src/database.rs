@@ -274,7 +274,10 @@ impl Change<'_> {
         &self,
         part: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let run = |sql| self.connection.execute_batch(sql).map_err(StoreError::from);
+        let run = |sql| -> Result<(), StoreError> {
+            self.connection.prepare_cached(sql)?.execute([])?;
+            Ok(())
+        };
         run("SAVEPOINT part")?;
         let outcome = part();
         if outcome.is_err() {
