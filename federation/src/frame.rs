@@ -44,8 +44,10 @@ async fn read_to(
 /// Writes one frame; it is on its way only after a flush.
 pub(crate) async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
     let length = u32::try_from(bytes.len()).map_err(|_| ErrorKind::InvalidInput)?;
-    stream.write_all(&length.to_be_bytes()).await?;
-    stream.write_all(bytes).await
+    let length = length.to_be_bytes();
+    let (begin, rest) = bytes.split_at(bytes.len().min(SENT_AT_ONCE.saturating_sub(length.len())));
+    stream.write_all(&[&length, begin].concat()).await?;
+    stream.write_all(rest).await
 }
 
 async fn read_length(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<usize>> {
@@ -64,6 +66,9 @@ async fn read_length(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option
 
 /// What is allocated before any byte of a frame has come.
 const ALLOCATED_AT_ONCE: usize = 4 * 1024;
+
+/// What a multiplexed stream sends at once: the length goes along with what follows it.
+const SENT_AT_ONCE: usize = 16 * 1024;
 
 /// How many times as much as has come is allocated then: a large frame is moved twice and no more.
 const GROWTH: usize = 16;
