@@ -46,7 +46,9 @@ pub(crate) async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) 
     let length = u32::try_from(bytes.len()).map_err(|_| ErrorKind::InvalidInput)?;
     let length = length.to_be_bytes();
     let (begin, rest) = bytes.split_at(bytes.len().min(SENT_AT_ONCE.saturating_sub(length.len())));
-    stream.write_all(&[length.as_slice(), begin].concat()).await?;
+    stream
+        .write_all(&[length.as_slice(), begin].concat())
+        .await?;
     stream.write_all(rest).await
 }
 

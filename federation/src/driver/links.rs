@@ -133,7 +133,8 @@ impl Driver {
             events: self.events.clone(),
             news: self.news_sender.clone(),
             links: self.links.clone(),
-            metrics: self.metrics.clone(),
+            inbound: self.metrics.frames_inbound.clone(),
+            outbound: self.metrics.frames_outbound.clone(),
         };
         let link = Link {
             connection: id,
