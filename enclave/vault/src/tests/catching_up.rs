@@ -307,6 +307,31 @@ fn creator_renews_its_keys_when_messages_go_on_further_than_they_reach() {
 }
 
 #[test]
+fn nobody_but_a_member_can_say_that_messages_go_on_further_than_keys_reach() {
+    let (mut net, id, _) = Net::circle(3, 2);
+    let far = far_ahead(&mut net, id);
+    let Ok(Parcel::Circle(circle)) = cbor::decode(&far) else {
+        panic!("not said in a group");
+    };
+    // Where the sender is sealed: behind version, format, group, epoch, kind and what is beside it.
+    for place in 48..76 {
+        let mut message = circle.message.clone();
+        message[place] ^= 1;
+        let forged = cbor::encode(&Parcel::Circle(Circle { group: id, message }));
+        let delivery = DeliveryId([u8::try_from(place).expect("small"); 16]);
+        let never = Some(Delivered::Refused(NotTaken::Never));
+        assert_eq!(net.owners[2].receive_bytes(delivery, &forged), never);
+    }
+
+    let group = net.owners[2].forge(|on| on.change.group(&id).expect("row").expect("group"));
+    assert_eq!((group.ahead, group.behind), (None, None));
+    let delivery = DeliveryId([1; 16]);
+    assert_eq!(net.owners[2].receive_bytes(delivery, &far), LATER);
+    let group = net.owners[2].forge(|on| on.change.group(&id).expect("row").expect("group"));
+    assert!(group.ahead.is_some() && group.behind.is_some());
+}
+
+#[test]
 fn member_is_added_anew_once_a_day_for_what_is_too_far_ahead() {
     let (mut net, id, _) = Net::circle(3, 2);
     let before = epoch(&mut net.owners[0], id);
