@@ -236,8 +236,11 @@ fn welcomed(
     if !told {
         group.since = on.now;
     }
+    // Whoever joins for the first time has told nobody to come again, unless somebody spoke before.
+    if group.behind.take().is_some() || told {
+        group.caught = Some(on.now);
+    }
     (group.member, group.active) = (true, on.now);
-    (group.behind, group.caught) = (None, Some(on.now));
     on.change.put_group(&group)?;
     settle(on, &id, &joined.members, peers)?;
     // What was said in states that this vault has no keys of does not open any more.
@@ -264,7 +267,8 @@ fn committed(
                 return leave_behind(on, group);
             }
             // Messages may be held since before this vault asked for what was missing.
-            if group.behind.take().is_some() || group.asked > group.caught {
+            let asked = group.asked > group.caught.max(Some(group.since));
+            if group.behind.take().is_some() || asked {
                 group.caught = Some(on.now);
                 on.change.put_group(&group)?;
             }

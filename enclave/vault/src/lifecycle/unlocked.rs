@@ -12,6 +12,7 @@ use super::Gate;
 use super::gate::{Charge, RightPin};
 use crate::audit;
 use crate::call::Call;
+use crate::circle::Held;
 use crate::connect::News;
 use crate::connect::flow::Flow;
 use crate::effect::{Changing, Traces};
@@ -36,6 +37,8 @@ pub(crate) struct Unlocked {
     pub(crate) next_round: UnixMillis,
     /// How much comes from others.
     pub(crate) flow: Flow,
+    /// What in groups was told to come again.
+    pub(crate) held: Held,
     /// What the next answer takes along.
     pub(crate) news: News,
     /// Groups that need not be read.

@@ -11,6 +11,7 @@ use vettid_wire::request::{Credential, Operation as _, Outcome, OwnerSecret};
 
 use crate::audit::Audit;
 use crate::call::Call;
+use crate::circle::Held;
 use crate::connect::News;
 use crate::connect::flow::Flow;
 use crate::credential::{Secrets, seal_reply};
@@ -217,6 +218,7 @@ fn open(
         refusals: Refusals::default(),
         next_round: next_upkeep,
         flow: Flow::default(),
+        held: Held::default(),
         news: News::default(),
         at_hand: AtHand::default(),
     })

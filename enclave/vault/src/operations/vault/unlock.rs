@@ -7,6 +7,7 @@ use vettid_wire::operation::{feed, vault};
 use vettid_wire::refusal::Code;
 
 use crate::audit::{self, Audit};
+use crate::circle::Held;
 use crate::connect::flow::Flow;
 use crate::connect::{News, post};
 use crate::effect::{Turning, Turns};
@@ -116,6 +117,7 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
         refusals: Refusals::default(),
         next_round: on.out.now,
         flow: Flow::default(),
+        held: Held::default(),
         news: News::default(),
         at_hand: AtHand::default(),
     };
