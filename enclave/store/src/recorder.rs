@@ -21,8 +21,9 @@ use crate::columns::{self, Column, equal};
 use crate::patchset::{self, Patchset, Values};
 use crate::{Changeset, StoreError};
 
-/// Bytes that most rows of a database have room in.
+/// Bytes that most rows of a database have room in, and most keys.
 const ROW: usize = 256;
+const KEY: usize = 64;
 
 /// Records what transactions of one connection change.
 pub(crate) struct Recorder(Arc<Mutex<State>>);
@@ -68,6 +69,7 @@ impl PartialOrd for Key {
 
 impl Recorder {
     /// Watches a connection from now on.
+    #[expect(clippy::disallowed_methods, reason = "this is the recorder's hook")]
     pub(crate) fn of(connection: &mut Connection) -> Result<Self, StoreError> {
         let state = Arc::new(Mutex::new(State::default()));
         let watched = Arc::clone(&state);
@@ -160,6 +162,18 @@ impl State {
     fn touch(&mut self, table: &str, case: &PreUpdateCase) -> Option<()> {
         let number = self.tables.iter().position(|known| known.name == table)?;
         let columns = &self.tables.get(number)?.columns;
+        let told = match case {
+            PreUpdateCase::Insert(new) => new.get_column_count(),
+            PreUpdateCase::Delete(old) => old.get_column_count(),
+            PreUpdateCase::Update {
+                old_value_accessor: old,
+                ..
+            } => old.get_column_count(),
+            PreUpdateCase::Unknown => return None,
+        };
+        if usize::try_from(told) != Ok(columns.len()) {
+            return None;
+        }
         let (old, new) = match case {
             PreUpdateCase::Insert(new) => (None, Some(new)),
             PreUpdateCase::Delete(old) => (Some(old), None),
@@ -171,15 +185,30 @@ impl State {
         };
         if let Some(old) = old {
             let next = self.rows.len();
-            let key = written(columns, |c| c.key, |at| old.get_old_column_value(at).ok())?;
+            let key = written(
+                columns,
+                KEY,
+                |c| c.key,
+                |at| old.get_old_column_value(at).ok(),
+            )?;
             if let Entry::Vacant(entry) = self.rows.entry(Key(number, key)) {
-                let before = written(columns, |_| true, |at| old.get_old_column_value(at).ok())?;
+                let before = written(
+                    columns,
+                    ROW,
+                    |_| true,
+                    |at| old.get_old_column_value(at).ok(),
+                )?;
                 entry.insert((next, Some(before)));
             }
         }
         if let Some(new) = new {
             let next = self.rows.len();
-            let key = written(columns, |c| c.key, |at| new.get_new_column_value(at).ok())?;
+            let key = written(
+                columns,
+                KEY,
+                |c| c.key,
+                |at| new.get_new_column_value(at).ok(),
+            )?;
             // A row whose key was there is known already: what was there before was changed first.
             self.rows.entry(Key(number, key)).or_insert((next, None));
         }
@@ -230,10 +259,11 @@ impl Table {
 /// The wanted columns of a row.
 fn written<'v>(
     columns: &[Column],
+    capacity: usize,
     wanted: impl Fn(&Column) -> bool,
     value: impl Fn(i32) -> Option<ValueRef<'v>>,
 ) -> Option<WipedVec> {
-    let mut bytes = WipedVec::new(Vec::with_capacity(ROW));
+    let mut bytes = WipedVec::new(Vec::with_capacity(capacity));
     for (at, column) in (0..).zip(columns) {
         if wanted(column) {
             patchset::append(&mut bytes, value(at)?);

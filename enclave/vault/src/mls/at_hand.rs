@@ -12,11 +12,20 @@ use std::collections::VecDeque;
 use openmls::prelude::MlsGroup;
 use vettid_wire::operation::message::Conversation;
 
-/// Groups at hand: the largest takes some hundred KiB, one of two members some tens.
+/// Groups at hand: one of two members takes some tens of KiB.
 const GROUPS: usize = 16;
+/// Bytes of message keys, as they are stored, of which a group is not kept: others can have a vault
+/// keep keys that they do not use.
+const LARGEST: usize = 256 * 1024;
 
-/// Digest of the message keys of a group as they are stored.
-pub(super) type Stamp = [u8; 32];
+/// The message keys of a group as they are stored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Stamp {
+    /// Their digest.
+    pub(super) digest: [u8; 32],
+    /// Their bytes.
+    pub(super) size: usize,
+}
 
 /// Groups of one vault that were used last.
 #[derive(Default)]
@@ -49,7 +58,13 @@ impl AtHand {
 
     /// Keeps a group with its message keys, and lets go of the one that was used longest ago.
     pub(super) fn keep(&self, conversation: Conversation, stamp: Stamp, group: Box<MlsGroup>) {
+        if stamp.size > LARGEST {
+            return;
+        }
         let mut groups = self.groups.borrow_mut();
+        groups.retain(|kept| {
+            kept.conversation != conversation || kept.group.group_id() != group.group_id()
+        });
         groups.push_back(Kept {
             conversation,
             stamp,

@@ -83,11 +83,15 @@ impl<'a> Storage<'a> {
         Ok(self.change.remove_mls_kind(&self.conversation, kind)?)
     }
 
-    /// Digest of the message keys of a group, which every step of it replaces.
+    /// The message keys of a group, which every step of it replaces.
     pub(super) fn stamp(&self, group: &impl Serialize) -> Done<Option<Stamp>> {
         let key = encode(group)?;
         let value = self.change.mls(&self.key(Kind::MessageSecrets, &key))?;
-        Ok(value.map(|value| value.expose(digest::sha256)))
+        let stamp = |value: &[u8]| Stamp {
+            digest: digest::sha256(value),
+            size: value.len(),
+        };
+        Ok(value.map(|value| value.expose(stamp)))
     }
 
     fn write(&self, kind: Kind, key: &impl Serialize, value: &impl Serialize) -> Done {
