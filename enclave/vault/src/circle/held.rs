@@ -77,7 +77,7 @@ impl Held {
         waiting.offers.retain(|_, offer| offer.is_alive(now));
         let known = waiting.offers.get(came).and_then(|offer| offer.ahead);
         let all = waiting.offers.values().filter_map(|offer| offer.ahead);
-        let least = known.and(all.min()).unwrap_or_default();
+        let least = known.and_then(|_| all.min()).unwrap_or_default();
         let offer = Offer {
             at: now,
             ahead: Some(known.unwrap_or_default().saturating_add(1)),
