@@ -1,4 +1,11 @@
+use std::io::ErrorKind;
+
+use vettid_federation::address::BadAddress;
+use vettid_wire::network::NetworkError;
+use vettid_wire::network_file::NetworkTextError;
+
 use super::*;
+use crate::fault::READ;
 
 const PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 
@@ -35,7 +42,7 @@ impl Place {
         }
     }
 
-    fn sign(&self, key: &str) -> Result<Value, Failed> {
+    fn sign(&self, key: &str) -> Result<Value, Fault> {
         let file = self.path("network.toml");
         let key_file = Some(self.path(key));
         NetworkCommand::Sign(Sign { file, key_file }).execute()
@@ -100,7 +107,11 @@ fn key_of_nobody_signs_nothing() {
     place.create(&keys, 1).execute().expect("made");
     let before = fs::read(place.path("network.toml")).expect("file");
 
-    assert!(place.sign("stranger").is_err());
+    let not_governance = Fault::File {
+        path: place.path("network.toml"),
+        why: NetworkTextError::NotGovernance,
+    };
+    assert_eq!(place.sign("stranger"), Err(not_governance));
     assert_eq!(fs::read(place.path("network.toml")).expect("file"), before);
 }
 
@@ -109,21 +120,92 @@ fn file_is_not_overwritten_and_nonsense_is_refused() {
     let place = Place::new();
     let keys = [place.key("a")];
     place.create(&keys, 1).execute().expect("made");
-    assert!(place.create(&keys, 1).execute().is_err());
+    let exists = Fault::Exists(place.path("network.toml"));
+    assert_eq!(place.create(&keys, 1).execute(), Err(exists));
 
     let refused = |change: fn(&mut Create)| {
         let place = Place::new();
         let mut create = place.create(&keys, 1);
         change(&mut create);
-        create.execute().is_err() && !place.path("network.toml").exists()
+        let fault = create.execute().expect_err("refused");
+        assert!(!place.path("network.toml").exists(), "{fault}");
+        fault
     };
-    assert!(refused(|create| create.threshold = Some(2)));
-    assert!(refused(|create| create.threshold = None));
-    assert!(refused(|create| create.image.clear()));
-    assert!(refused(|create| create.image = vec!["1:00:00:00".into()]));
-    assert!(refused(|create| create.trust_root = None));
-    assert!(refused(|create| create.governance = vec!["00".into()]));
-    assert!(refused(
-        |create| create.bootstrap = vec!["/ip4/192.0.2.1/tcp/1".into()]
-    ));
+    let content = |why: NetworkError| Fault::Content(why.into());
+    let hex = |argument, text: &str, digits| Fault::Hex {
+        argument,
+        text: text.into(),
+        digits,
+    };
+    assert_eq!(
+        refused(|create| create.threshold = Some(2)),
+        content(NetworkError::Empty)
+    );
+    assert_eq!(
+        refused(|create| create.image.clear()),
+        content(NetworkError::Empty)
+    );
+    assert_eq!(
+        refused(|create| create.threshold = None),
+        Fault::Missing("--threshold")
+    );
+    assert_eq!(
+        refused(|create| create.trust_root = None),
+        Fault::Missing("--trust-root")
+    );
+    assert_eq!(
+        refused(|create| create.image = vec!["1:00:00:00".into()]),
+        hex("--image", "00", 96)
+    );
+    for image in ["1", "1:00:00", "1:0:0:0:0", "7x:0:0:0", ""] {
+        let place = Place::new();
+        let mut create = place.create(&keys, 1);
+        create.image = vec![image.into()];
+        assert_eq!(create.execute(), Err(Fault::Image(image.into())));
+    }
+    assert_eq!(
+        refused(|create| create.governance = vec!["00".into()]),
+        hex("--governance", "00", 64)
+    );
+    assert_eq!(
+        refused(|create| create.bootstrap = vec!["/ip4/192.0.2.1/tcp/1".into()]),
+        Fault::Address {
+            argument: "--bootstrap",
+            text: "/ip4/192.0.2.1/tcp/1".into(),
+            why: BadAddress::NoPeer,
+        }
+    );
+    assert_eq!(
+        refused(|create| create.relay = vec!["x".into(); limits::INTRODUCERS + 1]),
+        Fault::TooMany("--relay")
+    );
+}
+
+#[test]
+fn file_that_is_none_is_named_with_what_is_wrong() {
+    let place = Place::new();
+    let show = |name: &str| {
+        let file = place.path(name);
+        NetworkCommand::Show { file }.execute()
+    };
+    let not_found = Fault::Io {
+        path: place.path("missing.toml"),
+        access: READ,
+        cause: ErrorKind::NotFound,
+    };
+    assert_eq!(show("missing.toml"), Err(not_found));
+
+    fs::write(place.path("empty.toml"), "").expect("written");
+    let syntax = Fault::File {
+        path: place.path("empty.toml"),
+        why: NetworkTextError::Syntax("`signed` is missing".into()),
+    };
+    assert_eq!(show("empty.toml"), Err(syntax));
+
+    let large = fs::File::create(place.path("large.toml")).expect("made");
+    large.set_len(LARGEST + 1).expect("sized");
+    assert_eq!(
+        show("large.toml"),
+        Err(Fault::Large(place.path("large.toml")))
+    );
 }
