@@ -94,7 +94,10 @@ fn statement(entropy: &mut SeededEntropy) -> String {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "of a connection without a recorder")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "of a connection without a recorder"
+)]
 fn whatever_a_transaction_does_is_recorded_as_sqlite_records_it() {
     let mut entropy = SeededEntropy::dangerous_new(1);
     let (mut ours, theirs, replayed) = (database(), database(), database());
