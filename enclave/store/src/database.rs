@@ -122,12 +122,10 @@ impl Database {
         // of a part would write what is in no record. What is taken of the reserve stays taken: a bound
         // is never below the size.
         let bound = Cell::new(room.pages().max(pages(&self.connection)?));
-        let begin = || {
-            let behavior = TransactionBehavior::Deferred;
-            Transaction::new_unchecked(&self.connection, behavior)
-        };
         // On every early return the recording is dropped first, then the transaction rolls back.
-        let transaction = begin().map_err(StoreError::from)?;
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)
+                .map_err(StoreError::from)?;
         let recording = self.recorder.record(&self.connection)?;
         let change = Change {
             view: self.view(),

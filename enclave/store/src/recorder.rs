@@ -131,7 +131,7 @@ impl Recording<'_> {
             let now = table.read(connection, &key)?;
             let (before, now) = (before.as_deref(), now.as_deref());
             let (before, now) = (before.map(Vec::as_slice), now.map(Vec::as_slice));
-            if patchset::is_change(before, now) {
+            if before != now {
                 if begun.replace(number) != Some(number) {
                     written.table(&table.name, &table.columns);
                 }
@@ -162,27 +162,18 @@ impl State {
     fn touch(&mut self, table: &str, case: &PreUpdateCase) -> Option<()> {
         let number = self.tables.iter().position(|known| known.name == table)?;
         let columns = &self.tables.get(number)?.columns;
-        let told = match case {
-            PreUpdateCase::Insert(new) => new.get_column_count(),
-            PreUpdateCase::Delete(old) => old.get_column_count(),
+        let (old, new, told) = match case {
+            PreUpdateCase::Insert(new) => (None, Some(new), new.get_column_count()),
+            PreUpdateCase::Delete(old) => (Some(old), None, old.get_column_count()),
             PreUpdateCase::Update {
                 old_value_accessor: old,
-                ..
-            } => old.get_column_count(),
+                new_value_accessor: new,
+            } => (Some(old), Some(new), old.get_column_count()),
             PreUpdateCase::Unknown => return None,
         };
         if usize::try_from(told) != Ok(columns.len()) {
             return None;
         }
-        let (old, new) = match case {
-            PreUpdateCase::Insert(new) => (None, Some(new)),
-            PreUpdateCase::Delete(old) => (Some(old), None),
-            PreUpdateCase::Update {
-                old_value_accessor: old,
-                new_value_accessor: new,
-            } => (Some(old), Some(new)),
-            PreUpdateCase::Unknown => return None,
-        };
         if let Some(old) = old {
             let next = self.rows.len();
             let key = written(

@@ -67,7 +67,7 @@ impl Task {
         let queue = self.links.open(self.link);
         let overflow = queue.overflow();
         let canceled = cancel.clone();
-        // As a block: a future has what a function is given twice.
+        // An async block: the future of an async function holds its arguments twice, on every idle link.
         tokio::spawn(async move {
             let mut opened = false;
             let end = tokio::select! {

@@ -77,20 +77,19 @@ impl Lane {
 
     /// The rest that the lane of this id is in.
     pub(super) const fn rest(&self, lane: LaneId) -> Option<Rest> {
-        let State::Resting(until) = self.state else {
-            return None;
-        };
-        Some(Rest {
-            space: self.space,
-            lane,
-            until,
-            failures: self.failures,
-        })
+        match self.state {
+            State::Resting(until) => Some(self.resting(lane, until)),
+            _ => None,
+        }
     }
 
     /// Has the lane of this id rest.
     pub(super) const fn begin_rest(&mut self, lane: LaneId, until: Instant) -> Rest {
         self.state = State::Resting(until);
+        self.resting(lane, until)
+    }
+
+    const fn resting(&self, lane: LaneId, until: Instant) -> Rest {
         Rest {
             space: self.space,
             lane,

@@ -54,7 +54,7 @@ pub(crate) fn parcel(inbound: &Inbound<'_>) -> Option<Parcel> {
 }
 
 /// Applies something that came; `held` is what in groups was told to come again. An error means that
-/// nothing of it counts.
+/// nothing of it counts; what `held` has noted stays, which costs time at most.
 pub(crate) fn receive(
     on: &mut Changing<'_>,
     held: &mut Held,

@@ -12,9 +12,10 @@ use std::collections::VecDeque;
 use openmls::prelude::MlsGroup;
 use vettid_wire::operation::message::Conversation;
 
-/// Groups at hand: one of two members takes some tens of KiB.
+/// Groups at hand. One of two members takes some tens of KiB; what a large one takes is its members and
+/// its message keys, of which the latter are bounded here.
 const GROUPS: usize = 16;
-/// Bytes of message keys, as they are stored, of which a group is not kept: others can have a vault
+/// Most bytes of message keys, as they are stored, with which a group is kept: others can have a vault
 /// keep keys that they do not use.
 const LARGEST: usize = 256 * 1024;
 
