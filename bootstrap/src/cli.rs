@@ -49,7 +49,10 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
     let Arguments { json, command } = arguments;
     let program = Program::new("vettid-bootstrap", json);
     let outcome = match command {
-        Command::Network(command) => command.execute().map(|shown| show(program, &shown, json)),
+        Command::Network(command) => command
+            .execute()
+            .map(|shown| show(program, &shown, json))
+            .map_err(Into::into),
         Command::Run {
             config,
             check: true,

@@ -1,14 +1,16 @@
 //! Governance keys: made here, kept in files that only their holder can read, never named on a
 //! command line.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{Entropy, Zeroizing};
+
+use crate::fault::Fault;
 
 /// Draws from the operating system.
 struct OsEntropy;
@@ -32,40 +34,44 @@ pub(crate) enum Source<'a> {
 }
 
 /// Makes a key and its file.
-pub(crate) fn create(path: &Path) -> io::Result<SigningKey> {
+pub(crate) fn create(path: &Path) -> Result<SigningKey, Fault> {
     let key = SigningKey::generate(&mut OsEntropy);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)?;
+        .open(path)
+        .map_err(Fault::create(path))?;
     key.expose_seed(|seed| {
         let text = Zeroizing::new(HEXLOWER.encode(seed));
         writeln!(file, "{}", *text)
-    })?;
-    file.sync_all()?;
+    })
+    .and_then(|()| file.sync_all())
+    .map_err(Fault::write(path))?;
     Ok(key)
 }
 
 /// Reads a key.
-pub(crate) fn read(source: Source<'_>) -> io::Result<SigningKey> {
+pub(crate) fn read(source: Source<'_>) -> Result<SigningKey, Fault> {
     let bytes = Zeroizing::new(match source {
         Source::File(path) => read_private(path)?,
-        Source::Prompt if io::stdin().is_terminal() => {
-            rpassword::prompt_password("governance key (64 hexadecimal digits): ")?.into_bytes()
-        }
-        Source::Prompt => {
-            let mut bytes = Vec::new();
-            io::stdin().take(LONGEST).read_to_end(&mut bytes)?;
-            bytes
-        }
+        Source::Prompt => prompt().map_err(|error| Fault::Prompt(error.kind()))?,
     });
-    parse(&bytes).ok_or_else(|| {
-        io::Error::new(
-            ErrorKind::InvalidData,
-            "a governance key is 64 hexadecimal digits, or their 32 bytes",
-        )
-    })
+    let from = || match source {
+        Source::File(path) => path.display().to_string(),
+        Source::Prompt => "what was given".to_owned(),
+    };
+    parse(&bytes).ok_or_else(|| Fault::Key(from()))
+}
+
+fn prompt() -> io::Result<Vec<u8>> {
+    if io::stdin().is_terminal() {
+        let asks = "governance key (64 hexadecimal digits): ";
+        return Ok(rpassword::prompt_password(asks)?.into_bytes());
+    }
+    let mut bytes = Vec::new();
+    io::stdin().take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn parse(bytes: &[u8]) -> Option<SigningKey> {
@@ -77,16 +83,16 @@ fn parse(bytes: &[u8]) -> Option<SigningKey> {
     Some(SigningKey::from_seed(&seed))
 }
 
-fn read_private(path: &Path) -> io::Result<Vec<u8>> {
-    let mode = fs::metadata(path)?.permissions().mode();
+fn read_private(path: &Path) -> Result<Vec<u8>, Fault> {
+    let open = File::open(path).and_then(|file| Ok((file.metadata()?.permissions().mode(), file)));
+    let (mode, file) = open.map_err(Fault::read(path))?;
     if mode & 0o077 != 0 {
-        return Err(io::Error::new(
-            ErrorKind::PermissionDenied,
-            "others can read the governance key: chmod 600",
-        ));
+        return Err(Fault::Open(path.to_owned()));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
+    file.take(LONGEST)
+        .read_to_end(&mut bytes)
+        .map_err(Fault::read(path))?;
     Ok(bytes)
 }
 
@@ -95,7 +101,11 @@ const LONGEST: u64 = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+
     use super::*;
+    use crate::fault::READ;
 
     #[test]
     fn key_comes_back_from_its_file_which_is_private_and_never_overwritten() {
@@ -106,7 +116,7 @@ mod tests {
         let read_back = read(Source::File(&path)).expect("read");
         assert_eq!(read_back.verifying_key(), made.verifying_key());
         let again = create(&path).map(|_| ());
-        assert_eq!(again.expect_err("refused").kind(), ErrorKind::AlreadyExists);
+        assert_eq!(again, Err(Fault::Exists(path)));
     }
 
     #[test]
@@ -115,11 +125,19 @@ mod tests {
         let path = place.path().join("governance.key");
         create(&path).expect("made");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("chmod");
-        let open = read(Source::File(&path)).map(|_| ());
-        assert_eq!(
-            open.expect_err("refused").kind(),
-            ErrorKind::PermissionDenied
-        );
+        let read = |path: &Path| read(Source::File(path)).map(|_| ());
+        assert_eq!(read(&path), Err(Fault::Open(path.clone())));
+
+        let missing = place.path().join("missing.key");
+        let not_found = Fault::Io {
+            path: missing.clone(),
+            access: READ,
+            cause: ErrorKind::NotFound,
+        };
+        assert_eq!(read(&missing), Err(not_found));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
+        fs::write(&path, "no key").expect("written");
+        assert_eq!(read(&path), Err(Fault::Key(path.display().to_string())));
 
         assert!(parse(b"00").is_none());
         assert!(parse("g".repeat(64).as_bytes()).is_none());

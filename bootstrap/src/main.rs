@@ -7,6 +7,7 @@
 
 mod cli;
 mod config;
+mod fault;
 mod governance;
 mod network;
 

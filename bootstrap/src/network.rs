@@ -9,7 +9,6 @@
 //! A later file is made from the one before: `network create --from network.toml …`; its epoch is one
 //! higher, and its anchors stay as they are.
 
-use std::error::Error;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,9 +21,8 @@ use vettid_wire::limits;
 use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, ReleaseStatus, TrustRoot};
 use vettid_wire::network_file::NetworkText;
 
+use crate::fault::Fault;
 use crate::governance::{self, Source};
-
-type Failed = Box<dyn Error>;
 
 /// Works on network files and governance keys.
 #[derive(Debug, Subcommand)]
@@ -96,7 +94,7 @@ pub(crate) struct Sign {
 
 impl NetworkCommand {
     /// Carries it out; what to show.
-    pub(crate) fn execute(self) -> Result<Value, Failed> {
+    pub(crate) fn execute(self) -> Result<Value, Fault> {
         match self {
             Self::Create(create) => create.execute(),
             Self::Key { out } => {
@@ -108,7 +106,7 @@ impl NetworkCommand {
                 let mut text = read(&sign.file)?;
                 let source = sign.key_file.as_deref();
                 let key = governance::read(source.map_or(Source::Prompt, Source::File))?;
-                text.sign(&key)?;
+                text.sign(&key).map_err(Fault::file(&sign.file))?;
                 replace(&sign.file, &text.to_toml())?;
                 Ok(shown(&text))
             }
@@ -117,12 +115,12 @@ impl NetworkCommand {
 }
 
 impl Create {
-    fn execute(self) -> Result<Value, Failed> {
+    fn execute(self) -> Result<Value, Fault> {
         let network = match &self.from {
             Some(path) => self.next(read(path)?.network().clone())?,
             None => self.first()?,
         };
-        let text = NetworkText::draft(self.with_status(network)?)?;
+        let text = NetworkText::draft(self.with_status(network)?).map_err(Fault::Content)?;
         if self.from.as_ref() == Some(&self.out) {
             replace(&self.out, &text.to_toml())?;
         } else {
@@ -130,48 +128,54 @@ impl Create {
                 .write(true)
                 .create_new(true)
                 .open(&self.out)
-                .map_err(|error| format!("{}: {error}", self.out.display()))?;
-            file.write_all(text.to_toml().as_bytes())?;
+                .map_err(Fault::create(&self.out))?;
+            file.write_all(text.to_toml().as_bytes())
+                .map_err(Fault::write(&self.out))?;
         }
         Ok(shown(&text))
     }
 
-    fn first(&self) -> Result<Network, Failed> {
-        let keys: Result<Vec<_>, _> = self.governance.iter().map(|key| parse_key(key)).collect();
-        let mut governance = keys?;
+    fn first(&self) -> Result<Network, Fault> {
+        let keys = self.governance.iter();
+        let keys: Result<Vec<_>, _> = keys.map(|key| parse_hex("--governance", key)).collect();
+        let mut governance: Vec<_> = keys?.into_iter().map(GovernanceKey).collect();
         governance.sort_unstable_by_key(|key| key.0);
         governance.dedup();
         let trust_root = self.trust_root.as_deref();
-        let trust_root = match trust_root.ok_or("--trust-root is missing")? {
+        let trust_root = match trust_root.ok_or(Fault::Missing("--trust-root"))? {
             "nitro" => TrustRoot::Nitro,
-            path => TrustRoot::Emulated(
-                fs::read(path).map_err(|error| format!("--trust-root {path}: {error}"))?,
-            ),
+            path => TrustRoot::Emulated(fs::read(path).map_err(Fault::read(Path::new(path)))?),
         };
         let images = self.images()?;
         let lowest = images.iter().map(|image| image.release).min();
         Ok(Network {
             trust_root,
-            threshold: self.threshold.ok_or("--threshold is missing")?,
+            threshold: self.threshold.ok_or(Fault::Missing("--threshold"))?,
             governance,
             reference_values: images,
             release_floor: self.release_floor.or(lowest).unwrap_or(0),
             epoch: 1,
-            bootstrap: checked(&self.bootstrap)?,
-            relays: checked(&self.relay)?,
+            bootstrap: checked(BOOTSTRAP, &self.bootstrap)?,
+            relays: checked(RELAY, &self.relay)?,
         })
     }
 
     /// The file after `earlier`.
-    fn next(&self, earlier: Network) -> Result<Network, Failed> {
-        let or = |given: &[String], before: Vec<String>| {
+    fn next(&self, earlier: Network) -> Result<Network, Fault> {
+        let or = |argument, given: &[String], before: Vec<String>| {
             if given.is_empty() {
                 Ok(before)
             } else {
-                checked(given)
+                checked(argument, given)
             }
         };
-        let images = self.images()?;
+        let mut images = self.images()?;
+        for image in &mut images {
+            let mut before = earlier.reference_values.iter();
+            if let Some(before) = before.find(|before| before.release == image.release) {
+                image.status = before.status;
+            }
+        }
         Ok(Network {
             reference_values: if images.is_empty() {
                 earlier.reference_values
@@ -180,14 +184,14 @@ impl Create {
             },
             release_floor: self.release_floor.unwrap_or(earlier.release_floor),
             epoch: earlier.epoch.saturating_add(1),
-            bootstrap: or(&self.bootstrap, earlier.bootstrap)?,
-            relays: or(&self.relay, earlier.relays)?,
+            bootstrap: or(BOOTSTRAP, &self.bootstrap, earlier.bootstrap)?,
+            relays: or(RELAY, &self.relay, earlier.relays)?,
             ..earlier
         })
     }
 
     /// A release only ever moves on in its life.
-    fn with_status(&self, mut network: Network) -> Result<Network, Failed> {
+    fn with_status(&self, mut network: Network) -> Result<Network, Fault> {
         for (releases, status) in [
             (&self.deprecate, ReleaseStatus::Deprecated),
             (&self.retire, ReleaseStatus::Retired),
@@ -195,9 +199,9 @@ impl Create {
             for release in releases {
                 let mut values = network.reference_values.iter_mut();
                 let value = values.find(|value| value.release == *release);
-                let value = value.ok_or_else(|| format!("release {release} is not in the file"))?;
+                let value = value.ok_or(Fault::Unlisted(*release))?;
                 if value.status == ReleaseStatus::Retired {
-                    return Err(format!("release {release} is retired").into());
+                    return Err(Fault::Retired(*release));
                 }
                 value.status = status;
             }
@@ -205,69 +209,67 @@ impl Create {
         Ok(network)
     }
 
-    fn images(&self) -> Result<Vec<ReferenceValue>, Failed> {
+    fn images(&self) -> Result<Vec<ReferenceValue>, Fault> {
         self.image.iter().map(|text| parse_image(text)).collect()
     }
 }
 
-fn parse_key(text: &str) -> Result<GovernanceKey, Failed> {
-    Ok(GovernanceKey(parse_hex(text)?))
-}
-
-fn parse_image(text: &str) -> Result<ReferenceValue, Failed> {
-    let mut parts = text.split(':');
-    let mut next = || parts.next().ok_or("--image is RELEASE:PCR0:PCR1:PCR2");
-    let (release, pcr0, pcr1, pcr2) = (next()?, next()?, next()?, next()?);
-    if parts.next().is_some() {
-        return Err("--image is RELEASE:PCR0:PCR1:PCR2".into());
-    }
+fn parse_image(text: &str) -> Result<ReferenceValue, Fault> {
+    let malformed = || Fault::Image(text.to_owned());
+    let parts: Vec<&str> = text.split(':').collect();
+    let [release, pcr0, pcr1, pcr2] = parts.as_slice() else {
+        return Err(malformed());
+    };
     Ok(ReferenceValue {
-        release: release
-            .parse()
-            .map_err(|_| format!("--image: {release} is no release number"))?,
-        pcr0: parse_hex(pcr0)?,
-        pcr1: parse_hex(pcr1)?,
-        pcr2: parse_hex(pcr2)?,
+        release: release.parse().map_err(|_| malformed())?,
+        pcr0: parse_hex("--image", pcr0)?,
+        pcr1: parse_hex("--image", pcr1)?,
+        pcr2: parse_hex("--image", pcr2)?,
         status: ReleaseStatus::Active,
     })
 }
 
-fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], Failed> {
+fn parse_hex<const N: usize>(argument: &'static str, text: &str) -> Result<[u8; N], Fault> {
     let bytes = HEX.decode(text.trim().as_bytes()).unwrap_or_default();
-    let digits = N.saturating_mul(2);
-    <[u8; N]>::try_from(bytes)
-        .map_err(|_| format!("{text:.80}: expected {digits} hexadecimal digits").into())
+    <[u8; N]>::try_from(bytes).map_err(|_| Fault::Hex {
+        argument,
+        text: text.to_owned(),
+        digits: N.saturating_mul(2),
+    })
 }
 
-fn checked(addresses: &[String]) -> Result<Vec<String>, Failed> {
+fn checked(argument: &'static str, addresses: &[String]) -> Result<Vec<String>, Fault> {
     if addresses.len() > limits::INTRODUCERS {
-        return Err(format!("more than {} addresses", limits::INTRODUCERS).into());
+        return Err(Fault::TooMany(argument));
     }
     for text in addresses {
-        address::check_peer(text).map_err(|error| format!("{text}: {error}"))?;
+        address::check_peer(text).map_err(|why| Fault::Address {
+            argument,
+            text: text.clone(),
+            why,
+        })?;
     }
     Ok(addresses.to_vec())
 }
 
-fn read(path: &Path) -> Result<NetworkText, Failed> {
-    let length = fs::metadata(path).map(|metadata| metadata.len());
-    let length = length.map_err(|error| format!("{}: {error}", path.display()))?;
-    if length > 4 * u64::try_from(limits::NETWORK_FILE)? {
-        return Err(format!("{}: too large for a network file", path.display()).into());
+fn read(path: &Path) -> Result<NetworkText, Fault> {
+    let length = fs::metadata(path).map_err(Fault::read(path))?.len();
+    if length > LARGEST {
+        return Err(Fault::Large(path.to_owned()));
     }
-    let blame = |error: &dyn Error| format!("{}: {error}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| blame(&error))?;
-    Ok(NetworkText::parse(&text).map_err(|error| blame(&error))?)
+    let text = fs::read_to_string(path).map_err(Fault::read(path))?;
+    NetworkText::parse(&text).map_err(Fault::file(path))
 }
 
 /// Writes a file whole or not at all.
-fn replace(path: &Path, text: &str) -> Result<(), Failed> {
+fn replace(path: &Path, text: &str) -> Result<(), Fault> {
     let draft = path.with_extension("new");
-    let mut file = fs::File::create(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    Ok(())
+    let written = fs::File::create(&draft).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(Fault::write(&draft))?;
+    fs::rename(&draft, path).map_err(Fault::write(path))
 }
 
 /// What a file says, as JSON.
@@ -303,6 +305,13 @@ fn shown(text: &NetworkText) -> Value {
         "relays": network.relays,
     })
 }
+
+/// Arguments that name those who introduce others.
+const BOOTSTRAP: &str = "--bootstrap";
+const RELAY: &str = "--relay";
+
+/// Longest text of a network file, bytes: what is signed, in base64, and the same to be read.
+const LARGEST: u64 = 4 * limits::NETWORK_FILE as u64;
 
 #[cfg(test)]
 mod tests;

@@ -185,7 +185,7 @@ fn gossip(config: &Config, metrics: &Metrics) -> Result<Gossip, &'static str> {
         })
         .max_transmit_size(GOSSIP_PACKET)
         // Fewer copies than with the library's six: a node gets one from each of its mesh at most,
-        // but not from whom it has passed it on to. Ten hops still reach more than a thousand nodes.
+        // but not from whom it has passed it on to. Five hops still reach more than a thousand nodes.
         .mesh_n(MESH)
         .mesh_n_low(MESH - 1)
         .mesh_n_high(MESH + 1)
@@ -283,7 +283,7 @@ const KAD_STREAM: Duration = Duration::from_secs(10);
 /// Largest gossip message: one object, or as many announcements.
 const GOSSIP_PACKET: usize = 8 * limits::GOSSIP;
 /// Peers that each object is passed on to.
-const MESH: usize = 3;
+const MESH: usize = 5;
 /// Objects from this size on are announced before they are sent, so that fewer come twice.
 const IDONTWANT: usize = 256;
 /// Gossip messages that wait for one peer.

@@ -35,8 +35,9 @@ pub(crate) struct Homes {
     most: usize,
     rate: u32,
     rates: HashMap<PeerId, Rate>,
-    /// When each has last been let in where others had as little as it was to have.
-    let_in: HashMap<Keeper, Instant>,
+    /// When each has lately been let in where others had as little as it was to have: at a location,
+    /// or where all have the same of everything.
+    let_in: HashMap<Keeper, Vec<(Option<RecordKey>, Instant)>>,
 }
 
 #[derive(Debug)]
@@ -125,7 +126,10 @@ impl Homes {
         self.count_all();
         let now = Instant::now();
         self.rates.retain(|_, rate| rate.since + MINUTE > now);
-        self.let_in.retain(|_, at| *at + LET_IN > now);
+        self.let_in.retain(|_, before| {
+            before.retain(|(_, at)| *at + LET_IN > now);
+            !before.is_empty()
+        });
     }
 
     fn insert(
@@ -172,7 +176,7 @@ impl Homes {
         let any = others.clone().nth(random(limits::HOME_ANSWERS));
         let (own, any) = (of(keeper), any.map(|held| held.source));
         let source = match gives_way.map(|held| held.source) {
-            None if self.lets_in(keeper, own, now) => any,
+            None if own == 0 && self.lets_in(keeper, Some(key), now) => any,
             source => source,
         };
         let Some(source) = source else {
@@ -183,14 +187,19 @@ impl Homes {
     }
 
     /// Whether somebody who has nothing takes the place of one of those who have no more than it is
-    /// to have: else they would keep out everybody who comes later. Not often, so that few cannot
-    /// drive out all others.
-    fn lets_in(&mut self, keeper: Keeper, own: usize, now: Instant) -> bool {
-        let before = self.let_in.get(&keeper);
-        if own > 0 || before.is_some_and(|before| *before + LET_IN > now) {
+    /// to have: else they would keep out everybody who comes later. Not often in one place, nor in
+    /// many at once, so that few cannot drive out all others.
+    fn lets_in(&mut self, keeper: Keeper, place: Option<&RecordKey>, now: Instant) -> bool {
+        if self.let_in.len() >= LET_IN_KEEPERS && !self.let_in.contains_key(&keeper) {
             return false;
         }
-        self.let_in.insert(keeper, now);
+        let before = self.let_in.entry(keeper).or_default();
+        before.retain(|(_, at)| *at + LET_IN > now);
+        let was_here = before.iter().any(|(before, _)| before.as_ref() == place);
+        if was_here || before.len() >= LET_IN_PLACES {
+            return false;
+        }
+        before.push((place.cloned(), now));
         true
     }
 
@@ -202,7 +211,7 @@ impl Homes {
         let own = self.shares.get(&keeper).copied().unwrap_or_default();
         let most = self.shares.iter().max_by_key(|(_, share)| **share);
         let Some((most, _)) = most.filter(|(_, share)| **share > own.saturating_add(1)) else {
-            return self.lets_in(keeper, own, now) && self.remove_any();
+            return own == 0 && self.lets_in(keeper, None, now) && self.remove_any();
         };
         let of_most = self.held.iter().flat_map(|(key, slots)| {
             let slots = slots.iter().filter(|held| held.keeper == *most);
@@ -379,8 +388,12 @@ pub(crate) fn merge(answers: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
 /// Bytes of a location.
 pub(crate) const LOCATION: usize = 32;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Pause before a keeper is let in again where others have no more than it.
+/// Pause before a keeper is let in again in one place where others have no more than it.
 const LET_IN: Duration = Duration::from_secs(600);
+/// Places where one keeper is let in within that time, and keepers of which that is remembered; who
+/// comes when there are more is not let in.
+const LET_IN_PLACES: usize = 16;
+const LET_IN_KEEPERS: usize = 4_096;
 
 #[cfg(test)]
 mod tests;

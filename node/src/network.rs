@@ -55,7 +55,10 @@ pub struct Shown {
 #[non_exhaustive]
 pub enum NetworkFileError {
     /// It is of another network than this node's.
-    #[error("network.toml: it is of another network than this node's")]
+    #[error(
+        "network.toml: it is of another network than this node's: make a new node for that one with \
+         `vettid-node init --network`"
+    )]
     Foreign,
     /// It cannot be read.
     #[error("network.toml cannot be read or written: {0}")]

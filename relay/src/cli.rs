@@ -92,7 +92,10 @@ async fn status(program: Program, path: &Path, json: bool) -> Outcome {
     let config: Config = read_config(path)?;
     let page = scrape::page(config.host.metrics).await.map_err(|error| {
         let at = config.host.metrics;
-        format!("the relay does not answer at {at}: {error}")
+        format!(
+            "the relay does not answer at {at} ({error}): start it with `vettid-relay run`, or name \
+             its configuration with --config"
+        )
     })?;
     let number = |name| scrape::value(&page, name).unwrap_or(0);
     let shown = [

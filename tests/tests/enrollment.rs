@@ -207,8 +207,7 @@ fn setup_survives_a_crash_between_any_two_steps() {
     // After the vault was staged in memory: it is staged anew.
     let mut owner = Owner::redeemed(app, PIN, PASSWORD);
     let lost: VaultId = owner.stage().expect("staged").vault;
-    kill_now(node.enclave().expect("an enclave"));
-    node.wait_until_healthy();
+    node.kill_enclave();
     owner.hang_up();
     let staged: vault::Enrolled = owner.stage().expect("staged anew");
     assert_ne!(staged.vault, lost);

@@ -1,4 +1,11 @@
+use std::io::ErrorKind;
+
+use vettid_federation::address::BadAddress;
+use vettid_wire::network::NetworkError;
+use vettid_wire::network_file::NetworkTextError;
+
 use super::*;
+use crate::fault::READ;
 
 const PEER: &str = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
 
@@ -37,7 +44,7 @@ impl Place {
         }
     }
 
-    fn sign(&self, key: &str) -> Result<Value, Failed> {
+    fn sign(&self, key: &str) -> Result<Value, Fault> {
         let file = self.path("network.toml");
         let key_file = Some(self.path(key));
         NetworkCommand::Sign(Sign { file, key_file }).execute()
@@ -104,29 +111,38 @@ fn releases_are_deprecated_and_retired_and_never_come_back() {
     let other = image(2).replace("01", "02");
     first.image.push(other);
     first.execute().expect("made");
-    let later = |deprecate: &[u32], retire: &[u32]| {
+    let both = first.image.clone();
+    let later = |image: &[String], deprecate: &[u32], retire: &[u32]| {
         let (governance, threshold, trust_root) = (vec![], None, None);
         let create = Create {
             from: Some(place.path("network.toml")),
             governance,
             threshold,
             trust_root,
-            image: vec![],
+            image: image.to_vec(),
             deprecate: deprecate.to_vec(),
             retire: retire.to_vec(),
             ..place.create(&keys, 1)
         };
         let made = create.execute()?;
         let word = |index: usize| made["images"][index]["status"].as_str().map(str::to_owned);
-        Ok::<_, Failed>([word(0), word(1)].map(Option::unwrap_or_default))
+        Ok([word(0), word(1)].map(Option::unwrap_or_default))
     };
 
-    assert_eq!(later(&[1], &[]).expect("made"), ["deprecated", "active"]);
-    assert_eq!(later(&[], &[1]).expect("made"), ["retired", "active"]);
-    assert!(later(&[1], &[]).is_err());
-    assert!(later(&[3], &[]).is_err());
-    // It would accept nobody.
-    assert!(later(&[], &[2]).is_err());
+    assert_eq!(later(&[], &[1], &[]), Ok(words("deprecated", "active")));
+    assert_eq!(later(&[], &[], &[1]), Ok(words("retired", "active")));
+    assert_eq!(later(&both, &[], &[]), Ok(words("retired", "active")));
+    assert_eq!(later(&[], &[1], &[]), Err(Fault::Retired(1)));
+    assert_eq!(later(&[], &[3], &[]), Err(Fault::Unlisted(3)));
+    let nobody = later(&[], &[], &[2]);
+    assert!(
+        matches!(nobody, Err(Fault::Content(_))),
+        "it would accept nobody: {nobody:?}"
+    );
+}
+
+fn words(first: &str, second: &str) -> [String; 2] {
+    [first, second].map(str::to_owned)
 }
 
 #[test]
@@ -137,7 +153,11 @@ fn key_of_nobody_signs_nothing() {
     place.create(&keys, 1).execute().expect("made");
     let before = fs::read(place.path("network.toml")).expect("file");
 
-    assert!(place.sign("stranger").is_err());
+    let not_governance = Fault::File {
+        path: place.path("network.toml"),
+        why: NetworkTextError::NotGovernance,
+    };
+    assert_eq!(place.sign("stranger"), Err(not_governance));
     assert_eq!(fs::read(place.path("network.toml")).expect("file"), before);
 }
 
@@ -146,21 +166,92 @@ fn file_is_not_overwritten_and_nonsense_is_refused() {
     let place = Place::new();
     let keys = [place.key("a")];
     place.create(&keys, 1).execute().expect("made");
-    assert!(place.create(&keys, 1).execute().is_err());
+    let exists = Fault::Exists(place.path("network.toml"));
+    assert_eq!(place.create(&keys, 1).execute(), Err(exists));
 
     let refused = |change: fn(&mut Create)| {
         let place = Place::new();
         let mut create = place.create(&keys, 1);
         change(&mut create);
-        create.execute().is_err() && !place.path("network.toml").exists()
+        let fault = create.execute().expect_err("refused");
+        assert!(!place.path("network.toml").exists(), "{fault}");
+        fault
     };
-    assert!(refused(|create| create.threshold = Some(2)));
-    assert!(refused(|create| create.threshold = None));
-    assert!(refused(|create| create.image.clear()));
-    assert!(refused(|create| create.image = vec!["1:00:00:00".into()]));
-    assert!(refused(|create| create.trust_root = None));
-    assert!(refused(|create| create.governance = vec!["00".into()]));
-    assert!(refused(
-        |create| create.bootstrap = vec!["/ip4/192.0.2.1/tcp/1".into()]
-    ));
+    let content = |why: NetworkError| Fault::Content(why.into());
+    let hex = |argument, text: &str, digits| Fault::Hex {
+        argument,
+        text: text.into(),
+        digits,
+    };
+    assert_eq!(
+        refused(|create| create.threshold = Some(2)),
+        content(NetworkError::Empty)
+    );
+    assert_eq!(
+        refused(|create| create.image.clear()),
+        content(NetworkError::Empty)
+    );
+    assert_eq!(
+        refused(|create| create.threshold = None),
+        Fault::Missing("--threshold")
+    );
+    assert_eq!(
+        refused(|create| create.trust_root = None),
+        Fault::Missing("--trust-root")
+    );
+    assert_eq!(
+        refused(|create| create.image = vec!["1:00:00:00".into()]),
+        hex("--image", "00", 96)
+    );
+    for image in ["1", "1:00:00", "1:0:0:0:0", "7x:0:0:0", ""] {
+        let place = Place::new();
+        let mut create = place.create(&keys, 1);
+        create.image = vec![image.into()];
+        assert_eq!(create.execute(), Err(Fault::Image(image.into())));
+    }
+    assert_eq!(
+        refused(|create| create.governance = vec!["00".into()]),
+        hex("--governance", "00", 64)
+    );
+    assert_eq!(
+        refused(|create| create.bootstrap = vec!["/ip4/192.0.2.1/tcp/1".into()]),
+        Fault::Address {
+            argument: "--bootstrap",
+            text: "/ip4/192.0.2.1/tcp/1".into(),
+            why: BadAddress::NoPeer,
+        }
+    );
+    assert_eq!(
+        refused(|create| create.relay = vec!["x".into(); limits::INTRODUCERS + 1]),
+        Fault::TooMany("--relay")
+    );
+}
+
+#[test]
+fn file_that_is_none_is_named_with_what_is_wrong() {
+    let place = Place::new();
+    let show = |name: &str| {
+        let file = place.path(name);
+        NetworkCommand::Show { file }.execute()
+    };
+    let not_found = Fault::Io {
+        path: place.path("missing.toml"),
+        access: READ,
+        cause: ErrorKind::NotFound,
+    };
+    assert_eq!(show("missing.toml"), Err(not_found));
+
+    fs::write(place.path("empty.toml"), "").expect("written");
+    let syntax = Fault::File {
+        path: place.path("empty.toml"),
+        why: NetworkTextError::Syntax("`signed` is missing".into()),
+    };
+    assert_eq!(show("empty.toml"), Err(syntax));
+
+    let large = fs::File::create(place.path("large.toml")).expect("made");
+    large.set_len(LARGEST + 1).expect("sized");
+    assert_eq!(
+        show("large.toml"),
+        Err(Fault::Large(place.path("large.toml")))
+    );
 }

@@ -236,7 +236,10 @@ async fn list(
                 state,
                 archived,
                 tag: tag.clone(),
-                after: connections.last().map(|last| last.id),
+                after: connections.last().map(|last| wire::Cursor {
+                    active: last.active,
+                    id: last.id,
+                }),
                 limit: None,
             })
             .await?;

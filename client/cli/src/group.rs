@@ -121,7 +121,10 @@ async fn all(owner: &Owner) -> Result<Vec<wire::Group>, Failure> {
     let mut groups: Vec<wire::Group> = Vec::new();
     loop {
         let request = wire::List {
-            after: groups.last().map(|group| group.id),
+            after: groups.last().map(|group| wire::Cursor {
+                active: group.active,
+                id: group.id,
+            }),
             limit: None,
         };
         let page = owner.call(&request).await?;

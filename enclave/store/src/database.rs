@@ -122,12 +122,10 @@ impl Database {
         // of a part would write what is in no record. What is taken of the reserve stays taken: a bound
         // is never below the size.
         let bound = Cell::new(room.pages().max(pages(&self.connection)?));
-        let begin = || {
-            let behavior = TransactionBehavior::Deferred;
-            Transaction::new_unchecked(&self.connection, behavior)
-        };
         // On every early return the recording is dropped first, then the transaction rolls back.
-        let transaction = begin().map_err(StoreError::from)?;
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)
+                .map_err(StoreError::from)?;
         let recording = self.recorder.record(&self.connection)?;
         let change = Change {
             view: self.view(),
@@ -274,7 +272,10 @@ impl Change<'_> {
         &self,
         part: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let run = |sql| self.connection.execute_batch(sql).map_err(StoreError::from);
+        let run = |sql| -> Result<(), StoreError> {
+            self.connection.prepare_cached(sql)?.execute([])?;
+            Ok(())
+        };
         run("SAVEPOINT part")?;
         let outcome = part();
         if outcome.is_err() {

@@ -4,8 +4,9 @@
 use rusqlite::{OptionalExtension, params};
 use vettid_wire::cbor;
 use vettid_wire::id::MessageId;
-use vettid_wire::operation::message::Conversation;
+use vettid_wire::operation::message::{Conversation, Cursor};
 
+use crate::rows::column;
 use crate::search::words;
 use crate::{Change, Database, StoreError, View};
 
@@ -32,7 +33,8 @@ impl Database {
         self.connection.execute_batch(
             "PRAGMA said.page_size = 1024;
              CREATE TABLE said.entries (number INTEGER NOT NULL PRIMARY KEY,
-               message BLOB NOT NULL UNIQUE, conversation BLOB NOT NULL) STRICT;
+               message BLOB NOT NULL UNIQUE, conversation BLOB NOT NULL,
+               at INTEGER NOT NULL, sequence INTEGER NOT NULL) STRICT;
              CREATE VIRTUAL TABLE said.words USING fts5 (text, content = '',
                contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2')",
         )?;
@@ -46,13 +48,13 @@ impl Database {
 }
 
 impl View<'_> {
-    /// Messages that hold every word of `text`, newest first, behind one of them; none without an
-    /// index. Says whether there are more.
+    /// Messages that hold every word of `text`, newest first, behind where an earlier page ended;
+    /// none without an index. Says whether there are more.
     pub fn search_messages(
         &self,
         text: &str,
         conversation: Option<&Conversation>,
-        (after, limit): (Option<&MessageId>, Option<u32>),
+        (after, limit): (Option<&Cursor>, Option<u32>),
     ) -> Result<(Vec<MessageId>, bool), StoreError> {
         let words = words(text);
         if !self.messages_indexed || words.is_empty() {
@@ -61,15 +63,17 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT message FROM said.words JOIN said.entries ON number = words.rowid
              WHERE words MATCH ?1 AND (?2 IS NULL OR conversation = ?2)
-               AND (?3 IS NULL OR number < (SELECT number FROM said.entries WHERE message = ?3))
-             ORDER BY number DESC LIMIT ?4",
+               AND (?3 IS NULL OR (at, sequence, message) < (?3, ?4, ?5))
+             ORDER BY at DESC, sequence DESC, message DESC LIMIT ?6",
         )?;
-        let (shown, fetched) = crate::rows::column::page(limit);
+        let (shown, fetched) = column::page(limit);
         let values = params![
             words,
             conversation.map(cbor::encode),
-            after.map(|after| after.0),
-            fetched
+            after.map(|after| column::time(after.at)),
+            after.map(|after| column::integer(after.sequence)),
+            after.map(|after| after.id.0),
+            fetched,
         ];
         let rows = statement.query_map(values, |row| row.get(0).map(MessageId))?;
         let mut found: Vec<_> = rows.collect::<Result<_, _>>()?;
@@ -103,6 +107,7 @@ fn index(view: &View<'_>, id: &MessageId) -> Result<(), StoreError> {
     let Some(message) = view.message(id)? else {
         return Ok(());
     };
+    let place = message.cursor();
     let Some(text) = message.text else {
         return Ok(());
     };
@@ -110,10 +115,19 @@ fn index(view: &View<'_>, id: &MessageId) -> Result<(), StoreError> {
     let number: i64 = view
         .connection
         .prepare_cached(
-            "INSERT INTO said.entries (number, message, conversation)
-             SELECT 1 + coalesce(max(number), 0), ?1, ?2 FROM said.entries RETURNING number",
+            "INSERT INTO said.entries (number, message, conversation, at, sequence)
+             SELECT 1 + coalesce(max(number), 0), ?1, ?2, ?3, ?4 FROM said.entries
+             RETURNING number",
         )?
-        .query_row(params![id.0, conversation], |row| row.get(0))?;
+        .query_row(
+            params![
+                id.0,
+                conversation,
+                column::time(place.at),
+                column::integer(place.sequence),
+            ],
+            |row| row.get(0),
+        )?;
     let mut insert = view
         .connection
         .prepare_cached("INSERT INTO said.words (rowid, text) VALUES (?1, ?2)")?;

@@ -1,6 +1,7 @@
-//! Patchsets, as SQLite's session extension writes them (sqlite3session.c, "Patchset Format"): for each
-//! table `P`, the number of its columns, which of them are its key, its name and a zero; for each row
-//! the kind of its change, a zero, and values.
+//! Patchsets that SQLite's session extension reads (sqlite3session.c, "Patchset Format"): for each table
+//! `P`, the number of its columns, which of them are its key, its name and a zero; for each row the kind
+//! of its change, a zero, and values. Where SQLite writes a column's place in the key this writes a one:
+//! readers take both alike.
 
 use rusqlite::types::ValueRef;
 use vettid_crypto::WipedVec;
@@ -44,7 +45,7 @@ impl Patchset {
         self.0.append(&[0]);
     }
 
-    /// Writes how a row of the table changed that was begun last; nothing when it did not.
+    /// Writes how a row of the table changed that was begun last. For one that did.
     pub(crate) fn row(&mut self, columns: &[Column], before: Option<&[u8]>, now: Option<&[u8]>) {
         match (before, now) {
             (None, None) => {}
@@ -60,7 +61,6 @@ impl Patchset {
                     }
                 }
             }
-            (Some(before), Some(now)) if before == now => {}
             (Some(before), Some(now)) => {
                 self.0.append(&[UPDATE, 0]);
                 for ((column, before), now) in columns.iter().zip(Values(before)).zip(Values(now)) {
@@ -70,11 +70,6 @@ impl Patchset {
             }
         }
     }
-}
-
-/// Whether something is to be written for a row.
-pub(crate) fn is_change(before: Option<&[u8]>, now: Option<&[u8]>) -> bool {
-    before != now
 }
 
 /// Appends one value.

@@ -7,8 +7,9 @@
 //! A row is read again when the transaction is about to end, so that it does not matter how it came to
 //! be as it is: by how many statements, or by undoing a part.
 
-use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -20,8 +21,9 @@ use crate::columns::{self, Column, equal};
 use crate::patchset::{self, Patchset, Values};
 use crate::{Changeset, StoreError};
 
-/// Bytes that most rows of a database have room in.
+/// Bytes that most rows of a database have room in, and most keys.
 const ROW: usize = 256;
+const KEY: usize = 64;
 
 /// Records what transactions of one connection change.
 pub(crate) struct Recorder(Arc<Mutex<State>>);
@@ -38,7 +40,7 @@ struct State {
     /// Something was changed that could not be recorded.
     lost: bool,
     /// Each row that was touched: which in their order, and what it was before.
-    rows: HashMap<Key, (usize, Option<WipedVec>)>,
+    rows: BTreeMap<Key, (usize, Option<WipedVec>)>,
 }
 
 struct Table {
@@ -52,15 +54,22 @@ struct Table {
 #[derive(Eq, PartialEq)]
 struct Key(usize, WipedVec);
 
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, to: &mut H) {
-        self.0.hash(to);
-        self.1.as_slice().hash(to);
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = self.0.cmp(&other.0);
+        order.then_with(|| self.1.as_slice().cmp(other.1.as_slice()))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl Recorder {
     /// Watches a connection from now on.
+    #[expect(clippy::disallowed_methods, reason = "this is the recorder's hook")]
     pub(crate) fn of(connection: &mut Connection) -> Result<Self, StoreError> {
         let state = Arc::new(Mutex::new(State::default()));
         let watched = Arc::clone(&state);
@@ -113,7 +122,7 @@ impl Recording<'_> {
         if state.lost || broken {
             return Err(StoreError::Malformed);
         }
-        let mut rows: Vec<_> = state.rows.drain().collect();
+        let mut rows: Vec<_> = std::mem::take(&mut state.rows).into_iter().collect();
         rows.sort_unstable_by_key(|(Key(table, _), (number, _))| (*table, *number));
         let mut written = Patchset::new();
         let mut begun = None;
@@ -122,7 +131,7 @@ impl Recording<'_> {
             let now = table.read(connection, &key)?;
             let (before, now) = (before.as_deref(), now.as_deref());
             let (before, now) = (before.map(Vec::as_slice), now.map(Vec::as_slice));
-            if patchset::is_change(before, now) {
+            if before != now {
                 if begun.replace(number) != Some(number) {
                     written.table(&table.name, &table.columns);
                 }
@@ -153,27 +162,44 @@ impl State {
     fn touch(&mut self, table: &str, case: &PreUpdateCase) -> Option<()> {
         let number = self.tables.iter().position(|known| known.name == table)?;
         let columns = &self.tables.get(number)?.columns;
-        let (old, new) = match case {
-            PreUpdateCase::Insert(new) => (None, Some(new)),
-            PreUpdateCase::Delete(old) => (Some(old), None),
+        let (old, new, told) = match case {
+            PreUpdateCase::Insert(new) => (None, Some(new), new.get_column_count()),
+            PreUpdateCase::Delete(old) => (Some(old), None, old.get_column_count()),
             PreUpdateCase::Update {
                 old_value_accessor: old,
                 new_value_accessor: new,
-            } => (Some(old), Some(new)),
+            } => (Some(old), Some(new), old.get_column_count()),
             PreUpdateCase::Unknown => return None,
         };
+        if usize::try_from(told) != Ok(columns.len()) {
+            return None;
+        }
         if let Some(old) = old {
             let next = self.rows.len();
-            let key = written(columns, |c| c.key, |at| old.get_old_column_value(at).ok())?;
-            let key = Key(number, key);
-            if !self.rows.contains_key(&key) {
-                let before = written(columns, |_| true, |at| old.get_old_column_value(at).ok())?;
-                self.rows.insert(key, (next, Some(before)));
+            let key = written(
+                columns,
+                KEY,
+                |c| c.key,
+                |at| old.get_old_column_value(at).ok(),
+            )?;
+            if let Entry::Vacant(entry) = self.rows.entry(Key(number, key)) {
+                let before = written(
+                    columns,
+                    ROW,
+                    |_| true,
+                    |at| old.get_old_column_value(at).ok(),
+                )?;
+                entry.insert((next, Some(before)));
             }
         }
         if let Some(new) = new {
             let next = self.rows.len();
-            let key = written(columns, |c| c.key, |at| new.get_new_column_value(at).ok())?;
+            let key = written(
+                columns,
+                KEY,
+                |c| c.key,
+                |at| new.get_new_column_value(at).ok(),
+            )?;
             // A row whose key was there is known already: what was there before was changed first.
             self.rows.entry(Key(number, key)).or_insert((next, None));
         }
@@ -224,10 +250,11 @@ impl Table {
 /// The wanted columns of a row.
 fn written<'v>(
     columns: &[Column],
+    capacity: usize,
     wanted: impl Fn(&Column) -> bool,
     value: impl Fn(i32) -> Option<ValueRef<'v>>,
 ) -> Option<WipedVec> {
-    let mut bytes = WipedVec::new(Vec::with_capacity(ROW));
+    let mut bytes = WipedVec::new(Vec::with_capacity(capacity));
     for (at, column) in (0..).zip(columns) {
         if wanted(column) {
             patchset::append(&mut bytes, value(at)?);

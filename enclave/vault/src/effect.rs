@@ -11,7 +11,7 @@
 
 use vettid_crypto::Entropy;
 use vettid_store::{Change, Database, Header, Room, View};
-use vettid_wire::id::{DeviceId, VaultId};
+use vettid_wire::id::{ConnectionId, DeviceId, VaultId};
 use vettid_wire::link::Closed;
 use vettid_wire::operation::feed;
 use vettid_wire::operation::message::Conversation;
@@ -26,6 +26,7 @@ use crate::credential::Renewal;
 use crate::grant::{Device, Facts, Grant};
 use crate::kept;
 use crate::lifecycle::State;
+use crate::mls::AtHand;
 use crate::operation::Operation;
 use crate::outside::Outside;
 use crate::stop::Stop;
@@ -125,6 +126,8 @@ pub(crate) struct Changing<'a> {
     pub(crate) now: UnixMillis,
     /// Whether there is a search index to keep current.
     pub(crate) indexed: bool,
+    /// Groups that need not be read.
+    pub(crate) at_hand: Option<&'a AtHand>,
     pub(crate) traces: &'a mut Traces,
 }
 
@@ -151,13 +154,14 @@ impl<'a> Changing<'a> {
         (vault, indexed): (VaultId, bool),
         traces: &'a mut Traces,
     ) -> Self {
-        let (entropy, now) = (&mut *out.entropy, out.now);
+        let (entropy, now, at_hand) = (&mut *out.entropy, out.now, out.at_hand);
         Self {
             change,
             entropy,
             vault,
             now,
             indexed,
+            at_hand,
             traces,
         }
     }
@@ -186,6 +190,24 @@ impl<'a> Changing<'a> {
         };
         self.traces.news.feed = Some(sequence);
         Ok(())
+    }
+
+    /// Destroys what MLS keeps of a conversation.
+    pub(crate) fn remove_mls(&self, conversation: &Conversation) -> Result<(), Stop> {
+        self.let_go(conversation);
+        Ok(self.change.remove_mls(conversation)?)
+    }
+
+    /// Destroys the keys of a connection.
+    pub(crate) fn remove_channel(&self, connection: &ConnectionId) -> Result<(), Stop> {
+        self.let_go(&Conversation::Connection(*connection));
+        Ok(self.change.remove_channel(connection)?)
+    }
+
+    fn let_go(&self, conversation: &Conversation) {
+        if let Some(at_hand) = self.at_hand {
+            at_hand.let_go(conversation);
+        }
     }
 
     /// Ends the vault after this.

@@ -7,6 +7,7 @@ use vettid_wire::refusal::Code;
 use vettid_wire::time::UnixMillis;
 
 use crate::Host;
+use crate::mls::AtHand;
 use crate::stop::Stop;
 
 /// What one call may use of the world.
@@ -19,6 +20,8 @@ pub(crate) struct Outside<'a> {
     pub(crate) now: UnixMillis,
     /// What hashing a new PIN or password costs.
     pub(crate) cost: Cost,
+    /// Groups that need not be read: in a transaction of an open vault.
+    pub(crate) at_hand: Option<&'a AtHand>,
 }
 
 impl Outside<'_> {
@@ -29,6 +32,7 @@ impl Outside<'_> {
             entropy: self.entropy,
             now: self.now,
             cost: self.cost,
+            at_hand: self.at_hand,
         }
     }
 

@@ -226,6 +226,7 @@ impl Vault {
             entropy,
             now: clock.now().plus(self.ahead),
             cost: self.cost,
+            at_hand: None,
         }
     }
 

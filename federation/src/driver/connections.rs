@@ -87,7 +87,7 @@ impl Driver {
         let late: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, connection)| !connection.closing && late(connection))
+            .filter(|(id, connection)| !self.is_ending(**id) && late(connection))
             .map(|(id, connection)| (*id, connection.admitted.is_some()))
             .collect();
         for (id, was_admitted) in late {
@@ -97,6 +97,14 @@ impl Driver {
             }
             self.close(id);
         }
+    }
+
+    /// Whether this side ends a connection, or has given its place to another: what breaks on it
+    /// then is no failure of its peer.
+    pub(super) fn is_ending(&self, id: ConnectionId) -> bool {
+        let connection = self.connections.get(&id);
+        let is_closing = connection.is_some_and(|connection| connection.closing);
+        is_closing || self.shared.gates.has_made_room(id)
     }
 
     /// The peer has spoken on a connection, so it has it too.

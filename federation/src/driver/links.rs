@@ -133,7 +133,8 @@ impl Driver {
             events: self.events.clone(),
             news: self.news_sender.clone(),
             links: self.links.clone(),
-            metrics: self.metrics.clone(),
+            inbound: self.metrics.frames_inbound.clone(),
+            outbound: self.metrics.frames_outbound.clone(),
         };
         let link = Link {
             connection: id,
@@ -291,9 +292,8 @@ impl Driver {
         let is_last = !self.live.values().any(|other| other.connection == id);
         let connection = self.connections.get(&id);
         let was_admitted = connection.is_some_and(|c| c.admitted.is_some());
-        // With a connection that this side has closed its links end, too.
-        let is_closing = connection.is_some_and(|connection| connection.closing);
-        let failed = !link.admitted && end != End::Canceled && !is_closing;
+        // With a connection that this side ends its links end, too.
+        let failed = !link.admitted && end != End::Canceled && !self.is_ending(id);
         if failed && end == End::Misbehaved {
             self.keep_out(id);
         } else if failed {

@@ -164,6 +164,9 @@ fn introducers(
     Ok(found)
 }
 
+/// A listener that reports neither an address nor an end: what it names is not there to be had.
+const NOT_BOUND: &str = "no address came up in time: is it one of this machine's?";
+
 impl Driver {
     /// Binds all listeners and waits until they are bound.
     async fn listen(&mut self) -> Result<(), StartError> {
@@ -193,7 +196,7 @@ impl Driver {
             let failed = |address: String, cause: String| StartError::Listen { address, cause };
             let Ok(event) = next else {
                 let address = waiting.into_values().next().unwrap_or_default();
-                return Err(failed(address, "timed out".into()));
+                return Err(failed(address, NOT_BOUND.into()));
             };
             match &event {
                 SwarmEvent::NewListenAddr { listener_id, .. } => {

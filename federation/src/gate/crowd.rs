@@ -43,8 +43,6 @@ struct Guest {
     from: Origin,
     /// Who it is, once that is proven, and since when.
     peer: Option<(PeerId, Instant)>,
-    /// It has made room for another.
-    leaves: bool,
 }
 
 /// Where a connection comes from.
@@ -87,12 +85,7 @@ impl Crowd {
                 *count = count.saturating_add(1);
             }
         }
-        let guest = Guest {
-            from,
-            peer: None,
-            leaves: false,
-        };
-        self.guests.insert(id, guest);
+        self.guests.insert(id, Guest { from, peer: None });
         Ok(())
     }
 
@@ -128,8 +121,8 @@ impl Crowd {
         let full = self.admits.at_all.then(|| self.is_full(from)).flatten();
         let leaves = full.map(|among| self.leaving(from, among).ok_or(Denied::TooManyStrangers));
         let leaves = leaves.transpose()?;
-        if let Some(guest) = leaves.and_then(|(_, id)| self.guests.get_mut(&id)) {
-            guest.leaves = true;
+        if let Some((_, leaves)) = leaves {
+            self.gates.make_room(leaves);
         }
         if let Some(guest) = self.guests.get_mut(&id) {
             guest.peer = Some((peer, now));
@@ -171,7 +164,7 @@ impl Crowd {
         let counts = move |guest: &Guest| among == Among::All || guest.from == Origin::Relay;
         self.guests
             .iter()
-            .filter(move |(_, guest)| guest.peer.is_some() && !guest.leaves && counts(guest))
+            .filter(move |(_, guest)| guest.peer.is_some() && counts(guest))
             .filter_map(|(id, guest)| Some((*id, guest, self.gates.stranger(*id)?)))
     }
 
@@ -310,6 +303,9 @@ mod tests {
 
         assert_eq!(arrives(&mut crowd, 4, "/ip4/8.8.4.1/tcp/1"), Ok(Some(2)));
         assert_eq!(arrives(&mut crowd, 5, "/ip4/8.8.5.1/tcp/1"), Ok(Some(3)));
+        // Those two are not blamed for what breaks on their connections now.
+        let left = (1..=5).map(|number| crowd.gates.has_made_room(id(number)));
+        assert_eq!(left.collect::<Vec<_>>(), [false, true, true, false, false]);
         // Who is admitted is no stranger.
         crowd.gates.set(id(4), Access::PEER);
         assert_eq!(arrives(&mut crowd, 6, "/ip4/8.8.6.1/tcp/1"), Ok(None));

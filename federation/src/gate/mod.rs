@@ -35,6 +35,7 @@ pub(crate) struct Access(u8);
 pub(crate) struct Gate {
     access: AtomicU8,
     attests: AtomicBool,
+    made_room: AtomicBool,
     /// All handlers of a connection run in one task.
     waker: AtomicWaker,
 }
@@ -96,13 +97,27 @@ impl Gates {
         }
     }
 
+    /// The place of a connection is another's now: it is closed, which is no failure of its peer.
+    fn make_room(&self, connection: ConnectionId) {
+        if let Some(gate) = self.lock().get(&connection) {
+            gate.made_room.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the place of a connection was given to another.
+    pub(crate) fn has_made_room(&self, connection: ConnectionId) -> bool {
+        let gates = self.lock();
+        let gate = gates.get(&connection);
+        gate.is_some_and(|gate| gate.made_room.load(Ordering::Acquire))
+    }
+
     /// Whether the peer of a connection has begun to be admitted, when it is a stranger: nothing but
-    /// attestation is served to it.
+    /// attestation is served to it, and it has not made room for another.
     fn stranger(&self, connection: ConnectionId) -> Option<bool> {
         let gates = self.lock();
         let is_stranger = |gate: &&Arc<Gate>| {
             let access = gate.access.load(Ordering::Acquire);
-            access == Access::ATTEST.0
+            access == Access::ATTEST.0 && !gate.made_room.load(Ordering::Acquire)
         };
         let gate = gates.get(&connection).filter(is_stranger);
         gate.map(|gate| gate.attests.load(Ordering::Acquire))

@@ -14,7 +14,7 @@ use vettid_wire::link::federation::Side;
 use super::{End, LinkNews, Links, Queue, Steering, VERSION};
 use crate::event::Event;
 use crate::frame;
-use crate::metrics::Metrics;
+use crate::metrics::Counter;
 use crate::streams::Opened;
 
 /// Bytes that are read ahead: enough for several frames that carry little, and an idle link keeps no
@@ -34,7 +34,9 @@ pub(crate) struct Task {
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) news: mpsc::Sender<LinkNews>,
     pub(crate) links: Links,
-    pub(crate) metrics: Metrics,
+    /// Frames that came and that were sent.
+    pub(crate) inbound: Counter,
+    pub(crate) outbound: Counter,
 }
 
 /// How long a link waits for its peer.
@@ -50,45 +52,43 @@ pub(crate) struct Timing {
 struct Steered {
     admitted: watch::Receiver<bool>,
     second: oneshot::Receiver<Opened>,
-    cancel: Arc<Notify>,
 }
 
 impl Task {
     /// Starts the link over a stream of `/vettid/attest/1`.
-    pub(crate) fn start(self, stream: Opened) -> Steering {
+    pub(crate) fn start(self, mut stream: Opened) -> Steering {
         let (admitted, is_admitted) = watch::channel(false);
         let (second, second_stream) = oneshot::channel();
         let cancel = Arc::new(Notify::new());
         let steered = Steered {
             admitted: is_admitted,
             second: second_stream,
-            cancel: cancel.clone(),
         };
         let queue = self.links.open(self.link);
-        tokio::spawn(self.run(stream, queue, steered));
+        let overflow = queue.overflow();
+        let canceled = cancel.clone();
+        // An async block: the future of an async function holds its arguments twice, on every idle link.
+        tokio::spawn(async move {
+            let mut opened = false;
+            let end = tokio::select! {
+                end = self.live(&mut opened, &mut stream, queue, steered) => end,
+                () = canceled.notified() => End::Canceled,
+                () = overflow.notified() => End::Stalled,
+            };
+            drop(stream);
+            self.links.close(self.link);
+            if opened {
+                // A host that is gone needs no word.
+                let _ = self.events.send(Event::Closed { link: self.link }).await;
+            }
+            let link = self.link;
+            let _ = self.news.send(LinkNews::Ended { link, end }).await;
+        });
         Steering {
             admitted,
             second: Some(second),
             cancel,
         }
-    }
-
-    async fn run(self, mut stream: Opened, queue: Queue, steered: Steered) {
-        let (cancel, overflow) = (steered.cancel.clone(), queue.overflow());
-        let mut opened = false;
-        let end = tokio::select! {
-            end = self.live(&mut opened, &mut stream, queue, steered) => end,
-            () = cancel.notified() => End::Canceled,
-            () = overflow.notified() => End::Stalled,
-        };
-        drop(stream);
-        self.links.close(self.link);
-        if opened {
-            // A host that is gone needs no word.
-            let _ = self.events.send(Event::Closed { link: self.link }).await;
-        }
-        let link = self.link;
-        let _ = self.news.send(LinkNews::Ended { link, end }).await;
     }
 
     async fn live(
@@ -188,7 +188,7 @@ impl Task {
     async fn read_all(&self, stream: impl AsyncRead + Unpin) -> io::Result<()> {
         let mut stream = BufReader::with_capacity(AHEAD, stream);
         while let Some(bytes) = frame::read(&mut stream, frame::LARGEST).await? {
-            self.metrics.frames_inbound.inc();
+            self.inbound.inc();
             let link = self.link;
             if self
                 .events
@@ -247,7 +247,7 @@ impl Task {
             }
         };
         timeout(self.timing.stalled, write).await??;
-        self.metrics.frames_outbound.inc();
+        self.outbound.inc();
         Ok(())
     }
 }

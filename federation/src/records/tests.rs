@@ -94,26 +94,49 @@ fn whoever_has_nothing_is_let_in_now_and_then_where_all_have_the_same() {
 #[test]
 fn few_who_are_let_in_again_and_again_do_not_drive_out_the_others() {
     let now = Instant::now();
-    let mut homes = homes(100, 100);
-    for _ in 0..limits::HOME_ANSWERS {
-        assert_eq!(keep(&mut homes, PeerId::random(), record(1, 1)), Ok(()));
+    let mut homes = homes(1_000, 100);
+    let (source, keeper) = (PeerId::random(), Keeper::Peer(PeerId::random()));
+    for location in 1..=20 {
+        for _ in 0..limits::HOME_ANSWERS {
+            let kept = keep(&mut homes, PeerId::random(), record(location, 1));
+            assert_eq!(kept, Ok(()));
+        }
     }
-    let keeper = Keeper::Peer(PeerId::random());
     let mut put = |location, after| {
         let at = now + Duration::from_secs(after);
-        homes.keep_at(PeerId::random(), keeper, record(location, 2), at)
+        let kept = homes.keep_at(source, keeper, record(location, 2), at);
+        // Others take its place in turn.
+        let key = RecordKey::from([location; LOCATION].to_vec());
+        homes.remove_of(&key, source);
+        let filled = keep(&mut homes, PeerId::random(), record(location, 1));
+        assert_eq!(filled, Ok(()));
+        kept
     };
     assert_eq!(put(1, 0), Ok(()));
 
-    for _ in 0..limits::HOME_ANSWERS {
-        assert_eq!(keep(&mut homes, PeerId::random(), record(2, 1)), Ok(()));
+    assert_eq!(put(1, 599), Err(NotKept::Full));
+    assert_eq!(put(1, 600), Ok(()));
+    // Elsewhere it has not been let in yet, and not everywhere at once.
+    for location in 2..=16 {
+        assert_eq!(put(location, 700), Ok(()), "{location}");
     }
-    let mut put = |location, after| {
-        let at = now + Duration::from_secs(after);
-        homes.keep_at(PeerId::random(), keeper, record(location, 2), at)
-    };
-    assert_eq!(put(2, 599), Err(NotKept::Full));
-    assert_eq!(put(2, 600), Ok(()));
+    assert_eq!(put(17, 701), Err(NotKept::Full));
+    assert_eq!(put(17, 1_300), Ok(()));
+}
+
+#[test]
+fn no_more_are_let_in_than_are_remembered() {
+    let now = Instant::now();
+    let mut homes = homes(10, 10);
+    let place = RecordKey::from([1; LOCATION].to_vec());
+    let lets_in =
+        |homes: &mut Homes, at| homes.lets_in(Keeper::Peer(PeerId::random()), Some(&place), at);
+    for _ in 0..LET_IN_KEEPERS {
+        assert!(lets_in(&mut homes, now));
+    }
+
+    assert!(!lets_in(&mut homes, now));
+    assert_eq!(homes.let_in.len(), LET_IN_KEEPERS);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use vettid_wire::id::{NodeId, SpaceId};
+use vettid_wire::id::{LaneId, NodeId, SpaceId};
+
+use super::resting::Rest;
 
 /// Deliveries under way of a lane that begins: a peer that takes none holds no more than these.
 const FIRST_WINDOW: usize = 4;
@@ -71,6 +73,29 @@ impl Lane {
         self.woken = false;
         self.state = State::Idle;
         // `node` stays for a lane that rests; a link that ends clears what waits for it.
+    }
+
+    /// The rest that the lane of this id is in.
+    pub(super) const fn rest(&self, lane: LaneId) -> Option<Rest> {
+        match self.state {
+            State::Resting(until) => Some(self.resting(lane, until)),
+            _ => None,
+        }
+    }
+
+    /// Has the lane of this id rest.
+    pub(super) const fn begin_rest(&mut self, lane: LaneId, until: Instant) -> Rest {
+        self.state = State::Resting(until);
+        self.resting(lane, until)
+    }
+
+    const fn resting(&self, lane: LaneId, until: Instant) -> Rest {
+        Rest {
+            space: self.space,
+            lane,
+            until,
+            failures: self.failures,
+        }
     }
 
     pub(super) const fn room(&self) -> usize {

@@ -4,7 +4,9 @@
 //! [`limits::LANE_WINDOW`] at a time once the peer takes them. After one comes back for later the
 //! lane offers nothing more, waits until the rest has come back too, rests, and begins anew with
 //! its oldest. Lanes take turns, and so do the spaces that they are of, so that none waits for another's
-//! peer.
+//! peer. Where more wait than are followed, a lane that rests after most failures gives way.
+
+mod following;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -16,6 +18,7 @@ use vettid_wire::link::federation::SpoolOutcome;
 
 use super::jitter::Jitter;
 use super::lane::{Lane, State};
+use super::resting::Resting;
 use super::rows::{Known, Spooled};
 use super::step::{Load, Step};
 use super::turns::Turns;
@@ -50,8 +53,7 @@ pub(crate) struct Lanes {
     under_way: HashMap<DeliveryId, (LaneId, Instant)>,
     /// When deliveries under way are put off, in the order of their offers.
     overdue: VecDeque<(Instant, DeliveryId)>,
-    /// When lanes have rested.
-    rested: BTreeSet<(Instant, LaneId)>,
+    resting: Resting,
     /// Lanes that a node's admission wakes.
     wanting: HashMap<NodeId, BTreeSet<LaneId>>,
     jitter: Jitter,
@@ -69,7 +71,7 @@ impl Lanes {
             turns: Turns::default(),
             under_way: HashMap::new(),
             overdue: VecDeque::new(),
-            rested: BTreeSet::new(),
+            resting: Resting::default(),
             wanting: HashMap::new(),
             jitter: Jitter::new(seed),
             loads: 0,
@@ -101,7 +103,7 @@ impl Lanes {
         self.turns.clear();
         self.under_way.clear();
         self.overdue.clear();
-        self.rested.clear();
+        self.resting.clear();
         self.wanting.clear();
         self.steps.retain(|step| matches!(step, Step::Forget(_)));
         self.lanes.values_mut().for_each(Lane::begin_anew);
@@ -122,10 +124,13 @@ impl Lanes {
         let number = spooled.number;
         let has_link = self.link.is_some();
         let busy = self.under_way.len() >= UNDER_WAY || !self.turns.has_room(space);
+        // The table may have older ones of a lane that there was no room for.
+        let behind = !self.lanes.contains_key(&id) && self.turns.has_left_out(space);
         let Some(lane) = self.follow(space, id) else {
             return;
         };
         let is_next = lane.offered >= lane.newest && lane.state == State::Idle && !lane.put_off;
+        let is_next = is_next && !behind;
         lane.newest = lane.newest.max(number);
         if has_link && is_next && !busy && lane.room() > 0 {
             self.offer(now, id, spooled);
@@ -201,14 +206,13 @@ impl Lanes {
                 continue;
             };
             lane.node = None;
-            if let State::Resting(until) = lane.state {
-                self.rested.remove(&(until, id));
+            if let Some(rest) = lane.rest(id) {
+                self.resting.end(rest);
                 // All at once would be more than the link to the node holds.
                 let pause = WAKING.saturating_mul(place / WOKEN);
-                let until = now.checked_add(pause).unwrap_or(now).min(until);
+                let until = now.checked_add(pause).unwrap_or(now).min(rest.until);
                 if until > now {
-                    lane.state = State::Resting(until);
-                    self.rested.insert((until, id));
+                    self.resting.begin(lane.begin_rest(id, until));
                     continue;
                 }
                 lane.state = State::Idle;
@@ -232,12 +236,8 @@ impl Lanes {
                 self.settled(now, delivery, SpoolOutcome::Later { node: None });
             }
         }
-        while let Some(&(until, id)) = self.rested.first().filter(|(until, _)| *until <= now) {
-            self.rested.remove(&(until, id));
-            self.unwant(id);
-            if let Some(lane) = self.lanes.get_mut(&id) {
-                lane.state = State::Idle;
-            }
+        while let Some((_, id)) = self.resting.first().filter(|(until, _)| *until <= now) {
+            self.wake(id);
             self.queue_if_due(id);
         }
     }
@@ -268,7 +268,7 @@ impl Lanes {
 
     /// When [`Self::tick`] has something to do.
     pub(crate) fn next_tick(&self) -> Option<Instant> {
-        let rested = self.rested.first().map(|(until, _)| *until);
+        let rested = self.resting.first().map(|(until, _)| until);
         let overdue = self.overdue.front().map(|(deadline, _)| *deadline);
         rested.into_iter().chain(overdue).min()
     }
@@ -332,56 +332,7 @@ impl Lanes {
             return;
         }
         let until = now.checked_add(pause).unwrap_or(now);
-        lane.state = State::Resting(until);
-        self.rested.insert((until, id));
-    }
-
-    /// Drops a lane that has nothing left.
-    fn leave_if_done(&mut self, id: LaneId) {
-        let done = |lane: &Lane| {
-            lane.under_way == 0
-                && lane.state == State::Idle
-                && !lane.put_off
-                && lane.offered >= lane.newest
-        };
-        if self.lanes.get(&id).is_some_and(done) {
-            self.unwant(id);
-            if let Some(lane) = self.lanes.remove(&id) {
-                self.turns.leave(lane.space);
-            }
-        }
-    }
-
-    /// The lane of this id, new if there is room for it.
-    fn follow(&mut self, space: SpaceId, id: LaneId) -> Option<&mut Lane> {
-        let is_full = self.lanes.len() >= LANES;
-        match self.lanes.entry(id) {
-            Entry::Occupied(lane) => Some(lane.into_mut()),
-            Entry::Vacant(place) if !is_full && self.turns.enter(space) => {
-                Some(place.insert(Lane::new(space)))
-            }
-            Entry::Vacant(_) => None,
-        }
-    }
-
-    fn want(&mut self, id: LaneId, node: NodeId) {
-        self.unwant(id);
-        if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.node = Some(node);
-            self.wanting.entry(node).or_default().insert(id);
-        }
-    }
-
-    fn unwant(&mut self, id: LaneId) {
-        let Some(node) = self.lanes.get_mut(&id).and_then(|lane| lane.node.take()) else {
-            return;
-        };
-        if let Some(lanes) = self.wanting.get_mut(&node) {
-            lanes.remove(&id);
-            if lanes.is_empty() {
-                self.wanting.remove(&node);
-            }
-        }
+        self.resting.begin(lane.begin_rest(id, until));
     }
 }
 

@@ -15,6 +15,7 @@
 mod jitter;
 mod lane;
 mod lanes;
+mod resting;
 mod rows;
 mod step;
 mod turns;

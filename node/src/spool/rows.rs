@@ -29,11 +29,16 @@ const INSERT: &str = "INSERT INTO spool (delivery, lane, space, expires, bytes)
 const LOAD: &str = "SELECT number, delivery, bytes FROM spool
     WHERE lane = ?1 AND number > ?2 AND expires > ?3 ORDER BY number LIMIT ?4";
 
+/// Half of what is followed of a space are its newest, and the rest is drawn, so that each has its
+/// turn in the end, however many of them wait for peers that are gone. Spaces take turns.
 const LANES: &str = "SELECT space, lane, newest FROM (
-        SELECT space, lane, max(number) AS newest, min(number) AS oldest,
-            row_number() OVER (PARTITION BY space ORDER BY min(number)) AS place
-        FROM spool GROUP BY space, lane)
-    WHERE place <= ?2 ORDER BY oldest LIMIT ?1";
+        SELECT space, lane, newest,
+            row_number() OVER (PARTITION BY space ORDER BY late > ?2 / 2, random()) AS place
+        FROM (
+            SELECT space, lane, max(number) AS newest,
+                row_number() OVER (PARTITION BY space ORDER BY max(number) DESC) AS late
+            FROM spool GROUP BY space, lane))
+    WHERE place <= ?2 ORDER BY place LIMIT ?1";
 
 /// A delivery to be kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -117,7 +122,8 @@ impl SpoolRows {
             .await
     }
 
-    /// Lanes with deliveries, the oldest first, but no more of one space than are followed at once.
+    /// Lanes with deliveries, but no more of one space than are followed at once: its newest, and any
+    /// of the others.
     pub(crate) async fn lanes(&self, limit: usize) -> Result<Vec<Known>, ReadError> {
         let bound = |count: usize| integer(u64::try_from(count).unwrap_or(u64::MAX));
         let bounds = [bound(limit), bound(LANES_OF_SPACE)];

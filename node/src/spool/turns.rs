@@ -1,7 +1,7 @@
 //! Whose turn it is: lanes of one space after the other's, so that no owner's many lanes or slow
 //! peers keep another's waiting.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use vettid_wire::id::{LaneId, SpaceId};
 
@@ -17,6 +17,11 @@ pub(super) struct Turns {
     shares: HashMap<SpaceId, Share>,
     /// Spaces with lanes that wait, each once.
     order: VecDeque<SpaceId>,
+    /// Spaces that have had as many lanes as they may: others of theirs may be in the table. A few
+    /// bytes for each space that the node has.
+    left_out: BTreeSet<SpaceId>,
+    /// The same of all spaces.
+    any_left_out: bool,
 }
 
 /// What one space has of the spool.
@@ -32,12 +37,31 @@ struct Share {
 impl Turns {
     /// Follows one more lane of a space, if it may have one more.
     pub(super) fn enter(&mut self, space: SpaceId) -> bool {
-        let share = self.shares.entry(space).or_default();
-        if share.lanes >= LANES_OF_SPACE {
+        if self.is_full(space) {
             return false;
         }
+        let share = self.shares.entry(space).or_default();
         share.lanes = share.lanes.saturating_add(1);
+        if share.lanes >= LANES_OF_SPACE {
+            self.left_out.insert(space);
+        }
         true
+    }
+
+    /// Whether a space has as many lanes as it may.
+    pub(super) fn is_full(&self, space: SpaceId) -> bool {
+        let share = self.shares.get(&space);
+        share.is_some_and(|share| share.lanes >= LANES_OF_SPACE)
+    }
+
+    /// There is no room for more lanes, whosever they are.
+    pub(super) const fn leave_out_any(&mut self) {
+        self.any_left_out = true;
+    }
+
+    /// Whether lanes of a space may have been left out since the start.
+    pub(super) fn has_left_out(&self, space: SpaceId) -> bool {
+        self.any_left_out || self.left_out.contains(&space)
     }
 
     /// A lane of a space has nothing left.

@@ -250,11 +250,16 @@ pub(crate) async fn connect_with(
 /// An address that nobody else takes: what other programs connect from is not of this process's own
 /// part of the loopback network.
 pub(crate) fn free_address() -> SocketAddr {
+    let [address] = free_addresses();
+    address
+}
+
+/// Several, each with a port of its own: they are free at the same time.
+fn free_addresses<const COUNT: usize>() -> [SocketAddr; COUNT] {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     let own = Ipv4Addr::new(127, high | 0x40, middle, low);
-    TcpListener::bind((own, 0))
-        .and_then(|socket| socket.local_addr())
-        .expect("an address")
+    let sockets = [(); COUNT].map(|()| TcpListener::bind((own, 0)).expect("a socket"));
+    sockets.map(|socket| socket.local_addr().expect("an address"))
 }
 
 fn config(socket: &std::path::Path) -> Config {
@@ -263,10 +268,9 @@ fn config(socket: &std::path::Path) -> Config {
         "set VETTID_NATS_SERVER to a nats-server of 2.14 or newer (`cargo xtask setup` installs it)"
     );
     let mut config = Config::default();
-    config.bus.tcp = free_address();
-    config.bus.websocket = free_address();
-    config.http.listen = free_address();
-    config.metrics.listen = free_address();
+    let [tcp, websocket, http, metrics] = free_addresses();
+    (config.bus.tcp, config.bus.websocket) = (tcp, websocket);
+    (config.http.listen, config.metrics.listen) = (http, metrics);
     config.http.requests_per_minute = 10_000;
     config.public_url = format!("http://{}", config.http.listen);
     config.enclave.address = format!("unix:{}", socket.display());

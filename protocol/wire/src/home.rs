@@ -102,6 +102,13 @@ impl Home {
         cbor::decode(signed::claimed(Label::HomeRecord, object)?).ok()
     }
 
+    /// Whether it names nodes, and no more than is accepted.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        (1..=limits::HOME_NODES).contains(&self.nodes.len())
+            && self.nodes.iter().all(HomeNode::is_bounded)
+    }
+
     /// Checks a signed record of `vault` at `now`. `current` follows the identity statements from
     /// the vault's id to its current key.
     pub fn verify(
@@ -122,9 +129,7 @@ impl Home {
         if home.vault != *vault {
             return Err(HomeError::Foreign);
         }
-        if !(1..=limits::HOME_NODES).contains(&home.nodes.len())
-            || !home.nodes.iter().all(HomeNode::is_bounded)
-        {
+        if !home.is_bounded() {
             return Err(HomeError::Large);
         }
         if current(&home.identity, vault) != Some(signer) {

@@ -88,23 +88,33 @@ impl IdentityChain {
 
     /// The key that speaks for `vault`, once every statement was checked.
     pub fn verify(&self, vault: &VaultId) -> Result<VerifyingKey, IdentityError> {
+        self.check_places(vault)?;
+        self.rotations
+            .iter()
+            .try_for_each(Rotation::check_signatures)?;
+        Ok(VerifyingKey(self.newest()))
+    }
+
+    /// Whether every statement is where it belongs: all that there is to [`Self::verify`] but the
+    /// signatures, which cost the most.
+    pub fn check_places(&self, vault: &VaultId) -> Result<(), IdentityError> {
         if self.rotations.len() > limits::ROTATIONS {
             return Err(IdentityError::TooLong(self.rotations.len()));
         }
-        let first = VerifyingKey(self.first);
-        if VaultId::of(&first) != *vault {
+        if VaultId::of(&VerifyingKey(self.first)) != *vault {
             return Err(IdentityError::Foreign);
         }
         (2..)
             .zip(&self.rotations)
-            .try_fold(first, |current, (number, rotation)| {
-                let next = (*vault, number, current.0);
-                if next != (rotation.vault, rotation.number, rotation.from) {
-                    return Err(IdentityError::OutOfPlace(number));
+            .try_fold(self.first, |current, (number, rotation)| {
+                let next = (*vault, number, current);
+                if next == (rotation.vault, rotation.number, rotation.from) {
+                    Ok(rotation.to)
+                } else {
+                    Err(IdentityError::OutOfPlace(number))
                 }
-                rotation.check_signatures()?;
-                Ok(VerifyingKey(rotation.to))
             })
+            .map(|_| ())
     }
 
     /// The key that the chain ends in. Not checked: only [`Self::verify`] says whose it is.
@@ -242,6 +252,18 @@ mod tests {
         ] {
             assert_eq!(result, Err(IdentityError::OutOfPlace(number)));
         }
+    }
+
+    #[test]
+    fn statement_out_of_place_is_refused_before_any_signature_is_checked() {
+        let (vault, mut chain) = rotated(3);
+        chain.rotations[0].by_from = [0; 64];
+        assert_eq!(chain.check_places(&vault), Ok(()));
+        assert_eq!(chain.verify(&vault), Err(IdentityError::Signature(2)));
+
+        chain.rotations[2].number = 9;
+
+        assert_eq!(chain.verify(&vault), Err(IdentityError::OutOfPlace(4)));
     }
 
     #[test]

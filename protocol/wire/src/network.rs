@@ -127,8 +127,8 @@ pub enum NetworkError {
     /// Not a network file.
     #[error("network file is malformed")]
     Malformed,
-    /// A signature is missing, foreign or wrong.
-    #[error("network file is not signed by enough of its governance keys")]
+    /// Nobody has signed it, or a signature is wrong.
+    #[error("network file is not signed, or a signature of it does not verify")]
     Signatures,
     /// The signers signed different contents.
     #[error("network file has more than one content")]
@@ -139,6 +139,14 @@ pub enum NetworkError {
     /// It is of another network than was expected.
     #[error("network file is of another network")]
     Foreign,
+    /// Fewer of its governance keys have signed it than must.
+    #[error("network file is signed by {signed} of its governance keys, and {needed} must")]
+    TooFew {
+        /// How many have.
+        signed: usize,
+        /// How many must.
+        needed: u32,
+    },
 }
 
 impl Network {
@@ -181,8 +189,9 @@ impl SignedNetwork {
     /// Checks encoding, signatures and content of a file.
     pub fn verify(bytes: &[u8]) -> Result<Network, NetworkError> {
         let (network, signers) = Self::signed(bytes)?;
-        if u32::try_from(signers.len()).unwrap_or(0) < network.threshold {
-            return Err(NetworkError::Signatures);
+        let (signed, needed) = (signers.len(), network.threshold);
+        if u32::try_from(signed).unwrap_or(0) < needed {
+            return Err(NetworkError::TooFew { signed, needed });
         }
         Ok(network)
     }
@@ -307,12 +316,21 @@ mod tests {
     #[test]
     fn too_few_foreign_or_repeated_signers_are_refused() {
         let network = network(&[1, 2, 3], 2);
-        for by in [&[1][..], &[1, 9], &[1, 1], &[]] {
-            assert_eq!(
-                SignedNetwork::verify(&signed(&network, by)),
-                Err(NetworkError::Signatures)
-            );
+        let too_few = NetworkError::TooFew {
+            signed: 1,
+            needed: 2,
+        };
+        for by in [&[1][..], &[1, 9], &[1, 1]] {
+            assert_eq!(SignedNetwork::verify(&signed(&network, by)), Err(too_few));
         }
+        assert_eq!(
+            SignedNetwork::verify(&signed(&network, &[])),
+            Err(NetworkError::Signatures)
+        );
+        assert_eq!(
+            too_few.to_string(),
+            "network file is signed by 1 of its governance keys, and 2 must"
+        );
     }
 
     #[test]

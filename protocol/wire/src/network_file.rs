@@ -279,8 +279,12 @@ mod tests {
         file.sign(&key(1)).expect("signs");
         file.sign(&key(1)).expect("signs again");
         let mut file = again(&file);
+        let too_few = NetworkError::TooFew {
+            signed: 1,
+            needed: 2,
+        };
         assert_eq!(file.signers().len(), 1);
-        assert_eq!(file.verified(), Err(NetworkError::Signatures));
+        assert_eq!(file.verified(), Err(too_few));
 
         file.sign(&key(3)).expect("signs");
         let bytes = again(&file).verified().expect("counts");

@@ -12,8 +12,9 @@
 //! spool are the product's own. The rest of a host is in memory: [`mailbox`], [`disk`], [`node`].
 //! Everything that takes time is an event; what happened and was not durable when a node dies is lost.
 //!
-//! *Not* covered: the supervisor's sockets and queues, the lanes to vault processes, sessions of
-//! devices, SQL of the host, libp2p. Real processes show those.
+//! *Not* covered: the supervisor's sockets and queues, the lanes to vault processes and what waits for
+//! slow ones, sessions of devices, newer network files, SQL of the host, libp2p. Real processes show
+//! those.
 //!
 //! | question | module |
 //! |---|---|

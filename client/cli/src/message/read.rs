@@ -66,11 +66,15 @@ pub(super) async fn mark(
 
 /// Messages whose text matches.
 pub(super) async fn search(owner: &Owner, arguments: &Search) -> Result<Output, Failure> {
+    let after = match arguments.after {
+        Some(id) => Some(owner.call(&wire::Get { id }).await?.cursor()),
+        None => None,
+    };
     let request = wire::Search {
         text: arguments.text.as_str().into(),
         conversation: arguments.conversation(),
         limit: arguments.limit,
-        after: arguments.after,
+        after,
     };
     let found = owner.call(&request).await?.messages;
     show::all(&found, &mut Names::of(owner)).await

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use vettid_crypto::digest::sha256;
 use vettid_crypto::sign::VerifyingKey;
 use vettid_wire::cbor;
+use vettid_wire::cbor::minicbor::bytes::ByteVec;
 use vettid_wire::home::{self, Home, HomeError, HomeNode};
 use vettid_wire::id::{NodeId, VaultId};
 use vettid_wire::identity::IdentityChain;
@@ -104,8 +105,9 @@ impl Homes {
         if !known.is_none_or(is_newer) {
             return Ok(());
         }
-        let Some(checks) = checks(&claimed) else {
-            return no(HomeError::Malformed);
+        let checks = match checks(&claimed) {
+            Ok(checks) => checks,
+            Err(why) => return no(why),
         };
         let digest = sha256(record);
         if self.refused.contains(&digest) {
@@ -126,16 +128,27 @@ impl Homes {
         }
     }
 
-    /// Takes what the host found in the network for a vault: sealed, unverified.
+    /// Takes what the host found in the network for a vault: sealed, unverified. Whoever put it there
+    /// may be anybody.
     pub(super) fn found(
         &mut self,
         on: VaultId,
         vault: &VaultId,
-        sealed: &[u8],
+        sealed: &[ByteVec],
         now: UnixMillis,
-    ) -> Result<(), NotLearned> {
-        let record = home::open(vault, sealed).map_err(NotLearned::Record)?;
-        self.learn(on, vault, &record, now)
+    ) {
+        let opened = sealed
+            .iter()
+            .filter_map(|sealed| home::open(vault, sealed).ok());
+        let mut records: Vec<_> = opened
+            .filter_map(|record| Some((checks(&Home::claimed(&record)?).ok()?, record)))
+            .collect();
+        // What takes few checks is not kept waiting by what takes all that are left.
+        records.sort_by_key(|(checks, _)| *checks);
+        for (_, record) in records {
+            // One that says nothing, or is too much now, is as if it were not there.
+            let _ = self.learn(on, vault, &record, now);
+        }
     }
 
     /// Whether a vault is to be looked up now; the next time is a while from now.
@@ -180,10 +193,20 @@ pub(super) fn current_key(identity: &[u8], vault: &VaultId) -> Option<VerifyingK
 }
 
 /// Signatures of a record: its own, and two of each statement about its vault's keys.
-fn checks(claimed: &Home) -> Option<u64> {
-    let chain: IdentityChain = cbor::decode(&claimed.identity).ok()?;
-    let statements = u64::try_from(chain.rotations.len()).ok()?;
-    Some(statements.saturating_mul(2).saturating_add(1))
+///
+/// # Errors
+/// When it is refused for what it says, so that no signature of it need be checked.
+fn checks(claimed: &Home) -> Result<u64, HomeError> {
+    if !claimed.is_bounded() {
+        return Err(HomeError::Large);
+    }
+    let chain: IdentityChain = cbor::decode(&claimed.identity).map_err(|_| HomeError::Malformed)?;
+    // Whoever signed it, it was not with a key of the vault.
+    chain
+        .check_places(&claimed.vault)
+        .map_err(|_| HomeError::Signature)?;
+    let statements = u64::try_from(chain.rotations.len()).unwrap_or(u64::MAX);
+    Ok(statements.saturating_mul(2).saturating_add(1))
 }
 
 /// Drops what is oldest when the map is full and `key` is not in it.

@@ -333,10 +333,7 @@ impl Courier {
         }
         match self.questions.answered(request)? {
             Some(Question::Home { from, of }) => {
-                for record in records {
-                    // Whoever put it there may be anybody.
-                    let _ = self.homes.found(from, &of, record, now);
-                }
+                self.homes.found(from, &of, records, now);
                 Ok(())
             }
             Some(_) => Err(OutOfTurn),

@@ -94,6 +94,10 @@ fn statement(entropy: &mut SeededEntropy) -> String {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "of a connection without a recorder"
+)]
 fn whatever_a_transaction_does_is_recorded_as_sqlite_records_it() {
     let mut entropy = SeededEntropy::dangerous_new(1);
     let (mut ours, theirs, replayed) = (database(), database(), database());
@@ -178,7 +182,7 @@ fn what_is_undone_or_done_outside_a_transaction_leaves_nothing() {
 fn tables_that_come_later_are_recorded() {
     let mut connection = database();
     let recorder = Recorder::of(&mut connection).expect("recorder");
-    recorder.learn(&connection).expect("learnt");
+    recorder.learn(&connection).expect("learned");
     connection
         .execute_batch("CREATE TABLE late (id INTEGER NOT NULL PRIMARY KEY) STRICT")
         .expect("table");

@@ -59,9 +59,8 @@ impl View<'_> {
             "{COLUMNS} WHERE (archived IS NOT NULL) = ?1 AND (?2 IS NULL OR state = ?2)
                AND (?3 IS NULL OR EXISTS (SELECT 1 FROM connection_tags
                                           WHERE connection = id AND tag = ?3))
-               AND (?4 IS NULL OR (active, id) <
-                   (SELECT active, id FROM connections WHERE id = ?4))
-             ORDER BY active DESC, id DESC LIMIT ?5"
+               AND (?4 IS NULL OR (active, id) < (?4, ?5))
+             ORDER BY active DESC, id DESC LIMIT ?6"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(
@@ -69,7 +68,8 @@ impl View<'_> {
                 list.archived,
                 list.state.as_ref().map(column::number_of),
                 list.tag,
-                list.after.map(|after| after.0),
+                list.after.map(|after| column::time(after.active)),
+                list.after.map(|after| after.id.0),
                 fetched,
             ],
             read,

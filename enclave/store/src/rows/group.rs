@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use vettid_wire::Secret;
 use vettid_wire::id::{GroupId, VaultId};
+use vettid_wire::operation::group::List;
 use vettid_wire::time::UnixMillis;
 
 use super::column;
@@ -88,20 +89,17 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// A page of all groups, newest activity first, behind one of them; whether more follow.
-    pub fn group_page(
-        &self,
-        after: Option<&GroupId>,
-        limit: Option<u32>,
-    ) -> Result<(Vec<Group>, bool), StoreError> {
-        let (shown, fetched) = column::page(limit);
+    /// A page of all groups, newest activity first, and whether more follow.
+    pub fn group_page(&self, list: &List) -> Result<(Vec<Group>, bool), StoreError> {
+        let (shown, fetched) = column::page(list.limit);
         let sql = format!(
-            "{COLUMNS} WHERE ?1 IS NULL
-               OR (active, id) < (SELECT active, id FROM groups WHERE id = ?1)
-             ORDER BY active DESC, id DESC LIMIT ?2"
+            "{COLUMNS} WHERE ?1 IS NULL OR (active, id) < (?1, ?2)
+             ORDER BY active DESC, id DESC LIMIT ?3"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map(params![after.map(|after| after.0), fetched], read)?;
+        let active = list.after.map(|after| column::time(after.active));
+        let id = list.after.map(|after| after.id.0);
+        let rows = statement.query_map(params![active, id, fetched], read)?;
         let mut found: Vec<_> = rows.collect::<Result<_, _>>()?;
         let more = found.len() > shown;
         found.truncate(shown);

@@ -15,7 +15,7 @@ pub const TAKEN: u64 = 10_000;
 
 /// Something that has come: its delivery, and a tag of what it is. The id alone is known to both hosts
 /// of a delivery, and whoever is told it by one of them could use it first.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Came {
     /// Which delivery.
     pub delivery: DeliveryId,

@@ -7,7 +7,7 @@ use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, InvitationId, MessageId
 use vettid_wire::operation::connection::{List, Settings, State};
 use vettid_wire::operation::invitation::{self, Card, Invitation};
 use vettid_wire::operation::message::{Conversation, Failed, From, Receipt};
-use vettid_wire::operation::{feed, invitation as wire};
+use vettid_wire::operation::{connection, feed, group, invitation as wire, message};
 use vettid_wire::time::UnixMillis;
 
 use crate::fixture::{NOW, Vault};
@@ -171,7 +171,10 @@ fn connections_are_listed_by_activity_state_and_tag_in_pages() {
     };
     assert_eq!(ids(&first), (vec![1, 3], true));
     let rest = List {
-        after: Some(id(3)),
+        after: Some(connection::Cursor {
+            active: NOW.plus(2),
+            id: id(3),
+        }),
         ..list()
     };
     assert_eq!(ids(&rest), (vec![2], false));
@@ -420,6 +423,27 @@ fn failed_and_read_messages_say_so() {
 }
 
 #[test]
+fn connections_behind_one_that_has_moved_are_neither_skipped_nor_repeated() {
+    let mut vault = Vault::enrolled();
+    for (number, active) in [(1, 4), (2, 3), (3, 2), (4, 1)] {
+        vault.commit(|change| change.put_connection(&connection(number, active)));
+    }
+    let rest = List {
+        after: Some(connection::Cursor {
+            active: NOW.plus(3),
+            id: id(2),
+        }),
+        ..list()
+    };
+
+    vault.commit(|change| change.touch_connection(&id(2), NOW.plus(9)));
+
+    let (found, more) = vault.database.view().connections(&rest).expect("page");
+    let ids: Vec<_> = found.iter().map(|it| it.id.0[0]).collect();
+    assert_eq!((ids, more), (vec![3, 4], false));
+}
+
+#[test]
 fn messages_are_searched_with_an_index_that_follows() {
     let mut vault = Vault::enrolled();
     let conversation = Conversation::Connection(id(1));
@@ -441,6 +465,44 @@ fn messages_are_searched_with_an_index_that_follows() {
     });
 
     assert_eq!(found(&vault, "tex", None), 0);
+}
+
+#[test]
+fn messages_found_behind_one_that_was_changed_or_removed_are_neither_skipped_nor_repeated() {
+    let mut vault = Vault::enrolled();
+    let conversation = Conversation::Connection(id(1));
+    for number in 1..=5 {
+        write(&mut vault, number, conversation, None);
+    }
+    vault.database.build_message_index().expect("built");
+    let page = |vault: &Vault, after: Option<&message::Cursor>| {
+        let view = vault.database.view();
+        let found = view.search_messages("text", None, (after, Some(2)));
+        let (found, more) = found.expect("found");
+        let ids: Vec<_> = found.iter().map(|it| it.0[0]).collect();
+        (ids, more)
+    };
+    assert_eq!(page(&vault, None), (vec![5, 4], true));
+    let last = vault.database.view().message(&MessageId([4; 16]));
+    let last = last.expect("reads").expect("there").cursor();
+
+    let body = Body {
+        text: Secret::from("text, changed"),
+        attachments: vec![],
+    };
+    vault.commit(|change| {
+        change.edit_message(&MessageId([4; 16]), &body, NOW)?;
+        change.index_message(&MessageId([4; 16]))?;
+        change.edit_message(&MessageId([2; 16]), &body, NOW)?;
+        change.index_message(&MessageId([2; 16]))
+    });
+    assert_eq!(page(&vault, Some(&last)), (vec![3, 2], true));
+    vault.commit(|change| {
+        change.remove_message(&MessageId([4; 16]), NOW)?;
+        change.index_message(&MessageId([4; 16]))
+    });
+
+    assert_eq!(page(&vault, Some(&last)), (vec![3, 2], true));
 }
 
 fn group() -> Group {
@@ -513,16 +575,27 @@ fn groups_are_listed_by_activity_in_pages() {
         vault.commit(|change| change.put_group(&group));
     }
 
-    let page = |after: Option<u8>, limit| {
-        let after = after.map(|after| GroupId([after; 16]));
+    let page = |vault: &Vault, after: Option<(u64, u8)>, limit| {
+        let after = after.map(|(active, id)| group::Cursor {
+            active: NOW.plus(active),
+            id: GroupId([id; 16]),
+        });
         let view = vault.database.view();
-        let (found, more) = view.group_page(after.as_ref(), limit).expect("page");
+        let (found, more) = view
+            .group_page(&group::List { after, limit })
+            .expect("page");
         let ids: Vec<_> = found.iter().map(|it| it.id.0[0]).collect();
         (ids, more)
     };
-    assert_eq!(page(None, None), (vec![1, 3, 2], false));
-    assert_eq!(page(None, Some(2)), (vec![1, 3], true));
-    assert_eq!(page(Some(3), Some(2)), (vec![2], false));
+    assert_eq!(page(&vault, None, None), (vec![1, 3, 2], false));
+    assert_eq!(page(&vault, None, Some(2)), (vec![1, 3], true));
+    assert_eq!(page(&vault, Some((2, 3)), Some(2)), (vec![2], false));
+
+    // The last one of a page moves to the begin, and then it is forgotten.
+    vault.commit(|change| change.touch_group(&GroupId([3; 16]), NOW.plus(9)));
+    assert_eq!(page(&vault, Some((2, 3)), Some(2)), (vec![2], false));
+    vault.commit(|change| change.remove_group(&GroupId([3; 16])));
+    assert_eq!(page(&vault, Some((2, 3)), Some(2)), (vec![2], false));
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub(crate) fn create(
         vault: on.vault,
         signer: SigningKey::generate(on.entropy),
     };
-    Mls::new(on.change, id, on.entropy).found(&keys, &id.0, Suite::Classic)?;
+    Mls::of(on, id).found(&keys, &id.0, Suite::Classic)?;
     let group = Group {
         id,
         name,
@@ -117,7 +117,7 @@ pub(super) fn joins(
     let Some(mut member) = on.change.group_member(&group.id, &connection.vault)? else {
         return Ok(());
     };
-    let mls = Mls::new(on.change, group.id, on.entropy);
+    let mls = Mls::of(on, group.id);
     let owner = mls.owner_of(&package, Suite::Classic);
     let lacks_nothing = state.is_some_and(|state| {
         mls.state(&group.id.0)
@@ -157,7 +157,7 @@ fn take_in(on: &mut Changing<'_>, group: &Group, at_once: usize) -> Result<(), S
     let Some((chosen, found)) = add(on, group, &keys, chosen)? else {
         return Ok(());
     };
-    let inside = Mls::new(on.change, group.id, on.entropy).members(&group.id.0)?;
+    let inside = Mls::of(on, group.id).members(&group.id.0)?;
     for mut member in chosen.iter().cloned() {
         member.spent = member.package.take().map(|it| digest::sha256(&it));
         member.added = Some(on.now);
@@ -190,7 +190,7 @@ fn add(
     keys: &Keys,
     chosen: Vec<GroupMember>,
 ) -> Result<Option<(Vec<GroupMember>, Found)>, Stop> {
-    let mls = Mls::new(on.change, group.id, on.entropy);
+    let mls = Mls::of(on, group.id);
     let packages = |some: &[GroupMember]| -> Vec<Vec<u8>> {
         some.iter().filter_map(|it| it.package.clone()).collect()
     };
@@ -264,7 +264,7 @@ pub(super) fn put_gone_out(on: &mut Changing<'_>, group: &Group) -> Result<(), S
         return Ok(());
     }
     let keys = keys(on, group)?;
-    let mls = Mls::new(on.change, group.id, on.entropy);
+    let mls = Mls::of(on, group.id);
     match mls.remove(&keys, &group.id.0, &gone)? {
         Some(commit) => tell_inside(on, &group.id, commit),
         None => Ok(()),
@@ -282,7 +282,7 @@ pub(crate) fn renew(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
     group.asked = Some(on.now);
     on.change.put_group(&group)?;
     let keys = keys(on, &group)?;
-    let commit = Mls::new(on.change, *id, on.entropy).renew(&keys, &id.0, b"")?;
+    let commit = Mls::of(on, *id).renew(&keys, &id.0, b"")?;
     tell_inside(on, id, commit)
 }
 

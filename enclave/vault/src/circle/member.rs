@@ -92,7 +92,7 @@ pub(crate) fn decline(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
 
 /// Hands over what this vault can be added with, and drops the keys that it has.
 fn ask_in(on: &mut Changing<'_>, mut group: Group, connection: &ConnectionId) -> Result<(), Stop> {
-    on.change.remove_mls(&Conversation::Group(group.id))?;
+    on.remove_mls(&Conversation::Group(group.id))?;
     let keys = Keys {
         vault: on.vault,
         signer: SigningKey::generate(on.entropy),
@@ -108,7 +108,7 @@ fn join(
     keys: &Keys,
     (connection, state): (&ConnectionId, Option<[u8; 32]>),
 ) -> Result<(), Stop> {
-    let mls = Mls::new(on.change, group.id, on.entropy);
+    let mls = Mls::of(on, group.id);
     let key_package = mls.key_package(keys, Suite::Classic)?;
     let rested = group.asked.is_none_or(|at| on.now.since(at) > DAY);
     group.asks = match (rested, group.member) {
@@ -153,7 +153,7 @@ pub(crate) fn catch_up(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> 
     match connection_with(on, &creator)? {
         Some(connection) if may_ask(&group, on.now) => {
             let keys = keys(on, &group)?;
-            let mls = Mls::new(on.change, *id, on.entropy);
+            let mls = Mls::of(on, *id);
             let has_state = group.member && !is_overtaken(&group);
             let state = has_state.then(|| mls.state(&id.0).ok()).flatten();
             group.behind = None;
@@ -212,7 +212,7 @@ fn welcomed(
     (welcome, peers): (&[u8], &[Peer]),
 ) -> Result<(), Stop> {
     let id = group.id;
-    let mls = Mls::new(on.change, id, on.entropy);
+    let mls = Mls::of(on, id);
     let change = on.change;
     let joined = change.attempt(|| {
         if group.member {
@@ -236,8 +236,11 @@ fn welcomed(
     if !told {
         group.since = on.now;
     }
+    // Whoever joins for the first time has told nobody to come again, unless somebody spoke before.
+    if group.behind.take().is_some() || told {
+        group.caught = Some(on.now);
+    }
     (group.member, group.active) = (true, on.now);
-    (group.behind, group.caught) = (None, Some(on.now));
     on.change.put_group(&group)?;
     settle(on, &id, &joined.members, peers)?;
     // What was said in states that this vault has no keys of does not open any more.
@@ -255,7 +258,7 @@ fn committed(
     (commit, added): (&[u8], &[Peer]),
 ) -> Result<(), Stop> {
     let id = group.id;
-    let mls = Mls::new(on.change, id, on.entropy);
+    let mls = Mls::of(on, id);
     match mls.hear_change(&id.0, commit, &connection.vault) {
         Ok(heard) if heard.removed => leave_behind(on, group),
         Ok(_) => {
@@ -264,7 +267,8 @@ fn committed(
                 return leave_behind(on, group);
             }
             // Messages may be held since before this vault asked for what was missing.
-            if group.behind.take().is_some() || group.asked > group.caught {
+            let asked = group.asked > group.caught.max(Some(group.since));
+            if group.behind.take().is_some() || asked {
                 group.caught = Some(on.now);
                 on.change.put_group(&group)?;
             }

@@ -14,9 +14,14 @@
 //! word. A member that was put out is not sent the next epoch, and everything later is sealed in it.
 
 pub(crate) mod creator;
+mod hear;
+mod held;
 pub(crate) mod member;
 pub(crate) mod outbox;
 pub(crate) mod shown;
+
+pub(crate) use hear::heard;
+pub(crate) use held::Held;
 
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{Label, digest};
@@ -28,15 +33,12 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed, Receipt};
 use vettid_wire::refusal::Code;
-use vettid_wire::time::{DAY, HOUR, UnixMillis};
 use vettid_wire::{Secret, cbor, limits};
 
 use crate::connect::post::Address;
-use crate::connect::receive::Verdict;
-use crate::connect::said::Voice;
 use crate::connect::{Known, settled};
 use crate::effect::Changing;
-use crate::mls::{Keys, Mls, NotMls, Window};
+use crate::mls::{Keys, Mls};
 use crate::stop::Stop;
 use crate::text;
 
@@ -112,7 +114,7 @@ pub(crate) fn say(
         content: content.clone(),
     });
     let keys = keys(on, &group)?;
-    let sealed = Mls::new(on.change, *id, on.entropy).say(&keys, &id.0, &id.0, &said)?;
+    let sealed = Mls::of(on, *id).say(&keys, &id.0, &id.0, &said)?;
     let parcel = cbor::encode(&Parcel::Circle(Circle {
         group: *id,
         message: sealed,
@@ -190,60 +192,6 @@ fn home_of(on: &Changing<'_>, member: &GroupMember) -> Result<Option<Known>, Sto
     member.home.as_deref().map(Known::decode).transpose()
 }
 
-/// Something said in a group has come. What is of a state that this vault does not know yet is to come
-/// again later: whoever says it keeps it, and nobody can fill this vault with what nobody has checked.
-pub(crate) fn heard(on: &mut Changing<'_>, circle: &Circle) -> Result<Verdict, Stop> {
-    let Some(group) = on.change.group(&circle.group)? else {
-        return Ok(Verdict::Never);
-    };
-    if !group.member {
-        let blocked = group.creator.map(|creator| is_blocked(on, &creator));
-        return Ok(match (blocked.transpose()?, &group.signer) {
-            (Some(true), _) => Verdict::Ignored,
-            (_, Some(_)) => Verdict::Later,
-            (_, None) => Verdict::Never,
-        });
-    }
-    let window = window(&group, on.now);
-    match (take(on, circle, window)?, window) {
-        (Ok(()), _) => Ok(Verdict::Taken),
-        // Others that are held come before it.
-        (Err(NotMls::Ahead), Window::Ordered) => Ok(Verdict::Later),
-        (Err(why @ (NotMls::Ahead | NotMls::Early)), _) => {
-            note(on, group, why)?;
-            Ok(Verdict::Later)
-        }
-        (Err(_), _) => Ok(Verdict::Never),
-    }
-}
-
-/// Notes that something cannot be opened yet: a change is missing, or its key is too far ahead. Any
-/// member can make up the latter in another one's name, and to mend it costs every member a change: it
-/// counts once a day.
-fn note(on: &mut Changing<'_>, mut group: Group, why: NotMls) -> Result<(), Stop> {
-    let counts = match why {
-        NotMls::Ahead => group.ahead.is_none_or(|at| on.now.since(at) > DAY),
-        _ => group.behind.is_none(),
-    };
-    if !counts {
-        return Ok(());
-    }
-    if why == NotMls::Ahead {
-        group.ahead = Some(on.now);
-    }
-    group.behind = group.behind.or(Some(on.now));
-    Ok(on.change.put_group(&group)?)
-}
-
-/// How far apart messages may be now. While a change was missing messages were held, at their senders and
-/// in this vault's mailbox, and come in no order that means anything.
-fn window(group: &Group, now: UnixMillis) -> Window {
-    match group.caught.is_some_and(|at| now.since(at) < CATCHING) {
-        true => Window::Ordered,
-        false => Window::Usual,
-    }
-}
-
 /// What a member may be called: one line that is read as it stands there, or nothing.
 fn name(shown: &str) -> String {
     let end = shown.floor_char_boundary(limits::ALIAS);
@@ -252,50 +200,6 @@ fn name(shown: &str) -> String {
     match text::line("name", limits::ALIAS, shown) {
         Ok(()) if !shown.contains(turns) => shown.to_owned(),
         _ => String::new(),
-    }
-}
-
-fn is_blocked(on: &Changing<'_>, vault: &VaultId) -> Result<bool, Stop> {
-    let with = on.change.connections_with(vault)?;
-    Ok(with.iter().any(|(_, state)| *state == State::Blocked))
-}
-
-/// Opens something said in a group and applies it.
-fn take(
-    on: &mut Changing<'_>,
-    circle: &Circle,
-    window: Window,
-) -> Result<Result<(), NotMls>, Stop> {
-    let id = circle.group;
-    let mls = Mls::new(on.change, id, on.entropy);
-    let heard = match mls.hear_words(&id.0, &circle.message, window) {
-        Ok(heard) => heard,
-        Err(error) => return Ok(Err(error)),
-    };
-    let known = on.change.group_member(&id, &heard.from)?.is_some();
-    let blocked = is_blocked(on, &heard.from)?;
-    let said = heard.said.as_ref();
-    let said = said.map(|said| said.expose(|said| cbor::decode::<Said>(said)));
-    if let (true, false, Some(Ok(said))) = (known, blocked, said) {
-        let voice = Voice {
-            conversation: Conversation::Group(id),
-            from: heard.from,
-            at: said.at,
-        };
-        on.change.touch_group(&id, on.now)?;
-        speak(on, &voice, said.content)?;
-    }
-    Ok(Ok(()))
-}
-
-fn speak(on: &mut Changing<'_>, voice: &Voice, content: Content) -> Result<(), Stop> {
-    match content {
-        Content::Text(text) => voice.text(on, text),
-        Content::Edit { id, text } => voice.edit(on, &id, text),
-        Content::Remove(id) => voice.remove(on, &id),
-        Content::React { to, reaction } => voice.react(on, &to, reaction.as_deref()),
-        Content::Read(read) => voice.read(on, &read),
-        _ => Ok(()),
     }
 }
 
@@ -385,12 +289,9 @@ pub(crate) fn leave_behind(on: &mut Changing<'_>, group: Group) -> Result<(), St
         caught: None,
         ..group
     })?;
-    on.change.remove_mls(&Conversation::Group(id))?;
+    on.remove_mls(&Conversation::Group(id))?;
     match told {
         true => on.tell_of(Kind::GroupLeft, &Conversation::Group(id)),
         false => Ok(()),
     }
 }
-
-/// Time that what was held while a change was missing is waited for, ms.
-const CATCHING: u64 = HOUR / 2;

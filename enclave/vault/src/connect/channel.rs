@@ -121,12 +121,8 @@ pub(crate) fn say_as(
         content: content.clone(),
     });
     let keys = keys(on, channel)?;
-    let sealed = Mls::new(on.change, connection.id, on.entropy).say(
-        &keys,
-        &channel.mls,
-        &beside(sequence, channel),
-        &said,
-    )?;
+    let sealed =
+        Mls::of(on, connection.id).say(&keys, &channel.mls, &beside(sequence, channel), &said)?;
     send(
         on,
         (connection, channel),
@@ -146,11 +142,8 @@ pub(crate) fn renew(
     (channel.healed, channel.worn, channel.renewing) = (on.now, 0, None);
     on.change.put_channel(channel)?;
     let (keys, sequence) = (keys(on, channel)?, channel.sent);
-    let commit = Mls::new(on.change, connection.id, on.entropy).renew(
-        &keys,
-        &channel.mls,
-        &beside(sequence, channel),
-    )?;
+    let commit =
+        Mls::of(on, connection.id).renew(&keys, &channel.mls, &beside(sequence, channel))?;
     let place = (sequence, on.now.plus(limits::DELIVERY_TIME));
     send(on, (connection, channel), place, (commit, None), None)
 }

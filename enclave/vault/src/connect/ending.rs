@@ -80,7 +80,7 @@ pub(crate) fn end(
         fail(on, entry.outgoing.message.as_ref())?;
     }
     drop_unsaid(on, &id)?;
-    on.change.remove_channel(&id)?;
+    on.remove_channel(&id)?;
     on.change.put_connection(&Connection {
         state,
         progress: None,
@@ -126,7 +126,7 @@ pub(crate) fn end_and_say(
     }
     drop_unsaid(on, &connection.id)?;
     let waiting = on.change.outgoing_on(&connection.id)?;
-    on.change.remove_channel(&connection.id)?;
+    on.remove_channel(&connection.id)?;
     on.change.put_connection(&Connection {
         state,
         progress: None,

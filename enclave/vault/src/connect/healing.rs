@@ -84,7 +84,7 @@ fn has_turn(
     connection: &Connection,
     channel: &Channel,
 ) -> Result<bool, Stop> {
-    let epoch = Mls::new(on.change, connection.id, on.entropy).epoch(&channel.mls)?;
+    let epoch = Mls::of(on, connection.id).epoch(&channel.mls)?;
     Ok(is_turn_of(connection.inviter, epoch))
 }
 

@@ -199,7 +199,7 @@ fn hear(
     talk: &Talk,
 ) -> Result<(Heard, [u8; 8]), NotMls> {
     let inviter = connection.inviter;
-    let mls = Mls::new(on.change, connection.id, on.entropy);
+    let mls = Mls::of(on, connection.id);
     let fits = |from: &VaultId, aad: &[u8]| {
         let sequence = channel::from_beside(aad).map(|(sequence, _)| sequence);
         sequence == Some(talk.sequence) && *from == connection.vault

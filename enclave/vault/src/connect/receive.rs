@@ -11,7 +11,7 @@ use vettid_wire::{cbor, limits};
 use super::meeting::{invited, inviting};
 use super::{channel, flow, hear, resume};
 use crate::Inbound;
-use crate::circle;
+use crate::circle::{self, Held};
 use crate::effect::Changing;
 use crate::stop::Stop;
 
@@ -53,9 +53,11 @@ pub(crate) fn parcel(inbound: &Inbound<'_>) -> Option<Parcel> {
     cbor::decode(inbound.body).ok()
 }
 
-/// Applies something that came. An error means that nothing of it counts.
+/// Applies something that came; `held` is what in groups was told to come again. An error means that
+/// nothing of it counts; what `held` has noted stays, which costs time at most.
 pub(crate) fn receive(
     on: &mut Changing<'_>,
+    held: &mut Held,
     inbound: &Inbound<'_>,
     parcel: &Parcel,
 ) -> Result<Verdict, Stop> {
@@ -72,7 +74,7 @@ pub(crate) fn receive(
         Parcel::Welcome(sealed) => with_sealed(on, sealed, invited::welcomed)?,
         Parcel::Resume(sealed) => with_sealed(on, sealed, resume::heard)?,
         Parcel::Talk(talk) => hear::talk(on, &inbound.delivery, talk)?,
-        Parcel::Circle(circle) => circle::heard(on, circle)?,
+        Parcel::Circle(circle) => circle::heard(on, held, (circle, &came))?,
     };
     if verdict == Verdict::Taken {
         on.change.take(&about, &came, on.now)?;

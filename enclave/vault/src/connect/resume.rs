@@ -125,7 +125,7 @@ fn package(on: &mut Changing<'_>, channel: &mut Channel) -> Result<Step, Stop> {
         vault: on.vault,
         signer: SigningKey::generate(on.entropy),
     };
-    let mls = Mls::new(on.change, channel.connection, on.entropy);
+    let mls = Mls::of(on, channel.connection);
     let package = mls.key_package(&keys, Suite::Hybrid)?;
     let pending = Pending {
         signer: seed(&keys),
@@ -155,7 +155,7 @@ fn refound(
     };
     let mut id = [0; 16];
     on.entropy.fill(&mut id);
-    let mls = Mls::new(on.change, connection.id, on.entropy);
+    let mls = Mls::of(on, connection.id);
     let peer = mls.owner_of(&package, Suite::Hybrid);
     let peer = peer.map_err(|_| Code::InvalidValue)?;
     if peer.vault != connection.vault {
@@ -193,7 +193,7 @@ fn rejoin(
     };
     let joined = invited::join(on, connection, &pending.signer, welcome)?;
     let (id, peer) = joined.ok_or(Code::InvalidValue)?;
-    Mls::new(on.change, connection.id, on.entropy).forget(&channel.mls)?;
+    Mls::of(on, connection.id).forget(&channel.mls)?;
     channel.generation = channel.generation.max(generation);
     replace(on, connection, &mut channel, (id, pending.signer, peer))?;
     on.withdraw_unsequenced(&connection.id)?;

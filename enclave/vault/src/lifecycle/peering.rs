@@ -70,7 +70,10 @@ pub(crate) fn receive(
     if !open.flow.take(&parcel, out.now, known) {
         return Ok(Verdict::Later.told());
     }
-    match open.stir(out, |on| receive::receive(on, inbound, &parcel)) {
+    let mut held = std::mem::take(&mut open.held);
+    let received = open.stir(out, |on| receive::receive(on, &mut held, inbound, &parcel));
+    open.held = held;
+    match received {
         Ok(verdict) => Ok(verdict.told()),
         Err(Stop::Refused(refusal)) if refusal.limit.is_some() => Ok(Verdict::Full.told()),
         // A fault of this vault is not the sender's: what it says is not lost for that.

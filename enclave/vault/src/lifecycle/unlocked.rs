@@ -12,9 +12,11 @@ use super::Gate;
 use super::gate::{Charge, RightPin};
 use crate::audit;
 use crate::call::Call;
+use crate::circle::Held;
 use crate::connect::News;
 use crate::connect::flow::Flow;
 use crate::effect::{Changing, Traces};
+use crate::mls::AtHand;
 use crate::outside::Outside;
 use crate::stop::Stop;
 
@@ -35,8 +37,12 @@ pub(crate) struct Unlocked {
     pub(crate) next_round: UnixMillis,
     /// How much comes from others.
     pub(crate) flow: Flow,
+    /// What in groups was told to come again.
+    pub(crate) held: Held,
     /// What the next answer takes along.
     pub(crate) news: News,
+    /// Groups that need not be read.
+    pub(crate) at_hand: AtHand,
 }
 
 /// How many refusals the audit chain takes: a device that repeats what is refused must not fill the
@@ -72,9 +78,14 @@ impl Unlocked {
         out: &mut Outside<'_>,
         body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
-        let committed: Result<Committed<T>, Stop> = self
-            .database
-            .transaction_in(room, |change| body(change, out));
+        let (database, at_hand) = (&mut self.database, &self.at_hand);
+        let committed: Result<Committed<T>, Stop> = database.transaction_in(room, |change| {
+            let mut out = Outside {
+                at_hand: Some(at_hand),
+                ..out.lend()
+            };
+            body(change, &mut out)
+        });
         let Committed { value, changeset } = committed?;
         if let Some(changeset) = changeset {
             self.gate.log.changeset(&changeset, &self.key, out)?;

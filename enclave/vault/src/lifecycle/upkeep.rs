@@ -19,14 +19,19 @@ const REPLIES: u32 = 1_000;
 
 /// Forgets what need not be kept, writes a snapshot when it is due, gives memory back.
 pub(crate) fn run(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
-    forget(state, out)?;
-    round(state, out)?;
-    checkpoint::take_if_due(state, out)?;
+    let kept_up = keep_up(state, out);
     if let State::Unlocked(open) = state {
         // Memory that cannot be given back is in use.
         let _ = open.database.shrink();
+        open.at_hand.clear();
     }
-    Ok(())
+    kept_up
+}
+
+fn keep_up(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
+    forget(state, out)?;
+    round(state, out)?;
+    checkpoint::take_if_due(state, out)
 }
 
 /// What time asks for between this vault and others.

@@ -9,6 +9,8 @@ use super::primitives::Suite;
 /// How far apart messages of one sender may come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Window {
+    /// So near to each other that whatever is overtaken can still be opened.
+    Near,
     /// In order. After a change that was missing: messages that came before it were held, and others may
     /// come before they do, more than keys are kept for. What is ahead comes again.
     Ordered,
@@ -40,6 +42,8 @@ pub(super) const fn past_epochs(suite: Suite) -> usize {
 /// How far apart messages of one sender may come.
 pub(super) fn ratchet(suite: Suite, window: Window) -> SenderRatchetConfiguration {
     match (suite, window) {
+        // The one that is opened takes a place too.
+        (_, Window::Near) => SenderRatchetConfiguration::new(OUT_OF_ORDER, OUT_OF_ORDER - 1),
         (_, Window::Ordered) => SenderRatchetConfiguration::new(OUT_OF_ORDER, 0),
         (Suite::Classic, Window::Usual) => {
             SenderRatchetConfiguration::new(OUT_OF_ORDER, FORWARD_IN_GROUP)

@@ -16,12 +16,14 @@ use vettid_store::{Change, StoreError};
 use vettid_wire::id::VaultId;
 use vettid_wire::operation::message::Conversation;
 
+use super::at_hand::{AtHand, Stamp};
 use super::config::{self, Window};
 use super::framing::{bytes, welcome_in};
 use super::member::{Keys, Member, credential, member, members, vault_of};
 use super::primitives::Suite;
 use super::provider::{Provider, Signs};
 use super::usable;
+use crate::effect::Changing;
 
 /// What MLS has made that others must be given.
 #[derive(Debug)]
@@ -72,16 +74,31 @@ impl From<StoreError> for NotMls {
 
 /// What MLS does for one conversation, within a transaction.
 #[derive(Debug)]
-pub(crate) struct Mls<'a>(Provider<'a>);
+pub(crate) struct Mls<'a> {
+    provider: Provider<'a>,
+    conversation: Conversation,
+    at_hand: Option<&'a AtHand>,
+}
 
 impl<'a> Mls<'a> {
-    /// For the conversation of this id.
-    pub(crate) fn new(
+    /// For the conversation of this id, in the transaction under way.
+    pub(crate) fn of(on: &mut Changing<'a>, conversation: impl Into<Conversation>) -> Self {
+        Self::new(on.change, conversation, on.entropy, on.at_hand)
+    }
+
+    /// For the conversation of this id; its group may be at hand.
+    pub(super) fn new(
         change: &'a Change<'a>,
         conversation: impl Into<Conversation>,
         entropy: &mut dyn Entropy,
+        at_hand: Option<&'a AtHand>,
     ) -> Self {
-        Self(Provider::new(change, conversation.into(), entropy))
+        let conversation = conversation.into();
+        Self {
+            provider: Provider::new(change, conversation, entropy),
+            conversation,
+            at_hand,
+        }
     }
 
     /// Makes what this vault can be added to one group with; one made before counts no more.
@@ -95,7 +112,7 @@ impl<'a> Mls<'a> {
         suite: Suite,
         (lifetime, capabilities): (Lifetime, Capabilities),
     ) -> Result<Vec<u8>, NotMls> {
-        self.0
+        self.provider
             .storage()
             .forget_key_packages()
             .map_err(|_| NotMls::NoKeys)?;
@@ -104,7 +121,7 @@ impl<'a> Mls<'a> {
             .leaf_node_capabilities(capabilities)
             .build(
                 suite.number(),
-                &self.0,
+                &self.provider,
                 &Signs(&keys.signer),
                 credential(keys),
             )
@@ -135,9 +152,15 @@ impl<'a> Mls<'a> {
             .use_ratchet_tree_extension(true)
             .build();
         let id = GroupId::from_slice(id);
-        MlsGroup::new_with_group_id(&self.0, &Signs(&keys.signer), &config, id, credential(keys))
-            .map(drop)
-            .map_err(|_| NotMls::NoKeys)
+        MlsGroup::new_with_group_id(
+            &self.provider,
+            &Signs(&keys.signer),
+            &config,
+            id,
+            credential(keys),
+        )
+        .map(drop)
+        .map_err(|_| NotMls::NoKeys)
     }
 
     /// Adds whoever made the key packages, in the place of what they are in the group already.
@@ -148,8 +171,7 @@ impl<'a> Mls<'a> {
         id: &[u8; 16],
         packages: &[impl AsRef<[u8]>],
     ) -> Result<Found, NotMls> {
-        self.0.storage().attempt(|| {
-            let mut group = self.group(id)?;
+        self.attempt(id, |group| {
             let suite = suite_of(group.ciphersuite())?;
             let packages = packages
                 .iter()
@@ -159,21 +181,24 @@ impl<'a> Mls<'a> {
             let owners: Vec<_> = owners
                 .map(|leaf| vault_of(leaf.credential()))
                 .collect::<Result<_, _>>()?;
-            let replaced = places(&group, &owners);
+            let replaced = places(group, &owners);
             let bundle = group
                 .commit_builder()
                 .propose_removals(replaced)
                 .propose_adds(packages)
-                .load_psks(self.0.storage())
+                .load_psks(self.provider.storage())
                 .map_err(|_| NotMls::NoKeys)?
-                .build(self.0.rand(), self.0.crypto(), &Signs(&keys.signer), |_| {
-                    true
-                })
+                .build(
+                    self.provider.rand(),
+                    self.provider.crypto(),
+                    &Signs(&keys.signer),
+                    |_| true,
+                )
                 .map_err(|_| NotMls::NotAllowed)?
-                .stage_commit(&self.0)
+                .stage_commit(&self.provider)
                 .map_err(|_| NotMls::NotAllowed)?;
             let (commit, welcome, _) = bundle.into_messages();
-            self.merge(&mut group)?;
+            self.merge(group)?;
             Ok(Found {
                 welcome: bytes(&welcome.ok_or(NotMls::NotAllowed)?)?,
                 commit: bytes(&commit)?,
@@ -188,42 +213,48 @@ impl<'a> Mls<'a> {
         id: &[u8; 16],
         vaults: &[VaultId],
     ) -> Result<Option<Vec<u8>>, NotMls> {
-        let mut group = self.group(id)?;
-        let places = places(&group, vaults);
-        if places.is_empty() {
-            return Ok(None);
-        }
-        let (commit, _, _) = group
-            .remove_members(&self.0, &Signs(&keys.signer), &places)
-            .map_err(|_| NotMls::NotAllowed)?;
-        self.merge(&mut group)?;
-        bytes(&commit).map(Some)
+        self.within(id, |group| {
+            let places = places(group, vaults);
+            if places.is_empty() {
+                return Ok(None);
+            }
+            let (commit, _, _) = group
+                .remove_members(&self.provider, &Signs(&keys.signer), &places)
+                .map_err(|_| NotMls::NotAllowed)?;
+            self.merge(group)?;
+            bytes(&commit).map(Some)
+        })
     }
 
     /// Renews this vault's keys. Returns the commit.
     pub(crate) fn renew(&self, keys: &Keys, id: &[u8; 16], aad: &[u8]) -> Result<Vec<u8>, NotMls> {
-        let mut group = self.group(id)?;
-        group.set_aad(aad.to_vec());
-        let bundle = group
-            .self_update(&self.0, &Signs(&keys.signer), LeafNodeParameters::default())
-            .map_err(|_| NotMls::NoKeys)?;
-        let commit = bytes(&bundle.into_commit())?;
-        self.merge(&mut group)?;
-        Ok(commit)
+        self.within(id, |group| {
+            group.set_aad(aad.to_vec());
+            let bundle = group
+                .self_update(
+                    &self.provider,
+                    &Signs(&keys.signer),
+                    LeafNodeParameters::default(),
+                )
+                .map_err(|_| NotMls::NoKeys)?;
+            let commit = bytes(&bundle.into_commit())?;
+            self.merge(group)?;
+            Ok(commit)
+        })
     }
 
     /// Joins the group that a welcome is for.
     pub(crate) fn join(&self, welcome: &[u8], suite: Suite) -> Result<Joined, NotMls> {
         let welcome = welcome_in(welcome)?;
         let config = config::of(suite, Window::Usual);
-        let group = StagedWelcome::build_from_welcome(&self.0, &config, welcome)
+        let group = StagedWelcome::build_from_welcome(&self.provider, &config, welcome)
             .map_err(|_| NotMls::NotOpened)?
             .skip_lifetime_validation()
             .build()
             .map_err(|_| NotMls::NotOpened)?
-            .into_group(&self.0)
+            .into_group(&self.provider)
             .map_err(|_| NotMls::NotOpened)?;
-        usable::members(self.0.crypto(), &group)?;
+        usable::members(self.provider.crypto(), &group)?;
         Ok(Joined {
             id: group.group_id().as_slice().to_vec(),
             members: members(&group)?,
@@ -238,31 +269,38 @@ impl<'a> Mls<'a> {
         aad: &[u8],
         plaintext: &[u8],
     ) -> Result<Vec<u8>, NotMls> {
-        let mut group = self.group(id)?;
-        group.set_aad(aad.to_vec());
-        let message = group
-            .create_message(&self.0, &Signs(&keys.signer), plaintext)
-            .map_err(|_| NotMls::NoKeys)?;
-        bytes(&message)
+        self.within(id, |group| {
+            group.set_aad(aad.to_vec());
+            let message = group
+                .create_message(&self.provider, &Signs(&keys.signer), plaintext)
+                .map_err(|_| NotMls::NoKeys)?;
+            bytes(&message)
+        })
     }
 
     /// Destroys the keys of a group.
     pub(crate) fn forget(&self, id: &[u8; 16]) -> Result<(), NotMls> {
-        match MlsGroup::load(self.0.storage(), &GroupId::from_slice(id)) {
-            Ok(Some(mut group)) => group.delete(self.0.storage()).map_err(|_| NotMls::NoKeys),
+        if let Some(at_hand) = self.at_hand {
+            at_hand.let_go(&self.conversation);
+        }
+        match MlsGroup::load(self.provider.storage(), &GroupId::from_slice(id)) {
+            Ok(Some(mut group)) => group
+                .delete(self.provider.storage())
+                .map_err(|_| NotMls::NoKeys),
             Ok(None) | Err(_) => Ok(()),
         }
     }
 
     /// Number of the group's state.
     pub(crate) fn epoch(&self, id: &[u8; 16]) -> Result<u64, NotMls> {
-        Ok(self.group(id)?.epoch().as_u64())
+        self.within(id, |group| Ok(group.epoch().as_u64()))
     }
 
     /// Digest of the group's state: the same in two vaults if neither lacks a change.
     pub(crate) fn state(&self, id: &[u8; 16]) -> Result<[u8; 32], NotMls> {
-        let group = self.group(id)?;
-        Ok(digest::sha256(group.epoch_authenticator().as_slice()))
+        self.within(id, |group| {
+            Ok(digest::sha256(group.epoch_authenticator().as_slice()))
+        })
     }
 
     /// Opens messages of the group as far apart as this from now on.
@@ -272,37 +310,77 @@ impl<'a> Mls<'a> {
             return Ok(());
         }
         group
-            .set_configuration(self.0.storage(), &config)
+            .set_configuration(self.provider.storage(), &config)
             .map_err(|_| NotMls::NoKeys)
     }
 
     /// Everybody in the group, this vault included.
     pub(crate) fn members(&self, id: &[u8; 16]) -> Result<Vec<Member>, NotMls> {
-        members(&self.group(id)?)
+        self.within(id, |group| members(group))
     }
 
     /// A secret that only members know, 32 bytes; another one in every epoch.
     pub(crate) fn export(&self, id: &[u8; 16], label: &str) -> Result<Vec<u8>, NotMls> {
-        self.group(id)?
-            .export_secret(self.0.crypto(), label, &[], 32)
-            .map_err(|_| NotMls::NoKeys)
+        self.within(id, |group| {
+            group
+                .export_secret(self.provider.crypto(), label, &[], 32)
+                .map_err(|_| NotMls::NoKeys)
+        })
     }
 
     /// Everything that an operation of OpenMLS may use.
     pub(super) fn provider(&self) -> &Provider<'a> {
-        &self.0
+        &self.provider
     }
 
-    /// The group as it is kept.
-    pub(super) fn group(&self, id: &[u8; 16]) -> Result<MlsGroup, NotMls> {
-        MlsGroup::load(self.0.storage(), &GroupId::from_slice(id))
+    /// Does something with the group that leaves nothing when it fails.
+    pub(super) fn attempt<T>(
+        &self,
+        id: &[u8; 16],
+        part: impl FnOnce(&mut MlsGroup) -> Result<T, NotMls>,
+    ) -> Result<T, NotMls> {
+        self.provider.storage().attempt(|| self.within(id, part))
+    }
+
+    /// Does something with the group as it is kept, and has it at hand then. What fails may have
+    /// changed it in memory alone: it is read again.
+    fn within<T>(
+        &self,
+        id: &[u8; 16],
+        part: impl FnOnce(&mut MlsGroup) -> Result<T, NotMls>,
+    ) -> Result<T, NotMls> {
+        let id = GroupId::from_slice(id);
+        let mut group = self.group(&id)?;
+        let done = part(&mut group)?;
+        if let Some(at_hand) = self.at_hand
+            && let Some(stamp) = self.stamp(&id)?
+        {
+            at_hand.keep(self.conversation, stamp, group);
+        }
+        Ok(done)
+    }
+
+    fn group(&self, id: &GroupId) -> Result<Box<MlsGroup>, NotMls> {
+        if let Some(at_hand) = self.at_hand
+            && let Some(stamp) = self.stamp(id)?
+            && let Some(group) = at_hand.take(&self.conversation, id.as_slice(), &stamp)
+        {
+            return Ok(group);
+        }
+        MlsGroup::load(self.provider.storage(), id)
             .map_err(|_| NotMls::NoKeys)?
+            .map(Box::new)
             .ok_or(NotMls::NoKeys)
+    }
+
+    fn stamp(&self, id: &GroupId) -> Result<Option<Stamp>, NotMls> {
+        let stamp = self.provider.storage().stamp(id);
+        stamp.map_err(|_| NotMls::NoKeys)
     }
 
     fn merge(&self, group: &mut MlsGroup) -> Result<(), NotMls> {
         group
-            .merge_pending_commit(&self.0)
+            .merge_pending_commit(&self.provider)
             .map_err(|_| NotMls::NoKeys)
     }
 
@@ -316,7 +394,7 @@ impl<'a> Mls<'a> {
         let package =
             KeyPackageIn::tls_deserialize_exact_bytes(package).map_err(|_| NotMls::NotOpened)?;
         let package = package
-            .validate(self.0.crypto(), ProtocolVersion::Mls10)
+            .validate(self.provider.crypto(), ProtocolVersion::Mls10)
             .map_err(|_| NotMls::NotOpened)?;
         let is_usual = package.ciphersuite() == suite.number()
             && *package.life_time() == always()
@@ -324,7 +402,7 @@ impl<'a> Mls<'a> {
         if !is_usual {
             return Err(NotMls::NotOpened);
         }
-        usable::package(self.0.crypto(), &package)?;
+        usable::package(self.provider.crypto(), &package)?;
         Ok(package)
     }
 }

@@ -61,9 +61,7 @@ impl Mls<'_> {
             window: Window::Usual,
             change: allow,
         };
-        self.provider()
-            .storage()
-            .attempt(|| self.open(id, message, may))
+        self.attempt(id, |group| self.open(group, message, may))
     }
 
     /// Opens something said in a group, with the group's id beside it, and nothing else.
@@ -80,9 +78,7 @@ impl Mls<'_> {
             window,
             change: |_: &VaultId, _| false,
         };
-        self.provider()
-            .storage()
-            .attempt(|| self.open(id, message, may))
+        self.attempt(id, |group| self.open(group, message, may))
     }
 
     /// Makes a change of a group by the vault that orders them.
@@ -99,18 +95,15 @@ impl Mls<'_> {
             window: Window::Usual,
             change: |from: &VaultId, _| from == by,
         };
-        self.provider()
-            .storage()
-            .attempt(|| self.open(id, message, may))
+        self.attempt(id, |group| self.open(group, message, may))
     }
 
     fn open(
         &self,
-        id: &[u8; 16],
+        group: &mut MlsGroup,
         message: &[u8],
         may: May<'_, impl FnOnce(&VaultId, u64) -> bool>,
     ) -> Result<Heard, NotMls> {
-        let mut group = self.group(id)?;
         let message = protocol_message(message)?;
         let kind = message.content_type();
         if message.group_id() != group.group_id() || !may.kinds.contains(&kind) {
@@ -118,7 +111,7 @@ impl Mls<'_> {
         }
         let epoch = group.epoch();
         timely(&message, epoch)?;
-        self.look_through(&mut group, may.window)?;
+        self.look_through(group, may.window)?;
         let is_past = message.epoch() < epoch;
         let processed = group
             .process_message(self.provider(), message)
@@ -155,7 +148,7 @@ impl Mls<'_> {
                 if !allowed {
                     return Err(NotMls::NotAllowed);
                 }
-                self.merge_change(&mut group, *commit, may.orders.is_none())?;
+                self.merge_change(group, *commit, may.orders.is_none())?;
             }
             _ => return Err(NotMls::NotAllowed),
         }

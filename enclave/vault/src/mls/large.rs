@@ -6,7 +6,7 @@ use vettid_store::{Change, Database};
 use vettid_wire::id::{GroupId, VaultId};
 use vettid_wire::limits;
 
-use super::{Keys, Mls, Suite, Window};
+use super::{AtHand, Keys, Mls, Suite, Window};
 use crate::stop::Stop;
 
 const GROUP: [u8; 16] = [7; 16];
@@ -16,6 +16,7 @@ struct Member {
     keys: Keys,
     database: Database,
     entropy: SeededEntropy,
+    at_hand: AtHand,
 }
 
 impl Member {
@@ -29,6 +30,7 @@ impl Member {
             },
             database: Database::template().expect("template"),
             entropy: SeededEntropy::dangerous_new(u64::from(number)),
+            at_hand: AtHand::default(),
         }
     }
 
@@ -38,9 +40,11 @@ impl Member {
             keys,
             database,
             entropy,
+            at_hand,
         } = self;
         let done = database.transaction(|change: &Change<'_>| {
-            Ok::<_, Stop>(step(&Mls::new(change, GroupId(GROUP), entropy), keys))
+            let mls = Mls::new(change, GroupId(GROUP), entropy, Some(at_hand));
+            Ok::<_, Stop>(step(&mls, keys))
         });
         let done = done.expect("fits a record");
         let bytes = done.changeset.map_or(0, |changes| changes.size());

@@ -6,7 +6,7 @@ use vettid_crypto::sign::SigningKey;
 use vettid_store::Database;
 use vettid_wire::id::{ConnectionId, VaultId};
 
-use super::{Keys, Mls, Suite};
+use super::{AtHand, Keys, Mls, Suite};
 use crate::stop::Stop;
 
 const GROUP: [u8; 16] = [7; 16];
@@ -24,6 +24,7 @@ pub struct MeasuredPair {
 struct Member {
     keys: Keys,
     database: Database,
+    at_hand: AtHand,
 }
 
 impl MeasuredPair {
@@ -67,7 +68,12 @@ impl Member {
             signer: SigningKey::from_seed(&[number; 32]),
         };
         let database = Database::template().ok()?;
-        Some(Self { keys, database })
+        let at_hand = AtHand::default();
+        Some(Self {
+            keys,
+            database,
+            at_hand,
+        })
     }
 
     fn act<T>(
@@ -75,9 +81,15 @@ impl Member {
         entropy: &mut dyn Entropy,
         step: impl FnOnce(&Mls<'_>, &Keys) -> Result<T, Stop>,
     ) -> Option<T> {
-        let Self { keys, database } = self;
-        let done =
-            database.transaction(|change| step(&Mls::new(change, CONNECTION, entropy), keys));
+        let Self {
+            keys,
+            database,
+            at_hand,
+        } = self;
+        let done = database.transaction(|change| {
+            let mls = Mls::new(change, CONNECTION, entropy, Some(at_hand));
+            step(&mls, keys)
+        });
         Some(done.ok()?.value)
     }
 }

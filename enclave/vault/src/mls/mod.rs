@@ -9,6 +9,7 @@
 //! | time | nothing of it counts: key packages are used once, at once, and bounded by the vault's clock |
 //! | threads | the caller's ([`one_thread`]) |
 
+mod at_hand;
 mod config;
 mod current;
 mod framing;
@@ -28,6 +29,7 @@ mod storage;
 mod tests;
 mod usable;
 
+pub(crate) use at_hand::AtHand;
 pub(crate) use config::Window;
 pub(crate) use current::is_current;
 pub(crate) use group::{Found, Mls, NotMls};

@@ -6,12 +6,13 @@
 use openmls_traits::storage::{CURRENT_VERSION, StorageProvider, traits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use vettid_crypto::Zeroizing;
+use vettid_crypto::{Zeroizing, digest};
 use vettid_store::rows::mls::MlsKey;
 use vettid_store::{Change, StoreError};
 use vettid_wire::Secret;
 use vettid_wire::operation::message::Conversation;
 
+use super::at_hand::Stamp;
 use super::packed;
 
 const V: u16 = CURRENT_VERSION;
@@ -80,6 +81,17 @@ impl<'a> Storage<'a> {
     pub(super) fn forget_key_packages(&self) -> Done {
         let kind = Kind::KeyPackage as u8;
         Ok(self.change.remove_mls_kind(&self.conversation, kind)?)
+    }
+
+    /// The message keys of a group, which every step of it replaces.
+    pub(super) fn stamp(&self, group: &impl Serialize) -> Done<Option<Stamp>> {
+        let key = encode(group)?;
+        let value = self.change.mls(&self.key(Kind::MessageSecrets, &key))?;
+        let stamp = |value: &[u8]| Stamp {
+            digest: digest::sha256(value),
+            size: value.len(),
+        };
+        Ok(value.map(|value| value.expose(stamp)))
     }
 
     fn write(&self, kind: Kind, key: &impl Serialize, value: &impl Serialize) -> Done {

@@ -21,7 +21,7 @@ fn keys(number: u8) -> Keys {
 }
 
 fn mls<'a>(on: &'a mut Changing<'_>, number: u8) -> Mls<'a> {
-    Mls::new(on.change, ConnectionId([number; 16]), on.entropy)
+    Mls::of(on, ConnectionId([number; 16]))
 }
 
 /// A group that vault 1 has made of so many.

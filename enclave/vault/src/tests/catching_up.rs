@@ -77,25 +77,160 @@ fn many_that_were_held_are_all_heard_though_later_ones_are_offered_first() {
     assert_eq!(heard, (200..400).collect::<Vec<_>>());
 }
 
-#[test]
-fn what_is_far_ahead_is_taken_after_a_while_though_others_never_come() {
-    let (mut net, id, _) = Net::circle(3, 2);
-    let conversation = Conversation::Group(id);
-    net.owners[1]
-        .call(&text(conversation, "lost"))
-        .expect("sent");
-    net.lose_everything();
-    net.owners[1]
-        .call(&text(conversation, "heard"))
-        .expect("sent");
+/// The last of three members does not hear yet that a fourth one came in, nor what the second one
+/// says then, so many messages. What waits for it: the change, and what was said.
+fn lagging(messages: usize) -> (Net, GroupId, Vec<Outbound>, Vec<Outbound>) {
+    let (mut net, id, connections) = Net::circle(4, 2);
     let last = net.owners[2].vault_id;
-    let sent = to(&mut net, last);
+    net.cut_off.insert(last);
+    let add = group::Add {
+        id,
+        member: connections[2],
+    };
+    net.owners[0].call(&add).expect("added");
+    net.join([3], id);
+    let change = to(&mut net, last);
+    for number in 0..messages {
+        let said = text(Conversation::Group(id), &number.to_string());
+        net.owners[1].call(&said).expect("sent");
+    }
+    let mut held = to(&mut net, last);
+    held.retain(|it| !change.contains(it));
+    assert_eq!(held.len(), messages);
+    net.lose_everything();
+    (net, id, change, held)
+}
 
-    assert_eq!(net.owners[2].receive(&sent[0]), LATER);
-    net.advance(31 * MINUTE);
+/// Offers what is held once more, in order.
+fn offer(net: &mut Net, held: &mut Vec<Outbound>) {
+    held.retain(|outbound| match net.owners[2].receive(outbound) {
+        Some(Delivered::Applied) => false,
+        outcome => {
+            assert_eq!(outcome, LATER);
+            true
+        }
+    });
+}
 
-    assert_eq!(net.owners[2].receive(&sent[0]), Some(Delivered::Applied));
-    assert_eq!(net.owners[2].lines_in(conversation), ["heard"]);
+/// The second member says something that nobody is given, and then something else.
+fn skips(net: &mut Net, id: GroupId) -> Outbound {
+    let conversation = Conversation::Group(id);
+    let member = &mut net.owners[1];
+    member.call(&text(conversation, "lost")).expect("sent");
+    net.lose_everything();
+    let member = &mut net.owners[1];
+    member.call(&text(conversation, "heard")).expect("sent");
+    let last = net.owners[2].vault_id;
+    to(net, last).remove(0)
+}
+
+#[test]
+fn whoever_joins_hears_what_follows_upon_something_that_was_never_given() {
+    let (mut net, id, _) = Net::circle(3, 2);
+
+    let heard = skips(&mut net, id);
+
+    assert_eq!(net.owners[2].receive(&heard), Some(Delivered::Applied));
+    assert_eq!(net.owners[2].lines_in(Conversation::Group(id)), ["heard"]);
+}
+
+#[test]
+fn change_that_was_not_missing_holds_nothing_up() {
+    let (mut net, id, connections) = Net::circle(4, 2);
+    let add = group::Add {
+        id,
+        member: connections[2],
+    };
+    net.owners[0].call(&add).expect("added");
+    net.join([3], id);
+
+    let heard = skips(&mut net, id);
+
+    assert_eq!(net.owners[2].receive(&heard), Some(Delivered::Applied));
+}
+
+#[test]
+fn what_was_never_given_is_not_waited_for_when_nothing_else_that_is_held_can_be_taken() {
+    let (mut net, id, change, mut held) = lagging(10);
+    held.remove(5);
+    offer(&mut net, &mut held);
+    assert_eq!(held.len(), 9);
+    for outbound in &change {
+        net.owners[2].receive(outbound);
+    }
+
+    offer(&mut net, &mut held);
+    assert_eq!(held.len(), 4);
+    offer(&mut net, &mut held);
+
+    assert!(held.is_empty());
+    let lines = net.owners[2].lines_in(Conversation::Group(id));
+    assert_eq!(lines, ["0", "1", "2", "3", "4", "6", "7", "8", "9"]);
+}
+
+#[test]
+fn many_that_were_never_given_are_not_waited_for_either() {
+    let (mut net, _, change, mut held) = lagging(210);
+    held.drain(1..201);
+    offer(&mut net, &mut held);
+    for outbound in &change {
+        net.owners[2].receive(outbound);
+    }
+
+    for _ in 0..3 {
+        assert!(!held.is_empty());
+        offer(&mut net, &mut held);
+    }
+
+    assert!(held.is_empty());
+}
+
+#[test]
+fn nothing_is_waited_for_any_more_once_all_that_was_held_is_taken() {
+    let (mut net, id, change, mut held) = lagging(3);
+    offer(&mut net, &mut held);
+    for outbound in &change {
+        net.owners[2].receive(outbound);
+    }
+    offer(&mut net, &mut held);
+    assert!(held.is_empty());
+
+    let heard = skips(&mut net, id);
+
+    assert_eq!(net.owners[2].receive(&heard), Some(Delivered::Applied));
+}
+
+#[test]
+fn what_is_named_once_and_never_offered_again_is_waited_for_ten_minutes_at_most() {
+    let (mut net, _, change, mut held) = lagging(10);
+    offer(&mut net, &mut held);
+    let forged = forged(&held[0]);
+    let delivery = DeliveryId([1; 16]);
+    assert_eq!(net.owners[2].receive_bytes(delivery, &forged), LATER);
+    held.remove(5);
+    for outbound in &change {
+        net.owners[2].receive(outbound);
+    }
+    for _ in 0..10 {
+        offer(&mut net, &mut held);
+    }
+    assert_eq!(held.len(), 4);
+
+    net.advance(10 * MINUTE);
+    offer(&mut net, &mut held);
+    offer(&mut net, &mut held);
+
+    assert!(held.is_empty());
+}
+
+/// What anybody makes of something that was said who has seen it.
+fn forged(outbound: &Outbound) -> Vec<u8> {
+    let Ok(Parcel::Circle(mut circle)) = cbor::decode(&outbound.body) else {
+        panic!("not said in a group");
+    };
+    let last = circle.message.last_mut().expect("bytes");
+    *last ^= 1;
+    cbor::encode(&Parcel::Circle(circle))
 }
 
 /// What a vault speaks with in a group.
@@ -113,14 +248,14 @@ fn keys(on: &Changing<'_>, id: GroupId) -> Keys {
 fn key_package(owner: &mut Owner, id: GroupId) -> Vec<u8> {
     owner.forge(|on| {
         let keys = keys(on, id);
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         mls.key_package(&keys, Suite::Classic).expect("package")
     })
 }
 
 fn epoch(owner: &mut Owner, id: GroupId) -> u64 {
     owner.forge(|on| {
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         mls.epoch(&id.0).expect("keys")
     })
 }
@@ -129,7 +264,7 @@ fn epoch(owner: &mut Owner, id: GroupId) -> u64 {
 fn far_ahead(net: &mut Net, id: GroupId) -> Vec<u8> {
     let message = net.owners[1].forge(|on| {
         let keys = keys(on, id);
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         let mut last = Vec::new();
         for _ in 0..2_002 {
             last = mls.say(&keys, &id.0, &id.0, b"x").expect("said");
@@ -169,6 +304,31 @@ fn creator_renews_its_keys_when_messages_go_on_further_than_they_reach() {
     assert_eq!(net.owners[2].lines_in(conversation), ["heard"]);
     pass(&mut net, MINUTE);
     assert_eq!(epoch(&mut net.owners[0], id), before + 1);
+}
+
+#[test]
+fn nobody_but_a_member_can_say_that_messages_go_on_further_than_keys_reach() {
+    let (mut net, id, _) = Net::circle(3, 2);
+    let far = far_ahead(&mut net, id);
+    let Ok(Parcel::Circle(circle)) = cbor::decode(&far) else {
+        panic!("not said in a group");
+    };
+    // Where the sender is sealed: behind version, format, group, epoch, kind and what is beside it.
+    for place in 48..76 {
+        let mut message = circle.message.clone();
+        message[place] ^= 1;
+        let forged = cbor::encode(&Parcel::Circle(Circle { group: id, message }));
+        let delivery = DeliveryId([u8::try_from(place).expect("small"); 16]);
+        let never = Some(Delivered::Refused(NotTaken::Never));
+        assert_eq!(net.owners[2].receive_bytes(delivery, &forged), never);
+    }
+
+    let group = net.owners[2].forge(|on| on.change.group(&id).expect("row").expect("group"));
+    assert_eq!((group.ahead, group.behind), (None, None));
+    let delivery = DeliveryId([1; 16]);
+    assert_eq!(net.owners[2].receive_bytes(delivery, &far), LATER);
+    let group = net.owners[2].forge(|on| on.change.group(&id).expect("row").expect("group"));
+    assert!(group.ahead.is_some() && group.behind.is_some());
 }
 
 #[test]

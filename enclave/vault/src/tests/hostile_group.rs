@@ -1,6 +1,8 @@
 //! Whoever invites into a group, or is in one, does the worst.
 
-use vettid_wire::content::{Content, GroupChange, Hello, Parcel, Text};
+use std::collections::BTreeSet;
+
+use vettid_wire::content::{Circle, Content, GroupChange, Hello, Parcel, Text};
 use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, MessageId, VaultId};
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed::Kind;
@@ -54,7 +56,7 @@ fn invite(vault: VaultId, number: u8) -> (GroupId, GroupChange) {
 
 fn epoch(owner: &mut Owner, id: GroupId) -> u64 {
     owner.forge(|on| {
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         mls.epoch(&id.0).expect("keys")
     })
 }
@@ -210,7 +212,7 @@ fn member_that_asks_to_be_added_again_and_again_changes_the_group_seldom() {
                 vault: on.vault,
                 signer,
             };
-            let mls = Mls::new(on.change, id, on.entropy);
+            let mls = Mls::of(on, id);
             mls.key_package(&keys, Suite::Classic).expect("package")
         });
         let change = GroupChange::Join {
@@ -247,13 +249,13 @@ fn message_of_a_state_that_nobody_has_made_costs_little_and_is_not_kept() {
             vault: on.vault,
             signer,
         };
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         for _ in 0..40 {
             mls.renew(&keys, &id.0, b"").expect("renewed");
         }
         mls.say(&keys, &id.0, &id.0, b"from nowhere").expect("said")
     });
-    let parcel = cbor::encode(&Parcel::Circle(vettid_wire::content::Circle {
+    let parcel = cbor::encode(&Parcel::Circle(Circle {
         group: id,
         message: forged,
     }));
@@ -278,6 +280,58 @@ fn message_of_a_state_that_nobody_has_made_costs_little_and_is_not_kept() {
         .expect("sent");
     net.run();
     assert_eq!(net.owners[0].lines_in(conversation), ["hello"]);
+}
+
+/// A message as somebody makes one up who knows the id of a group and nothing else of it.
+fn of_a_later_state(id: GroupId, number: u16) -> Vec<u8> {
+    let mut message = vec![0, 1, 0, 2, 16];
+    message.extend(id.0);
+    message.extend(u64::MAX.to_be_bytes());
+    // Something said, with the group beside it; whose and what is sealed, or would be.
+    message.extend([1, 16]);
+    message.extend(id.0);
+    message.push(28);
+    message.extend([7; 28]);
+    message.push(32);
+    message.extend([0; 30]);
+    message.extend(number.to_be_bytes());
+    cbor::encode(&Parcel::Circle(Circle { group: id, message }))
+}
+
+#[test]
+fn later_state_that_anybody_names_costs_a_record_and_a_question_in_ten_minutes() {
+    let (mut net, id, _) = circle_of_three();
+    let before = epoch(&mut net.owners[0], id);
+    let (mut asked, mut number) = (BTreeSet::new(), 0_u16);
+
+    for _ in 0..60 {
+        let records = net.owners[1].host.newest();
+        for _ in 0..20 {
+            number += 1;
+            let mut delivery = [9; 16];
+            delivery[..2].copy_from_slice(&number.to_be_bytes());
+            let made_up = of_a_later_state(id, number);
+            let outcome = net.owners[1].receive_bytes(DeliveryId(delivery), &made_up);
+            assert_eq!(outcome, Some(Delivered::Refused(NotTaken::Busy)));
+        }
+        assert!(net.owners[1].host.newest() <= records + 1);
+        net.advance(MINUTE);
+        net.tick();
+        let group = net.owners[1].forge(|on| on.change.group(&id).expect("row").expect("group"));
+        asked.insert(group.asked);
+        net.run();
+    }
+
+    // When it joined, and then as often as that.
+    assert!(asked.len() <= 1 + 6, "{}", asked.len());
+    assert_eq!(epoch(&mut net.owners[0], id), before);
+    let conversation = Conversation::Group(id);
+    for speaker in [0, 2] {
+        let said = text(conversation, "hello");
+        net.owners[speaker].call(&said).expect("sent");
+    }
+    net.run();
+    assert_eq!(net.owners[1].lines_in(conversation), ["hello", "hello"]);
 }
 
 #[test]

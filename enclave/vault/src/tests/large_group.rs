@@ -29,7 +29,7 @@ fn accepts(on: &mut Changing<'_>, group: &GroupId, number: usize) {
     };
     let [short @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = id;
     let connection = ConnectionId(short);
-    let mls = Mls::new(on.change, connection, on.entropy);
+    let mls = Mls::of(on, connection);
     let package = mls.key_package(&keys, Suite::Classic).expect("package");
     on.change
         .remove_mls(&Conversation::Connection(connection))
@@ -81,7 +81,7 @@ fn everybody_comes_into_a_group_of_the_largest_size_and_can_be_spoken_to() {
     }
 
     let inside = owner.forge(|on| {
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         mls.members(&id.0).expect("members").len()
     });
     assert_eq!(inside, limits::GROUP);

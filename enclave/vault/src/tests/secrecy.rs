@@ -88,7 +88,7 @@ fn what_was_read_cannot_be_opened_with_the_keys_of_today() {
 
     let heard = net.owners[0].forge(|on| {
         let channel = on.change.channel(&id).expect("row").expect("keys");
-        let mls = Mls::new(on.change, id, on.entropy);
+        let mls = Mls::of(on, id);
         mls.hear(&channel.mls, &talk.message, &|_, _| true, |_, _| false)
             .map(drop)
     });

@@ -267,7 +267,7 @@ fn pages_of_messages_hold_what_a_reply_holds_whatever_others_add() {
         };
         let page = net.owners[0].call(&search).expect("a page");
         found += page.messages.len();
-        after = page.messages.last().map(|it| it.id);
+        after = page.messages.last().map(message::Message::cursor);
         if !page.more {
             break;
         }
@@ -334,7 +334,10 @@ fn groups_are_listed_in_pages_that_a_reply_holds() {
         let list = group::List { after, limit: None };
         let page = net.owners[0].call(&list).expect("a page");
         listed += page.groups.len();
-        after = page.groups.last().map(|it| it.id);
+        after = page.groups.last().map(|it| group::Cursor {
+            active: it.active,
+            id: it.id,
+        });
         if !page.more {
             break;
         }

@@ -198,3 +198,24 @@ async fn remembered_peers_are_bounded_and_admitted_ones_stay() {
         .expect("swept");
     assert_eq!(fixture.list().await.len(), 2);
 }
+
+#[test]
+fn operators_find_each_reason_in_their_guide() {
+    let guide = include_str!("../../../../docs/operator-guide.md");
+    let reasons = [
+        NotAdmitted::Evidence,
+        NotAdmitted::Identity,
+        NotAdmitted::Measurement,
+        NotAdmitted::Network,
+        NotAdmitted::Slow,
+        NotAdmitted::TooMany,
+        NotAdmitted::Unready,
+    ]
+    .map(reason);
+
+    let missing = reasons.iter().filter(|text| {
+        let row = format!("\n| {text} |");
+        !guide.contains(&row)
+    });
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
+}

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 
+use super::super::turns::LANES_OF_SPACE;
 use super::*;
 
 const NODE: NodeId = NodeId([1; 32]);
@@ -66,11 +67,28 @@ impl World {
 
     /// Stores the next delivery of a lane; its number.
     fn store(&mut self, lane: LaneId) -> u64 {
+        self.store_in(space(lane), lane)
+    }
+
+    fn store_in(&mut self, space: SpaceId, lane: LaneId) -> u64 {
         self.stored += 1;
         self.rows.insert((lane, self.stored));
         self.lanes
-            .stored(self.now, space(lane), lane, Self::spooled(self.stored));
+            .stored(self.now, space, lane, Self::spooled(self.stored));
         self.stored
+    }
+
+    /// Has everything come back that is offered now.
+    fn put_off_all(&mut self, outcome: SpoolOutcome) {
+        loop {
+            let offered = self.run();
+            if offered.is_empty() {
+                return;
+            }
+            offered
+                .into_iter()
+                .for_each(|number| self.settle(number, outcome));
+        }
     }
 
     /// Does all that can be done now; what was offered.
@@ -81,9 +99,9 @@ impl World {
                 Step::Offer(_, spooled) => self.offered.push(spooled.number),
                 Step::Forget(id) => self.rows.retain(|(_, number)| delivery(*number) != id),
                 Step::Load(load) => {
-                    let rows = self.rows.iter();
+                    let behind = (load.lane, load.behind + 1);
+                    let rows = self.rows.range(behind..=(load.lane, u64::MAX));
                     let rows: Vec<_> = rows
-                        .filter(|(lane, number)| *lane == load.lane && *number > load.behind)
                         .take(load.count)
                         .map(|(_, number)| Self::spooled(*number))
                         .collect();
@@ -376,6 +394,67 @@ fn lanes_beyond_the_bound_wait_in_the_table() {
     assert!(!lanes.know(known(lane(u64::MAX), 1)));
     assert!(lanes.know(known(lane(0), 2)));
     assert_eq!(lanes.len(), LANES);
+}
+
+/// The space whose lanes are as many as may be followed.
+const CROWD: SpaceId = SpaceId([7; 16]);
+
+#[test]
+fn lane_that_has_failed_most_often_gives_way_to_a_new_one_of_its_space() {
+    let mut world = World::new(1);
+    let stored: Vec<u64> = (0..LANES_OF_SPACE as u64)
+        .map(|number| world.store_in(CROWD, lane(number)))
+        .collect();
+    let worst = stored[7];
+    let under_way = world.run();
+    assert!(under_way.contains(&worst));
+    for number in under_way {
+        let outcome = if number == worst { NO_SESSION } else { LATER };
+        world.settle(number, outcome);
+    }
+    world.put_off_all(LATER);
+    world.lanes.admitted(world.now, NODE);
+    world.put_off_all(LATER);
+
+    let late = world.store_in(CROWD, lane(99_999));
+
+    assert_eq!(world.run(), [late]);
+    assert_eq!(world.lanes.len(), LANES_OF_SPACE);
+    // What waits in the table of the one that gave way comes before what is stored after it.
+    let newer = world.store_in(CROWD, lane(7));
+    assert_eq!(world.run(), [worst, newer]);
+    // Lanes of another space have room of their own.
+    let other = world.store(lane(88_888));
+    assert_eq!(world.run(), [other]);
+    assert_eq!(world.lanes.len(), LANES_OF_SPACE + 1);
+}
+
+#[test]
+fn lane_whose_peer_has_not_failed_gives_way_to_none() {
+    let mut world = World::new(1);
+    for number in 0..LANES_OF_SPACE as u64 {
+        world.store_in(CROWD, lane(number));
+    }
+    world.put_off_all(SpoolOutcome::Crowded);
+
+    world.store_in(CROWD, lane(99_999));
+
+    assert!(world.run().is_empty());
+    assert_eq!(world.lanes.len(), LANES_OF_SPACE);
+}
+
+#[test]
+fn dead_lanes_of_many_spaces_give_way_to_the_first_of_another() {
+    let mut world = World::new(1);
+    for number in 0..LANES as u64 {
+        world.store(lane(number));
+    }
+    world.put_off_all(LATER);
+
+    let late = world.store_in(CROWD, lane(99_999));
+
+    assert_eq!(world.run(), [late]);
+    assert_eq!(world.lanes.len(), LANES);
 }
 
 /// Whatever happens, every delivery is done exactly once in the end and each lane keeps its order

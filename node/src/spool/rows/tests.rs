@@ -175,11 +175,9 @@ async fn unknown_or_removed_spaces_keep_nothing() {
     assert_eq!(fixture.keep(fixture.delivery(3)).await, Kept::NotStored);
 }
 
-#[tokio::test]
-async fn space_with_more_lanes_than_its_share_leaves_room_for_the_lanes_of_others() {
-    let fixture = fixture().await;
-    let other = space(&fixture.database, 2).await;
-    let (crowd, share) = (fixture.space, LANES_OF_SPACE as u64);
+/// Stores so many lanes of a space, each with one delivery.
+async fn store_lanes(fixture: &Fixture, count: usize) {
+    let space = fixture.space;
     fixture
         .database
         .transact(move |connection| {
@@ -187,13 +185,58 @@ async fn space_with_more_lanes_than_its_share_leaves_room_for_the_lanes_of_other
                 "INSERT INTO spool (delivery, lane, space, expires, bytes)
                  VALUES (?1, ?1, ?2, 2000, x'01')",
             )?;
-            (0..share + 2).try_for_each(|number| {
+            (0..count as u64).try_for_each(|number| {
                 let id = u128::from(number).to_be_bytes();
-                insert.execute(params![id, crowd.0]).map(drop)
+                insert.execute(params![id, space.0]).map(drop)
             })
         })
         .await
         .expect("stored");
+}
+
+#[tokio::test]
+async fn newest_lanes_of_a_space_are_among_those_that_are_followed_and_others_take_turns() {
+    let fixture = fixture().await;
+    store_lanes(&fixture, 2 * LANES_OF_SPACE).await;
+    let mut looks = Vec::new();
+    for _ in 0..2 {
+        let lanes = fixture.spool.lanes(usize::MAX).await.expect("read");
+        looks.push(lanes.iter().map(|known| known.newest).collect::<Vec<_>>());
+    }
+
+    let newest = looks.iter_mut().map(|look| {
+        look.sort_unstable();
+        look.split_off(LANES_OF_SPACE / 2)
+    });
+    let last = 2 * LANES_OF_SPACE as u64;
+    let expected: Vec<u64> = (last - LANES_OF_SPACE as u64 / 2 + 1..=last).collect();
+    assert!(newest.into_iter().all(|newest| newest == expected));
+    assert_ne!(looks[0], looks[1]);
+}
+
+#[tokio::test]
+async fn spaces_with_few_lanes_are_not_behind_one_with_many() {
+    let fixture = fixture().await;
+    let other = space(&fixture.database, 2).await;
+    store_lanes(&fixture, 10).await;
+    let late = Keep {
+        space: other,
+        ..fixture.delivery(1)
+    };
+    fixture.keep(late).await;
+
+    let lanes = fixture.spool.lanes(2).await.expect("read");
+
+    let spaces: Vec<_> = lanes.iter().map(|known| known.space).collect();
+    assert!(spaces.contains(&fixture.space) && spaces.contains(&other));
+}
+
+#[tokio::test]
+async fn space_with_more_lanes_than_its_share_leaves_room_for_the_lanes_of_others() {
+    let fixture = fixture().await;
+    let other = space(&fixture.database, 2).await;
+    let crowd = fixture.space;
+    store_lanes(&fixture, LANES_OF_SPACE + 2).await;
     let late = Keep {
         space: other,
         ..fixture.delivery(1)

@@ -20,14 +20,27 @@ pub struct List {
     /// Of this tag alone.
     #[n(2)]
     pub tag: Option<String>,
-    /// Behind this one of an earlier page.
+    /// Continue behind this entry.
     #[n(3)]
-    pub after: Option<ConnectionId>,
+    pub after: Option<Cursor>,
     /// At most this many, and never more than a page.
     #[n(4)]
     pub limit: Option<u32>,
 }
 operation!(List => Connections, "connection.list", Session);
+
+/// Where a page of connections ended: the next one goes on there, whatever became of that entry. One
+/// in which something was said meanwhile has moved before it.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Cursor {
+    /// When something was sent or received last in the last entry seen.
+    #[n(0)]
+    pub active: UnixMillis,
+    /// Its id.
+    #[n(1)]
+    pub id: ConnectionId,
+}
 
 /// Some connections.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]

@@ -71,14 +71,27 @@ pub struct Member {
 #[derive(Clone, Debug, Decode, Default, Encode, Eq, PartialEq)]
 #[cbor(map)]
 pub struct List {
-    /// Behind this one, the last of an earlier page.
+    /// Continue behind this entry.
     #[n(0)]
-    pub after: Option<GroupId>,
+    pub after: Option<Cursor>,
     /// At most this many, and never more than a page or a reply holds.
     #[n(1)]
     pub limit: Option<u32>,
 }
 operation!(List => Groups, "group.list", Session);
+
+/// Where a page of groups ended: the next one goes on there, whatever became of that entry. One in
+/// which something was said meanwhile has moved before it.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Cursor {
+    /// When something was sent or received last in the last entry seen.
+    #[n(0)]
+    pub active: UnixMillis,
+    /// Its id.
+    #[n(1)]
+    pub id: GroupId,
+}
 
 /// Groups, newest activity first.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]

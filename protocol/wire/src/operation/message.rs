@@ -278,11 +278,39 @@ pub struct Search {
     /// At most this many, and never more than a page.
     #[n(2)]
     pub limit: Option<u32>,
-    /// Behind this one, the last of an earlier page.
+    /// Continue behind this entry.
     #[n(3)]
-    pub after: Option<MessageId>,
+    pub after: Option<Cursor>,
 }
 operation!(Search => Messages, "message.search", Session);
+
+/// Where a page of what was found ended: the next one goes on there, whatever became of that
+/// message. None of it changes while a message is kept.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Cursor {
+    /// When the last message seen came; when it was sent, if this vault sent it.
+    #[n(0)]
+    pub at: UnixMillis,
+    /// Its place in its conversation.
+    #[n(1)]
+    pub sequence: u64,
+    /// Its id.
+    #[n(2)]
+    pub id: MessageId,
+}
+
+impl Message {
+    /// Where a page ends of which this is the last that was found.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        Cursor {
+            at: self.received.unwrap_or(self.sent),
+            sequence: self.sequence,
+            id: self.id,
+        }
+    }
+}
 
 /// `message.mark-read`: this owner has read a conversation up to a place.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]

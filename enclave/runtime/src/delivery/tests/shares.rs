@@ -6,9 +6,13 @@ use super::fixture::{
 use super::outbound::{LATER, at_peer, is_look_up, sender, sent_to};
 use crate::delivery::{Act, Sent, Whereabouts};
 use crate::slot::Slot;
+use vettid_crypto::SeededEntropy;
+use vettid_wire::cbor;
+use vettid_wire::home::{self as wire_home, Home};
 use vettid_wire::id::{DeliveryId, NodeId};
+use vettid_wire::identity::{IdentityChain, Rotation};
 use vettid_wire::limits;
-use vettid_wire::link::federation::{FromEnclave, SpoolOutcome};
+use vettid_wire::link::federation::{FromEnclave, SpoolOutcome, ToEnclave};
 use vettid_wire::peer::Delivered;
 
 #[test]
@@ -176,5 +180,95 @@ fn record_that_is_no_newer_than_the_known_one_is_not_checked() {
 
     let other = Whereabouts::Record(record(7, &[PEER], 1));
     let kept = world.send(1, 7, 3, other);
+    assert_eq!(sent_to(&world.due(&kept)), [PEER]);
+}
+
+/// A record of vault 6 that says where it is by a chain of so many statements, which are in place but
+/// signed by nobody.
+fn forged_chain(statements: u32, sequence: u64) -> Home {
+    let signer = key(7);
+    let to = signer.verifying_key().0;
+    let first = key(6).verifying_key().0;
+    let rotations = (2..2 + statements).map(|number| Rotation {
+        vault: vault(6),
+        number,
+        from: if number == 2 { first } else { to },
+        to,
+        at: NOW,
+        by_from: [0; 64],
+        by_to: [0; 64],
+    });
+    let chain = IdentityChain {
+        first,
+        rotations: rotations.collect(),
+    };
+    Home {
+        identity: cbor::encode(&chain),
+        ..home(6, &[PEER], sequence)
+    }
+}
+
+#[test]
+fn record_that_is_refused_for_what_it_says_costs_no_checks() {
+    let mut world = sender();
+    let failed = Some(settled(1, LATER));
+    let foreign = cbor::encode(&IdentityChain::of(&key(7).verifying_key()));
+    let misplaced = |sequence| {
+        let mut chain: IdentityChain =
+            cbor::decode(&forged_chain(32, sequence).identity).expect("a chain");
+        chain.rotations.remove(30);
+        cbor::encode(&chain)
+    };
+    for sequence in (0..800).step_by(4) {
+        let with = |identity, sequence| Home {
+            identity,
+            ..home(6, &[PEER], sequence)
+        };
+        for forged in [
+            with(foreign.clone(), sequence),
+            with(misplaced(sequence), sequence + 1),
+            forged_chain(33, sequence + 2),
+            home(6, &[PEER; 5], sequence + 3),
+        ] {
+            let told = Whereabouts::Record(forged.sign(&key(7)));
+            let kept = world.send(1, 6, 1, told);
+            assert_eq!(world.due(&kept).pop(), failed);
+        }
+    }
+
+    let good = Whereabouts::Record(record(6, &[PEER], 1));
+    let kept = world.send(1, 6, 2, good);
+
+    assert_eq!(sent_to(&world.due(&kept)), [PEER]);
+}
+
+#[test]
+fn good_record_is_checked_before_forged_ones_that_take_all_checks() {
+    let mut world = sender();
+    let mut acts = Vec::new();
+    // All but seven times 65.
+    for sequence in 0..57 {
+        let forged = home(6, &[PEER], sequence).sign(&key(7));
+        let kept = world.send(1, 6, 1, Whereabouts::Record(forged));
+        acts.extend(world.due(&kept));
+    }
+    let kept = world.send(1, 6, 2, Whereabouts::Node(at(NodeId([9; 32]))));
+    acts.extend(world.due(&kept));
+    let request = acts.iter().find_map(|act| match act {
+        Act::Host(FromEnclave::FindHome { request, .. }) => Some(*request),
+        _ => None,
+    });
+    let sealed = |record: &[u8]| {
+        let mut entropy = SeededEntropy::dangerous_new(3);
+        wire_home::seal(&vault(6), record, &mut entropy).into()
+    };
+    let forged = (1..8).map(|sequence| sealed(&forged_chain(32, sequence).sign(&key(7))));
+    let records = forged.chain([sealed(&record(6, &[PEER], 1))]).collect();
+    let request = request.expect("a look-up");
+
+    world
+        .hear(ToEnclave::Homes { request, records })
+        .expect("asked");
+
     assert_eq!(sent_to(&world.due(&kept)), [PEER]);
 }

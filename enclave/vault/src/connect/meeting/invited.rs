@@ -110,8 +110,7 @@ fn answer(
         vault: on.vault,
         signer: SigningKey::generate(on.entropy),
     };
-    let key_package =
-        Mls::new(on.change, connection.id, on.entropy).key_package(&keys, Suite::Hybrid)?;
+    let key_package = Mls::of(on, connection.id).key_package(&keys, Suite::Hybrid)?;
     let (reply_key, mut nonce) = (ReplyKey::generate(on.entropy), [0; 32]);
     on.entropy.fill(&mut nonce);
     let reply_key = Secret::new(reply_key.expose(|key| key.to_vec()));
@@ -213,7 +212,7 @@ fn conclude(
     if !stated.is_signed(&checked.identity, &checked.signed.signature) {
         return Err(Code::InvalidValue.into());
     }
-    let resume = Mls::new(on.change, connection.id, on.entropy).export(&mls, RESUME)?;
+    let resume = Mls::of(on, connection.id).export(&mls, RESUME)?;
     let connection = Connection {
         card: welcome.card,
         home: cbor::encode(&Known::record(&checked.home, &welcome.home)),
@@ -277,7 +276,7 @@ pub(crate) fn join(
     signer: &Secret,
     welcome: &[u8],
 ) -> Result<Option<GroupAndKey>, Stop> {
-    let mls = Mls::new(on.change, connection.id, on.entropy);
+    let mls = Mls::of(on, connection.id);
     let Ok(joined) = mls.join(welcome, Suite::Hybrid) else {
         return Ok(None);
     };

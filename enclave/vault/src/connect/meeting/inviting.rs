@@ -211,7 +211,7 @@ fn welcome(
     (answer, signed): (&Answer, &Signed),
     card: Card,
 ) -> Result<Verdict, Stop> {
-    let mls = Mls::new(on.change, connection.id, on.entropy);
+    let mls = Mls::of(on, connection.id);
     let Ok(peer) = mls.owner_of(&answer.key_package, Suite::Hybrid) else {
         return Ok(Verdict::Never);
     };
@@ -275,7 +275,7 @@ impl Group {
         };
         let mut id = [0; 16];
         on.entropy.fill(&mut id);
-        let mls = Mls::new(on.change, connection.id, on.entropy);
+        let mls = Mls::of(on, connection.id);
         mls.found(&keys, &id, Suite::Hybrid)?;
         let welcome = mls.add(&keys, &id, &[package])?.welcome;
         let resume = Secret::new(mls.export(&id, RESUME)?);

@@ -11,6 +11,7 @@ use vettid_wire::request::{Credential, Operation as _, Outcome, OwnerSecret};
 
 use crate::audit::Audit;
 use crate::call::Call;
+use crate::circle::Held;
 use crate::connect::News;
 use crate::connect::flow::Flow;
 use crate::credential::{Secrets, seal_reply};
@@ -18,6 +19,7 @@ use crate::effect::{Turning, Turns, encode};
 use crate::grant::Enrolling;
 use crate::lifecycle::unlocked::{FreshPins, Refusals};
 use crate::lifecycle::{Gate, Log, Staged, State, Unlocked};
+use crate::mls::AtHand;
 use crate::operation::Operation;
 use crate::outside::Outside;
 use crate::stop::Stop;
@@ -216,7 +218,9 @@ fn open(
         refusals: Refusals::default(),
         next_round: next_upkeep,
         flow: Flow::default(),
+        held: Held::default(),
         news: News::default(),
+        at_hand: AtHand::default(),
     })
 }
 

@@ -21,7 +21,7 @@ impl Operation for List {
 
     fn run(on: &mut Reading<'_>, _: Device, request: group::List) -> Result<Groups, Stop> {
         let view = on.view();
-        let (found, more) = view.group_page(request.after.as_ref(), request.limit)?;
+        let (found, more) = view.group_page(&request)?;
         let (mut groups, mut bytes) = (Vec::new(), 0_usize);
         for group in found {
             let group = shown(view, group)?;

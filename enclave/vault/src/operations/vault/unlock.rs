@@ -7,6 +7,7 @@ use vettid_wire::operation::{feed, vault};
 use vettid_wire::refusal::Code;
 
 use crate::audit::{self, Audit};
+use crate::circle::Held;
 use crate::connect::flow::Flow;
 use crate::connect::{News, post};
 use crate::effect::{Turning, Turns};
@@ -14,6 +15,7 @@ use crate::grant::Unlocking;
 use crate::lifecycle::gate::{Charge, RightPin};
 use crate::lifecycle::unlocked::{FreshPins, Refusals};
 use crate::lifecycle::{State, Unlocked, checkpoint};
+use crate::mls::AtHand;
 use crate::operation::Operation;
 use crate::stop::Stop;
 use crate::text;
@@ -115,7 +117,9 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
         refusals: Refusals::default(),
         next_round: on.out.now,
         flow: Flow::default(),
+        held: Held::default(),
         news: News::default(),
+        at_hand: AtHand::default(),
     };
     if restored.migrated {
         // Nothing can be written before this; without it the vault is not open.
