@@ -231,6 +231,21 @@ impl Node {
         });
     }
 
+    /// Kills the enclave and waits until the node serves with another one.
+    ///
+    /// # Panics
+    /// When there is none, or none comes back.
+    pub fn kill_enclave(&self) {
+        let lost = || self.metric("vettid_node_enclave_links_lost");
+        let before = lost();
+        kill_now(self.enclave().expect("an enclave"));
+        // Until the node has noticed, it takes itself for ready.
+        wait::until("the node misses its enclave", || {
+            (lost() > before).then_some(())
+        });
+        self.wait_until_healthy();
+    }
+
     /// Asks the node to stop and waits until it has.
     ///
     /// # Panics

@@ -10,7 +10,6 @@ use nkeys::KeyPair;
 use vettid_tests::host_disk::HostDisk;
 use vettid_tests::node::Node;
 use vettid_tests::owner::{Owner, PASSWORD, PIN};
-use vettid_tests::processes::kill_now;
 use vettid_tests::raw::{Fault, RawApp};
 use vettid_tests::wait;
 use vettid_wire::Secret;
@@ -207,8 +206,7 @@ fn setup_survives_a_crash_between_any_two_steps() {
     // After the vault was staged in memory: it is staged anew.
     let mut owner = Owner::redeemed(app, PIN, PASSWORD);
     let lost: VaultId = owner.stage().expect("staged").vault;
-    kill_now(node.enclave().expect("an enclave"));
-    node.wait_until_healthy();
+    node.kill_enclave();
     owner.hang_up();
     let staged: vault::Enrolled = owner.stage().expect("staged anew");
     assert_ne!(staged.vault, lost);

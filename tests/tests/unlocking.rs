@@ -112,8 +112,7 @@ fn three_wrong_pins_make_everybody_wait_across_every_restart() {
     node.vaults().into_iter().for_each(kill_now);
     owner.hang_up();
     waits(&mut owner, "after the vault process was killed");
-    kill_now(node.enclave().expect("an enclave"));
-    node.wait_until_healthy();
+    node.kill_enclave();
     owner.hang_up();
     waits(&mut owner, "after the enclave was killed");
     node.kill_all();
