@@ -10,7 +10,6 @@ use nkeys::KeyPair;
 use vettid_tests::host_disk::HostDisk;
 use vettid_tests::node::Node;
 use vettid_tests::owner::{Owner, PASSWORD, PIN};
-use vettid_tests::processes::kill_now;
 use vettid_tests::raw::{Fault, RawApp};
 use vettid_tests::wait;
 use vettid_wire::Secret;
