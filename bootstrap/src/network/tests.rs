@@ -110,8 +110,8 @@ fn releases_are_deprecated_and_retired_and_never_come_back() {
     let mut first = place.create(&keys, 1);
     let other = image(2).replace("01", "02");
     first.image.push(other);
-    first.execute().expect("made");
     let both = first.image.clone();
+    first.execute().expect("made");
     let later = |image: &[String], deprecate: &[u32], retire: &[u32]| {
         let (governance, threshold, trust_root) = (vec![], None, None);
         let create = Create {
