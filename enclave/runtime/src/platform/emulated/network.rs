@@ -68,7 +68,12 @@ pub fn to_toml(network: &Network, governance: &SigningKey) -> String {
     );
     for value in &network.reference_values {
         // Writing to a string does not fail.
-        let _ = write!(text, "\n[[readable.images]]\nrelease = {}\n", value.release);
+        let _ = write!(
+            text,
+            "\n[[readable.images]]\nrelease = {}\nstatus = \"{}\"\n",
+            value.release,
+            value.status.as_str()
+        );
         for (name, pcr) in [
             ("pcr0", value.pcr0),
             ("pcr1", value.pcr1),
