@@ -246,7 +246,7 @@ impl Node {
     /// # Panics
     /// When there is none, or none comes back.
     pub fn kill_enclave(&self) {
-        let lost = || self.metric("vettid_node_enclave_links_lost");
+        let lost = || self.metric("vettid_node_enclave_links_lost_total");
         let before = lost();
         kill_now(self.enclave().expect("an enclave"));
         // Until the node has noticed, it takes itself for ready.
