@@ -23,6 +23,9 @@ pub enum StoreError {
         /// Bytes that this one has.
         size: usize,
     },
+    /// The transaction changed something that its log record would not have.
+    #[error("a change could not be recorded: nothing of its transaction is kept")]
+    Unrecorded,
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -120,14 +120,14 @@ impl Recording<'_> {
         let mut state = lock(&self.0.0);
         state.recording = false;
         if state.lost || broken {
-            return Err(StoreError::Malformed);
+            return Err(StoreError::Unrecorded);
         }
         let mut rows: Vec<_> = std::mem::take(&mut state.rows).into_iter().collect();
         rows.sort_unstable_by_key(|(Key(table, _), (number, _))| (*table, *number));
         let mut written = Patchset::new();
         let mut begun = None;
         for (Key(number, key), (_, before)) in rows {
-            let table = state.tables.get(number).ok_or(StoreError::Malformed)?;
+            let table = state.tables.get(number).ok_or(StoreError::Unrecorded)?;
             let now = table.read(connection, &key)?;
             let (before, now) = (before.as_deref(), now.as_deref());
             let (before, now) = (before.map(Vec::as_slice), now.map(Vec::as_slice));

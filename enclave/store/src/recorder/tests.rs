@@ -211,3 +211,29 @@ fn lengths_of_every_size_are_read_back() {
         assert_eq!(blob.as_blob().expect("a blob").len(), size);
     }
 }
+
+#[test]
+fn transaction_with_a_change_that_cannot_be_recorded_has_no_changeset() {
+    let mut connection = database();
+    let recorder = Recorder::of(&mut connection).expect("recorder");
+
+    // A table of the same transaction: nothing is known of its columns.
+    let recording = recorder.record(&connection).expect("recording");
+    connection
+        .execute_batch(
+            "CREATE TABLE late (id INTEGER NOT NULL PRIMARY KEY) STRICT;
+             INSERT INTO keys VALUES (1);
+             INSERT INTO late VALUES (1);",
+        )
+        .expect("changed");
+    let lost = recording.changeset(&connection).err();
+    drop(recording);
+
+    assert_eq!(lost, Some(StoreError::Unrecorded));
+    let recording = recorder.record(&connection).expect("recording");
+    connection
+        .execute("INSERT INTO late VALUES (2)", [])
+        .expect("changed");
+    let next = recording.changeset(&connection).expect("recorded");
+    assert!(next.is_some(), "the next transaction knows the table");
+}

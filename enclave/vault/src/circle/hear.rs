@@ -2,11 +2,11 @@
 //!
 //! | message | what is known | what it costs if it is made up |
 //! |---|---|---|
-//! | of a later state | nothing: this vault has no key of it | the creator is asked, at times |
-//! | too far ahead in this state | some member made it | new keys, once a day |
+//! | of a later epoch | nothing: this vault has no key of it | the creator is asked, at times |
+//! | too far ahead in this epoch | some member made it | new keys, once a day |
 //! | any other that is taken | its sender made it | - |
 //!
-//! The sender of a message is sealed under a key of its state that every member has, so whoever is
+//! The sender of a message is sealed under a key of its epoch that every member has, so whoever is
 //! none cannot say that anything is too far ahead.
 
 use vettid_store::rows::group::Group;

@@ -41,7 +41,7 @@ struct Offer {
     /// When last.
     at: UnixMillis,
     /// How often it was ahead since something else that was held could be taken; none for what is of
-    /// a later state than the group has.
+    /// a later epoch than the group has.
     ahead: Option<u32>,
 }
 
@@ -62,7 +62,7 @@ impl Held {
         }
     }
 
-    /// Something is of a later state than the group has.
+    /// Something is of a later epoch than the group has.
     pub(super) fn early(&mut self, group: &Group, came: &Came, now: UnixMillis) {
         let offer = Offer {
             at: now,
@@ -109,7 +109,7 @@ impl Held {
         let waiting = self.groups.entry(group.id).or_default();
         if waiting.caught != group.caught {
             (waiting.caught, waiting.over) = (group.caught, false);
-            // It is not of a later state any more.
+            // It is not of a later epoch any more.
             for offer in waiting.offers.values_mut() {
                 offer.ahead = Some(0);
             }

@@ -102,6 +102,7 @@ impl fmt::Debug for AtHand {
 
 #[cfg(test)]
 mod tests {
+    use openmls::group::GroupId;
     use openmls_traits::OpenMlsProvider as _;
     use vettid_crypto::SeededEntropy;
     use vettid_crypto::sign::SigningKey;
@@ -194,6 +195,53 @@ mod tests {
         }
 
         assert_eq!((one.at_hand.count(), other.at_hand.count()), (1, 1));
+    }
+
+    /// The message keys as the database has them.
+    fn stamp(side: &mut Side) -> Stamp {
+        let stamp = side.act(|mls, _| {
+            let id = GroupId::from_slice(&GROUP);
+            Ok(mls.provider().storage().stamp(&id).ok().flatten())
+        });
+        stamp.ok().flatten().expect("message keys")
+    }
+
+    #[test]
+    fn group_is_taken_with_the_keys_it_was_left_with_and_no_others() {
+        let (mut one, _) = connected();
+        let conversation = Conversation::from(ConnectionId(GROUP));
+        let _ = one.say();
+        let before = stamp(&mut one);
+        let _ = one.say();
+        let now = stamp(&mut one);
+
+        let other_keys = one.at_hand.take(&conversation, &GROUP, &before);
+        assert!(other_keys.is_none());
+        assert_eq!(one.at_hand.count(), 0, "what does not fit is of no use");
+        let _ = one.say();
+        let now_again = stamp(&mut one);
+        let other_group = one.at_hand.take(&conversation, &[8; 16], &now_again);
+        assert!(other_group.is_none());
+        let its_own = one.at_hand.take(&conversation, &GROUP, &now_again);
+        assert!(its_own.is_some());
+        assert_ne!(now, now_again);
+    }
+
+    #[test]
+    fn group_with_more_keys_than_usual_is_not_kept() {
+        let (mut one, _) = connected();
+        let conversation = Conversation::from(ConnectionId(GROUP));
+        let stamp = stamp(&mut one);
+        let size = |size| Stamp { size, ..stamp };
+        let group = one.at_hand.take(&conversation, &GROUP, &stamp);
+
+        one.at_hand
+            .keep(conversation, size(LARGEST), group.expect("a group"));
+        let group = one.at_hand.take(&conversation, &GROUP, &size(LARGEST));
+        one.at_hand
+            .keep(conversation, size(LARGEST + 1), group.expect("a group"));
+
+        assert_eq!(one.at_hand.count(), 0);
     }
 
     #[test]

@@ -46,13 +46,13 @@ pub(crate) struct Joined {
 /// Why MLS does not do what it was asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum NotMls {
-    /// It belongs to a later state of the group.
+    /// It belongs to a later epoch of the group.
     #[error("message is of a later epoch")]
     Early,
     /// So many of its sender's are missing before it that its key is not derived.
     #[error("message is too far ahead")]
     Ahead,
-    /// It is a change of an earlier state of the group.
+    /// It is a change of an earlier epoch of the group.
     #[error("change is of an earlier epoch")]
     Late,
     /// Not a message of this group, or one that this vault has no keys for.

@@ -173,7 +173,7 @@ impl Mls<'_> {
     }
 }
 
-/// Whether a message can be opened in this state of its group: one of a later state comes early, a
+/// Whether a message can be opened in this epoch of its group: one of a later epoch comes early, a
 /// change of an earlier one late.
 fn timely(message: &ProtocolMessage, epoch: GroupEpoch) -> Result<(), NotMls> {
     if message.epoch() > epoch {
