@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::enclave_link::{Address, BadAddress};
+use crate::enclave_link::{Address, BadAddress, BadKeyService, KeyService};
 use crate::folder::NodeFolder;
 use crate::object_store::S3Options;
 
@@ -79,6 +79,8 @@ pub struct Enclave {
     pub idle_seconds: u64,
     /// Memory of all vault processes, MiB.
     pub memory_mib: u64,
+    /// The key service of an enclave on AWS Nitro.
+    pub kms: Option<KeyService>,
 }
 
 /// How this node meets others. Whom it meets first is in the network file.
@@ -167,6 +169,9 @@ pub enum ConfigError {
     /// The enclave's address is none.
     #[error("node.toml, enclave.address: {0}")]
     Address(#[from] BadAddress),
+    /// The key service is none.
+    #[error("node.toml, enclave.kms: {0}")]
+    KeyService(#[from] BadKeyService),
     /// The file cannot be read.
     #[error("node.toml cannot be read: {0}")]
     Io(#[from] std::io::Error),
@@ -193,6 +198,12 @@ impl Config {
             return Err(ConfigError::PublicUrl);
         }
         config.enclave_address(Path::new("/"))?;
+        if let Some(service) = &config.enclave.kms {
+            service.check()?;
+            if config.starts_enclave() {
+                return Err(BadKeyService::Emulated.into());
+            }
+        }
         Ok(config)
     }
 
@@ -300,6 +311,7 @@ impl Default for Enclave {
             max_open: 1_000,
             idle_seconds: 900,
             memory_mib: 2_048,
+            kms: None,
         }
     }
 }
@@ -364,6 +376,8 @@ fn found_in(path: &OsStr) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use vettid_wire::key_arn::BadRegion;
+
     use super::*;
 
     const SMALLEST: &str = "public_url = \"http://127.0.0.1:8440\"";
@@ -419,6 +433,7 @@ mod tests {
             "public_url = \"http://a\"\nspeed = 1",
             "public_url = \"http://a\"\n[enclave]\naddress = \"tcp:1\"",
             "public_url = \"http://a\"\n[bus]\ntcp = \"4222\"",
+            "public_url = \"http://a\"\n[enclave.kms]\nregion = \"eu-central-1\"",
         ] {
             assert!(Config::parse(bad).is_err(), "{bad}");
         }
@@ -449,5 +464,50 @@ mod tests {
             config.bus_urls(),
             ["tls://127.0.0.1:4222", "wss://127.0.0.1:4223"]
         );
+    }
+
+    #[test]
+    fn key_service_is_checked_before_anything_starts() {
+        let parse = |address: &str, kms: &str| {
+            let enclave = format!("[enclave]\naddress = \"{address}\"\n[enclave.kms]\n{kms}");
+            match Config::parse(&format!("{SMALLEST}\n{enclave}")) {
+                Err(ConfigError::KeyService(why)) => Err(why),
+                other => Ok(other.expect("accepted").enclave.kms),
+            }
+        };
+        let role = "role = \"arn:aws:iam::111122223333:role/vettid-node\"";
+        let good = format!("region = \"eu-central-1\"\n{role}");
+
+        let accepted = parse("vsock:16:5000", &good).expect("accepted");
+        assert_eq!(accepted.expect("there").region, "eu-central-1");
+        assert_eq!(parse("", &good), Err(BadKeyService::Emulated));
+        for (kms, why) in [
+            (
+                good.replace("eu-central-1", "s3"),
+                BadKeyService::Region(BadRegion),
+            ),
+            (
+                good.replace(":role/", ":user/"),
+                BadKeyService::Role("role"),
+            ),
+            (
+                format!("{good}\nretirement = \"root\""),
+                BadKeyService::Role("retirement"),
+            ),
+            (
+                format!("{good}\nendpoint = \"kms\""),
+                BadKeyService::Endpoint,
+            ),
+            (
+                format!("{good}\nendpoint = \"kms:x\""),
+                BadKeyService::Endpoint,
+            ),
+            (
+                format!("{good}\nendpoint = \":443\""),
+                BadKeyService::Endpoint,
+            ),
+        ] {
+            assert_eq!(parse("vsock:16:5000", &kms), Err(why), "{kms}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use data_encoding::HEXLOWER;
 use tempfile::TempDir;
 use vettid_eif::Image;
 
+use crate::kms::StandIn;
 use crate::machine::{Machine, image};
 use crate::node::Node;
 use crate::programs::program;
@@ -29,6 +30,8 @@ pub struct Home {
     pub node: Node,
     /// The machine.
     pub machine: Machine,
+    /// What its sealing root is under.
+    pub key_service: StandIn,
 }
 
 impl Network {
@@ -71,11 +74,18 @@ impl Network {
 
     /// One more home: booted, serving.
     fn home(&self, secrets: &Path) -> Home {
-        let mut machine = Machine::boot_with_secrets(&self.image, secrets);
+        let root = fs::read(secrets.join("development-root.der")).expect("a root");
+        let key_service = StandIn::start(&root);
+        let mut machine = Machine::boot_with_secrets(&self.image, secrets, &key_service.authority);
         machine.heartbeat();
         let mut node = Node::of_enclave(&machine.link(), &self.file());
+        node.use_key_service(&key_service);
         node.start();
-        Home { node, machine }
+        Home {
+            node,
+            machine,
+            key_service,
+        }
     }
 
     /// The home that made the network: booted, serving.

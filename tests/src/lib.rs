@@ -36,6 +36,7 @@ pub mod door;
 pub mod fake_enclave;
 pub mod host_disk;
 pub mod items;
+pub mod kms;
 pub mod machine;
 pub mod memory;
 pub mod nat;

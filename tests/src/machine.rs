@@ -92,20 +92,21 @@ impl Machine {
     }
 
     /// Boots an image whose emulated enclave has its secrets from `enclave`, a folder that
-    /// `vettid-enclave-emulated` has made.
+    /// `vettid-enclave-emulated` has made, and believes a key service under `authority`.
     ///
     /// # Panics
     /// When the folder is not whole or a program cannot be started.
     #[must_use]
-    pub fn boot_with_secrets(image: &Path, enclave: &Path) -> Self {
-        let files = [
-            "development-root.key",
-            "sealing-root.key",
-            "development-root.der",
+    pub fn boot_with_secrets(image: &Path, enclave: &Path, authority: &[u8]) -> Self {
+        let read = |file: &str| fs::read(enclave.join(file)).expect("a secret");
+        let length = u16::try_from(authority.len()).expect("a short certificate");
+        let secrets = [
+            read("development-root.key"),
+            length.to_be_bytes().to_vec(),
+            authority.to_vec(),
+            read("development-root.der"),
         ];
-        let secrets = files
-            .map(|file| fs::read(enclave.join(file)).expect("a secret"))
-            .concat();
+        let secrets = secrets.concat();
         let mut machine = Self::of(image, true);
         let at = machine.folder.path().join("vm_5001");
         machine.doors.push(Door::open(&at, move |mut caller| {

@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use toml::Table;
 
+use crate::kms::{self, StandIn};
 use crate::processes::{children, family, kill_now, recorded, send};
 use crate::programs::{NATS_SERVER, nats_server, program};
 use crate::spoken::Spoken;
@@ -24,6 +25,7 @@ pub struct Node {
     place: Option<TempDir>,
     folder: PathBuf,
     address: String,
+    environment: Vec<(&'static str, &'static str)>,
     running: Option<Child>,
     spoken: Option<Spoken>,
 }
@@ -159,6 +161,7 @@ impl Node {
             place: None,
             folder: folder.to_owned(),
             address,
+            environment: Vec::new(),
             running: None,
             spoken: None,
         }
@@ -176,6 +179,24 @@ impl Node {
             .expect("TOML");
         change(&mut config);
         fs::write(&path, config.to_string()).expect("node.toml");
+    }
+
+    /// Has the enclave's sealing root be in a stand-in for AWS KMS.
+    ///
+    /// # Panics
+    /// When there is no configuration.
+    pub fn use_key_service(&mut self, service: &StandIn) {
+        let kms = Table::from_iter([
+            ("region".to_owned(), kms::REGION.into()),
+            ("role".to_owned(), kms::ROLE.into()),
+            ("endpoint".to_owned(), service.address.to_string().into()),
+        ]);
+        self.configure(|config| set(config, "enclave", "kms", kms.into()));
+        self.environment = vec![
+            ("AWS_ACCESS_KEY_ID", kms::ACCESS_KEY_ID),
+            ("AWS_SECRET_ACCESS_KEY", kms::SECRET_ACCESS_KEY),
+            ("AWS_SESSION_TOKEN", kms::SESSION_TOKEN),
+        ];
     }
 
     /// Starts the node and waits until it says that it is ready.
@@ -374,6 +395,7 @@ impl Node {
         let mut command = Command::new(program("vettid-node"));
         command.arg("--folder").arg(&self.folder).args(verb);
         command.env(NATS_SERVER, nats_server());
+        command.envs(self.environment.iter().copied());
         command
     }
 

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::HEXLOWER;
+use vettid_attestation::emulated::DevelopmentRoot;
 use vettid_attestation::nitro::{Claims, DocumentError, own_claims};
 use vettid_attestation::{
     AppraisalError, Cache, Evidence, Measurement, Nitro, NonceExpectation, Policy, ReferenceValue,
@@ -23,8 +24,10 @@ use vettid_crypto::sign::SigningKey;
 use vettid_eif::{Image, Registers};
 use vettid_runtime::boot::RELEASE;
 use vettid_runtime::platform::emulated::network::to_toml;
+use vettid_tests::kms::StandIn;
 use vettid_tests::machine::{LINK, Machine, image};
 use vettid_tests::node::Node;
+use vettid_tests::raw::SystemEntropy;
 use vettid_wire::network::{self, GovernanceKey, Network, ReleaseStatus, TrustRoot};
 use vettid_wire::time::UnixMillis;
 
@@ -84,6 +87,9 @@ fn the_image_boots_measures_as_computed_and_serves_nobody_without_its_sealing_ke
     fs::write(&network, network_of(&registers)).expect("network file");
     let mut machine = Machine::boot(&path);
     let mut node = Node::of_enclave(&machine.link(), &network);
+    let root = DevelopmentRoot::generate(UnixMillis(host_time()), &mut SystemEntropy);
+    let service = StandIn::start(root.certificate());
+    node.use_key_service(&service);
 
     let up = machine.heartbeat();
     node.start_unready();
@@ -96,10 +102,15 @@ fn the_image_boots_measures_as_computed_and_serves_nobody_without_its_sealing_ke
     for line in told(&registers) {
         assert!(console.contains(&line), "{line} is not in\n{console}");
     }
+    // It believes Amazon's authorities alone, and has asked nobody else for anything.
     assert!(
-        console.contains("sealing on Nitro needs AWS KMS"),
+        console.contains("key service did not prove that it is one"),
         "{console}"
     );
+    assert_eq!(service.asked(), Vec::<String>::new());
+    // Hardware shows no console: the operator reads it in the node's log.
+    let log = node.end_of_log();
+    assert!(log.contains("key service did not prove"), "{log}");
     assert!(
         console.contains("vettid-init: enclave ended with code 1"),
         "{console}"

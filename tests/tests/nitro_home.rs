@@ -23,12 +23,16 @@ fn what_an_owner_keeps_is_there_after_the_machine_has_lost_its_power() {
     let kept = owner.put("note", "seven brass otters").expect("kept");
     let critical = owner.put_critical("key", "of the boat").expect("kept");
 
+    assert_eq!(home.key_service.asked(), ["CreateKey", "GenerateDataKey"]);
+
     home.machine.cut_power();
     home.machine.start();
     home.machine.heartbeat();
     home.node.wait_until_healthy();
     owner.come_back();
 
+    let used = ["DescribeKey", "GetKeyPolicy", "ListGrants", "Decrypt"];
+    assert_eq!(home.key_service.asked(), used);
     assert_eq!(owner.value(kept.id).expect("kept"), "seven brass otters");
     let again = owner.critical_value(critical.id).expect("kept");
     assert_eq!(again, "of the boat");

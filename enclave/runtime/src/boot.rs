@@ -10,10 +10,10 @@
 //! exists before [`Measured::hear`]. The host is heard first, since whoever keeps the secret may be
 //! reached through it alone; what it says cannot reach the secret.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollFlags;
 use vettid_attestation::{Bundle, Measurement, Policy, PolicyError};
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{BindingSeed, Label, SealingRoot, SecretBytes, derive, digest};
@@ -24,7 +24,8 @@ use vettid_wire::network::{Network, NetworkError, SignedNetwork};
 use vettid_wire::{limits, version};
 
 use crate::evidence::Evidence;
-use crate::flow::{FlowError, Inflow};
+use crate::flow::{self, FlowError, Inflow};
+use crate::host_line::HostLine;
 use crate::platform::{KernelEntropy, Platform, PlatformError};
 
 /// Number of the release that this program is.
@@ -143,7 +144,16 @@ impl<P: Platform> Heard<P> {
             mut platform,
             binding,
         } = self.measured;
-        let sealing_root = platform.sealing_root()?;
+        let mut inflow = self.inflow;
+        let mut host = HostLine::new(&self.link, &mut inflow);
+        let sealing_root = match platform.sealing_root(&mut host) {
+            Ok(root) => root,
+            Err(error) => {
+                // Hardware shows its console to nobody, so the host's operator is told.
+                host.fail(&error.to_string());
+                return Err(error.into());
+            }
+        };
         let seed: BindingSeed = derive::key(&sealing_root, Label::NodeIdentity, &[]);
         let identity = seed.expose(SigningKey::from_seed);
         let node = NodeId(identity.verifying_key().0);
@@ -157,7 +167,7 @@ impl<P: Platform> Heard<P> {
             platform,
             sealing_root,
             link: self.link,
-            inflow: self.inflow,
+            inflow,
             hello: self.hello,
             network: self.network,
             policy: self.policy,
@@ -193,7 +203,7 @@ pub(crate) fn registers(measurement: &Measurement) -> [u8; 144] {
 
 /// The first frame, which must be a greeting in a version that is spoken here.
 fn read_hello(link: &OwnedFd, inflow: &mut Inflow) -> Result<Hello, BootError> {
-    let since = Instant::now();
+    let until = Instant::now() + HELLO_TIME;
     loop {
         if let Some(frame) = inflow.next_frame()? {
             return match cbor::decode_exact(frame) {
@@ -202,18 +212,9 @@ fn read_hello(link: &OwnedFd, inflow: &mut Inflow) -> Result<Hello, BootError> {
                 _ => Err(BootError::NoHello),
             };
         }
-        let left = HELLO_TIME
-            .checked_sub(since.elapsed())
-            .ok_or(BootError::NoHello)?;
-        let mut waits = [PollFd::new(link.as_fd(), PollFlags::POLLIN)];
-        let wait = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut waits, wait) {
-            Ok(0) => return Err(BootError::NoHello),
-            Ok(_) => {
-                inflow.fill(link)?;
-            }
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(_) => return Err(BootError::Flow(FlowError::Closed)),
+        if !flow::wait(link, PollFlags::POLLIN, until)? {
+            return Err(BootError::NoHello);
         }
+        inflow.fill(link)?;
     }
 }

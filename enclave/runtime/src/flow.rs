@@ -4,8 +4,10 @@
 //! limit. Frames are read and written in batches, one system call for as many as there are.
 
 use std::os::fd::AsFd;
+use std::time::Instant;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use crate::system;
@@ -30,6 +32,29 @@ pub enum FlowError {
         /// Most bytes a frame may have.
         limit: usize,
     },
+}
+
+/// Waits until the socket can do this, or until then; false when it is too late.
+///
+/// # Errors
+/// [`FlowError::Closed`] when the kernel has closed the socket.
+pub(crate) fn wait(
+    socket: &impl AsFd,
+    flags: PollFlags,
+    until: Instant,
+) -> Result<bool, FlowError> {
+    loop {
+        let Some(left) = until.checked_duration_since(Instant::now()) else {
+            return Ok(false);
+        };
+        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(socket.as_fd(), flags)], left) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(Errno::EINTR) => {}
+            Err(_) => return Err(FlowError::Closed),
+        }
+    }
 }
 
 /// Receiving half: bytes from the socket, frames out.

@@ -29,6 +29,7 @@ pub mod evidence;
 pub mod federation;
 pub mod flow;
 pub mod heads;
+pub mod host_line;
 pub mod host_link;
 pub mod kdf_queue;
 pub mod lane;

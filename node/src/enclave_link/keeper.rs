@@ -7,6 +7,7 @@ use vettid_wire::id::{NodeId, SpaceId};
 use vettid_wire::link::{Hello, Ready};
 
 use super::questions::Stores;
+use super::sealing::KeyService;
 use super::session::{Ended, Session};
 use super::sessions::reset_for;
 use super::transport::Address;
@@ -55,6 +56,7 @@ pub struct LinkParts {
     pub(super) exchange: mpsc::Sender<LinkReport>,
     pub(super) spool: SpoolRows,
     pub(super) mailboxes: Mailboxes,
+    pub(super) database: Database,
 }
 
 impl LinkParts {
@@ -80,7 +82,8 @@ impl LinkParts {
             commands,
             exchange,
             spool,
-            mailboxes: Mailboxes::new(database),
+            mailboxes: Mailboxes::new(database.clone()),
+            database,
         }
     }
 }
@@ -93,6 +96,8 @@ pub struct EnclaveLink {
     pub hello: Hello,
     /// The network file, and every newer one.
     pub network: watch::Receiver<NetworkFile>,
+    /// What gives it its sealing root, where its platform does not keep one.
+    pub key_service: Option<KeyService>,
     /// The child that runs it, if the node starts it: its life, and how to start it anew.
     pub child: Option<(watch::Receiver<Life>, watch::Sender<u64>)>,
 }
@@ -145,7 +150,8 @@ impl EnclaveLink {
             network,
             ..self.hello.clone()
         };
-        let (session, ready) = match Session::greet(parts, halves, hello).await {
+        let service = self.key_service.clone();
+        let (session, ready) = match Session::greet(parts, halves, hello, service).await {
             Ok(greeted) => greeted,
             Err(ended) => return ended,
         };

@@ -22,12 +22,14 @@ mod keeper;
 mod pass_on;
 mod questions;
 mod router;
+mod sealing;
 mod session;
 mod sessions;
 mod transport;
 
 pub use keeper::{EnclaveLink, LinkParts, LinkStatus, SpaceCommand};
 pub(crate) use questions::folder_of;
+pub use sealing::{BadKeyService, KeyService};
 pub use transport::{Address, BadAddress};
 
 use vettid_wire::link::BadFrame;
@@ -54,6 +56,9 @@ pub enum EnclaveMisbehaved {
     /// A record larger than records may be.
     #[error("a record is too large")]
     Record,
+    /// A frame about the sealing root that is larger than such things may be.
+    #[error("a frame about the sealing root is too large")]
+    Sealing,
     /// No sign of life.
     #[error("no sign of life")]
     Silent,

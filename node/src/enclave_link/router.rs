@@ -168,7 +168,9 @@ impl Router {
     /// Takes a frame of the enclave.
     pub(super) fn hear_enclave(&mut self, frame: FromEnclave) -> Result<(), EnclaveMisbehaved> {
         match frame {
-            FromEnclave::Ready(_) => return Err(EnclaveMisbehaved::Turn),
+            FromEnclave::Ready(_) | FromEnclave::Sealing(_) => {
+                return Err(EnclaveMisbehaved::Turn);
+            }
             FromEnclave::Opened { space } => self.opened(space)?,
             FromEnclave::Frame {
                 space,

@@ -14,6 +14,7 @@ use super::frames::{Received, Unsent};
 use super::keeper::{LinkParts, SpaceCommand};
 use super::questions::{AT_ONCE, Question, TooMany, Turns};
 use super::router::Router;
+use super::sealing::{KeyService, SealingDesk};
 use super::transport::{Reading, Writing};
 use crate::bus::inbound::Inbound;
 use crate::federation::LinkReport;
@@ -85,18 +86,13 @@ impl<'a> Session<'a> {
         parts: &'a mut LinkParts,
         (reading, mut writing): (Reading, Writing),
         hello: Hello,
+        service: Option<KeyService>,
     ) -> Result<(Self, Ready), Ended> {
         let mut received = Received::new(reading);
+        let mut desk = SealingDesk::new(service, parts.database.clone());
         let greeting = async {
-            let mut unsent = Unsent::default();
-            unsent.push(&FromHost::Hello(hello));
-            while !unsent.is_empty() {
-                unsent
-                    .write_some(&mut writing)
-                    .await
-                    .map_err(|_| Ended::Lost)?;
-            }
-            first_frame(&mut received).await
+            send(&FromHost::Hello(hello), &mut writing).await?;
+            first_frame(&mut received, &mut writing, &mut desk).await
         };
         let frame = timeout(GREETING, greeting)
             .await
@@ -351,7 +347,39 @@ impl<'a> Session<'a> {
     }
 }
 
-async fn first_frame(received: &mut Received) -> Result<FromEnclave, Ended> {
+/// Sends one frame, all of it.
+async fn send(frame: &FromHost, writing: &mut Writing) -> Result<(), Ended> {
+    let mut unsent = Unsent::default();
+    unsent.push(frame);
+    while !unsent.is_empty() {
+        let written = unsent.write_some(writing).await;
+        written.map_err(|_| Ended::Lost)?;
+    }
+    Ok(())
+}
+
+/// The first frame that is not about sealing; answers those that are.
+async fn first_frame(
+    received: &mut Received,
+    writing: &mut Writing,
+    desk: &mut SealingDesk,
+) -> Result<FromEnclave, Ended> {
+    loop {
+        let answer = tokio::select! {
+            frame = next_frame(received) => match frame? {
+                FromEnclave::Sealing(ask) => desk.obey(ask).await.map_err(Ended::Misbehaved)?,
+                other => return Ok(other),
+            },
+            heard = desk.hear() => Some(heard),
+        };
+        if let Some(answer) = answer {
+            send(&FromHost::Sealing(answer), writing).await?;
+        }
+    }
+}
+
+/// The next frame. Cancel-safe.
+async fn next_frame(received: &mut Received) -> Result<FromEnclave, Ended> {
     loop {
         match received.next() {
             Err(error) => return Err(Ended::Misbehaved(error.into())),

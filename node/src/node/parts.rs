@@ -107,6 +107,7 @@ pub(super) fn start_enclave(
             address,
             hello,
             network: network.changes(),
+            key_service: config.enclave.kms.clone(),
             child: None,
         };
         return Ok(RunningEnclave { link, task: None });
@@ -132,6 +133,8 @@ pub(super) fn start_enclave(
         address,
         hello,
         network: network.changes(),
+        // An emulated enclave keeps its own.
+        key_service: None,
         child: Some((life, restart)),
     };
     Ok(RunningEnclave {

@@ -281,6 +281,24 @@ pub(crate) async fn fact(
         .await
 }
 
+/// Notes a fact that never changes; false if there is one already.
+pub(crate) async fn note_first_fact(
+    database: &Database,
+    name: &'static str,
+    value: Vec<u8>,
+) -> Result<bool, WriteError> {
+    database
+        .transact(move |connection| {
+            connection
+                .execute(
+                    "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+                    params![name, value],
+                )
+                .map(|changed| changed > 0)
+        })
+        .await
+}
+
 /// Notes a fact; true if it is new or differs from what was noted.
 pub(crate) async fn note_fact(
     database: &Database,

@@ -91,6 +91,10 @@ labels! {
     ReplyOutput = "reply-output",
     /// Sealing key of one vault, from the platform's sealing root.
     SealingKey = "sealing-key",
+    /// Sealing root of a node, under a data key of the platform's key service.
+    SealingRoot = "sealing-root",
+    /// Digest of a sealed root, in the document of the enclave that sealed it.
+    SealedRoot = "sealed-root",
     /// Enclave's own state, under the platform's sealing root.
     SealedState = "sealed-state",
     /// Evidence bound to one session.

@@ -17,6 +17,8 @@
 //! | [`mod@derive`] | HKDF-SHA-256 | - | RFC 5869 |
 //! | [`password`] | Argon2id | - | RFC 9106 |
 //! | [`one_time_code`] | TOTP | - | RFC 6238 |
+//! | [`mac`] | HMAC-SHA-256 | - | RFC 2104 |
+//! | `recipient` | RSA-2048 OAEP with SHA-256, AES-256-CBC | of the key service | RFC 8017, RFC 5652 |
 //!
 //! Every key has a type of its own for its role; every use carries a [`Label`], so that bytes made
 //! for one purpose mean nothing for another.
@@ -26,12 +28,15 @@ pub mod derive;
 pub mod digest;
 mod entropy;
 mod label;
+pub mod mac;
 pub mod ml_kem;
 pub mod mls;
 pub mod one_time_code;
 pub mod owner_key;
 pub mod p384;
 pub mod password;
+#[cfg(not(target_family = "wasm"))]
+pub mod recipient;
 pub mod seal;
 pub mod sealed_box;
 mod secret;
@@ -42,9 +47,9 @@ pub mod x25519;
 pub use entropy::{Entropy, SeededEntropy};
 pub use label::Label;
 pub use secret::{
-    AttachmentKey, BindingSeed, ConnectToken, CriticalRoot, HomeKey, InvitationSecret, MacKey,
-    MailboxKey, Pepper, PinKey, ReplyKey, SealingKey, SealingRoot, SecretBytes, SymmetricKey,
-    VaultKey, WrappingKey,
+    AttachmentKey, BindingSeed, ConnectToken, CriticalRoot, DataKey, HomeKey, InvitationSecret,
+    MacKey, MailboxKey, Pepper, PinKey, ReplyKey, SealingKey, SealingRoot, SecretBytes,
+    SymmetricKey, VaultKey, WrappingKey,
 };
 pub use wiped::WipedVec;
 pub use zeroize::{Zeroize, Zeroizing};

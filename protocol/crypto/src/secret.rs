@@ -77,6 +77,8 @@ secrets! {
     CriticalRoot / critical_root_is_not_printed,
     /// What an invitation to connect carries: proves to the inviting vault that it was seen.
     ConnectToken / connect_token_is_not_printed,
+    /// Seals a sealing root; the platform's key service makes it and alone can unwrap it.
+    DataKey / data_key_is_not_printed,
     /// Seals home records of one vault; whoever knows the vault's id knows it.
     HomeKey / home_key_is_not_printed,
     /// What an invitation link carries; its two halves prove it to host and vault.

@@ -30,6 +30,7 @@ pub mod http;
 pub mod id;
 pub mod identity;
 pub mod invitation;
+pub mod key_arn;
 pub mod limits;
 pub mod link;
 pub mod network;

@@ -20,6 +20,14 @@ pub const NETWORK_FILE: usize = 64 * 1024;
 pub const INTRODUCERS: usize = 64;
 /// Frame between host and enclave, bytes.
 pub const LINK_FRAME: usize = 1024 * 1024;
+/// Bytes of one piece of an enclave's connection to its key service.
+pub const SEALING_PIECE: usize = 16 * 1024;
+/// Bytes that pass over that connection, both ways together.
+pub const SEALING_CONNECTION: usize = 1024 * 1024;
+/// Bytes of a sealed root, its document included.
+pub const SEALED_ROOT: usize = 24 * 1024;
+/// Bytes of what an enclave says of a boot that failed.
+pub const SEALING_FAILURE: usize = 512;
 /// Request of an app, bytes.
 pub const REQUEST: usize = 64 * 1024 + 16 * 1024;
 /// Reply of a vault, bytes.

@@ -2,13 +2,15 @@
 //! [`limits::LINK_FRAME`] bytes.
 //!
 //! Each side treats the other as hostile. The host opens with [`FromHost::Hello`]; the enclave
-//! answers [`FromEnclave::Ready`]; everything else is about one space and may be interleaved freely.
+//! answers [`FromEnclave::Ready`], after what it may have to say of [`sealing`]; everything else is
+//! about one space and may be interleaved freely.
 //!
 //! **Release rule.** A [`FromEnclave::Frame`] names the newest record it depends on (`after`). The
 //! host publishes it only when that record is durable; frames of one space keep their order.
 
 pub mod federation;
 pub mod in_place;
+pub mod sealing;
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -112,6 +114,9 @@ pub enum FromHost {
     /// About other nodes.
     #[n(11)]
     Federation(#[n(0)] federation::ToEnclave),
+    /// About the sealing root, before the enclave serves.
+    #[n(12)]
+    Sealing(#[n(0)] sealing::ToEnclave),
 }
 
 /// First frame of a host: what the enclave runs with. Its digest is attested.
@@ -318,6 +323,9 @@ pub enum FromEnclave {
     /// About other nodes.
     #[n(44)]
     Federation(#[n(0)] federation::FromEnclave),
+    /// About the sealing root, before the enclave serves.
+    #[n(45)]
+    Sealing(#[n(0)] sealing::FromEnclave),
 }
 
 /// An enclave that serves.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::command::{cargo, cargo_home, output, run};
 
@@ -44,6 +44,30 @@ pub(crate) const ENCLAVE: Program<'_> = Program {
     ],
     path: "vettid-enclave",
 };
+
+/// Checks that nothing which only tests may use is built into the enclave.
+pub(crate) fn check_features(root: &Path) -> Result<()> {
+    let mut tree = cargo(root);
+    tree.args([
+        "tree",
+        "--locked",
+        "--edges",
+        "features,normal",
+        "--target",
+        TARGET,
+    ]);
+    tree.args(["--package", "vettid-runtime", "--no-default-features"]);
+    let tree = output(tree.args(["--features", "nitro"]))?;
+    for feature in ["emulated", "simulation", "stand-in", "vectors"] {
+        let has_it = |line: &str| {
+            line.contains(" vettid-") && line.contains(&format!("feature \"{feature}\""))
+        };
+        if let Some(line) = tree.lines().find(|line| has_it(line)) {
+            bail!("the enclave would be built with what is for tests alone: {line}");
+        }
+    }
+    Ok(())
+}
 
 /// Builds `program` from the tree at `root` in the folder `target`.
 pub(crate) fn build(root: &Path, target: &Path, program: &Program<'_>) -> Result<PathBuf> {

@@ -117,6 +117,7 @@ fn build_enclave(repository: &Repository, folder: &Path) -> Result<Built> {
     let kernel = kernel::provide(&Cache::open()?, &inputs)?;
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let (root, target) = (repository.root(), repository.target());
+    programs::check_features(root)?;
     let init = programs::build(root, target, &programs::INIT)?;
     let program = programs::build(root, target, &programs::ENCLAVE)?;
     let parts = Parts {

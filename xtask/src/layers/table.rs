@@ -69,9 +69,15 @@ pub(crate) const ROWS: &[Row] = &[
         &["vettid-store", "vettid-wire", "vettid-crypto"],
     ),
     row(
+        "vettid-kms",
+        Part::Enclave,
+        &["vettid-wire", "vettid-crypto"],
+    ),
+    row(
         "vettid-runtime",
         Part::Enclave,
         &[
+            "vettid-kms",
             "vettid-vault",
             "vettid-store",
             "vettid-session",
@@ -204,6 +210,11 @@ pub(crate) const RESERVED: &[Reserved] = &[
             "seccompiler",
             "vsock",
         ],
+    },
+    Reserved {
+        why: "the key service is spoken to in vettid-kms",
+        owners: &["vettid-kms"],
+        crates: &["cms", "httparse", "webpki-roots"],
     },
     Reserved {
         why: "powers are dropped by the image's first process",

@@ -17,6 +17,10 @@ use vettid_crypto::{Entropy, SealingRoot};
 use vettid_wire::network::TrustRoot;
 use vettid_wire::time::UnixMillis;
 
+use crate::host_line::HostLine;
+#[cfg(feature = "nitro")]
+use crate::host_line::LineError;
+
 /// All five parts.
 pub trait Platform: Attester + Clock + EntropySource + Listener + Sealer {}
 
@@ -49,11 +53,12 @@ pub trait Attester {
 
 /// Keeps the one secret that outlives a boot.
 pub trait Sealer {
-    /// The secret that only this image on this platform gets.
+    /// The secret that only this image on this platform gets. Whoever keeps it may be reached through
+    /// the host alone.
     ///
     /// # Errors
     /// When the platform does not give it.
-    fn sealing_root(&mut self) -> Result<SealingRoot, PlatformError>;
+    fn sealing_root(&mut self, host: &mut HostLine<'_>) -> Result<SealingRoot, PlatformError>;
 }
 
 /// Where the host connects. One connection at a time.
@@ -99,6 +104,14 @@ pub enum PlatformError {
     #[cfg(feature = "emulated")]
     #[error("enclave folder: {0}")]
     Folder(#[from] emulated::FolderError),
+    /// The host did not answer what it was asked.
+    #[cfg(feature = "nitro")]
+    #[error(transparent)]
+    Host(#[from] LineError),
+    /// The key service does not give the sealing root.
+    #[cfg(feature = "nitro")]
+    #[error(transparent)]
+    Kms(#[from] vettid_kms::KmsError),
     /// The socket for the host could not be opened or used.
     #[error("socket for the host: {0}")]
     Listen(io::ErrorKind),
@@ -115,9 +128,12 @@ pub enum PlatformError {
     /// A socket was to be opened before the configuration was committed.
     #[error("configuration is not committed yet")]
     NotCommitted,
-    /// Sealing on Nitro needs AWS KMS with recipient attestation, which this release does not have.
-    #[error("sealing on Nitro needs AWS KMS, which this release cannot use yet: nothing is served")]
-    SealingNeedsKms,
+    /// The host knows of no key service.
+    #[error("host gives no access to a key service: its log says why")]
+    NoKeyService,
+    /// The host did not keep a new sealing root.
+    #[error("host did not keep the sealing root")]
+    NotKept,
 }
 
 /// Random bytes of the kernel, for every key and nonce of this program. Keeps no state, so that

@@ -6,6 +6,7 @@ use vettid_wire::envelope::Envelope;
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
 use vettid_wire::link::in_place::Lent;
+use vettid_wire::link::sealing::ToEnclave;
 use vettid_wire::link::{Closed, FromEnclave, FromHost, Pong};
 
 use super::questions::Kind;
@@ -89,7 +90,11 @@ impl<P: Platform> Supervisor<P> {
 
     fn route(&mut self, frame: FromHost) -> Result<(), Ended> {
         match frame {
-            FromHost::Hello(_) => return Err(HostFault::OutOfTurn.into()),
+            // The key service may hang up after it has said all.
+            FromHost::Sealing(ToEnclave::Bytes(_)) => {}
+            FromHost::Hello(_) | FromHost::Sealing(_) => {
+                return Err(HostFault::OutOfTurn.into());
+            }
             FromHost::Open { space, entry } => self.open(space, entry)?,
             FromHost::Frame { space, envelope } => self.deliver(space, &envelope),
             FromHost::Appended { space, through } => self.appended(space, through)?,

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! image ─── dials context 3, port 5001 ──▶ whoever emulates the hardware
-//!       ◀── development root's key, 48 bytes · sealing root, 32 bytes · root's certificate, DER ───
+//!       ◀── development root's key, 48 bytes · length, 2 bytes, and certificate of the authority
+//!           that a stand-in for the key service is under, DER · development root's certificate, DER ───
 //! ```
 //!
 //! For tests of the image. Everything above this module and below the signature is what runs on
@@ -15,17 +16,19 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use vettid_attestation::Measurement;
 use vettid_attestation::emulated::{DevelopmentRoot, EmulatedAttester};
 use vettid_attestation::nitro::MAX_CERTIFICATE;
-use vettid_crypto::{SealingRoot, SecretBytes, Zeroizing};
+use vettid_attestation::{Emulated, Measurement, TrustAnchor};
+use vettid_crypto::{SealingRoot, Zeroizing};
+use vettid_kms::{Attests, Roots};
 use vettid_wire::network::TrustRoot;
 use vettid_wire::time::UnixMillis;
 use vsock::VsockStream;
 
 use super::FolderError;
+use crate::host_line::HostLine;
 use crate::platform::nitro::module::{Device, Driver};
-use crate::platform::nitro::{HOST_CID, Nitro};
+use crate::platform::nitro::{HOST_CID, Nitro, sealing};
 use crate::platform::{
     Attester, Clock, EntropySource, KernelEntropy, Listener, PlatformError, Sealer,
 };
@@ -37,7 +40,7 @@ const SECRETS_PORT: u32 = 5001;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most bytes of an answer.
-const ANSWER: u64 = 48 + 32 + MAX_CERTIFICATE as u64;
+const ANSWER: u64 = 48 + 2 + 2 * MAX_CERTIFICATE as u64;
 
 /// An emulated enclave inside a booted image.
 #[derive(Debug)]
@@ -50,6 +53,7 @@ pub struct Booted<D: Driver = Device> {
 struct Signer {
     certificate: Vec<u8>,
     attester: EmulatedAttester,
+    key_service: Roots,
 }
 
 impl Booted<Device> {
@@ -65,10 +69,19 @@ impl Booted<Device> {
     }
 }
 
+impl<D: Driver> Booted<D> {
+    /// What the module has just said, under the development root.
+    fn sign(&mut self, said: &[u8]) -> Result<Vec<u8>, PlatformError> {
+        let signer = self.signer.as_mut().ok_or(PlatformError::NotCommitted)?;
+        let signed = signer.attester.sign_for_module(said);
+        signed.map_err(|_| PlatformError::NoDocument)
+    }
+}
+
 /// What an emulated machine keeps for its enclave.
 struct Secrets {
     root: DevelopmentRoot,
-    sealing_root: SealingRoot,
+    key_service: Roots,
 }
 
 impl Secrets {
@@ -85,10 +98,12 @@ impl Secrets {
 
     fn parse(answer: &[u8]) -> Option<Self> {
         let (key, rest) = answer.split_first_chunk::<48>()?;
-        let (sealing_root, certificate) = rest.split_first_chunk::<32>()?;
+        let (length, rest) = rest.split_first_chunk::<2>()?;
+        let length = usize::from(u16::from_be_bytes(*length));
+        let (authority, certificate) = rest.split_at_checked(length)?;
         Some(Self {
             root: DevelopmentRoot::from_parts(key, certificate.to_vec()).ok()?,
-            sealing_root: SealingRoot::from_bytes(*sealing_root),
+            key_service: Roots::dangerous_stand_in(authority)?,
         })
     }
 }
@@ -106,12 +121,13 @@ impl<D: Driver> Attester for Booted<D> {
 
     fn commit(&mut self, digest: &[u8; 48]) -> Result<(), PlatformError> {
         self.nitro.commit(digest)?;
-        let root = Secrets::fetch()?.root;
+        let Secrets { root, key_service } = Secrets::fetch()?;
         let certificate = root.certificate().to_vec();
         let attester = EmulatedAttester::new(root, &self.measurement(), &mut KernelEntropy);
         self.signer = Some(Signer {
             certificate,
             attester,
+            key_service,
         });
         Ok(())
     }
@@ -122,15 +138,36 @@ impl<D: Driver> Attester for Booted<D> {
         nonce: Option<&[u8; 32]>,
     ) -> Result<Vec<u8>, PlatformError> {
         let said = self.nitro.document(user_data, nonce)?;
-        let signer = self.signer.as_mut().ok_or(PlatformError::NotCommitted)?;
-        let signed = signer.attester.sign_for_module(&said);
-        signed.map_err(|_| PlatformError::NoDocument)
+        self.sign(&said)
     }
 }
 
 impl<D: Driver> Sealer for Booted<D> {
-    fn sealing_root(&mut self) -> Result<SealingRoot, PlatformError> {
-        Ok(Secrets::fetch()?.sealing_root)
+    fn sealing_root(&mut self, host: &mut HostLine<'_>) -> Result<SealingRoot, PlatformError> {
+        let signer = self.signer.as_ref().ok_or(PlatformError::NotCommitted)?;
+        let roots = signer.key_service.clone();
+        let (now, measurement) = (self.now(), self.measurement());
+        sealing::unseal(host, &roots, (now, &measurement), self)
+    }
+}
+
+impl<D: Driver> Attests for Booted<D> {
+    type Failure = PlatformError;
+
+    fn for_recipient(&mut self, public_key: &[u8]) -> Result<Vec<u8>, PlatformError> {
+        let said = self.nitro.document_for(public_key)?;
+        self.sign(&said)
+    }
+
+    fn over(&mut self, digest: &[u8; 48]) -> Result<Vec<u8>, PlatformError> {
+        self.document(digest, None)
+    }
+
+    fn made(&self, document: &[u8], digest: &[u8; 48]) -> bool {
+        let signer = self.signer.as_ref();
+        let anchor = signer.and_then(|signer| TrustAnchor::parse(&signer.certificate).ok());
+        let own = self.measurement();
+        anchor.is_some_and(|anchor| sealing::is_own::<Emulated>(document, digest, &anchor, &own))
     }
 }
 
@@ -166,13 +203,15 @@ mod tests {
         let entropy = &mut SeededEntropy::dangerous_new(1);
         let root = DevelopmentRoot::generate(UnixMillis(1_700_000_000_000), entropy);
         let key = root.expose_key(<[u8]>::to_vec);
-        let whole = [&key, &[5; 32][..], root.certificate()].concat();
+        // Any certificate will do for an authority.
+        let length = u16::try_from(root.certificate().len()).expect("short");
+        let authority = [&length.to_be_bytes()[..], root.certificate()].concat();
+        let whole = [&key, &authority[..], root.certificate()].concat();
 
         let secrets = Secrets::parse(&whole).expect("secrets");
 
         assert_eq!(secrets.root.certificate(), root.certificate());
-        secrets.sealing_root.expose(|key| assert_eq!(key, &[5; 32]));
-        for cut in [0, 47, 79, 80, whole.len() - 1] {
+        for cut in [0, 47, 49, 50, 50 + authority.len() - 2, whole.len() - 1] {
             assert!(Secrets::parse(&whole[..cut]).is_none(), "{cut}");
         }
     }

@@ -29,6 +29,7 @@ use vettid_wire::network::TrustRoot;
 use vettid_wire::time::UnixMillis;
 
 use super::{Attester, Clock, EntropySource, KernelEntropy, Listener, PlatformError, Sealer};
+use crate::host_line::HostLine;
 pub use folder::{Folder, FolderError};
 
 /// The enclave ends when no host has connected after this long, so that none is left behind by a
@@ -128,7 +129,7 @@ impl Attester for EmulatedPlatform {
 }
 
 impl Sealer for EmulatedPlatform {
-    fn sealing_root(&mut self) -> Result<SealingRoot, PlatformError> {
+    fn sealing_root(&mut self, _: &mut HostLine<'_>) -> Result<SealingRoot, PlatformError> {
         Ok(self.folder.sealing_root()?)
     }
 }

@@ -1,13 +1,12 @@
 //! AWS Nitro Enclaves: the Secure Module, vsock, and the clock that documents carry.
 //!
-//! Sealing needs AWS KMS with recipient attestation, which is not built: [`Sealer::sealing_root`]
-//! refuses, so that this platform boots up to its first secret and no further. Nothing is sealed
-//! under a key that the host could know.
+//! The sealing root comes from AWS KMS with recipient attestation, through the host's connection.
 
 mod console;
 pub mod module;
 #[cfg(test)]
 mod recorded;
+pub(super) mod sealing;
 #[cfg(test)]
 mod tests;
 
@@ -16,16 +15,18 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use vettid_attestation::Measurement;
 use vettid_attestation::nitro::own_claims;
+use vettid_attestation::{Measurement, TrustAnchor};
 use vettid_crypto::SealingRoot;
+use vettid_kms::{Attests, Roots};
 use vettid_wire::network::TrustRoot;
 use vettid_wire::time::UnixMillis;
 use vsock::{VMADDR_CID_ANY, VsockListener};
 
 use super::{Attester, Clock, EntropySource, Listener, PlatformError, Sealer};
+use crate::host_line::HostLine;
 pub use console::tell_registers;
-use module::{CONFIG_PCR, Device, Driver, Module};
+use module::{CONFIG_PCR, Device, Driver, Module, Said};
 
 /// Context id of the host as every enclave sees it.
 pub(super) const HOST_CID: u32 = 3;
@@ -91,6 +92,16 @@ impl<D: Driver> Nitro<D> {
         })
     }
 
+    /// A document for whoever answers to `public_key` alone. It says nothing else, so that nobody can
+    /// take it for evidence.
+    pub(super) fn document_for(&mut self, public_key: &[u8]) -> Result<Vec<u8>, PlatformError> {
+        let said = Said {
+            public_key: Some(public_key),
+            ..Said::default()
+        };
+        Ok(self.module.attest(&said)?)
+    }
+
     /// Takes the time from a document that the module has just made.
     fn note_time(&mut self, document: &[u8]) -> Result<(), PlatformError> {
         let time = own_claims(document)
@@ -113,7 +124,11 @@ impl<D: Driver> Attester for Nitro<D> {
     fn commit(&mut self, digest: &[u8; 48]) -> Result<(), PlatformError> {
         self.module.extend(CONFIG_PCR, digest)?;
         self.module.lock(self.registers)?;
-        let document = self.module.attest(digest, None)?;
+        let said = Said {
+            user_data: Some(digest),
+            ..Said::default()
+        };
+        let document = self.module.attest(&said)?;
         self.note_time(&document)?;
         self.committed = true;
         Ok(())
@@ -124,17 +139,37 @@ impl<D: Driver> Attester for Nitro<D> {
         user_data: &[u8; 48],
         nonce: Option<&[u8; 32]>,
     ) -> Result<Vec<u8>, PlatformError> {
-        let document = self
-            .module
-            .attest(user_data, nonce.map(<[u8; 32]>::as_slice))?;
+        let said = Said {
+            user_data: Some(user_data),
+            nonce: nonce.map(<[u8; 32]>::as_slice),
+            public_key: None,
+        };
+        let document = self.module.attest(&said)?;
         self.note_time(&document)?;
         Ok(document)
     }
 }
 
 impl<D: Driver> Sealer for Nitro<D> {
-    fn sealing_root(&mut self) -> Result<SealingRoot, PlatformError> {
-        Err(PlatformError::SealingNeedsKms)
+    fn sealing_root(&mut self, host: &mut HostLine<'_>) -> Result<SealingRoot, PlatformError> {
+        let (now, measurement) = (self.now(), self.measurement);
+        sealing::unseal(host, &Roots::amazon(), (now, &measurement), self)
+    }
+}
+
+impl<D: Driver> Attests for Nitro<D> {
+    type Failure = PlatformError;
+
+    fn for_recipient(&mut self, public_key: &[u8]) -> Result<Vec<u8>, PlatformError> {
+        self.document_for(public_key)
+    }
+
+    fn over(&mut self, digest: &[u8; 48]) -> Result<Vec<u8>, PlatformError> {
+        self.document(digest, None)
+    }
+
+    fn made(&self, document: &[u8], digest: &[u8; 48]) -> bool {
+        sealing::is_own(document, digest, &TrustAnchor::aws(), &self.measurement)
     }
 }
 

@@ -9,7 +9,7 @@ pub const PCR_LEN: usize = 48;
 /// First register that the image may extend itself; the ones below are the hypervisor's.
 pub const CONFIG_PCR: u16 = 16;
 
-/// Most bytes of a nonce and of user data that every version of the module takes.
+/// Most bytes of a field that every version of the module takes.
 const FIELD_LIMIT: usize = 512;
 
 /// Most bytes of a document: the driver's answer buffer.
@@ -57,6 +57,17 @@ pub enum Cause {
     InvalidResponse,
     ReadOnlyIndex,
     Success,
+}
+
+/// What a document says besides what booted and when.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said<'a> {
+    /// Whatever the program wants signed.
+    pub user_data: Option<&'a [u8]>,
+    /// A verifier's challenge.
+    pub nonce: Option<&'a [u8]>,
+    /// A key that answers may be encrypted for.
+    pub public_key: Option<&'a [u8]>,
 }
 
 /// Way to the module: the device, or recorded answers in tests.
@@ -163,20 +174,23 @@ impl<D: Driver> Module<D> {
         }
     }
 
-    /// A signed document over `user_data` and, where a verifier gave one, its `nonce`.
+    /// A signed document that says this.
     ///
     /// # Errors
     /// When a field is too long or the module refuses.
-    pub fn attest(&self, user_data: &[u8], nonce: Option<&[u8]>) -> Result<Vec<u8>, ModuleError> {
-        for length in [user_data.len(), nonce.map_or(0, <[u8]>::len)] {
+    pub fn attest(&self, said: &Said<'_>) -> Result<Vec<u8>, ModuleError> {
+        let fields = [said.user_data, said.nonce, said.public_key];
+        for length in fields.into_iter().flatten().map(<[u8]>::len) {
             if length > FIELD_LIMIT {
                 return Err(ModuleError::TooLong(length));
             }
         }
+        let [user_data, nonce, public_key] =
+            fields.map(|field| field.map(|bytes| bytes.to_vec().into()));
         let request = Request::Attestation {
-            user_data: Some(user_data.to_vec().into()),
-            nonce: nonce.map(|nonce| nonce.to_vec().into()),
-            public_key: None,
+            user_data,
+            nonce,
+            public_key,
         };
         match self.driver.ask(request) {
             Response::Attestation { document }

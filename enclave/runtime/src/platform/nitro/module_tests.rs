@@ -50,7 +50,11 @@ fn a_locked_register_cannot_be_extended() {
 fn a_document_comes_back_byte_for_byte_and_the_nonce_is_asked_for() {
     let module = module([recorded::attestation(&[9; 5000])]);
 
-    let document = module.attest(&[1; 48], Some(&[2; 32]));
+    let document = module.attest(&Said {
+        user_data: Some(&[1; 48]),
+        nonce: Some(&[2; 32]),
+        public_key: None,
+    });
 
     assert_eq!(document, Ok(vec![9; 5000]));
     let asked = module.driver.asked.borrow().concat();
@@ -62,14 +66,23 @@ fn a_document_comes_back_byte_for_byte_and_the_nonce_is_asked_for() {
 fn a_field_too_long_for_the_module_is_not_even_asked() {
     let module = module([]);
 
-    assert_eq!(
-        module.attest(&[0; 513], None),
-        Err(ModuleError::TooLong(513))
-    );
-    assert_eq!(
-        module.attest(&[0; 48], Some(&[0; 600])),
-        Err(ModuleError::TooLong(600))
-    );
+    let short = Said::default();
+    for said in [
+        Said {
+            user_data: Some(&[0; 513]),
+            ..short
+        },
+        Said {
+            nonce: Some(&[0; 513]),
+            ..short
+        },
+        Said {
+            public_key: Some(&[0; 513]),
+            ..short
+        },
+    ] {
+        assert_eq!(module.attest(&said), Err(ModuleError::TooLong(513)));
+    }
     assert!(module.driver.asked.borrow().is_empty());
 }
 

@@ -2,8 +2,15 @@
 
 use super::recorded::{self, Recorded};
 use super::*;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use vettid_attestation::nitro::Document;
+use vettid_wire::limits;
+use vettid_wire::link::sealing::ToEnclave;
+use vettid_wire::link::{self, FromHost};
+
+use crate::flow::Inflow;
 
 const PCRS: [[u8; 48]; 3] = [[1; 48], [2; 48], [3; 48]];
 
@@ -139,8 +146,30 @@ fn the_kernel_must_draw_from_the_module_and_nothing_else() {
 }
 
 #[test]
-fn sealing_is_refused_and_not_faked() {
-    let refused = elsewhere([]).sealing_root().err();
+fn there_is_no_sealing_root_where_the_host_knows_no_key_service() {
+    let (ours, mut theirs) = UnixStream::pair().expect("pair");
+    let ours = OwnedFd::from(ours);
+    let mut answer = Vec::new();
+    assert!(link::write(
+        &FromHost::Sealing(ToEnclave::Access(None)),
+        &mut answer
+    ));
+    theirs.write_all(&answer).expect("said");
+    let mut inflow = Inflow::new(limits::LINK_FRAME);
 
-    assert_eq!(refused, Some(PlatformError::SealingNeedsKms));
+    let refused = elsewhere([]).sealing_root(&mut HostLine::new(&ours, &mut inflow));
+
+    assert_eq!(refused.err(), Some(PlatformError::NoKeyService));
+}
+
+#[test]
+fn document_for_the_key_service_names_a_key_and_nothing_else() {
+    let mut nitro = elsewhere([recorded::attestation(b"a document")]);
+
+    let document = nitro.document_for(b"public key");
+
+    assert_eq!(document, Ok(b"a document".to_vec()));
+    let long = nitro.document_for(&[0; 513]);
+    let refused = PlatformError::Module(module::ModuleError::TooLong(513));
+    assert_eq!(long, Err(refused));
 }
