@@ -280,10 +280,9 @@ fn root_that_somebody_else_has_sealed_is_refused_however_good_its_key_is_now() {
 }
 
 #[test]
-fn platform_whose_documents_prove_nothing_seals_nothing() {
+fn documents_under_another_root_are_not_believed_by_the_key_service() {
     let (account, other) = (Account::new(), Account::new());
     let access = StandIn::access(None);
-    // The key service does not believe it.
     let mut foreign = other.platform(PCR0);
     let refused = account.unseal_on(&mut foreign, account.boot(), &access);
     let expected = KmsError::Refused("GenerateDataKey", Refusal::Document);

@@ -287,16 +287,8 @@ pub(crate) async fn note_first_fact(
     name: &'static str,
     value: Vec<u8>,
 ) -> Result<bool, WriteError> {
-    database
-        .transact(move |connection| {
-            connection
-                .execute(
-                    "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
-                    params![name, value],
-                )
-                .map(|changed| changed > 0)
-        })
-        .await
+    let insert = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+    note(database, insert, name, value).await
 }
 
 /// Notes a fact; true if it is new or differs from what was noted.
@@ -305,14 +297,21 @@ pub(crate) async fn note_fact(
     name: &'static str,
     value: Vec<u8>,
 ) -> Result<bool, WriteError> {
+    let insert = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name)
+                  DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
+    note(database, insert, name, value).await
+}
+
+async fn note(
+    database: &Database,
+    insert: &'static str,
+    name: &'static str,
+    value: Vec<u8>,
+) -> Result<bool, WriteError> {
     database
         .transact(move |connection| {
             connection
-                .execute(
-                    "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name)
-                     DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-                    params![name, value],
-                )
+                .execute(insert, params![name, value])
                 .map(|changed| changed > 0)
         })
         .await
