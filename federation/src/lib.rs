@@ -46,6 +46,7 @@ mod link;
 pub mod metrics;
 mod neighbors;
 mod records;
+pub mod signals;
 mod status;
 mod streams;
 #[cfg(test)]

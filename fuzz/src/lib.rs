@@ -3,7 +3,7 @@
 use vettid_crypto::x25519::X25519Secret;
 use vettid_crypto::{SealingKey, SecretBytes, SeededEntropy, VaultKey};
 use vettid_session::ResponderTerms;
-use vettid_store::{Chain, Record};
+use vettid_store::{Chain, HeaderKey, Record};
 use vettid_wire::id::{NetworkId, NetworkKind, SpaceId};
 use vettid_wire::time::UnixMillis;
 
@@ -29,7 +29,7 @@ pub fn opens(record: Record) -> bool {
         return false;
     };
     let (sealing, vault) = (
-        SealingKey::from_bytes([2; 32]),
+        HeaderKey::new(1, SealingKey::from_bytes([2; 32])),
         VaultKey::from_bytes([3; 32]),
     );
     linked.open_header(&sealing).is_ok() || linked.open_snapshot(&vault).is_ok()

@@ -19,6 +19,8 @@ pub enum Action {
     NetworkJoined,
     /// The enclave admitted a peer with an identity, measurement or release not seen of it before.
     PeerAdmitted,
+    /// The enclave of a release has said what earlier ones seal to.
+    ReleasePrepared,
     /// A space was removed with everything in it.
     SpaceRemoved,
     /// A suspended space was let in again.
@@ -46,6 +48,7 @@ impl Action {
             Self::InvitationRevoked => "invitation.revoke",
             Self::NetworkJoined => "network.join",
             Self::PeerAdmitted => "peer.admit",
+            Self::ReleasePrepared => "release.prepare",
             Self::SpaceRemoved => "space.remove",
             Self::SpaceResumed => "space.resume",
             Self::SpaceSuspended => "space.suspend",

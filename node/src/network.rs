@@ -56,28 +56,41 @@ pub struct Shown {
 pub enum NetworkFileError {
     /// It is of another network than this node's.
     #[error(
-        "network.toml: it is of another network than this node's: make a new node for that one with \
+        "the network file is of another network than this node's: make a new node for that one with \
          `vettid-node init --network`"
     )]
     Foreign,
     /// It cannot be read.
-    #[error("network.toml cannot be read or written: {0}")]
+    #[error("the network file cannot be read or written: {0}")]
     Io(#[from] std::io::Error),
     /// Its signed part is not acceptable.
-    #[error("network.toml: {0}")]
+    #[error("{0}")]
     Network(#[from] NetworkError),
+    /// The file of this name is not usable.
+    #[error("{path}: {why}")]
+    Named {
+        /// Where it is.
+        path: String,
+        /// What is wrong with it.
+        why: Box<Self>,
+    },
     /// A newer file is here already.
-    #[error("network.toml: this node has a newer one, of epoch {0}")]
+    #[error("this node has a newer network file, of epoch {0}")]
     Older(u64),
     /// Its text is not that of a network file.
-    #[error("network.toml: {0}")]
+    #[error("{0}")]
     Text(#[from] NetworkTextError),
 }
 
 impl NetworkFile {
     /// Reads and checks the file at `path`.
     pub fn read(path: &Path) -> Result<Self, NetworkFileError> {
-        Self::parse(&std::fs::read_to_string(path)?)
+        let read = std::fs::read_to_string(path).map_err(NetworkFileError::from);
+        read.and_then(|text| Self::parse(&text))
+            .map_err(|why| NetworkFileError::Named {
+                path: path.display().to_string(),
+                why: Box::new(why),
+            })
     }
 
     /// Reads and checks the text of a file.

@@ -1,7 +1,7 @@
 //! One signal to stop, seen by every task.
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+pub use vettid_federation::signals::signaled;
 
 /// Asks every holder of a [`Stop`] to end.
 #[derive(Debug)]
@@ -37,15 +37,4 @@ impl Stop {
     pub fn is_asked(&self) -> bool {
         *self.0.borrow() || self.0.has_changed().is_err()
     }
-}
-
-/// Returns at the first SIGTERM or SIGINT.
-pub async fn signaled() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use vettid_wire::id::{NodeId, SpaceId};
+use vettid_wire::link::sealing::FromEnclave as Say;
 use vettid_wire::link::{self, FromEnclave, FromHost, Ready};
 use vettid_wire::version;
 
@@ -70,7 +71,7 @@ pub fn ready() -> FromEnclave {
     })
 }
 
-/// Frames as they travel.
+/// Frames as they travel; an enclave that is ready has asked for other releases before.
 ///
 /// # Panics
 /// When one is too large.
@@ -78,6 +79,10 @@ pub fn ready() -> FromEnclave {
 pub fn frames(frames: &[FromEnclave]) -> Script {
     let mut out = Vec::new();
     for frame in frames {
+        if let FromEnclave::Ready(ready) = frame {
+            let asks = FromEnclave::Sealing(Say::Others(ready.release));
+            assert!(link::write(&asks, &mut out), "fits");
+        }
         assert!(link::write(frame, &mut out), "fits");
     }
     out

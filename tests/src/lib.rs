@@ -50,6 +50,7 @@ pub mod processes;
 pub mod programs;
 pub mod progress;
 pub mod raw;
+pub mod release;
 pub mod simulation;
 mod spoken;
 pub mod tables;

@@ -5,8 +5,8 @@ use std::cell::Cell;
 
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{SealingKey, SecretBytes, SeededEntropy, digest};
-use vettid_store::Database;
-use vettid_vault::{Caller, Clock, Vault};
+use vettid_store::{Database, HeaderKey};
+use vettid_vault::{Caller, Clock, HeaderKeys, Vault};
 use vettid_wire::id::{DeviceRoute, SessionId, SpaceId};
 use vettid_wire::operation::{credential, vault};
 use vettid_wire::request::{FromVault, Operation, Outcome, Reply, Request};
@@ -43,13 +43,7 @@ impl MemoryVault {
         let token = [0x70; 32];
         let clock = SetClock(Cell::new(1_790_000_000_000));
         let template = Database::template().expect("a database");
-        let vault = Vault::fresh(
-            SPACE,
-            sealing_key(),
-            digest::sha256(&token),
-            template,
-            &clock,
-        );
+        let vault = Vault::fresh(SPACE, releases(), digest::sha256(&token), template, &clock);
         let mut scene = Self {
             vault,
             host: VaultDisk::default(),
@@ -91,7 +85,7 @@ impl MemoryVault {
         self.host.crash();
         let template = Database::template().expect("a database");
         let (host, clock) = (&mut self.host, &self.clock);
-        let vault = Vault::existing(SPACE, sealing_key(), template, host, clock);
+        let vault = Vault::existing(SPACE, releases(), template, host, clock);
         self.vault = vault.expect("a readable log");
         self.caller.session.0[0] = self.caller.session.0[0].wrapping_add(1);
     }
@@ -150,8 +144,8 @@ impl Clock for SetClock {
     }
 }
 
-fn sealing_key() -> SealingKey {
-    SealingKey::from_bytes([0x72; 32])
+fn releases() -> HeaderKeys {
+    HeaderKeys::of(HeaderKey::new(1, SealingKey::from_bytes([0x72; 32])))
 }
 
 const SPACE: SpaceId = SpaceId([0x73; 16]);

@@ -130,7 +130,7 @@ impl Account {
 
     fn unseal_on(
         &self,
-        platform: &mut Platform,
+        platform: &mut impl Attests<Failure = KmsError>,
         boot: Boot<'_>,
         access: &Access,
     ) -> Result<Unsealed, KmsError> {
@@ -287,6 +287,35 @@ fn documents_under_another_root_are_not_believed_by_the_key_service() {
     let refused = account.unseal_on(&mut foreign, account.boot(), &access);
     let expected = KmsError::Refused("GenerateDataKey", Refusal::Document);
     assert_eq!(refused.err(), Some(expected));
+}
+
+/// A platform whose documents over digests prove nothing.
+struct Unproven(Platform);
+
+impl Attests for Unproven {
+    type Failure = KmsError;
+
+    fn for_recipient(&mut self, public_key: &[u8]) -> Result<Vec<u8>, KmsError> {
+        self.0.for_recipient(public_key)
+    }
+
+    fn over(&mut self, _: &[u8; 48]) -> Result<Vec<u8>, KmsError> {
+        self.0.over(&[0; 48])
+    }
+
+    fn made(&self, document: &[u8], digest: &[u8; 48]) -> bool {
+        self.0.made(document, digest)
+    }
+}
+
+#[test]
+fn platform_whose_own_document_proves_nothing_seals_nothing() {
+    let account = Account::new();
+    let mut platform = Unproven(account.platform(PCR0));
+
+    let drawn = account.unseal_on(&mut platform, account.boot(), &StandIn::access(None));
+
+    assert_eq!(drawn.err(), Some(KmsError::NotOwn));
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use serde::de::DeserializeOwned;
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{PinKey, SealingKey, SecretBytes, VaultKey};
-use vettid_store::{Chain, Database, Kind, Linked, Record, Replay};
+use vettid_store::{Chain, Database, HeaderKey, Kind, Linked, Record, Replay};
 use vettid_tests::vectors::{self, bytes, envelope, identity, ids, network, padding, record};
 use vettid_wire::cbor;
 use vettid_wire::envelope::Envelope;
@@ -145,7 +145,7 @@ fn identity_chains_lead_where_the_vectors_say() {
 struct Log {
     file: record::Log,
     space: SpaceId,
-    sealing: SealingKey,
+    sealing: HeaderKey,
     vault_key: VaultKey,
 }
 
@@ -154,7 +154,7 @@ impl Log {
         let file: record::Log = file("record.json");
         Self {
             space: file.space.parse().expect("a space"),
-            sealing: SealingKey::from_bytes(key(&file.sealing_key)),
+            sealing: HeaderKey::new(file.release, SealingKey::from_bytes(key(&file.sealing_key))),
             vault_key: VaultKey::from_bytes(key(&file.vault_key)),
             file,
         }

@@ -48,12 +48,11 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     println!(
         "\nThe enclave is emulated: whoever is root on this machine can read the vaults. Only to try it."
     );
-    // The terminal sends the interrupt to the node too, which stops by itself; this program
+    // The terminal sends interrupt and hang-up to the node too, which stops by itself; this program
     // outlives it to remove the temporary folder.
-    let mut interrupt = SigSet::empty();
-    interrupt.add(Signal::SIGINT);
-    interrupt
-        .thread_block()
-        .context("holding back the interrupt")?;
+    let mut held = SigSet::empty();
+    held.add(Signal::SIGINT);
+    held.add(Signal::SIGHUP);
+    held.thread_block().context("holding back the interrupt")?;
     node.wait()
 }

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::secrets::SecretOptions;
 use crate::{
-    audit, connection, credential, enroll, feed, group, invitation, item, key, message, tag,
+    audit, connection, credential, enroll, feed, group, invitation, item, key, message, release,
+    tag,
 };
 
 /// Name of the variable that holds the home folder.
@@ -79,6 +80,9 @@ pub(crate) enum Command {
     /// Credential: what proves that you are there
     #[command(subcommand)]
     Credential(credential::Credential),
+    /// Release of the enclave that serves the vault, and a later one to move to
+    #[command(subcommand)]
+    Release(release::Release),
     /// Audit: the chain of what was done
     #[command(subcommand)]
     Audit(audit::Audit),

@@ -10,13 +10,14 @@ use vettid_sdk::{Entry, SystemClock};
 
 use crate::failure::Failure;
 use crate::home;
+use crate::invitation::text;
 use crate::output::Output;
 use crate::secrets::Secrets;
 
 /// Set up a vault with an invitation, or go on where that was interrupted.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Enroll {
-    /// Invitation, as the node's operator gave it
+    /// Invitation, as the node's operator gave it; `-` to be asked for it, as for a secret
     #[arg(value_name = "LINK")]
     link: String,
     /// Name of this device, as you will see it
@@ -24,13 +25,17 @@ pub(crate) struct Enroll {
     device_name: String,
 }
 
-/// Sets up a vault. Secrets: PIN, password.
+/// Sets up a vault. Secrets: the link if it is `-`, PIN, password.
 pub(crate) async fn run(
     folder: &Path,
     arguments: Enroll,
     secrets: &mut Secrets,
 ) -> Result<Output, Failure> {
-    let invitation = Invitation::parse(&arguments.link).map_err(|_| {
+    let link = match arguments.link.as_str() {
+        "-" => text(&secrets.current("Invitation link")?)?,
+        link => link.to_owned(),
+    };
+    let invitation = Invitation::parse(&link).map_err(|_| {
         Failure::Usage(
             "not-an-invitation",
             "this is no invitation, or it is mistyped".into(),

@@ -76,6 +76,7 @@ fn no_argument_takes_a_secret() {
         "number",
         "operation",
         "reaction",
+        "release",
         "read_receipts",
         "remove_field",
         "removed",

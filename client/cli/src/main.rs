@@ -22,6 +22,7 @@ mod output;
 mod password;
 mod pin;
 mod progress;
+mod release;
 mod run;
 mod secrets;
 mod tag;

@@ -12,7 +12,7 @@ use crate::output::{Output, note, print};
 use crate::secrets::Secrets;
 use crate::{
     audit, connection, credential, device, enroll, feed, group, home, invitation, item, key,
-    message, password, pin, tag, vault,
+    message, password, pin, release, tag, vault,
 };
 
 /// Runs one command.
@@ -93,6 +93,7 @@ async fn command(arguments: Arguments) -> Result<Output, Failure> {
         Command::Pin(Change::Change) => pin::change(&owner, &mut secrets).await,
         Command::Password(Change::Change) => password::change(&owner, &mut secrets).await,
         Command::Credential(command) => credential::run(&owner, command, &mut secrets).await,
+        Command::Release(command) => release::run(&owner, command, &mut secrets).await,
         Command::Audit(command) => audit::run(&owner, command, &mut secrets).await,
     };
     if had_pending && !owner.has_pending() {

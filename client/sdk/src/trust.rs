@@ -14,6 +14,7 @@ use vettid_session::{
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::{NetworkId, NodeId};
 use vettid_wire::network::{Network, NetworkError, ReferenceValue, ReleaseStatus, SignedNetwork};
+use vettid_wire::operation::release::Offered;
 use vettid_wire::time::UnixMillis;
 
 /// Where a device was invited to.
@@ -38,7 +39,7 @@ pub struct Remembered {
     /// Policy epoch.
     #[n(0)]
     pub epoch: u64,
-    /// Release of the node's image.
+    /// Release of the node's image that the vault was found at.
     #[n(1)]
     pub release: u32,
 }
@@ -97,6 +98,12 @@ pub enum TrustError {
         /// The node's.
         offered: u32,
     },
+    /// The node offers a later release that its network does not list as active.
+    #[error(
+        "the node offers release {0}, which its network does not list as active: nothing was approved; \
+         wait for the network's newer file"
+    )]
+    OfferedRelease(u32),
     /// The vault shows an older state than this device has seen.
     #[error("the vault shows record {shown}, but this device has seen {seen}: it was rolled back")]
     RolledBack {
@@ -125,6 +132,7 @@ impl TrustError {
             Self::PolicyAhead { .. } => "policy-ahead",
             Self::DeprecatedRelease(_) => "deprecated-release",
             Self::OlderRelease { .. } => "older-release",
+            Self::OfferedRelease(_) => "offered-release",
             Self::RolledBack { .. } => "shown-older-state",
             Self::Forked(_) => "forked",
         }
@@ -136,6 +144,8 @@ impl TrustError {
 pub struct Trust {
     anchor: Anchor,
     remembered: Remembered,
+    /// Release of the enclave that was admitted last.
+    admitted: u32,
     network: Network,
     verifier: Verifier,
 }
@@ -157,6 +167,7 @@ impl Trust {
         Ok(Self {
             anchor,
             remembered,
+            admitted: remembered.release,
             network,
             verifier,
         })
@@ -187,13 +198,36 @@ impl Trust {
         if offered < seen {
             return Err(TrustError::OlderRelease { seen, offered });
         }
-        self.remembered.release = offered;
+        self.admitted = offered;
         Ok(())
+    }
+
+    /// Whether the enclave that was admitted last is of a later release than the vault was found at.
+    /// It may not have the vault: nothing is to be sent to it before that is known, since a release
+    /// that was once used is the oldest that ever is again.
+    pub(crate) const fn is_new_release(&self) -> bool {
+        self.admitted > self.remembered.release
+    }
+
+    /// The enclave that was admitted last has the vault.
+    pub(crate) fn found(&mut self) {
+        self.remembered.release = self.remembered.release.max(self.admitted);
+    }
+
+    /// Whether an offered release is one that the network lists as active.
+    pub(crate) fn check_offer(&self, offered: &Offered) -> Result<(), TrustError> {
+        let mut values = self.network.reference_values.iter();
+        let is_it = |value: &ReferenceValue| *offered == Offered::from(value);
+        if values.any(|value| is_it(value) && value.status == ReleaseStatus::Active) {
+            Ok(())
+        } else {
+            Err(TrustError::OfferedRelease(offered.release))
+        }
     }
 
     /// Whether a new vault may be set up under the release that was admitted last.
     pub(crate) fn check_setting_up(&self) -> Result<(), TrustError> {
-        let release = self.remembered.release;
+        let release = self.admitted;
         let active = |value: &ReferenceValue| value.status == ReleaseStatus::Active;
         let mut values = self.network.reference_values.iter();
         if values.any(|value| value.release == release && active(value)) {

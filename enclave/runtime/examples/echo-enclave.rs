@@ -18,10 +18,11 @@ use std::time::Duration;
 
 use nix::sys::socket::{MsgFlags, recv, send};
 use vettid_crypto::sign::{SigningKey, VerifyingKey};
+use vettid_runtime::boot::RELEASE;
 use vettid_runtime::launch::launch;
 use vettid_runtime::owner_vault::template;
 use vettid_runtime::platform::emulated::EmulatedPlatform;
-use vettid_runtime::platform::emulated::command::create_network;
+use vettid_runtime::platform::emulated::command::{Image, create_network};
 use vettid_runtime::vault_exit::VaultExit;
 use vettid_runtime::vault_process::{
     Answer, Broker, Caller, Home as ProcessHome, Received, Resident, live,
@@ -308,9 +309,12 @@ fn main() -> ExitCode {
     };
     let folder = value("--folder").expect("--folder");
     if arguments.iter().any(|argument| argument == "--create") {
-        create_network(&folder, None, false).expect("network");
+        let (registers, release) = (None, RELEASE);
+        create_network(&folder, &Image { registers, release }, false).expect("network");
         return ExitCode::SUCCESS;
     }
     let socket = value("--socket").expect("--socket");
-    launch(template, life, || EmulatedPlatform::open(&folder, &socket))
+    launch(template, life, || {
+        EmulatedPlatform::open(&folder, &socket, RELEASE)
+    })
 }

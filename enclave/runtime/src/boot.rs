@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | [`Measured`] | binding key | entropy checked; binding key committed to, registers locked | [`Measured::hear`] |
 //! | [`Heard`] | host connection, network | host connected and named the network | [`Heard::unseal`] |
-//! | [`Serving`] | sealing root, node identity, evidence | the platform gave its secret to this image | the supervisor |
+//! | [`Serving`] | sealing root, node identity, evidence | the platform gave its secret to this image, and earlier releases theirs | the supervisor |
 //!
 //! Each state is a type that only the one before it makes, and each step fails closed. No socket
 //! exists before [`Measured::hear`]. The host is heard first, since whoever keeps the secret may be
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 use vettid_attestation::{Bundle, Measurement, Policy, PolicyError};
 use vettid_crypto::sign::SigningKey;
-use vettid_crypto::{BindingSeed, Label, SealingRoot, SecretBytes, derive, digest};
+use vettid_crypto::{Label, MailboxKey, SealingRoot, SecretBytes, digest};
 use vettid_wire::cbor;
 use vettid_wire::id::NodeId;
 use vettid_wire::link::{FromHost, Hello, Ready};
@@ -25,6 +25,7 @@ use vettid_wire::{limits, version};
 
 use crate::evidence::Evidence;
 use crate::flow::{self, FlowError, Inflow};
+use crate::handover::{HandoverError, Settling, Shared};
 use crate::host_line::HostLine;
 use crate::platform::{KernelEntropy, Platform, PlatformError};
 
@@ -40,6 +41,9 @@ pub enum BootError {
     /// The platform does not give what it must.
     #[error(transparent)]
     Platform(#[from] PlatformError),
+    /// What is shared with other releases is not as it must be.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// The host's connection broke off or its first frame was too long.
     #[error("host: {0}")]
     Flow(#[from] FlowError),
@@ -86,6 +90,8 @@ pub struct Heard<P> {
 pub struct Serving<P> {
     pub(crate) platform: P,
     pub(crate) sealing_root: SealingRoot,
+    pub(crate) mailbox: MailboxKey,
+    pub(crate) shared: Shared,
     pub(crate) link: OwnedFd,
     pub(crate) inflow: Inflow,
     pub(crate) hello: Hello,
@@ -104,7 +110,8 @@ impl<P: Platform> Measured<P> {
     pub fn new(mut platform: P) -> Result<Self, BootError> {
         platform.check_entropy()?;
         let binding = SigningKey::generate(&mut KernelEntropy);
-        let parts: [&[u8]; 2] = [&binding.verifying_key().0, &RELEASE.to_be_bytes()];
+        let release = platform.release().to_be_bytes();
+        let parts: [&[u8]; 2] = [&binding.verifying_key().0, &release];
         platform.commit(&digest::labeled384(Label::EnclaveConfig, &parts))?;
         Ok(Self { platform, binding })
     }
@@ -135,37 +142,57 @@ impl<P: Platform> Measured<P> {
 }
 
 impl<P: Platform> Heard<P> {
-    /// Asks the platform for its secret, and says who this node is.
+    /// Asks the platform for its secret, settles with the host what is shared with other releases, and
+    /// says who this node is; nothing where the host only wanted to know what earlier releases seal to.
     ///
     /// # Errors
-    /// When the platform does not give it to this image, or the host names too many PeerIds.
-    pub fn unseal(self) -> Result<Serving<P>, BootError> {
+    /// When the platform does not give its secret to this image, what other releases left is not as it
+    /// must be, or the host names too many PeerIds.
+    pub fn unseal(self) -> Result<Option<Serving<P>>, BootError> {
         let Measured {
             mut platform,
             binding,
         } = self.measured;
         let mut inflow = self.inflow;
         let mut host = HostLine::new(&self.link, &mut inflow);
-        let sealing_root = match platform.sealing_root(&mut host) {
-            Ok(root) => root,
+        let settled = platform
+            .sealing_root(&mut host)
+            .map_err(BootError::from)
+            .and_then(|root| {
+                let mut settling = Settling {
+                    platform: &mut platform,
+                    root: &root,
+                    network: &self.network,
+                    policy: &self.policy,
+                };
+                let settled = settling.settle(&mut host, &mut KernelEntropy)?;
+                Ok((root, settled))
+            });
+        let (sealing_root, settled) = match settled {
+            Ok(settled) => settled,
             Err(error) => {
                 // Hardware shows its console to nobody, so the host's operator is told.
                 host.fail(&error.to_string());
-                return Err(error.into());
+                return Err(error);
             }
         };
-        let seed: BindingSeed = derive::key(&sealing_root, Label::NodeIdentity, &[]);
-        let identity = seed.expose(SigningKey::from_seed);
+        let Some((secrets, shared)) = settled else {
+            return Ok(None);
+        };
+        let identity = secrets.identity.expose(SigningKey::from_seed);
+        let release = platform.release();
         let node = NodeId(identity.verifying_key().0);
         let config = digest::labeled(Label::EnclaveConfig, &[&cbor::encode(&self.hello)]);
         let peers: Vec<Vec<u8>> = self.hello.peers.iter().map(|peer| peer.to_vec()).collect();
-        let bundle = Bundle::new(binding.verifying_key(), node, &peers, None, RELEASE, config)
+        let bundle = Bundle::new(binding.verifying_key(), node, &peers, None, release, config)
             .map_err(|_| BootError::HostPeers)?;
         let evidence = Evidence::new(binding, &bundle, self.network.id(), self.network.epoch);
         let ready = ready(&platform, node);
-        Ok(Serving {
+        Ok(Some(Serving {
             platform,
             sealing_root,
+            mailbox: secrets.mailbox,
+            shared,
             link: self.link,
             inflow,
             hello: self.hello,
@@ -174,7 +201,7 @@ impl<P: Platform> Heard<P> {
             node,
             evidence,
             ready,
-        })
+        }))
     }
 }
 
@@ -182,7 +209,7 @@ fn ready(platform: &impl Platform, node: NodeId) -> Ready {
     Ready {
         version: version::LINK,
         node,
-        release: RELEASE,
+        release: platform.release(),
         measurement: registers(&platform.measurement()),
     }
 }

@@ -252,6 +252,10 @@ mod tests {
     struct Plain(u32);
 
     impl Attester for Plain {
+        fn release(&self) -> u32 {
+            1
+        }
+
         fn measurement(&self) -> Measurement {
             Measurement::new([1; 48], [2; 48], [3; 48]).expect("not debug")
         }

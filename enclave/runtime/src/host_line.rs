@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
+use vettid_wire::link::handover::{LaterImage, Others};
 use vettid_wire::link::sealing::{Access, FromEnclave as Say, ToEnclave};
 use vettid_wire::link::{FromEnclave, FromHost};
 use vettid_wire::{cbor, limits};
@@ -46,6 +47,17 @@ pub struct HostLine<'a> {
     received: usize,
 }
 
+/// What the host wants of a release.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// That it serves, with what there is of others.
+    Serve(Others),
+    /// That it says what earlier ones seal to, and ends.
+    Offer,
+    /// Nothing.
+    Nothing,
+}
+
 /// A connection to the key service through the host.
 #[derive(Debug)]
 pub struct Dialed<'l, 'a> {
@@ -70,15 +82,26 @@ impl<'a> HostLine<'a> {
         }
     }
 
-    /// How the key service is reached; nothing when the host gives no access to one.
+    /// How the key service is reached, and what was sealed for `release`; nothing when the host gives no access to one.
     ///
     /// # Errors
     /// When the host does not answer.
-    pub fn access(&mut self) -> Result<Option<Access>, LineError> {
-        self.say(Say::Ask)?;
+    pub fn access(&mut self, release: u32) -> Result<Option<Access>, LineError> {
+        self.say(Say::Ask(release))?;
         match self.hear()? {
             ToEnclave::Access(access) => Ok(access),
-            ToEnclave::Bytes(_) | ToEnclave::Kept(_) => Err(LineError::OutOfTurn),
+            _ => Err(LineError::OutOfTurn),
+        }
+    }
+
+    /// What there is of other releases, for this one.
+    pub(crate) fn others(&mut self, release: u32) -> Result<Wanted, LineError> {
+        self.say(Say::Others(release))?;
+        match self.answer()? {
+            ToEnclave::Others(Some(others)) => Ok(Wanted::Serve(others)),
+            ToEnclave::Others(None) => Ok(Wanted::Nothing),
+            ToEnclave::MakeOffer => Ok(Wanted::Offer),
+            _ => Err(LineError::OutOfTurn),
         }
     }
 
@@ -100,18 +123,47 @@ impl<'a> HostLine<'a> {
     /// # Errors
     /// When the host does not answer.
     pub fn keep(&mut self, sealed: Vec<u8>) -> Result<bool, LineError> {
-        self.say(Say::Keep(sealed))?;
+        self.have_kept(Say::Keep(sealed))
+    }
+
+    /// Has the host keep what was taken over of earlier releases; whether it is durable.
+    pub(crate) fn inherit(&mut self, inheritance: Vec<u8>) -> Result<bool, LineError> {
+        self.have_kept(Say::Inherit(inheritance))
+    }
+
+    /// Has the host keep what a later release needs; whether it is durable.
+    pub(crate) fn hand_over(
+        &mut self,
+        to: LaterImage,
+        handover: Vec<u8>,
+    ) -> Result<bool, LineError> {
+        self.have_kept(Say::HandOver { to, handover })
+    }
+
+    /// Has the host keep what earlier releases seal to; whether it is durable.
+    pub(crate) fn offer(&mut self, release: u32, offer: Vec<u8>) -> Result<bool, LineError> {
+        self.have_kept(Say::Offer { release, offer })
+    }
+
+    fn have_kept(&mut self, what: Say) -> Result<bool, LineError> {
+        self.say(what)?;
+        match self.answer()? {
+            ToEnclave::Kept(durable) => Ok(durable),
+            _ => Err(LineError::OutOfTurn),
+        }
+    }
+
+    /// The next that is not of the key service, which may still be hanging up.
+    fn answer(&mut self) -> Result<ToEnclave, LineError> {
         loop {
             match self.hear()? {
-                ToEnclave::Kept(durable) => return Ok(durable),
-                // The key service may still be hanging up.
                 ToEnclave::Bytes(_) => {}
-                ToEnclave::Access(_) => return Err(LineError::OutOfTurn),
+                answer => return Ok(answer),
             }
         }
     }
 
-    /// Tells the host why there is no sealing root, if it still hears.
+    /// Tells the host why this enclave does not serve, if it still hears.
     pub(crate) fn fail(&mut self, why: &str) {
         let short: String = why.chars().take(limits::SEALING_FAILURE / 4).collect();
         let _ = self.say(Say::Failed(short));
@@ -167,7 +219,7 @@ impl Dialed<'_, '_> {
     fn hear(&mut self) -> Result<Vec<u8>, LineError> {
         match self.line.hear()? {
             ToEnclave::Bytes(bytes) => Ok(bytes),
-            ToEnclave::Access(_) | ToEnclave::Kept(_) => Err(LineError::OutOfTurn),
+            _ => Err(LineError::OutOfTurn),
         }
     }
 
@@ -278,7 +330,7 @@ mod tests {
     fn what_was_not_asked_ends_the_boot() {
         let kept = || FromHost::Sealing(ToEnclave::Kept(true));
         for wrong in [kept(), bytes(b"x"), FromHost::Ping(1)] {
-            let access = at_host(|_| vec![wrong.clone()], |line| line.access());
+            let access = at_host(|_| vec![wrong.clone()], |line| line.access(1));
             assert_eq!(access, Err(LineError::OutOfTurn), "{wrong:?}");
         }
         let read = at_host(|_| vec![kept()], fault);
@@ -302,13 +354,13 @@ mod tests {
 
         let (ours, _theirs) = UnixStream::pair().expect("pair");
         let (ours, mut inflow) = (OwnedFd::from(ours), Inflow::new(limits::LINK_FRAME));
-        let silent = HostLine::until(&ours, &mut inflow, Instant::now()).access();
+        let silent = HostLine::until(&ours, &mut inflow, Instant::now()).access(1);
         assert_eq!(silent, Err(LineError::Silent));
 
         let (ours, theirs) = UnixStream::pair().expect("pair");
         drop(theirs);
         let (ours, mut inflow) = (OwnedFd::from(ours), Inflow::new(limits::LINK_FRAME));
-        let gone = HostLine::new(&ours, &mut inflow).access();
+        let gone = HostLine::new(&ours, &mut inflow).access(1);
         assert_eq!(gone, Err(LineError::Flow(FlowError::Closed)));
     }
 

@@ -5,6 +5,10 @@
 
 use std::time::Duration;
 
+use vettid_crypto::{SealingKey, SecretBytes};
+use vettid_store::HeaderKey;
+use vettid_vault::HeaderKeys;
+use vettid_wire::Secret;
 #[cfg(fuzzing)]
 use vettid_wire::cbor;
 use vettid_wire::cbor::minicbor::bytes::ByteVec;
@@ -12,6 +16,7 @@ use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::id::{DeliveryId, NetworkId, NodeId, SpaceId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::link::{Entry, LogPage};
+use vettid_wire::operation::release::Offered;
 use vettid_wire::peer::Delivered;
 use vettid_wire::request::Head;
 use vettid_wire::time::UnixMillis;
@@ -34,9 +39,9 @@ pub(crate) struct Opening {
     /// Whether a vault is there.
     #[n(1)]
     pub(crate) entry: Entry,
-    /// The vault's own sealing key.
-    #[cbor(n(2), with = "minicbor::bytes")]
-    pub(crate) sealing_key: [u8; 32],
+    /// What its headers may be sealed under.
+    #[n(2)]
+    pub(crate) keys: OpeningKeys,
     /// Time of day, ms since 1970.
     #[n(3)]
     pub(crate) now: u64,
@@ -52,6 +57,63 @@ pub(crate) struct Opening {
     /// What the process signs with the identity of the vault that it claims to be.
     #[cbor(n(7), with = "minicbor::bytes")]
     pub(crate) challenge: [u8; 32],
+}
+
+/// What the headers of one vault may be sealed under.
+#[derive(Clone, Debug, Decode, Encode)]
+pub(crate) struct OpeningKeys {
+    /// The release that runs, with its own key.
+    #[n(0)]
+    pub(crate) own: KeyAt,
+    /// Earlier releases, with the keys that they share with this one.
+    #[n(1)]
+    pub(crate) earlier: Vec<KeyAt>,
+    /// Later releases, with the keys that this one shares with them.
+    #[n(2)]
+    pub(crate) later: Vec<KeyAt>,
+    /// The release that the owner may approve, with the key that this one shares with it.
+    #[n(3)]
+    pub(crate) offered: Option<(Offered, KeyAt)>,
+}
+
+/// The key of a release.
+#[derive(Clone, Debug, Decode, Encode)]
+pub(crate) struct KeyAt {
+    #[n(0)]
+    release: u32,
+    #[n(1)]
+    key: Secret,
+}
+
+impl KeyAt {
+    pub(crate) fn new(release: u32, key: &SealingKey) -> Self {
+        Self {
+            release,
+            key: key.expose(|key| Secret::new(key.to_vec())),
+        }
+    }
+
+    fn key(&self) -> Option<SealingKey> {
+        let key = |key: &[u8]| key.try_into().ok().map(SealingKey::from_bytes);
+        self.key.expose(key)
+    }
+}
+
+impl OpeningKeys {
+    /// As the vault takes them; none when one of them is no key.
+    pub(crate) fn header_keys(&self) -> Option<HeaderKeys> {
+        let mut keys = HeaderKeys::of(HeaderKey::new(self.own.release, self.own.key()?));
+        for earlier in &self.earlier {
+            keys = keys.with_earlier(earlier.release, earlier.key()?);
+        }
+        for later in &self.later {
+            keys = keys.with_later(HeaderKey::new(later.release, later.key()?));
+        }
+        Some(match &self.offered {
+            Some((offered, key)) => keys.offering(*offered, key.key()?),
+            None => keys,
+        })
+    }
 }
 
 /// Where this node is.
@@ -110,7 +172,7 @@ pub(crate) struct EvidenceAnswer {
 pub(crate) enum Down<'a> {
     /// First frame.
     #[n(0)]
-    Open(#[n(0)] Opening),
+    Open(#[n(0)] Box<Opening>),
     /// An envelope of a device.
     #[n(1)]
     Frame(#[cbor(b(0), with = "minicbor::bytes")] &'a [u8]),

@@ -86,7 +86,9 @@ fn run<P: Platform, T>(
         .and_then(Measured::hear)
         .and_then(crate::boot::Heard::unseal);
     match serving {
-        Ok(serving) => match Supervisor::new(serving, zygote) {
+        // The host wanted to know what earlier releases seal to, and nothing else.
+        Ok(None) => Ended::Asked.into(),
+        Ok(Some(serving)) => match Supervisor::new(serving, zygote) {
             Ok(supervisor) => supervisor.run().into(),
             Err(ended) => ended.into(),
         },

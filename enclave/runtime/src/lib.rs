@@ -10,6 +10,7 @@
 //! | question | module |
 //! |---|---|
 //! | what is checked before anything is served? | [`boot`], [`platform`] |
+//! | what is shared with other releases on the same node? | [`handover`] |
 //! | what can a vault process do? | [`sandbox`], [`lane`] |
 //! | who sees keys or plaintext? | [`vault_process`] alone; the supervisor routes ciphertext |
 //! | who is let in of other enclaves, and what goes over their sessions? | [`peering`] |
@@ -28,6 +29,7 @@ pub mod delivery;
 pub mod evidence;
 pub mod federation;
 pub mod flow;
+pub mod handover;
 pub mod heads;
 pub mod host_line;
 pub mod host_link;

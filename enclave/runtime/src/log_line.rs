@@ -16,6 +16,8 @@ pub enum LogEvent {
     FrameDropped(u64),
     /// The kernel refused to fork, with this error number.
     ForkRefused(u64),
+    /// What an earlier release handed over counts for nothing.
+    HandoverRefused,
     /// A home record of a vault process counts for nothing.
     HomeRefused,
     /// Something that the host keeps for this enclave does not open.
@@ -28,6 +30,8 @@ pub enum LogEvent {
     NotAReferenceValue,
     /// No document could be made for a session.
     NoEvidence,
+    /// What a later release seals to is not of this network, or not of a later release that it accepts.
+    OfferRefused,
     /// A vault sent something before it had a home.
     OutboundUnclaimed,
     /// A vault process could not be confined; the exit code of the step.
@@ -47,6 +51,11 @@ impl LogSafe for LogEvent {
         let (level, event, count) = match *self {
             Self::FrameDropped(count) => (Level::Warn, "frame dropped: vault is busy", Some(count)),
             Self::ForkRefused(error) => (Level::Warn, "fork refused", Some(error)),
+            Self::HandoverRefused => (
+                Level::Warn,
+                "what an earlier release handed over is not accepted",
+                None,
+            ),
             Self::HomeRefused => (Level::Warn, "home of a vault refused", None),
             Self::KeptAltered => (
                 Level::Warn,
@@ -57,6 +66,11 @@ impl LogSafe for LogEvent {
                 (Level::Info, "newer network file in force", Some(epoch))
             }
             Self::NetworkRefused => (Level::Warn, "network file refused", None),
+            Self::OfferRefused => (
+                Level::Warn,
+                "the later release that was prepared is not accepted",
+                None,
+            ),
             Self::OutboundUnclaimed => (Level::Error, "vault sent before it had a home", None),
             Self::NotAReferenceValue => (
                 Level::Warn,

@@ -38,18 +38,16 @@ impl Resident for OwnerVault {
         let Home {
             space,
             entry,
-            sealing_key,
+            keys,
             now,
             head,
         } = home;
         let clock = Now(now);
         let vault = match entry {
-            Entry::Fresh { token_hash } => {
-                Vault::fresh(space, sealing_key, token_hash, template, &clock)
-            }
+            Entry::Fresh { token_hash } => Vault::fresh(space, keys, token_hash, template, &clock),
             Entry::Existing => {
                 let mut host = LaneHost::new(broker, head);
-                let vault = Vault::existing(space, sealing_key, template, &mut host, &clock);
+                let vault = Vault::existing(space, keys, template, &mut host, &clock);
                 host.end()?;
                 vault.map_err(|Unreadable| VaultExit::Damaged)?
             }

@@ -22,6 +22,7 @@ use vettid_wire::time::UnixMillis;
 use crate::delivery::{Courier, Cx, HomeClaim, Progress, Sent, ToVault};
 use crate::evidence::Evidence;
 use crate::federation::{self, Federation, OutOfTurn};
+use crate::handover::NodeSecrets;
 use crate::log_line::LogEvent;
 use crate::peering::{Peering, Turn};
 use crate::platform::{Attester, PlatformError};
@@ -110,7 +111,7 @@ impl SimulatedEnclave {
         let policy = Policy::of_network(&boot.network).ok()?;
         let sealing_root = SealingRoot::from_bytes(boot.sealing_root);
         let peering = Peering::new(network, boot.node, policy, &mut entropy);
-        let courier = Courier::new(boot.node, &sealing_root);
+        let courier = Courier::new(boot.node, NodeSecrets::first(&sealing_root).mailbox);
         Some(Self {
             federation: Federation::new(peering, courier),
             evidence: Evidence::new(binding, &bundle, network, epoch),
@@ -292,6 +293,10 @@ struct Machine {
 }
 
 impl Attester for Machine {
+    fn release(&self) -> u32 {
+        1
+    }
+
     fn measurement(&self) -> Measurement {
         self.measurement
     }

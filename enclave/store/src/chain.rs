@@ -15,14 +15,14 @@
 
 use std::collections::VecDeque;
 
-use vettid_crypto::{SealingKey, VaultKey};
+use vettid_crypto::VaultKey;
 use vettid_wire::id::SpaceId;
 use vettid_wire::request::Head;
 use vettid_wire::{limits, version};
 
 use crate::record::{Kind, Record, RecordError};
 use crate::snapshot::Snapshot;
-use crate::{Changeset, Freshness, Header};
+use crate::{Changeset, Freshness, Header, HeaderKey};
 
 /// Most bytes that a log can have between two checkpoints: snapshots are due long before.
 const LOG: u64 = 2 * limits::DATABASE as u64;
@@ -243,8 +243,14 @@ impl Linked {
     }
 
     /// Opens the header, of any record but a changeset.
-    pub fn open_header(&self, key: &SealingKey) -> Result<Header, RecordError> {
+    pub fn open_header(&self, key: &HeaderKey) -> Result<Header, RecordError> {
         self.record.open_header(self.space, key)
+    }
+
+    /// The release that its header is sealed for, if it has one; not proven before it is opened.
+    #[must_use]
+    pub fn release(&self) -> Option<u32> {
+        self.record.release()
     }
 
     /// Opens the snapshot reference of a checkpoint that is not the first record.

@@ -17,8 +17,8 @@ use crate::rows::item::NextVersion;
 use crate::rows::request::Answered;
 use crate::rows::vault;
 use crate::{
-    Attempt, Attempts, Chain, ChainError, Change, Database, Device, Header, Linked, Lock, Record,
-    Replay, RestoreError, Restored, Snapshot, StoreError, Tail,
+    Attempt, Attempts, Chain, ChainError, Change, Database, Device, Header, HeaderKey, Linked,
+    Lock, Record, Replay, RestoreError, Restored, Snapshot, StoreError, Tail,
 };
 
 /// A schema that grew once.
@@ -35,8 +35,8 @@ pub(crate) fn vault_key() -> VaultKey {
     VaultKey::from_bytes([0x7a; 32])
 }
 
-pub(crate) fn sealing_key() -> SealingKey {
-    SealingKey::from_bytes([0x5e; 32])
+pub(crate) fn header_key() -> HeaderKey {
+    HeaderKey::new(1, SealingKey::from_bytes([0x5e; 32]))
 }
 
 pub(crate) fn item_id(number: u8) -> ItemId {
@@ -76,6 +76,7 @@ pub(crate) fn header() -> Header {
         }],
         created: NOW,
         time_floor: NOW,
+        moved_from: None,
     }
 }
 
@@ -160,7 +161,7 @@ impl Vault {
             log: Vec::new(),
             chunks: BTreeMap::new(),
         };
-        let keys = (&sealing_key(), &vault_key());
+        let keys = (&header_key(), &vault_key());
         let record = vault
             .tail
             .begin(&header(), &changeset, keys, &mut vault.entropy);
@@ -187,7 +188,7 @@ impl Vault {
     pub(crate) fn charge(&mut self) -> usize {
         let record = self
             .tail
-            .header(&header(), &sealing_key(), &mut self.entropy);
+            .header(&header(), &header_key(), &mut self.entropy);
         self.append(record.expect("record"))
     }
 
@@ -199,7 +200,7 @@ impl Vault {
     ) -> usize {
         let committed = self.database.transaction(body).expect("commits");
         let changeset = committed.changeset.expect("changes");
-        let keys = (&sealing_key(), &vault_key());
+        let keys = (&header_key(), &vault_key());
         let record = self.tail.joint(header, &changeset, keys, &mut self.entropy);
         self.append(record.expect("record"))
     }
@@ -219,7 +220,7 @@ impl Vault {
     /// Writes a snapshot and a checkpoint, and cuts the log.
     pub(crate) fn checkpoint(&mut self) {
         let snapshot = self.snapshot();
-        let keys = (&sealing_key(), &vault_key());
+        let keys = (&header_key(), &vault_key());
         let record = self
             .tail
             .checkpoint(&header(), &snapshot, keys, &mut self.entropy);

@@ -1,7 +1,7 @@
 //! Header of a vault: what is needed before the vault key is known.
 //!
-//! Sealed with the vault's sealing key, which the platform derives for one space and one enclave
-//! image. It holds no content of the owner.
+//! Sealed with a key that the platform derives for one space and one release of the enclave
+//! ([`HeaderKey`](crate::HeaderKey)). It holds no content of the owner.
 
 use vettid_crypto::password::Cost;
 use vettid_crypto::seal::{self, NotOpened};
@@ -40,6 +40,8 @@ pub struct Header {
     pub created: UnixMillis,
     /// The vault's clock never shows an earlier time than this.
     pub time_floor: UnixMillis,
+    /// Release of the enclave that the vault has come from, until its audit chain says so.
+    pub moved_from: Option<u32>,
 }
 
 /// The vault key, wrapped under PIN and pepper: neither alone opens it.
@@ -157,6 +159,7 @@ impl Header {
             created: self.created,
             time_floor: self.time_floor,
             unaudited: self.unaudited.clone(),
+            moved_from: self.moved_from,
         }))
     }
 
@@ -194,6 +197,7 @@ impl Header {
             unaudited: plain.unaudited,
             created: plain.created,
             time_floor: plain.time_floor,
+            moved_from: plain.moved_from,
         })
     }
 }
@@ -230,6 +234,8 @@ struct Plain {
     time_floor: UnixMillis,
     #[n(11)]
     unaudited: Vec<Attempt>,
+    #[n(12)]
+    moved_from: Option<u32>,
 }
 
 /// A verifying key as a byte string.

@@ -1,12 +1,12 @@
 //! A place in a log, where one record is sealed: the context of everything in it.
 
 use vettid_crypto::seal;
-use vettid_crypto::{Entropy, Label, SealingKey, VaultKey, digest};
+use vettid_crypto::{Entropy, Label, VaultKey, digest};
 use vettid_wire::cbor;
 use vettid_wire::id::SpaceId;
 
 use crate::record::{Kind, Record, schema_bytes};
-use crate::{Changeset, Header, Snapshot};
+use crate::{Changeset, Header, HeaderKey, Snapshot};
 
 /// Where a record is in its log.
 #[derive(Clone, Copy, Debug)]
@@ -18,14 +18,14 @@ pub(crate) struct Place {
 }
 
 /// The keys of a record with two parts: that of headers, and that of everything else.
-pub(crate) type Keys<'a> = (&'a SealingKey, &'a VaultKey);
+pub(crate) type Keys<'a> = (&'a HeaderKey, &'a VaultKey);
 
 impl Place {
     /// Seals a header record.
     pub(crate) fn header(
         self,
         header: &Header,
-        key: &SealingKey,
+        key: &HeaderKey,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Record {
         let kind = Kind::Header;
@@ -120,7 +120,7 @@ impl Place {
         kind: Kind,
         header: &Header,
         content: &[u8],
-        key: &SealingKey,
+        key: &HeaderKey,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Record {
         let header = self.seal_header((kind, &beside(content)), header, key, entropy);
@@ -133,13 +133,14 @@ impl Place {
         &self,
         (kind, beside): (Kind, &[u8]),
         header: &Header,
-        key: &SealingKey,
+        key: &HeaderKey,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Vec<u8> {
         let plain = header.encode();
-        self.with_context(kind, beside, |context| {
-            seal::seal(key, Label::RecordHeader, context, &plain, entropy)
-        })
+        let sealed = self.with_context(kind, &bound(key.release, beside), |context| {
+            seal::seal(&key.key, Label::RecordHeader, context, &plain, entropy)
+        });
+        [&key.release.to_be_bytes(), &sealed[..]].concat()
     }
 
     fn seal_changeset(
@@ -170,6 +171,12 @@ impl Place {
             body,
         }
     }
+}
+
+/// What a header is bound to beside its place: the release that it is for, and the content beside it,
+/// if there is any.
+pub(crate) fn bound(release: u32, beside: &[u8]) -> Vec<u8> {
+    [&release.to_be_bytes(), beside].concat()
 }
 
 /// What binds a header to the sealed content beside it.

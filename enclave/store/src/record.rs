@@ -1,18 +1,12 @@
 //! One record of a vault's log: numbered, chained and sealed.
 //!
-//! ```text
-//! kind u8 | schema u16 | number u64 | previous 32 | body                 (integers big-endian)
+//! Its form is in [`vettid_wire::record`]. The content beside a header is a snapshot reference in a
+//! checkpoint, or in record 1 the patchset of the first transaction; in a joint record it is the
+//! patchset of one transaction.
 //!
-//! 1 checkpoint   length u32 | header | content: snapshot reference, or in record 1 the patchset of
-//!                                               the first transaction
-//! 2 header       header
-//! 3 changeset    patchset of one transaction
-//! 4 joint        length u32 | header | content: patchset of one transaction
-//! ```
-//!
-//! Headers are sealed under the sealing key, patchsets and snapshot references under the vault key.
+//! Headers are sealed under a key of one vault at one release, patchsets and snapshot references under the vault key.
 //! Everything in front of the body is also the context under which each part is sealed, together
-//! with the space: a record opens in its own vault, at its own place and behind its own predecessor
+//! with the space, and for a header its release: a record opens in its own vault, at its own place and behind its own predecessor
 //! only. A record's hash covers all of it; `previous` is the hash of the record before.
 //!
 //! What an operation changes in header and database is one record, so that no crash tears it. Its
@@ -23,21 +17,20 @@
 //! every record before the newest is held by the chain; so no half of another record is ever used.
 
 use vettid_crypto::seal::{self, NotOpened};
-use vettid_crypto::{Label, SealingKey, SymmetricKey, VaultKey, WipedVec, digest};
+use vettid_crypto::{Label, SymmetricKey, VaultKey, WipedVec, digest};
 use vettid_wire::cbor;
 use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
+pub use vettid_wire::record::FRONT;
+use vettid_wire::record::{kind, release_in};
 use vettid_wire::request::Head;
 
-use crate::place::{Place, beside};
-use crate::{Changeset, Header, Snapshot};
-
-/// Bytes in front of a record's body.
-pub const FRONT: usize = 43;
+use crate::place::{Place, beside, bound};
+use crate::{Changeset, Header, HeaderKey, Snapshot};
 
 /// Most plaintext bytes of a changeset: whatever header goes with it, they fit one record.
 pub(crate) const CHANGESET: usize =
-    limits::RECORD - FRONT - size_of::<u32>() - limits::HEADER - 2 * seal::OVERHEAD;
+    limits::RECORD - FRONT - 2 * size_of::<u32>() - limits::HEADER - 2 * seal::OVERHEAD;
 
 /// What a record says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,6 +65,14 @@ pub enum RecordError {
     /// A part does not open: altered, of another vault or place, or under another key.
     #[error("record {0} does not open")]
     NotOpened(u64),
+    /// A header is for another release than the key.
+    #[error("header of record {number} is sealed for release {release}")]
+    OtherRelease {
+        /// Number of the record.
+        number: u64,
+        /// The release.
+        release: u32,
+    },
     /// A part is not there, or opens to something else than this kind holds.
     #[error("record {0} is not what it should be")]
     Unexpected(u64),
@@ -152,17 +153,31 @@ impl Record {
     pub(crate) fn open_header(
         &self,
         space: SpaceId,
-        key: &SealingKey,
+        key: &HeaderKey,
     ) -> Result<Header, RecordError> {
-        let plain = match self.kind {
+        let unexpected = RecordError::Unexpected(self.number);
+        let (header, beside) = match self.kind {
             Kind::Checkpoint | Kind::Joint => {
                 let (header, content) = self.split()?;
-                self.open(space, key, Label::RecordHeader, header, &beside(content))
+                (header, beside(content).to_vec())
             }
-            Kind::Header => self.open(space, key, Label::RecordHeader, &self.body, &[]),
-            Kind::Changeset => Err(RecordError::Unexpected(self.number)),
+            Kind::Header => (&self.body[..], Vec::new()),
+            Kind::Changeset => return Err(unexpected),
         };
-        Header::decode(&plain?).map_err(|_| RecordError::Unexpected(self.number))
+        let (release, sealed) = header.split_first_chunk().ok_or(unexpected)?;
+        let release = u32::from_be_bytes(*release);
+        if release != key.release {
+            let number = self.number;
+            return Err(RecordError::OtherRelease { number, release });
+        }
+        let bound = bound(release, &beside);
+        let plain = self.open(space, &key.key, Label::RecordHeader, sealed, &bound)?;
+        Header::decode(&plain).map_err(|_| unexpected)
+    }
+
+    /// The release that its header is for, if it has one.
+    pub(crate) fn release(&self) -> Option<u32> {
+        release_in(self.kind.byte(), &self.body)
     }
 
     /// Opens the snapshot reference of a checkpoint that is not the first record.
@@ -240,19 +255,19 @@ impl Record {
 impl Kind {
     pub(crate) const fn byte(self) -> u8 {
         match self {
-            Self::Checkpoint => 1,
-            Self::Header => 2,
-            Self::Changeset => 3,
-            Self::Joint => 4,
+            Self::Checkpoint => kind::CHECKPOINT,
+            Self::Header => kind::HEADER,
+            Self::Changeset => kind::CHANGESET,
+            Self::Joint => kind::JOINT,
         }
     }
 
     const fn from_byte(byte: u8) -> Option<Self> {
         match byte {
-            1 => Some(Self::Checkpoint),
-            2 => Some(Self::Header),
-            3 => Some(Self::Changeset),
-            4 => Some(Self::Joint),
+            kind::CHECKPOINT => Some(Self::Checkpoint),
+            kind::HEADER => Some(Self::Header),
+            kind::CHANGESET => Some(Self::Changeset),
+            kind::JOINT => Some(Self::Joint),
             _ => None,
         }
     }

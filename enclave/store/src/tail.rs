@@ -1,12 +1,14 @@
 //! The end of a vault's log, where records are added.
 
-use vettid_crypto::{Entropy, SealingKey, VaultKey};
+use vettid_crypto::{Entropy, VaultKey};
 use vettid_wire::id::SpaceId;
 use vettid_wire::request::Head;
 use vettid_wire::version;
 
 use crate::place::{Keys, Place};
-use crate::{Chain, Changeset, Freshness, Header, Record, Snapshot, SnapshotName, snapshot_due};
+use crate::{
+    Chain, Changeset, Freshness, Header, HeaderKey, Record, Snapshot, SnapshotName, snapshot_due,
+};
 
 /// Random bits in the number of a snapshot; above them there is room for 2⁴⁰ records.
 const RANDOM_BITS: u32 = 24;
@@ -107,7 +109,7 @@ impl Tail {
     pub fn header(
         &mut self,
         header: &Header,
-        key: &SealingKey,
+        key: &HeaderKey,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Result<Record, TailError> {
         let place = self.place().ok_or(TailError::CheckpointDue)?;

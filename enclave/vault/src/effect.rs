@@ -15,6 +15,7 @@ use vettid_wire::id::{ConnectionId, DeviceId, VaultId};
 use vettid_wire::link::Closed;
 use vettid_wire::operation::feed;
 use vettid_wire::operation::message::Conversation;
+use vettid_wire::operation::release::Offered;
 use vettid_wire::request::{Credential, Operation as _, Outcome};
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{Secret, cbor};
@@ -23,7 +24,8 @@ use crate::audit::{self, Audit};
 use crate::call::Call;
 use crate::connect::News;
 use crate::credential::Renewal;
-use crate::grant::{Device, Facts, Grant};
+use crate::grant::{Device, Facts, Grant, OwnerPresent};
+use crate::header_keys::HeaderKeys;
 use crate::kept;
 use crate::lifecycle::State;
 use crate::mls::AtHand;
@@ -74,6 +76,7 @@ pub(crate) enum Reads {}
 pub(crate) struct Reading<'a> {
     pub(crate) database: &'a mut Database,
     pub(crate) header: &'a Header,
+    pub(crate) keys: &'a HeaderKeys,
     pub(crate) call: &'a Call<'a>,
     pub(crate) now: UnixMillis,
 }
@@ -98,10 +101,12 @@ impl Effect for Reads {
         let request = call.body()?;
         let open = state.unlocked()?;
         let (database, header) = (&mut open.database, &open.gate.header);
+        let keys = &open.gate.log.keys;
         let reply = O::run(
             &mut Reading {
                 database,
                 header,
+                keys,
                 call,
                 now: out.now,
             },
@@ -126,9 +131,22 @@ pub(crate) struct Changing<'a> {
     pub(crate) now: UnixMillis,
     /// Whether there is a search index to keep current.
     pub(crate) indexed: bool,
+    /// The release that the owner may approve.
+    pub(crate) offered: Option<Offered>,
     /// Groups that need not be read.
     pub(crate) at_hand: Option<&'a AtHand>,
     pub(crate) traces: &'a mut Traces,
+}
+
+/// The vault that a change is made in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inside {
+    /// Which.
+    pub(crate) vault: VaultId,
+    /// Whether there is a search index.
+    pub(crate) indexed: bool,
+    /// The release that its owner may approve.
+    pub(crate) offered: Option<Offered>,
 }
 
 /// What a change leaves behind beside its rows.
@@ -142,25 +160,33 @@ pub(crate) struct Traces {
     close: Option<Closed>,
     /// What becomes of the credential.
     pub(crate) renewal: Renewal,
+    /// Whether the owner has approved the release that is offered.
+    pub(crate) approved: bool,
     /// What other vaults and the devices are told.
     pub(crate) news: News,
 }
 
 impl<'a> Changing<'a> {
-    /// Lends what a change may use; `place` is the vault and whether there is a search index.
+    /// Lends what a change may use.
     pub(crate) fn new(
         change: &'a Change<'a>,
         out: &'a mut Outside<'_>,
-        (vault, indexed): (VaultId, bool),
+        inside: Inside,
         traces: &'a mut Traces,
     ) -> Self {
         let (entropy, now, at_hand) = (&mut *out.entropy, out.now, out.at_hand);
+        let Inside {
+            vault,
+            indexed,
+            offered,
+        } = inside;
         Self {
             change,
             entropy,
             vault,
             now,
             indexed,
+            offered,
             at_hand,
             traces,
         }
@@ -208,6 +234,11 @@ impl<'a> Changing<'a> {
         if let Some(at_hand) = self.at_hand {
             at_hand.let_go(conversation);
         }
+    }
+
+    /// The vault may move to the release that is offered. Spends the grant.
+    pub(crate) fn approve(&mut self, _: OwnerPresent) {
+        self.traces.approved = true;
     }
 
     /// Ends the vault after this.
@@ -270,10 +301,10 @@ fn change(
     let facts = state.facts(call, out.now);
     let open = state.unlocked()?;
     let mut traces = Traces::default();
-    let place = (open.gate.header.vault, open.database.is_indexed());
+    let inside = open.inside();
     let outcome = open.commit(room, out, |change, out| {
         let now = out.now;
-        let reply = run(&mut Changing::new(change, out, place, &mut traces), facts)?;
+        let reply = run(&mut Changing::new(change, out, inside, &mut traces), facts)?;
         if audit != Audit::Never {
             audit::note_call(change, call, traces.subject(), true, now)?;
         }

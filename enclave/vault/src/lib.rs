@@ -31,6 +31,7 @@ mod event;
 #[cfg(test)]
 mod fixture;
 mod grant;
+mod header_keys;
 mod host;
 mod identity;
 mod kept;
@@ -53,6 +54,7 @@ pub use audit::Audit;
 pub use call::Caller;
 pub use event::Answer;
 pub use grant::Kind;
+pub use header_keys::HeaderKeys;
 pub use host::{Clock, Host, Lost, Unreadable};
 pub use lifecycle::Phase;
 #[cfg(feature = "simulation")]

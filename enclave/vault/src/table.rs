@@ -11,13 +11,13 @@ use crate::lifecycle::State;
 use crate::operation::Operation;
 use crate::operations::{
     audit, connection, credential, device, feed, group, invitation, item, key, message, password,
-    pin, tag, transaction_keys, vault,
+    pin, release, tag, transaction_keys, vault,
 };
 use crate::outside::Outside;
 use crate::stop::Stop;
 
 /// Every operation, by name.
-static TABLE: [Row; 72] = [
+static TABLE: [Row; 74] = [
     Row::of::<audit::Export>(),
     Row::of::<audit::Query>(),
     Row::of::<audit::Verify>(),
@@ -80,6 +80,8 @@ static TABLE: [Row; 72] = [
     Row::of::<message::Send>(),
     Row::of::<password::Change>(),
     Row::of::<pin::Change>(),
+    Row::of::<release::Approve>(),
+    Row::of::<release::Status>(),
     Row::of::<tag::List>(),
     Row::of::<tag::Merge>(),
     Row::of::<tag::Put>(),

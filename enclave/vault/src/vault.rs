@@ -1,8 +1,8 @@
 //! One owner's vault, as its process holds it.
 
+use vettid_crypto::Entropy;
 use vettid_crypto::password::Cost;
 use vettid_crypto::sign::{Signature, VerifyingKey};
-use vettid_crypto::{Entropy, SealingKey};
 use vettid_store::Database;
 use vettid_wire::home;
 use vettid_wire::id::{DeliveryId, SpaceId};
@@ -15,7 +15,9 @@ use crate::lifecycle::{Phase, State, checkpoint, peering, upkeep};
 use crate::outside::Outside;
 use crate::pace::Pace;
 use crate::stop::Stop;
-use crate::{Answer, Caller, Clock, Host, Inbound, Place, Received, Unreadable, dispatch};
+use crate::{
+    Answer, Caller, Clock, HeaderKeys, Host, Inbound, Place, Received, Unreadable, dispatch,
+};
 
 /// One owner's vault: from the first request of an invited app to the lock.
 ///
@@ -38,12 +40,12 @@ impl Vault {
     #[must_use]
     pub fn fresh(
         space: SpaceId,
-        sealing_key: SealingKey,
+        keys: HeaderKeys,
         token_hash: [u8; 32],
         template: Database,
         clock: &dyn Clock,
     ) -> Self {
-        let state = State::fresh(space, sealing_key, token_hash, template);
+        let state = State::fresh(space, keys, token_hash, template);
         Self {
             space,
             state,
@@ -60,12 +62,12 @@ impl Vault {
     /// why to whoever asks.
     pub fn existing(
         space: SpaceId,
-        sealing_key: SealingKey,
+        keys: HeaderKeys,
         template: Database,
         host: &mut dyn Host,
         clock: &dyn Clock,
     ) -> Result<Self, Unreadable> {
-        let state = State::existing(space, sealing_key, template, host)?;
+        let state = State::existing(space, keys, template, host)?;
         let mut vault = Self {
             space,
             state,
@@ -245,6 +247,9 @@ impl Vault {
 
     /// Says what is still to be said, and writes a snapshot that cannot wait.
     fn follow_up(&mut self, out: &mut Outside<'_>, closing: bool) -> Result<(), Stop> {
+        if closing {
+            upkeep::before_closing(&mut self.state, out)?;
+        }
         peering::follow_up(&mut self.state, out)?;
         if checkpoint::overdue(&self.state) {
             checkpoint::take(&mut self.state, out)?;

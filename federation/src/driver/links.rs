@@ -258,6 +258,9 @@ impl Driver {
             connection.admitted = None;
         }
         self.shared.gates.set(id, Access::NONE);
+        if why == NotAdmitted::Network && self.is_node() {
+            self.ask_rosters_anew();
+        }
         if why.is_blame() {
             self.keep_out(id);
         } else if let Some(connection) = self.connections.get(&id) {

@@ -164,6 +164,17 @@ fn introducers(
     Ok(found)
 }
 
+/// What is at the bottom of an error of the transport, which shows nothing of it.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let shown = causes
+        .map(ToString::to_string)
+        .filter(|text| !text.is_empty());
+    shown
+        .last()
+        .unwrap_or_else(|| "taken, or not one of this machine's".to_owned())
+}
+
 /// A listener that reports neither an address nor an end: what it names is not there to be had.
 const NOT_BOUND: &str = "no address came up in time: is it one of this machine's?";
 
@@ -179,7 +190,7 @@ impl Driver {
             let listener = self.swarm.listen_on(address);
             let listener = listener.map_err(|error| StartError::Listen {
                 address: text.clone(),
-                cause: error.to_string(),
+                cause: innermost(&error),
             })?;
             self.listeners.push(listener);
             waiting.insert(listener, text);

@@ -30,14 +30,42 @@ impl Driver {
 
     /// Asks a bootstrap node for its network file, once an hour.
     pub(super) fn ask_roster(&mut self, peer: PeerId, id: ConnectionId) {
+        if self.ask_roster_after(AGAIN, peer, id)
+            && let Some(introducer) = self.introducers.get_mut(&peer)
+        {
+            introducer.soon = AGAIN_SOON;
+        }
+    }
+
+    /// Asks every bootstrap node that is connected, if it was not asked just now: some peer is in
+    /// another policy than this node, which may have missed a newer file.
+    pub(super) fn ask_rosters_anew(&mut self) {
+        let bootstrap = self.introducers.iter().filter(|(_, i)| i.introduces);
+        let connected: Vec<_> = bootstrap
+            .filter_map(|(peer, _)| Some((*peer, self.connections_of(*peer).next()?.0)))
+            .collect();
+        for (peer, id) in connected {
+            let soon = self.introducers.get(&peer);
+            let soon = soon.map_or(AGAIN, |i| i.soon.max(AGAIN_SOON));
+            if self.ask_roster_after(soon, peer, id)
+                && let Some(introducer) = self.introducers.get_mut(&peer)
+            {
+                // Whoever keeps coming with another policy must not make this host ask for ever.
+                introducer.soon = soon.saturating_mul(2).min(AGAIN);
+            }
+        }
+    }
+
+    /// Whether it is asked now.
+    fn ask_roster_after(&mut self, pause: Duration, peer: PeerId, id: ConnectionId) -> bool {
         let now = Instant::now();
         let Some(introducer) = self.introducers.get_mut(&peer) else {
-            return;
+            return false;
         };
-        if introducer.roster.is_some_and(|next| next > now) {
-            return;
+        if introducer.roster.is_some_and(|asked| now < asked + pause) {
+            return false;
         }
-        introducer.roster = Some(now + AGAIN);
+        introducer.roster = Some(now);
         let streams = &mut self.swarm.behaviour_mut().streams;
         let stream = streams.open(peer, id, Protocol::Roster);
         self.wait_for(async move {
@@ -48,6 +76,7 @@ impl Driver {
             let file = timeout(PATIENCE, read).await.ok().flatten();
             Done::Roster { file }
         });
+        true
     }
 }
 
@@ -55,3 +84,5 @@ impl Driver {
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between questions for it.
 const AGAIN: Duration = Duration::from_secs(3_600);
+/// First pause where peers are in another policy; it doubles.
+const AGAIN_SOON: Duration = Duration::from_secs(5);

@@ -183,8 +183,10 @@ pub(super) struct Introducer {
     pub(super) retry: Option<Instant>,
     pub(super) failures: u32,
     pub(super) reservation: Reservation,
-    /// Its network file is asked for again after this.
+    /// When its network file was asked for.
     pub(super) roster: Option<Instant>,
+    /// Pause before it is asked for again where peers are in another policy.
+    pub(super) soon: Duration,
 }
 
 /// How a reservation at a relay stands.

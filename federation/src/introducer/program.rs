@@ -7,11 +7,11 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::HostTable;
 use crate::config::Role;
+use crate::signals::signaled;
 
 /// What a command line comes to.
 pub type Outcome = Result<(), Box<dyn Error>>;
@@ -44,14 +44,9 @@ impl Program {
         } else {
             self.say(format!("ready: {peer} at {}", listening.join(", ")));
         }
-        let (mut terminate, mut interrupt) = (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        );
         host.serve(async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            if let Err(error) = signaled().await {
+                tracing::error!(%error, "signals cannot be heard");
             }
         })
         .await;

@@ -130,6 +130,37 @@ async fn network_file_comes_from_bootstrap_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn network_file_is_asked_for_anew_when_a_peer_is_in_another_policy() {
+    let bootstrap = Host::start(config(Role::Bootstrap), 100, ADMITS).await;
+    let serve = |file: &[u8]| bootstrap.handle.serve_network(file.to_vec());
+    serve(b"old").await.expect("runs");
+    let refuses = Enclave::Refuses(NotAdmitted::Network);
+    let mut node = Host::start(with_bootstrap(&bootstrap), 1, refuses).await;
+    let file = |event| match event {
+        Event::Network { bytes } => Some(bytes),
+        _ => None,
+    };
+    assert_eq!(node.wait(file).await, b"old");
+    serve(b"new").await.expect("runs");
+
+    // Not more often than every few seconds, whoever comes.
+    let newer = async {
+        for seed in 2.. {
+            let peer = Host::start(config(Role::Node), seed, ADMITS).await;
+            node.dial(&peer).await;
+            let found = timeout(Duration::from_secs(2), node.wait(file)).await;
+            if let Ok(found) = found {
+                return found;
+            }
+        }
+        unreachable!("peers enough")
+    };
+
+    let newer = timeout(PATIENCE, newer).await.expect("asked in time");
+    assert_eq!(newer, b"new");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_that_knows_peers_of_before_needs_no_bootstrap_node() {
     let (_bootstrap, mut nodes) = network_of_four().await;
     let known = nodes[0].status().await.known;

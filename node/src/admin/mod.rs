@@ -20,11 +20,13 @@ use vettid_wire::time::{SECOND, UnixMillis};
 use crate::audit::{self, Action};
 use crate::bus::revocation::Revocations;
 use crate::clock::unix_seconds;
+use crate::config::Config;
 use crate::database::Database;
-use crate::enclave_link::SpaceCommand;
+use crate::enclave_link::{Address, BadAddress, KeyService, SpaceCommand, prepare};
 use crate::federation::{self, Homes, PeerRows};
 use crate::health::{Health, Readiness};
 use crate::network::{self, NetworkFile, NetworkPlace};
+use crate::release::{KeptRelease, ReleaseRows};
 use crate::space::{self, Directory};
 use crate::{invitation, metrics::Metrics, release};
 
@@ -58,6 +60,11 @@ pub enum Request {
     NetworkShow,
     /// List peers.
     PeerList,
+    /// Have a later release say what earlier ones seal to.
+    ReleasePrepare {
+        /// Where its enclave listens.
+        address: String,
+    },
     /// What releases the network file lists, and which one runs here.
     ReleaseShow,
     /// List spaces.
@@ -112,6 +119,8 @@ pub enum Reply {
     Network(network::Shown),
     /// Peers, admitted ones first.
     Peers {
+        /// Whether the node runs; else they are as they were when it stopped.
+        running: bool,
         /// All that are remembered.
         peers: Vec<federation::Listed>,
     },
@@ -121,6 +130,15 @@ pub enum Reply {
         running: Option<u32>,
         /// All that the network file lists.
         releases: Vec<release::Listed>,
+        /// What this node keeps for releases, and how many vaults are sealed for each.
+        here: Vec<KeptRelease>,
+    },
+    /// A release was prepared.
+    Prepared {
+        /// Its number.
+        release: u32,
+        /// Whether the network accepts it.
+        accepted: bool,
     },
     /// Spaces, oldest first.
     Spaces {
@@ -160,6 +178,7 @@ pub struct Operator {
     directory: Directory,
     public_url: String,
     network: NetworkPlace,
+    key_service: Option<KeyService>,
     running: Option<Running>,
 }
 
@@ -182,7 +201,7 @@ impl Operator {
     #[must_use]
     pub fn new(
         database: Database,
-        public_url: String,
+        config: &Config,
         network: NetworkPlace,
         running: Option<Running>,
     ) -> Self {
@@ -190,8 +209,9 @@ impl Operator {
         Self {
             database,
             directory,
-            public_url,
+            public_url: config.public_url.clone(),
             network,
+            key_service: config.enclave.kms.clone(),
             running,
         }
     }
@@ -215,12 +235,13 @@ impl Operator {
             Request::PeerList => PeerRows::new(self.database.clone())
                 .list()
                 .await
-                .map(|peers| Reply::Peers { peers })
+                .map(|peers| Reply::Peers {
+                    running: self.running.is_some(),
+                    peers,
+                })
                 .map_err(|error| error.to_string()),
-            Request::ReleaseShow => Ok(Reply::Releases {
-                running: self.release(),
-                releases: release::listed(&self.network.current()),
-            }),
+            Request::ReleasePrepare { address } => self.prepare(&address).await,
+            Request::ReleaseShow => self.releases().await,
             Request::SpaceList => self
                 .directory
                 .list()
@@ -233,6 +254,32 @@ impl Operator {
             Request::Status => self.status().await.map(Reply::Status),
         };
         outcome.unwrap_or_else(|message| Reply::Failed { message })
+    }
+
+    async fn releases(&self) -> Result<Reply, String> {
+        let here = ReleaseRows::new(self.database.clone()).kept().await;
+        Ok(Reply::Releases {
+            running: self.release(),
+            releases: release::listed(&self.network.current()),
+            here: here.map_err(|error| error.to_string())?,
+        })
+    }
+
+    async fn prepare(&self, address: &str) -> Result<Reply, String> {
+        let address: Address = address
+            .parse()
+            .map_err(|error: BadAddress| error.to_string())?;
+        let network = self.network.current();
+        let (service, database) = (self.key_service.clone(), self.database.clone());
+        let prepared = prepare(address, network.signed.clone(), service, database).await;
+        let release = prepared.map_err(|error| error.to_string())?;
+        let (now, subject) = (unix_seconds(), format!("release {release}"));
+        let noted = self.database.transact(move |connection| {
+            audit::record_in(connection, now, Action::ReleasePrepared, &subject)
+        });
+        noted.await.map_err(|error| error.to_string())?;
+        let accepted = release::accepted(&network).contains(&release);
+        Ok(Reply::Prepared { release, accepted })
     }
 
     async fn invite(&self, label: String, lifetime: u64) -> Result<Reply, String> {

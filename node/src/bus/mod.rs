@@ -22,5 +22,6 @@ mod version;
 
 pub use connection::{BusError, connect};
 pub use server_file::Listeners;
+pub(crate) use server_file::check_free;
 pub use token::SignError;
 pub use version::{ServerVersion, VersionError};

@@ -4,15 +4,23 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 
 use super::credentials::Credentials;
 use super::server_file::Listeners;
-use crate::child::{Life, Program, supervise};
+use crate::child::{Life, Program, end_left_behind, supervise};
 use crate::folder::{NodeFolder, create_private, write_private};
 use crate::shutdown::Stop;
+
+/// Time that addresses have to become free.
+const FREED: Duration = Duration::from_secs(3);
+
+/// Pause between looks at them.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The running bus of one node.
 pub struct BusServer {
@@ -25,10 +33,11 @@ pub struct BusServer {
 }
 
 impl BusServer {
-    /// Writes the server's file and starts the server from `program`.
+    /// Writes the server's file and starts the server from `program`. Fails where somebody else listens
+    /// at one of its addresses, who would be taken for it.
     ///
     /// The task ends after `stop` was asked and the server has ended.
-    pub fn start(
+    pub async fn start(
         program: PathBuf,
         folder: &NodeFolder,
         credentials: Arc<Credentials>,
@@ -58,8 +67,21 @@ impl BusServer {
             pid_file: folder.run().join("nats.pid"),
             line: report,
         };
+        end_left_behind(&program).await;
+        server.until_free().await?;
         let task = tokio::spawn(supervise(program, life_sender, restarts, stop));
         Ok((server, task))
+    }
+
+    /// Waits until its addresses are free: what was just killed may still hold them.
+    async fn until_free(&self) -> io::Result<()> {
+        let deadline = Instant::now() + FREED;
+        loop {
+            match self.listeners.check_free() {
+                Err(_) if Instant::now() < deadline => sleep(LOOK).await,
+                free => return free,
+            }
+        }
     }
 
     /// Writes the file again, so that the next start begins with this account token.

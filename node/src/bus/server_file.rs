@@ -3,13 +3,15 @@
 //! Its format contains JSON, so the file is written as JSON. What is not named here is off: no
 //! MQTT, leaf nodes, gateways, clusters, JetStream, monitoring port or anonymous user.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use vettid_wire::limits;
 
 use super::credentials::Credentials;
+use crate::config::{Config, Tls};
 
 /// Largest payload, bytes: an envelope and room for protocol headers.
 const MAX_PAYLOAD: usize = limits::ENVELOPE + 2 * 1024;
@@ -30,7 +32,42 @@ pub struct Listeners {
     pub max_connections: u32,
 }
 
+/// Whether an address can be listened on; the error names `key`.
+pub(crate) fn check_free(key: &str, address: SocketAddr) -> io::Result<()> {
+    match TcpListener::bind(address) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("{key}: {address}: {error}"),
+        )),
+    }
+}
+
 impl Listeners {
+    /// As they are configured.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let paths = |tls: &Tls| (tls.certificate.clone(), tls.key.clone());
+        Self {
+            tcp: config.bus.tcp,
+            websocket: config.bus.websocket,
+            tls: config.bus.tls.as_ref().map(paths),
+            max_connections: config.bus.max_connections,
+        }
+    }
+
+    /// Whether both addresses are free, as far as can be known before the server takes them.
+    pub fn check_free(&self) -> io::Result<()> {
+        for (key, address) in [("bus.tcp", self.tcp), ("bus.websocket", self.websocket)] {
+            check_free(key, address)?;
+        }
+        if self.tcp == self.websocket && self.tcp.port() != 0 {
+            let same = "bus.tcp and bus.websocket are the same address";
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, same));
+        }
+        Ok(())
+    }
+
     /// The file's text: operator mode, full resolver, the two listeners.
     pub(super) fn to_file(
         &self,

@@ -22,16 +22,16 @@ pub struct ServerVersion {
 pub enum VersionError {
     /// The program does not run.
     #[error(
-        "nats-server cannot be run: install 2.12.7 or newer (not 2.13), or name it with bus.program in \
-         node.toml or VETTID_NATS_SERVER"
+        "{0}: nats-server cannot be run: install 2.12.7 or newer (not 2.13), or name it with \
+         bus.program in node.toml or VETTID_NATS_SERVER"
     )]
-    NotFound,
+    NotFound(String),
     /// The version has known holes.
     #[error("nats-server {0} is refused: 2.12.7 or newer is needed, and 2.13 is not maintained")]
     Refused(ServerVersion),
     /// The program says something else than a version.
-    #[error("the program named as nats-server does not report a version")]
-    Unreadable,
+    #[error("{0}: this does not report the version of a nats-server")]
+    Unreadable(String),
 }
 
 impl ServerVersion {
@@ -41,9 +41,10 @@ impl ServerVersion {
             .arg("--version")
             .kill_on_drop(true)
             .output();
-        let output = asked.await.map_err(|_| VersionError::NotFound)?;
+        let shown = || program.display().to_string();
+        let output = asked.await.map_err(|_| VersionError::NotFound(shown()))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let version = Self::parse(&text).ok_or(VersionError::Unreadable)?;
+        let version = Self::parse(&text).ok_or_else(|| VersionError::Unreadable(shown()))?;
         if version.is_accepted() {
             Ok(version)
         } else {

@@ -7,6 +7,8 @@
 mod backoff;
 mod recorded;
 
+pub(crate) use recorded::end_left_behind;
+
 pub use backoff::Backoff;
 
 use std::ffi::OsString;
@@ -68,7 +70,7 @@ pub async fn supervise(
     mut restarts: Restarts,
     mut stop: Stop,
 ) {
-    recorded::end_left_behind(&program).await;
+    end_left_behind(&program).await;
     let mut backoff = Backoff::default();
     while !stop.is_asked() {
         let started = Instant::now();

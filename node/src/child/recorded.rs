@@ -32,7 +32,7 @@ pub(super) fn forget(program: &Program) {
 
 /// Kills what still runs as the program that was started for this folder, by its mark. A node that
 /// dies right after it started a child has recorded no id.
-pub(super) async fn end_left_behind(program: &Program) {
+pub(crate) async fn end_left_behind(program: &Program) {
     for id in left_behind(program) {
         tracing::warn!(
             child = program.name,

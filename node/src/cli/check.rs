@@ -8,8 +8,8 @@ use vettid_crypto::digest::sha384;
 
 use super::output::{Failure, say};
 use crate::audit;
-use crate::bus::ServerVersion;
 use crate::bus::credentials::Credentials;
+use crate::bus::{Listeners, ServerVersion, check_free};
 use crate::config::Config;
 use crate::database::{Database, Options};
 use crate::folder::{FolderError, NodeFolder};
@@ -84,6 +84,13 @@ async fn look(folder: &NodeFolder, config: &Config) -> Vec<Finding> {
             outcome,
         });
     }
+    if let Ok(_lock) = folder.lock() {
+        // While the node runs, they are its own.
+        findings.push(finding(
+            "addresses",
+            look_at_addresses(config).map(|()| "free".to_owned()),
+        ));
+    }
     let certificates = [("http TLS", &config.http.tls), ("bus TLS", &config.bus.tls)];
     for (what, tls) in certificates {
         if let Some(tls) = tls {
@@ -109,6 +116,13 @@ async fn look_at_database(folder: &NodeFolder) -> Result<String, String> {
     let rows = audit::verify(&database.map_err(|e| e.to_string())?).await;
     rows.map(|rows| format!("usable, {rows} audit rows verified"))
         .map_err(|e| e.to_string())
+}
+
+/// Whether what the node listens at is free.
+fn look_at_addresses(config: &Config) -> std::io::Result<()> {
+    check_free("http.listen", config.http.listen)?;
+    check_free("metrics.listen", config.metrics.listen)?;
+    Listeners::of(config).check_free()
 }
 
 /// What the emulated enclave keeps there. None of it can be made again: another sealing root opens

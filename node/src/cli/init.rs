@@ -1,7 +1,7 @@
 //! `vettid-node init`: a folder that `run` can use.
 
 use std::ffi::OsStr;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use super::output::{Failure, say};
 use crate::bus::credentials::Credentials;
 use crate::clock::unix_seconds;
 use crate::config::Config;
+use crate::entropy::random;
 use crate::folder::{NodeFolder, write_private};
 use crate::network::NetworkFile;
 
@@ -144,8 +145,23 @@ fn address(ip: IpAddr, port: u16) -> Result<SocketAddr, Failure> {
     if port != 0 {
         return Ok(SocketAddr::new(ip, port));
     }
-    Ok(TcpListener::bind((ip, 0))?.local_addr()?)
+    // Below the ports that the kernel lends to outgoing connections, so that none of those takes it
+    // before the node runs.
+    for _ in 0..TRIES {
+        let port = LOWEST.saturating_add(u16::from_be_bytes(random()) % PORTS);
+        let address = SocketAddr::new(ip, port);
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    Err(Failure::new(format!("no port of {ip} is free: name one")))
 }
+
+/// Ports that a free one is taken from.
+const LOWEST: u16 = 16_384;
+const PORTS: u16 = 16_384;
+/// How many are tried.
+const TRIES: u32 = 256;
 
 /// Has the emulated enclave fill its folder; the host never sees its keys.
 async fn have_enclave(

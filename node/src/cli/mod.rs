@@ -204,7 +204,7 @@ async fn alone(folder: &NodeFolder, request: Request) -> Result<Reply, Failure> 
     let network = NetworkFile::read(&folder.network())?;
     let database = Database::open(&folder.database(), Options::default())?;
     let network = NetworkPlace::new(folder.network(), network);
-    Ok(Operator::new(database, config.public_url, network, None)
+    Ok(Operator::new(database, &config, network, None)
         .answer(request)
         .await)
 }

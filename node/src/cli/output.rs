@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Reply, Status};
 use crate::federation::{self, PeerState};
+use crate::release::KeptRelease;
 use crate::{invitation, network, release, space};
 
 /// Why a command failed: one sentence that says what to do.
@@ -55,10 +56,32 @@ pub(super) fn print_reply(reply: &Reply, json: bool) {
         }
         Reply::Invitations { invitations } => invitations.iter().for_each(print_listed),
         Reply::Network(shown) => print_network(shown),
-        Reply::Peers { peers } => peers.iter().for_each(print_peer),
-        Reply::Releases { running, releases } => {
+        Reply::Peers { running, peers } => {
+            if !running {
+                say("the node does not run; when it stopped:");
+            }
+            peers.iter().for_each(print_peer);
+        }
+        Reply::Prepared { release, accepted } => print_prepared(*release, *accepted),
+        Reply::Releases {
+            running,
+            releases,
+            here,
+        } => {
             for listed in releases {
-                print_release(listed, *running == Some(listed.release));
+                let kept = here.iter().find(|kept| kept.release == listed.release);
+                print_release(listed, *running == Some(listed.release), kept);
+            }
+            let is_listed = |kept: &&KeptRelease| {
+                let listed = releases.iter().any(|listed| listed.release == kept.release);
+                kept.vaults > 0 && !listed
+            };
+            for kept in here.iter().filter(|kept| is_listed(kept)) {
+                say(format!(
+                    "release {}  not listed by the network",
+                    kept.release
+                ));
+                print_vaults(kept);
             }
         }
         Reply::Spaces { spaces } => spaces.iter().for_each(print_space),
@@ -146,8 +169,27 @@ fn print_peer(listed: &federation::Listed) {
     say(format!("{word:<8}  {node}\n          {peer}  {state}"));
 }
 
-fn print_release(listed: &release::Listed, runs: bool) {
-    let here = if runs { ", runs here" } else { "" };
+fn print_prepared(release: u32, accepted: bool) {
+    say(format!("release {release} is prepared"));
+    say(match accepted {
+        true => "start the enclave of the earlier release anew: owners can then approve",
+        false => {
+            "the network does not accept it yet: join a newer file, then start the enclave of the \
+             earlier release anew"
+        }
+    });
+}
+
+fn print_vaults(kept: &KeptRelease) {
+    say(format!("  {} vaults are sealed for it", kept.vaults));
+}
+
+fn print_release(listed: &release::Listed, runs: bool, kept: Option<&KeptRelease>) {
+    let here = match kept {
+        _ if runs => ", runs here",
+        Some(kept) if kept.prepared => ", prepared here",
+        _ => "",
+    };
     let accepted = if listed.accepted {
         ""
     } else {
@@ -157,6 +199,9 @@ fn print_release(listed: &release::Listed, runs: bool) {
         "release {}  {}{accepted}{here}",
         listed.release, listed.status
     ));
+    if let Some(kept) = kept {
+        print_vaults(kept);
+    }
     for (name, value) in [
         ("PCR0", &listed.pcr0),
         ("PCR1", &listed.pcr1),

@@ -17,7 +17,13 @@ use crate::release;
 /// What is asked about releases.
 #[derive(Debug, Subcommand)]
 pub(super) enum Release {
-    /// List the network's releases, and say which one runs here
+    /// Have the enclave of a later release say what this node's releases hand over to
+    Prepare {
+        /// Where it listens: vsock:CID:PORT or unix:PATH
+        #[arg(long)]
+        enclave: String,
+    },
+    /// List the network's releases, say which one runs here, and how many vaults are sealed for each
     Show,
     /// Measure an image and say which release of the network it is
     Verify {
@@ -29,6 +35,10 @@ pub(super) enum Release {
 impl Release {
     pub(super) async fn execute(self, folder: &Path, json: bool) -> Result<(), Failure> {
         match self {
+            Self::Prepare { enclave } => {
+                let request = Request::ReleasePrepare { address: enclave };
+                command_to(folder, json, request).await
+            }
             Self::Show => command_to(folder, json, Request::ReleaseShow).await,
             Self::Verify { image } => verify(folder, json, &image),
         }
@@ -46,6 +56,7 @@ fn verify(folder: &Path, json: bool, image: &Path) -> Result<(), Failure> {
     let reply = Reply::Releases {
         running: None,
         releases: vec![found],
+        here: Vec::new(),
     };
     print_reply(&reply, json);
     Ok(())

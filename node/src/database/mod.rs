@@ -43,6 +43,7 @@ const CACHE_KIB: i64 = 8 * 1024;
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001_node.sql"),
     include_str!("schema/0002_federation.sql"),
+    include_str!("schema/0003_releases.sql"),
 ];
 
 /// The opened database. Cheap to clone; the last clone to go stops the writer.

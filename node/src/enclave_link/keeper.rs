@@ -20,6 +20,7 @@ use crate::mailbox::Mailboxes;
 use crate::metrics::Metrics;
 use crate::network::NetworkFile;
 use crate::object_store::ObjectStore;
+use crate::release;
 use crate::shutdown::Stop;
 use crate::space::Directory;
 use crate::spool::SpoolRows;
@@ -145,13 +146,17 @@ impl EnclaveLink {
             halves = self.connect() => halves,
             () = refuse_meanwhile(parts) => return Ended::Lost,
         };
-        let network = self.network.borrow().signed.clone();
+        let (network, accepted) = {
+            let file = self.network.borrow();
+            (file.signed.clone(), release::accepted(&file))
+        };
         let hello = Hello {
             network,
             ..self.hello.clone()
         };
         let service = self.key_service.clone();
-        let (session, ready) = match Session::greet(parts, halves, hello, service).await {
+        let (session, ready) = match Session::greet(parts, halves, hello, (service, accepted)).await
+        {
             Ok(greeted) => greeted,
             Err(ended) => return ended,
         };

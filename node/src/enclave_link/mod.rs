@@ -20,6 +20,7 @@
 mod frames;
 mod keeper;
 mod pass_on;
+mod prepare;
 mod questions;
 mod router;
 mod sealing;
@@ -28,6 +29,7 @@ mod sessions;
 mod transport;
 
 pub use keeper::{EnclaveLink, LinkParts, LinkStatus, SpaceCommand};
+pub(crate) use prepare::prepare;
 pub(crate) use questions::folder_of;
 pub use sealing::{BadKeyService, KeyService};
 pub use transport::{Address, BadAddress};
@@ -50,6 +52,9 @@ pub enum EnclaveMisbehaved {
     /// A frame depends on a record that was never sent.
     #[error("a frame depends on a record that was never sent")]
     Future,
+    /// It is not the node whose vaults are here.
+    #[error("it is another node than the one whose vaults are here: start the right one")]
+    OtherNode,
     /// Something for or about another node that is larger than such things may be.
     #[error("a frame about other nodes is too large")]
     Oversized,

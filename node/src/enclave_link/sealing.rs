@@ -1,7 +1,8 @@
-//! The key service of an enclave that has none of its own: a connection that is carried, credentials
-//! that are handed over, and a sealed root that is kept.
+//! What an enclave needs before it serves: a key service where it has none of its own (a connection that
+//! is carried, credentials that are handed over, a sealed root that is kept), and what other releases
+//! have left for it.
 //!
-//! What passes is TLS between enclave and key service. The enclave reaches the one endpoint that is
+//! What passes to the key service is TLS between enclave and key service. The enclave reaches the one endpoint that is
 //! configured and no other.
 
 use std::io;
@@ -17,11 +18,8 @@ use vettid_wire::link::sealing::{Access, FromEnclave, ToEnclave};
 use vettid_wire::{Secret, key_arn, limits};
 
 use super::EnclaveMisbehaved;
-use crate::database::{Database, ReadError};
-use crate::space;
-
-/// Name of the sealed root among the node's facts.
-const SEALED_ROOT_FACT: &str = "sealed-root";
+use crate::database::Database;
+use crate::release::ReleaseRows;
 
 /// Time to find credentials, and to connect.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -98,10 +96,26 @@ impl KeyService {
 /// What one link needs until its enclave serves.
 pub(super) struct SealingDesk {
     service: Option<KeyService>,
-    database: Database,
+    releases: ReleaseRows,
+    purpose: Purpose,
+    /// The release that has asked.
+    release: Option<u32>,
+    /// Whether it was told that it may serve.
+    may_serve: bool,
+    /// Releases that the network accepts.
+    accepted: Vec<u32>,
     connection: Connection,
     /// Bytes carried, both ways together.
     carried: usize,
+}
+
+/// What a link to an enclave is made for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// It serves.
+    Serve,
+    /// It says what earlier releases seal to, and ends.
+    Prepare,
 }
 
 enum Connection {
@@ -113,10 +127,19 @@ enum Connection {
 }
 
 impl SealingDesk {
-    pub(super) fn new(service: Option<KeyService>, database: Database) -> Self {
+    pub(super) fn new(
+        service: Option<KeyService>,
+        database: Database,
+        purpose: Purpose,
+        accepted: Vec<u32>,
+    ) -> Self {
         Self {
             service,
-            database,
+            releases: ReleaseRows::new(database),
+            purpose,
+            release: None,
+            may_serve: false,
+            accepted,
             connection: Connection::Undialed,
             carried: 0,
         }
@@ -128,22 +151,88 @@ impl SealingDesk {
         ask: FromEnclave,
     ) -> Result<Option<ToEnclave>, EnclaveMisbehaved> {
         match ask {
-            FromEnclave::Ask => Ok(Some(ToEnclave::Access(self.access().await))),
+            FromEnclave::Ask(release) => {
+                self.is(release)?;
+                Ok(Some(ToEnclave::Access(self.access(release).await)))
+            }
             FromEnclave::Dial => self.dial().await,
             FromEnclave::Bytes(bytes) => self.carry(&bytes).await,
             FromEnclave::Keep(sealed) if sealed.len() > limits::SEALED_ROOT => {
                 Err(EnclaveMisbehaved::Sealing)
             }
-            FromEnclave::Keep(sealed) => Ok(Some(ToEnclave::Kept(self.keep(sealed).await))),
+            FromEnclave::Keep(sealed) => {
+                let release = self.release.ok_or(EnclaveMisbehaved::Turn)?;
+                Ok(Some(ToEnclave::Kept(self.keep(release, sealed).await)))
+            }
+            FromEnclave::Others(release) => {
+                self.is(release)?;
+                Ok(Some(self.others(release).await))
+            }
             FromEnclave::Failed(why) if why.len() > limits::SEALING_FAILURE => {
                 Err(EnclaveMisbehaved::Sealing)
             }
             FromEnclave::Failed(why) => {
-                let plain: String = why.chars().filter(|c| !c.is_control()).collect();
-                tracing::error!(why = plain, "the enclave has no sealing root");
+                tracing::error!(why = plain(&why), "the enclave does not serve");
                 Ok(None)
             }
+            other => self.keep_shared(other).await,
         }
+    }
+
+    /// Keeps what releases share.
+    async fn keep_shared(&self, what: FromEnclave) -> Result<Option<ToEnclave>, EnclaveMisbehaved> {
+        let own = self.release.ok_or(EnclaveMisbehaved::Turn)?;
+        let serves = self.may_serve;
+        let fits = |bytes: &[u8]| match bytes.len() > limits::HANDOVER {
+            true => Err(EnclaveMisbehaved::Sealing),
+            false => Ok(()),
+        };
+        let kept = match what {
+            FromEnclave::Inherit(inheritance) if serves => {
+                fits(&inheritance)?;
+                self.releases.inherit(own, inheritance).await
+            }
+            FromEnclave::HandOver { to, handover } if serves && to.release > own => {
+                fits(&handover)?;
+                self.releases.hand_over((own, to), handover).await
+            }
+            FromEnclave::Offer { release, offer }
+                if self.purpose == Purpose::Prepare && release == own =>
+            {
+                fits(&offer)?;
+                self.releases.offer(own, offer).await
+            }
+            _ => return Err(EnclaveMisbehaved::Turn),
+        };
+        if let Err(error) = &kept {
+            tracing::error!(%error, "what releases share is not kept");
+        }
+        Ok(Some(ToEnclave::Kept(kept.is_ok())))
+    }
+
+    async fn others(&mut self, release: u32) -> ToEnclave {
+        if self.purpose == Purpose::Prepare {
+            return ToEnclave::MakeOffer;
+        }
+        let others = self.releases.others(release, &self.accepted).await;
+        if let Err(error) = &others {
+            tracing::error!(%error, "this release is not to serve");
+        }
+        self.may_serve = others.is_ok();
+        ToEnclave::Others(others.ok())
+    }
+
+    /// One link is to one release.
+    fn is(&mut self, release: u32) -> Result<(), EnclaveMisbehaved> {
+        match self.release.replace(release) {
+            Some(before) if before != release => Err(EnclaveMisbehaved::Turn),
+            _ => Ok(()),
+        }
+    }
+
+    /// The release that was told that it may serve.
+    pub(super) fn may_serve(&self) -> Option<u32> {
+        self.release.filter(|_| self.may_serve)
     }
 
     /// What the key service sends next; never, where there is no connection. Cancel-safe.
@@ -171,12 +260,13 @@ impl SealingDesk {
         ToEnclave::Bytes(piece)
     }
 
-    async fn access(&self) -> Option<Access> {
+    async fn access(&self, release: u32) -> Option<Access> {
         let Some(service) = &self.service else {
             tracing::error!("the enclave asks for a key service: set enclave.kms in node.toml");
             return None;
         };
-        let sealed_root = match self.sealed_root().await {
+        let prepares = self.purpose == Purpose::Prepare;
+        let sealed_root = match self.releases.sealed_root(release, prepares).await {
             Ok(sealed) => sealed.map(Into::into),
             // Taken for none, a new one would be made.
             Err(error) => {
@@ -198,15 +288,6 @@ impl SealingDesk {
             session_token: credentials.session_token().map(Secret::from),
             sealed_root,
         })
-    }
-
-    /// What an earlier boot had kept. None of it where there are vaults is a loss, not a first boot.
-    async fn sealed_root(&self) -> Result<Option<Vec<u8>>, Unread> {
-        let kept = space::fact(&self.database, SEALED_ROOT_FACT).await?;
-        if kept.is_none() && space::counts(&self.database).await? != [0; 3] {
-            return Err(Unread::Lost);
-        }
-        Ok(kept)
     }
 
     async fn dial(&mut self) -> Result<Option<ToEnclave>, EnclaveMisbehaved> {
@@ -250,11 +331,10 @@ impl SealingDesk {
         }
     }
 
-    /// Keeps the first sealed root for good: without it, no vault opens again.
-    async fn keep(&self, sealed: Vec<u8>) -> bool {
-        match space::note_first_fact(&self.database, SEALED_ROOT_FACT, sealed).await {
+    async fn keep(&self, release: u32, sealed: Vec<u8>) -> bool {
+        match self.releases.keep_sealed_root(release, sealed).await {
             Ok(true) => {
-                tracing::info!("the sealing root is kept");
+                tracing::info!(release, "the sealing root is kept");
                 true
             }
             Ok(false) => {
@@ -269,13 +349,9 @@ impl SealingDesk {
     }
 }
 
-/// Why a sealed root is not handed over.
-#[derive(Debug, thiserror::Error)]
-enum Unread {
-    #[error(transparent)]
-    Database(#[from] ReadError),
-    #[error("there are spaces and no sealed root: restore a node.db that has it")]
-    Lost,
+/// What an enclave says of a boot that failed, without anything that is no text.
+pub(super) fn plain(why: &str) -> String {
+    why.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// Credentials of this machine's role, or of the environment.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use vettid_wire::id::SpaceId;
+use vettid_wire::id::{NodeId, SpaceId};
 use vettid_wire::link::federation::ToEnclave;
 use vettid_wire::link::{Entry, FromEnclave, FromHost, Hello, Level, LogLine, Ready};
 use vettid_wire::version;
@@ -14,11 +14,15 @@ use super::frames::{Received, Unsent};
 use super::keeper::{LinkParts, SpaceCommand};
 use super::questions::{AT_ONCE, Question, TooMany, Turns};
 use super::router::Router;
-use super::sealing::{KeyService, SealingDesk};
+use super::sealing::{KeyService, Purpose, SealingDesk};
 use super::transport::{Reading, Writing};
+use crate::admin::NODE_ID;
 use crate::bus::inbound::Inbound;
+use crate::database::Database;
 use crate::federation::LinkReport;
+use crate::release::ReleaseRows;
 use crate::shutdown::Stop;
+use crate::space;
 use crate::vault_log::{Appender, Outcome, Outcomes};
 
 /// Time the enclave has from connecting to its first frame: it makes its keys and documents.
@@ -86,10 +90,10 @@ impl<'a> Session<'a> {
         parts: &'a mut LinkParts,
         (reading, mut writing): (Reading, Writing),
         hello: Hello,
-        service: Option<KeyService>,
+        (service, accepted): (Option<KeyService>, Vec<u32>),
     ) -> Result<(Self, Ready), Ended> {
         let mut received = Received::new(reading);
-        let mut desk = SealingDesk::new(service, parts.database.clone());
+        let mut desk = SealingDesk::new(service, parts.database.clone(), Purpose::Serve, accepted);
         let greeting = async {
             send(&FromHost::Hello(hello), &mut writing).await?;
             first_frame(&mut received, &mut writing, &mut desk).await
@@ -102,6 +106,15 @@ impl<'a> Session<'a> {
         };
         if ready.version != version::LINK {
             return Err(Ended::Misbehaved(EnclaveMisbehaved::Version(ready.version)));
+        }
+        if desk.may_serve() != Some(ready.release) {
+            return Err(Ended::Misbehaved(EnclaveMisbehaved::Turn));
+        }
+        check_identity(&parts.database, ready.node).await?;
+        let releases = ReleaseRows::new(parts.database.clone());
+        if let Err(error) = releases.note_served(ready.release).await {
+            tracing::error!(%error, release = ready.release, "it could not be noted that this release serves");
+            return Err(Ended::Lost);
         }
         let (appender, outcomes) = parts.stores.log.appender();
         let (to_session, peers) = mpsc::channel(FROM_PEERS);
@@ -347,8 +360,20 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Refuses an enclave that is another node than the one whose vaults are here.
+async fn check_identity(database: &Database, node: NodeId) -> Result<(), Ended> {
+    let (noted, counts) = tokio::join!(space::fact(database, NODE_ID), space::counts(database));
+    let (Ok(noted), Ok(counts)) = (noted, counts) else {
+        return Err(Ended::Lost);
+    };
+    match noted.is_some_and(|noted| noted != node.0) && counts != [0; 3] {
+        true => Err(Ended::Misbehaved(EnclaveMisbehaved::OtherNode)),
+        false => Ok(()),
+    }
+}
+
 /// Sends one frame, all of it.
-async fn send(frame: &FromHost, writing: &mut Writing) -> Result<(), Ended> {
+pub(super) async fn send(frame: &FromHost, writing: &mut Writing) -> Result<(), Ended> {
     let mut unsent = Unsent::default();
     unsent.push(frame);
     while !unsent.is_empty() {
@@ -379,7 +404,7 @@ async fn first_frame(
 }
 
 /// The next frame. Cancel-safe.
-async fn next_frame(received: &mut Received) -> Result<FromEnclave, Ended> {
+pub(super) async fn next_frame(received: &mut Received) -> Result<FromEnclave, Ended> {
     loop {
         match received.next() {
             Err(error) => return Err(Ended::Misbehaved(error.into())),

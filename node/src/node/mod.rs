@@ -229,9 +229,8 @@ impl Ground {
         running: Running,
         stop: Stop,
     ) -> Result<Arc<Operator>, StartError> {
-        let (database, url) = (self.database.clone(), config.public_url.clone());
-        let network = self.network.clone();
-        let operator = Arc::new(Operator::new(database, url, network, Some(running)));
+        let (database, network) = (self.database.clone(), self.network.clone());
+        let operator = Arc::new(Operator::new(database, config, network, Some(running)));
         let served = admin::serve(&folder.admin_socket(), Arc::clone(&operator), stop).await;
         served.map_err(blame("the admin socket"))?;
         Ok(operator)

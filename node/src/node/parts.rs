@@ -16,7 +16,7 @@ use crate::bus::revocation::account_token;
 use crate::bus::server::BusServer;
 use crate::bus::{Listeners, ServerVersion};
 use crate::child::{Life, Program, supervise};
-use crate::config::{Config, Tls};
+use crate::config::Config;
 use crate::database::Database;
 use crate::enclave_link::EnclaveLink;
 use crate::folder::NodeFolder;
@@ -57,13 +57,7 @@ pub(super) async fn start_bus(
     let program = config.bus_program();
     let version = ServerVersion::check(&program).await?;
     tracing::info!(%version, "nats-server");
-    let paths = |tls: &Tls| (tls.certificate.clone(), tls.key.clone());
-    let listeners = Listeners {
-        tcp: config.bus.tcp,
-        websocket: config.bus.websocket,
-        tls: config.bus.tls.as_ref().map(paths),
-        max_connections: config.bus.max_connections,
-    };
+    let listeners = Listeners::of(config);
     let token = account_token(database, credentials, listeners.max_connections).await?;
     let started = BusServer::start(
         program,
@@ -73,7 +67,7 @@ pub(super) async fn start_bus(
         &token,
         stop,
     );
-    let (server, task) = started.map_err(blame("the bus configuration"))?;
+    let (server, task) = started.await.map_err(blame("the bus configuration"))?;
     Ok(RunningBus {
         server: Arc::new(server),
         task,

@@ -281,37 +281,18 @@ pub(crate) async fn fact(
         .await
 }
 
-/// Notes a fact that never changes; false if there is one already.
-pub(crate) async fn note_first_fact(
-    database: &Database,
-    name: &'static str,
-    value: Vec<u8>,
-) -> Result<bool, WriteError> {
-    let insert = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
-    note(database, insert, name, value).await
-}
-
 /// Notes a fact; true if it is new or differs from what was noted.
 pub(crate) async fn note_fact(
     database: &Database,
     name: &'static str,
     value: Vec<u8>,
 ) -> Result<bool, WriteError> {
-    let insert = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name)
-                  DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
-    note(database, insert, name, value).await
-}
-
-async fn note(
-    database: &Database,
-    insert: &'static str,
-    name: &'static str,
-    value: Vec<u8>,
-) -> Result<bool, WriteError> {
+    let note = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name)
+                DO UPDATE SET value = excluded.value WHERE value <> excluded.value";
     database
         .transact(move |connection| {
             connection
-                .execute(insert, params![name, value])
+                .execute(note, params![name, value])
                 .map(|changed| changed > 0)
         })
         .await

@@ -7,6 +7,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use vettid_node::folder::NodeFolder;
+use vettid_wire::link::sealing::FromEnclave as Say;
+use vettid_wire::link::{FromEnclave, FromHost};
 
 use crate::enclave::{Enclave, Listening};
 use crate::fixture::{Place, network_file, soon};
@@ -194,6 +196,101 @@ async fn bus_that_is_too_old_or_missing_is_refused_with_advice() {
 }
 
 #[tokio::test]
+async fn address_of_the_bus_that_somebody_has_is_named_and_nobody_there_is_spoken_to() {
+    let (mut place, _listening) = ours();
+    let squatter = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = squatter.local_addr().expect("an address");
+    squatter.set_nonblocking(true).expect("nonblocking");
+    let free = place.config.bus.clone();
+    let folder = place.folder.path().to_owned();
+    for key in ["bus.tcp", "bus.websocket"] {
+        place.config.bus = free.clone();
+        match key {
+            "bus.tcp" => place.config.bus.tcp = taken,
+            _ => place.config.bus.websocket = taken,
+        }
+        place.write_config();
+
+        let (ok, shown) = run(&folder, &["run"]).await;
+
+        let message = shown["error"]["message"].as_str().expect("text");
+        let wanted = format!("{key}: {taken}");
+        assert!(!ok && message.contains(&wanted), "{message}");
+        let checked = program().arg("--folder").arg(&folder).arg("check").output();
+        let checked = soon(checked).await.expect("ran");
+        let findings = String::from_utf8_lossy(&checked.stdout);
+        assert!(findings.contains(&wanted), "{findings}");
+        assert!(!checked.status.success());
+    }
+    assert!(squatter.accept().is_err(), "nobody has connected");
+    place.config.bus = free;
+    place.config.bus.websocket = place.config.bus.tcp;
+    place.write_config();
+    let (ok, shown) = run(&folder, &["run"]).await;
+    assert!(
+        !ok && shown.to_string().contains("the same address"),
+        "{shown}"
+    );
+}
+
+/// What `release prepare` answers when the enclave says these things.
+async fn prepared(place: &Place, listening: &Listening, says: Vec<Say>) -> (bool, Value) {
+    let address = place.config.enclave.address.clone();
+    let arguments = ["release", "prepare", "--enclave", &address];
+    let enclave = async {
+        let mut enclave = listening.accept_raw().await;
+        assert!(matches!(enclave.any().await, Some(FromHost::Hello(_))));
+        for said in says {
+            enclave.send(&FromEnclave::Sealing(said)).await;
+        }
+        // What the node says ends with its hanging up.
+        while enclave.any().await.is_some() {}
+    };
+    tokio::join!(run(place.folder.path(), &arguments), enclave).0
+}
+
+#[tokio::test]
+async fn later_release_is_prepared_and_anything_else_is_refused_with_the_reason() {
+    let (place, listening) = ours();
+    let offer = |release| Say::Offer {
+        release,
+        offer: b"offer".to_vec(),
+    };
+
+    let (ok, told) = prepared(&place, &listening, vec![Say::Others(2), offer(2)]).await;
+
+    assert!(
+        ok && told["release"] == 2 && told["accepted"] == false,
+        "{told}"
+    );
+    let shown = run(place.folder.path(), &["release", "show"]).await.1;
+    let here = &shown["here"][0];
+    assert_eq!(
+        (&here["release"], &here["prepared"], &here["served"]),
+        (&2.into(), &true.into(), &false.into())
+    );
+    let failed = Say::Failed("no module\n".to_owned());
+    for (says, wanted) in [
+        (vec![failed], "the enclave says: no module"),
+        (vec![offer(2)], "out of turn"),
+        (vec![Say::Others(2), offer(3)], "out of turn"),
+    ] {
+        let (ok, told) = prepared(&place, &listening, says).await;
+        assert!(!ok && told.to_string().contains(wanted), "{told}");
+    }
+
+    // The first release has served since.
+    let (mut child, enclave) = serve(&place, &listening).await;
+    child.kill().await.expect("killed");
+    drop(enclave);
+    let (ok, told) = prepared(&place, &listening, vec![Say::Others(1)]).await;
+    assert!(
+        !ok && told.to_string().contains("not later than release 1"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn init_makes_a_folder_for_an_enclave_elsewhere_once() {
     let (place, _listening) = ours();
     let parent = tempfile::tempdir().expect("a folder");
@@ -255,9 +352,9 @@ async fn network_file_is_shown_and_a_newer_one_taken() {
     // The same again is nothing new.
     assert!(join(network_file(1, 5)).await.0);
     for (text, wanted) in [
-        (network_file(1, 4), "a newer one, of epoch 5"),
+        (network_file(1, 4), "a newer network file, of epoch 5"),
         (network_file(2, 9), "another network"),
-        ("id = \"x\"\nsigned = \"AAAA\"\n".to_owned(), "network.toml"),
+        ("id = \"x\"\nsigned = \"AAAA\"\n".to_owned(), "network file"),
     ] {
         let (ok, shown) = join(text).await;
         let message = shown["error"]["message"].as_str().expect("text");

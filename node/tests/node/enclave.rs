@@ -5,6 +5,7 @@ use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use vettid_wire::id::{NodeId, SpaceId};
+use vettid_wire::link::sealing::{FromEnclave as Say, ToEnclave};
 use vettid_wire::link::{self, Entry, FromEnclave, FromHost, Hello, Pong, Ready};
 use vettid_wire::version;
 
@@ -28,6 +29,12 @@ impl Listening {
         let Some(FromHost::Hello(hello)) = enclave.any().await else {
             panic!("no greeting");
         };
+        enclave.send(&FromEnclave::Sealing(Say::Others(1))).await;
+        let answer = enclave.any().await;
+        assert!(
+            matches!(answer, Some(FromHost::Sealing(ToEnclave::Others(Some(_))))),
+            "{answer:?}"
+        );
         let version = version::LINK;
         let ready = Ready {
             version,

@@ -105,7 +105,7 @@ impl Member {
         soon(async {
             loop {
                 match self.running.node.operator.answer(Request::PeerList).await {
-                    Reply::Peers { peers } if wanted(&peers) => return peers,
+                    Reply::Peers { peers, .. } if wanted(&peers) => return peers,
                     _ => tokio::task::yield_now().await,
                 }
             }

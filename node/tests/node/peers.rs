@@ -358,6 +358,12 @@ async fn without_a_network_nobody_is_found_and_nobody_is_listed() {
     };
     assert_eq!(running.enclave.hear().await, nothing);
     let listed = running.node.operator.answer(Request::PeerList).await;
-    assert_eq!(listed, Reply::Peers { peers: vec![] });
+    assert_eq!(
+        listed,
+        Reply::Peers {
+            running: true,
+            peers: vec![]
+        }
+    );
     running.stop().await;
 }

@@ -4,7 +4,9 @@ use vettid_crypto::digest::sha256;
 use vettid_wire::limits;
 use vettid_wire::network::{Network, ReleaseStatus, TrustRoot};
 
-use crate::anchor::{AnchorError, Emulated, TrustAnchor};
+use crate::anchor::{AnchorError, Emulated, Platform, TrustAnchor};
+use crate::appraise::AppraisalError;
+use crate::evidence::{Evidence, Statement};
 use crate::measurement::{DebugMode, Measurement};
 use crate::reference::ReferenceValue;
 
@@ -137,6 +139,25 @@ impl Policy {
             .map(|value| value.release)
     }
 
+    /// The release that a measurement is, if it is at or above the floor.
+    #[must_use]
+    pub fn accepted_release_of(&self, measurement: &Measurement) -> Option<u32> {
+        let release = self.release_of(measurement);
+        release.filter(|release| *release >= self.floor)
+    }
+
+    /// What a document of this network's platform says that was authentic when it was made. Good for
+    /// records: whom it speaks for today, and whether anybody accepts what it measures, is not asked.
+    ///
+    /// # Errors
+    /// When it is none of this platform, or was not authentic.
+    pub fn archived(&self, document: &[u8]) -> Result<Statement, AppraisalError> {
+        match &self.trust {
+            Trust::Nitro => archived(document, &TrustAnchor::aws()),
+            Trust::Emulated(anchor) => archived(document, anchor),
+        }
+    }
+
     /// The lowest accepted release.
     #[must_use]
     pub const fn floor(&self) -> u32 {
@@ -187,6 +208,14 @@ impl From<DebugMode> for PolicyError {
     fn from(_: DebugMode) -> Self {
         Self::DebugMode
     }
+}
+
+fn archived<P: Platform>(
+    document: &[u8],
+    anchor: &TrustAnchor<P>,
+) -> Result<Statement, AppraisalError> {
+    let archived = Evidence::<P>::parse(document)?.verify_archived(anchor)?;
+    Ok(archived.statement().clone())
 }
 
 fn has_duplicate(values: &[ReferenceValue]) -> bool {

@@ -71,7 +71,7 @@ labels! {
     NetworkId = "network-id",
     /// Signature of a network file.
     NetworkFile = "network-file",
-    /// Node's own signing seed, from the platform's sealing root.
+    /// Node's own signing seed, from the sealing root of its first release.
     NodeIdentity = "node-identity",
     /// Proof of the owner, sealed to a transaction key.
     OwnerProof = "owner-proof",
@@ -95,6 +95,24 @@ labels! {
     SealingRoot = "sealing-root",
     /// Digest of a sealed root, in the document of the enclave that sealed it.
     SealedRoot = "sealed-root",
+    /// What vaults may be moved with from one release to another, from the sealing root of the first.
+    HandoverRoot = "handover-root",
+    /// Key of one vault's header on its way to another release.
+    HandoverKey = "handover-key",
+    /// What the enclave of one release seals for that of another.
+    Handover = "handover",
+    /// Digest of a handover, in the document of the enclave that made it.
+    HandoverDocument = "handover-document",
+    /// What an enclave has taken over from earlier releases, under its own sealing root.
+    Inheritance = "inheritance",
+    /// Key of an inheritance, from the platform's sealing root.
+    InheritanceKey = "inheritance-key",
+    /// Key that earlier releases seal to, from the platform's sealing root.
+    OfferKey = "offer-key",
+    /// Digest of an offer, in the document of the enclave that made it.
+    OfferDocument = "offer-document",
+    /// Sealing root of one release, from the key in an emulated enclave's folder.
+    EmulatedSealingRoot = "emulated-sealing-root",
     /// Enclave's own state, under the platform's sealing root.
     SealedState = "sealed-state",
     /// Evidence bound to one session.
@@ -149,7 +167,7 @@ labels! {
     MailboxName = "mailbox-name",
     /// What a closed vault has received, and what waits to be delivered.
     MailboxSealed = "mailbox-sealed",
-    /// Key of all mailboxes of an enclave, from the platform's sealing root.
+    /// Key of all mailboxes of a node, from the sealing root of its first release.
     MailboxKey = "mailbox-key",
     /// Statement by which a vault that lost a connection's state asks to go on.
     Reconnect = "reconnect",

@@ -47,9 +47,9 @@ pub mod x25519;
 pub use entropy::{Entropy, SeededEntropy};
 pub use label::Label;
 pub use secret::{
-    AttachmentKey, BindingSeed, ConnectToken, CriticalRoot, DataKey, HomeKey, InvitationSecret,
-    MacKey, MailboxKey, Pepper, PinKey, ReplyKey, SealingKey, SealingRoot, SecretBytes,
-    SymmetricKey, VaultKey, WrappingKey,
+    AttachmentKey, BindingSeed, ConnectToken, CriticalRoot, DataKey, HandoverRoot, HomeKey,
+    InheritanceKey, InvitationSecret, MacKey, MailboxKey, OfferSeed, Pepper, PinKey, ReplyKey,
+    SealingKey, SealingRoot, SecretBytes, SymmetricKey, VaultKey, WrappingKey,
 };
 pub use wiped::WipedVec;
 pub use zeroize::{Zeroize, Zeroizing};

@@ -79,8 +79,12 @@ secrets! {
     ConnectToken / connect_token_is_not_printed,
     /// Seals a sealing root; the platform's key service makes it and alone can unwrap it.
     DataKey / data_key_is_not_printed,
+    /// What vaults may be moved with from one release to another; both releases know it.
+    HandoverRoot / handover_root_is_not_printed,
     /// Seals home records of one vault; whoever knows the vault's id knows it.
     HomeKey / home_key_is_not_printed,
+    /// Seals what an enclave has taken over from earlier releases.
+    InheritanceKey / inheritance_key_is_not_printed,
     /// What an invitation link carries; its two halves prove it to host and vault.
     InvitationSecret / invitation_secret_is_not_printed,
     /// Seals what an enclave leaves with its host for closed vaults and absent peers.
@@ -91,6 +95,8 @@ secrets! {
     PinKey / pin_key_is_not_printed,
     /// Random half of the vault key's wrapping; lives in the sealed header.
     Pepper / pepper_is_not_printed,
+    /// Seed of the key that earlier releases seal to.
+    OfferSeed / offer_seed_is_not_printed,
     /// Key that a caller encloses for the secret output of one operation.
     ReplyKey / reply_key_is_not_printed,
     /// Seals the header of one vault; derived from the platform's root and the space.

@@ -39,6 +39,7 @@ pub mod network_file;
 pub mod operation;
 pub mod padding;
 pub mod peer;
+pub mod record;
 pub mod refusal;
 pub mod request;
 mod secret;

@@ -26,6 +26,10 @@ pub const SEALING_PIECE: usize = 16 * 1024;
 pub const SEALING_CONNECTION: usize = 1024 * 1024;
 /// Bytes of a sealed root, its document included.
 pub const SEALED_ROOT: usize = 24 * 1024;
+/// Bytes of an offer, a handover or an inheritance, documents included.
+pub const HANDOVER: usize = 24 * 1024;
+/// Releases that a node hands over between: earlier ones of one, and later ones.
+pub const RELEASES: usize = 8;
 /// Bytes of what an enclave says of a boot that failed.
 pub const SEALING_FAILURE: usize = 512;
 /// Request of an app, bytes.

@@ -9,6 +9,7 @@
 //! host publishes it only when that record is durable; frames of one space keep their order.
 
 pub mod federation;
+pub mod handover;
 pub mod in_place;
 pub mod sealing;
 

@@ -126,7 +126,7 @@ codes! {
     KeyUnsuitable = 27 "key-unsuitable",
     /// A fault of ours: nothing was changed; report it.
     Internal = 28 "internal",
-    /// The connection is not active: both owners must approve it first.
+    /// The connection is not active: both owners must approve it first, and one that has ended is made anew by an invitation.
     NotConnected = 29 "not-connected",
     /// The digits are not alike: somebody may be between you; the connection was ended.
     CodesDiffer = 30 "codes-differ",
@@ -134,6 +134,8 @@ codes! {
     NotCreator = 31 "not-creator",
     /// The node belongs to no federation, or the invitation is of another network.
     ForeignNetwork = 32 "foreign-network",
+    /// The vault is sealed for another release of the enclave: nothing was served; the operator must run that release, and the owner can approve a later one there.
+    OtherRelease = 33 "other-release",
 }
 
 impl Refusal {

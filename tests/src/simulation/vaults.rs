@@ -2,8 +2,8 @@
 
 use vettid_crypto::password::Cost;
 use vettid_crypto::{SealingKey, SecretBytes, SeededEntropy, digest};
-use vettid_store::Database;
-use vettid_vault::{Answer, Caller, Clock, Inbound, Phase, Vault};
+use vettid_store::{Database, HeaderKey};
+use vettid_vault::{Answer, Caller, Clock, HeaderKeys, Inbound, Phase, Vault};
 use vettid_wire::id::{DeliveryId, RequestId, SpaceId};
 use vettid_wire::operation::vault::Unlock;
 use vettid_wire::peer::Delivered;
@@ -82,8 +82,9 @@ impl Space {
         self.disk.crash();
     }
 
-    fn sealing_key(&self) -> SealingKey {
-        SealingKey::from_bytes(digest::sha256(&self.id.0))
+    fn releases(&self) -> HeaderKeys {
+        let key = SealingKey::from_bytes(digest::sha256(&self.id.0));
+        HeaderKeys::of(HeaderKey::new(1, key))
     }
 }
 
@@ -97,7 +98,7 @@ impl Node {
         let at = &self.spaces[space];
         let template = Database::template().expect("a database");
         let hash = digest::sha256(token);
-        let vault = Vault::fresh(at.id, at.sealing_key(), hash, template, &clock);
+        let vault = Vault::fresh(at.id, at.releases(), hash, template, &clock);
         self.begin(space, vault, sky);
     }
 
@@ -112,8 +113,8 @@ impl Node {
             return;
         }
         let template = Database::template().expect("a database");
-        let (id, key) = (at.id, at.sealing_key());
-        let vault = Vault::existing(id, key, template, &mut at.disk, &clock).expect("read");
+        let (id, releases) = (at.id, at.releases());
+        let vault = Vault::existing(id, releases, template, &mut at.disk, &clock).expect("read");
         self.begin(space, vault, sky);
         let at = &self.spaces[space];
         let Some(caller) = at.caller else {

@@ -6,7 +6,7 @@ use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{PinKey, SealingKey, SecretBytes, SeededEntropy, VaultKey};
 use vettid_store::rows::vault::Vault;
 use vettid_store::{
-    Attempt, Attempts, Change, Changeset, Database, Device, FRONT, Header, Lock, Record,
+    Attempt, Attempts, Change, Changeset, Database, Device, FRONT, Header, HeaderKey, Lock, Record,
     StoreError, Tail,
 };
 use vettid_wire::id::{DeviceId, DeviceRoute, SpaceId, VaultId};
@@ -23,6 +23,8 @@ pub struct Log {
     pub space: String,
     /// Seals headers.
     pub sealing_key: String,
+    /// Release that headers are for.
+    pub release: u32,
     /// Seals changesets and snapshot references.
     pub vault_key: String,
     /// What the PIN was hashed to: with the pepper in the header it unwraps the vault key.
@@ -62,7 +64,7 @@ pub struct Entry {
 #[must_use]
 pub fn make() -> Log {
     let keys = (
-        &SealingKey::from_bytes(SEALING),
+        &HeaderKey::new(RELEASE, SealingKey::from_bytes(SEALING)),
         &VaultKey::from_bytes(VAULT_KEY),
     );
     let mut entropy = SeededEntropy::dangerous_new(41);
@@ -98,6 +100,7 @@ pub fn make() -> Log {
     Log {
         space: SPACE.to_string(),
         sealing_key: hex(&SEALING),
+        release: RELEASE,
         vault_key: hex(&VAULT_KEY),
         pin_key: hex(&PIN_KEY),
         vault: header.vault.to_string(),
@@ -179,6 +182,7 @@ fn header(vault_key: &VaultKey, entropy: &mut SeededEntropy) -> Header {
         unaudited: Vec::new(),
         created: NOW,
         time_floor: NOW,
+        moved_from: None,
     }
 }
 
@@ -196,6 +200,7 @@ fn entry(kind: &str, record: &Record, header: Option<&Header>) -> Entry {
 const SPACE: SpaceId = SpaceId([0x51; 16]);
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 const SEALING: [u8; 32] = [0x5e; 32];
+const RELEASE: u32 = 3;
 const VAULT_KEY: [u8; 32] = [0x7a; 32];
 const PIN_KEY: [u8; 32] = [0x91; 32];
 const TAGS: [&str; 2] = ["travel", "work"];

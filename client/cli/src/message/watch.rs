@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
 use vettid_sdk::wire::operation::message as wire;
 use vettid_sdk::wire::refusal::{Code, Refusal};
 use vettid_sdk::{Error, Owner};
@@ -38,7 +39,11 @@ pub(super) async fn run(owner: &Owner, arguments: List, json: bool) -> Result<Ou
                 tell(message, conversation.is_none(), &mut names, json).await?;
             }
         }
-        if !changes.more && newest.changed().await.is_err() {
+        if changes.more {
+            continue;
+        }
+        // A vault that was locked meanwhile announces nothing; asked, it says that it is.
+        if let Ok(Err(_)) = timeout(LOOK, newest.changed()).await {
             return Err(Failure::Interrupted);
         }
     }
@@ -58,7 +63,7 @@ async fn changes(owner: &Owner, behind: u64) -> Result<wire::Messages, Failure> 
                     note(&format!("{error}; waiting for it"));
                 }
                 complained = true;
-                tokio::time::sleep(AWAY).await;
+                sleep(AWAY).await;
             }
             outcome => return Ok(outcome?),
         }
@@ -77,6 +82,9 @@ async fn tell(
     }
     line(&Output::new(row.join("  "), show::to_json(message)?), json)
 }
+
+/// Silence after which the vault is asked whether there is anything.
+const LOOK: Duration = Duration::from_secs(20);
 
 /// Pause before a node that is away is asked again.
 const AWAY: Duration = Duration::from_secs(5);

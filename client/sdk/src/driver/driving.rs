@@ -14,6 +14,7 @@ use vettid_wire::request::FromVault;
 
 use super::news::{News, announce, answered};
 use super::outstanding::{Ask, Outstanding};
+use super::probe::Probe;
 use super::release::Release;
 use crate::clock::Clock;
 use crate::entropy::below;
@@ -51,6 +52,8 @@ pub(crate) struct Driver<D: Dial> {
     pub(super) outstanding: Outstanding,
     pub(super) watching: bool,
     pub(super) news: Option<News>,
+    /// What finds out whether a later release has the vault.
+    pub(super) probe: Option<Probe>,
     pub(super) transport: Option<D::Transport>,
     pub(super) connected: bool,
     pub(super) session: Option<Session>,
@@ -72,6 +75,7 @@ impl<D: Dial> Driver<D> {
             outstanding: Outstanding::default(),
             watching: false,
             news: None,
+            probe: None,
             transport: None,
             connected: false,
             session: None,
@@ -193,6 +197,9 @@ impl<D: Dial> Driver<D> {
     }
 
     async fn send_requests(&mut self) {
+        if self.probe.is_some() {
+            return self.probe().await;
+        }
         let now = self.parts.clock.now();
         if !self.outstanding.any_sent() {
             self.quiet_since = Instant::now();
@@ -210,7 +217,7 @@ impl<D: Dial> Driver<D> {
         }
     }
 
-    async fn publish(&mut self, envelopes: Vec<Vec<u8>>) {
+    pub(super) async fn publish(&mut self, envelopes: Vec<Vec<u8>>) {
         let Some(transport) = &mut self.transport else {
             return;
         };
@@ -277,30 +284,48 @@ impl<D: Dial> Driver<D> {
 
     /// Why nothing is sent in a session whose two sides are proven.
     fn refused(&self) -> Option<TrustError> {
-        let sets_up = self.parts.keeper.read(|state| state.enrollment.is_some());
         let checked = lock(&self.parts.trust).check_setting_up();
-        checked.err().filter(|_| sets_up)
+        checked.err().filter(|_| self.sets_up())
+    }
+
+    /// Whether the vault is still being set up.
+    pub(super) fn sets_up(&self) -> bool {
+        let keeper = &self.parts.keeper;
+        keeper.read(|state| state.enrollment.is_some())
     }
 
     /// Keeps what the session proved, before anything is sent in it.
     fn opened(&mut self) {
-        let remembered = lock(&self.parts.trust).remembered();
-        let keeper = &self.parts.keeper;
-        if keeper.read(|state| state.remembered) != remembered
-            && let Err(error) = keeper.change(|state| state.remembered = remembered)
-        {
-            return self.failed(&error.into());
+        if let Err(error) = self.remember() {
+            return self.failed(&error);
+        }
+        if lock(&self.parts.trust).is_new_release() {
+            match Probe::new() {
+                Ok(probe) => self.probe = Some(probe),
+                Err(error) => return self.failed(&error),
+            }
         }
         self.known = self.session.as_ref().and_then(Session::known_enclave);
-        self.floor = keeper.head().map(|head| head.number);
+        self.floor = self.parts.keeper.head().map(|head| head.number);
         self.asked_node = false;
         self.quiet_since = Instant::now();
         self.catch_up();
     }
 
+    /// Keeps what was accepted, if it is new.
+    pub(super) fn remember(&self) -> Result<(), Error> {
+        let remembered = lock(&self.parts.trust).remembered();
+        let keeper = &self.parts.keeper;
+        if keeper.read(|state| state.remembered) != remembered {
+            keeper.change(|state| state.remembered = remembered)?;
+        }
+        Ok(())
+    }
+
     fn message(&mut self, message: FromVault, release: &mut Release) {
         self.quiet_since = Instant::now();
         match message {
+            FromVault::Reply(reply) if self.is_probe(reply.id) => self.probed(&reply.outcome),
             FromVault::Reply(reply) => {
                 self.failures = 0;
                 if let Some((ask, repeated)) = self.outstanding.answered(reply.id) {
@@ -314,7 +339,7 @@ impl<D: Dial> Driver<D> {
         }
     }
 
-    async fn ended(&mut self, ended: Ended) {
+    pub(super) async fn ended(&mut self, ended: Ended) {
         match ended {
             // A vault in a later policy epoch drops a device of an earlier one without a word.
             Ended::Reset if self.failures > 0 && !self.asked_node => {
@@ -344,6 +369,7 @@ impl<D: Dial> Driver<D> {
     /// The session is gone; what is not answered is repeated in another one.
     fn lose(&mut self, error: &Error) {
         self.session = None;
+        self.probe = None;
         self.outstanding.requeue(error);
     }
 
@@ -374,7 +400,7 @@ async fn finished(task: &mut Option<JoinHandle<bool>>) -> bool {
 }
 
 /// A change of the trust that panicked half-way leaves values of valid types, and only stricter.
-fn lock(trust: &Mutex<Trust>) -> MutexGuard<'_, Trust> {
+pub(super) fn lock(trust: &Mutex<Trust>) -> MutexGuard<'_, Trust> {
     trust.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -13,7 +13,9 @@
 mod driving;
 mod news;
 mod outstanding;
+mod probe;
 mod release;
+
 mod timing;
 
 pub(crate) use driving::{Command, Driver, Parts};

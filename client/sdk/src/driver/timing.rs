@@ -24,7 +24,9 @@ impl<D: Dial> Driver<D> {
             return;
         }
         let is_due = match &self.session {
-            Some(session) => !session.is_open() || self.outstanding.any_sent(),
+            Some(session) => {
+                !session.is_open() || self.outstanding.any_sent() || self.probe.is_some()
+            }
             None => false,
         };
         if is_due {

@@ -41,7 +41,9 @@ pub enum KeystoreError {
     #[error("this device is enrolled already: use another home folder for another vault")]
     AlreadyEnrolled,
     /// Another program uses the folder.
-    #[error("another vettid command is using {0}: wait until it is done")]
+    #[error(
+        "another vettid command is using {0}: wait until it is done, or end it if it is a --watch"
+    )]
     Busy(PathBuf),
     /// The file has been changed or cut short.
     #[error("{0} is damaged: restore it from a copy")]

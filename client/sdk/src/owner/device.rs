@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::driver::{Ask, Command, Driver, Parts};
 use crate::error::{Error, Fault, Unreachable};
 use crate::keeper::Keeper;
-use crate::keystore::{Keystore, KeystoreError};
+use crate::keystore::{Keystore, KeystoreError, State};
 use crate::pass::Pass;
 use crate::session::Endpoint;
 use crate::transport::Dial;
@@ -134,6 +134,11 @@ impl Owner {
         &self.shared.keeper
     }
 
+    /// What this device accepts, by the newest network file that it has.
+    pub(crate) fn trust(&self) -> Result<Trust, Error> {
+        self.keeper().read(trust_of)
+    }
+
     pub(crate) fn chunks(&self) -> &dyn Chunks {
         &*self.shared.chunks
     }
@@ -164,19 +169,13 @@ pub(crate) fn start(
 ) -> Result<Owner, Error> {
     let (endpoint, trust) = keeper.read(|state| {
         let access = state.bus.as_ref().ok_or(KeystoreError::Unfinished)?;
-        let network_file = state
-            .network_file
-            .as_ref()
-            .ok_or(KeystoreError::Unfinished)?;
         let endpoint = Endpoint {
             key: state.keys.identity()?,
             static_key: state.keys.session()?,
             space: access.space,
             route: access.route,
         };
-        let trust =
-            network_file.expose(|file| Trust::new(state.anchor.clone(), state.remembered, file))?;
-        Ok::<_, Error>((endpoint, Arc::new(Mutex::new(trust))))
+        Ok::<_, Error>((endpoint, Arc::new(Mutex::new(trust_of(state)?))))
     })?;
     let pass = Pass::new(
         dial.clone(),
@@ -212,6 +211,13 @@ pub(crate) fn start(
             turn,
         }),
     })
+}
+
+/// What a device accepts, by what it keeps.
+fn trust_of(state: &State) -> Result<Trust, Error> {
+    let file = state.network_file.as_ref();
+    let file = file.ok_or(KeystoreError::Unfinished)?;
+    Ok(file.expose(|file| Trust::new(state.anchor.clone(), state.remembered, file))?)
 }
 
 impl fmt::Debug for Owner {

@@ -1,6 +1,6 @@
 //! Calls that are more than one request.
 
-use vettid_wire::operation::{Done, credential, item, key, vault};
+use vettid_wire::operation::{Done, credential, item, key, release, vault};
 use vettid_wire::refusal::Code;
 use vettid_wire::request::Operation;
 use vettid_wire::{Secret, cbor};
@@ -71,6 +71,17 @@ impl Owner {
         let input = Secret::new(cbor::encode(replacement));
         self.call_with_owner(current, &credential::ChangePassword {}, Some(input))
             .await
+    }
+
+    /// Lets the vault move to the release that its node offers, if the network lists it as active.
+    pub async fn approve_release(
+        &self,
+        password: &Secret,
+        offered: release::Offered,
+    ) -> Result<Done, Error> {
+        self.trust()?.check_offer(&offered)?;
+        let request = release::Approve { offered };
+        self.call_with_owner(password, &request, None).await
     }
 
     /// Reports the credential lost: nothing that needs it works until the identity is rotated.

@@ -2,8 +2,10 @@
 
 use vettid_attestation::AppraisalError;
 use vettid_session::{Error as SessionError, PeerIncompatible};
+use vettid_wire::Secret;
 use vettid_wire::id::NodeId;
 use vettid_wire::network::{NetworkError, ReleaseStatus};
+use vettid_wire::operation::release::Offered;
 use vettid_wire::operation::vault::Status;
 use vettid_wire::refusal::Code;
 
@@ -102,6 +104,93 @@ async fn release_is_remembered_across_programs() {
         }
         .into())
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_release_that_does_not_show_the_vault_gets_no_pin_and_is_not_remembered() {
+    // What a host can bring about at a release that does not have the vault.
+    for code in [
+        Code::OtherRelease,
+        Code::Damaged,
+        Code::RolledBack,
+        Code::TooFast,
+        Code::NotEnrolled,
+        Code::Unavailable,
+    ] {
+        let lab = Lab::new();
+        let (_, shelf) = lab.enrolled().await;
+        {
+            let mut world = lab.world();
+            world.enclave = Enclave::new(node(), 3, 3, NOW);
+            world.vault.refuses = Some(code);
+            world.vault.asked.clear();
+        }
+        let owner = lab.reopened(&shelf);
+
+        for _ in 0..2 {
+            let refused = owner.unlock(&Secret::from("123456")).await.map(drop);
+            let refused = refused.expect_err("refused");
+            assert!(
+                matches!(&refused, Error::Refused(why) if why.code == code),
+                "{refused}"
+            );
+        }
+
+        let asked = lab.world().vault.asked.clone();
+        assert_eq!(asked, ["vault.status", "vault.status"], "{code:?}");
+        assert_eq!(shelf.state().remembered.release, 2, "{code:?}");
+        {
+            let mut world = lab.world();
+            world.enclave = Enclave::new(node(), 2, 2, NOW);
+            world.vault.refuses = None;
+        }
+        let back = lab.reopened(&shelf).status().await;
+        back.expect("the release that has it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_release_is_remembered_before_anything_but_a_question_is_sent_to_it() {
+    let lab = Lab::new();
+    let (_, shelf) = lab.enrolled().await;
+    {
+        let mut world = lab.world();
+        world.enclave = Enclave::new(node(), 3, 3, NOW);
+        world.vault.asked.clear();
+    }
+
+    // Refused or not: the vault is there.
+    let unlocked = lab.reopened(&shelf).unlock(&Secret::from("000000")).await;
+    assert!(unlocked.is_err());
+
+    assert_eq!(shelf.state().remembered.release, 3);
+    let asked = lab.world().vault.asked.clone();
+    assert_eq!(asked, ["vault.status", "vault.unlock"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_release_that_the_network_lists_as_active_is_approved() {
+    for (status, altered, approved) in [
+        (ReleaseStatus::Active, false, true),
+        (ReleaseStatus::Active, true, false),
+        (ReleaseStatus::Deprecated, false, false),
+        (ReleaseStatus::Retired, false, false),
+    ] {
+        let lab = Lab::new();
+        lab.world().network.reference_values[2].status = status;
+        let (owner, _) = lab.enrolled().await;
+        let mut offered = Offered::from(&lab.world().network.reference_values[2]);
+        offered.pcr2[47] ^= u8::from(altered);
+        let password = Secret::from("correct horse");
+
+        let outcome = owner.approve_release(&password, offered).await.map(drop);
+
+        let not_listed = TrustError::OfferedRelease(offered.release).into();
+        assert_eq!(outcome.err() == Some(not_listed), !approved, "{status:?}");
+        let asked = lab.world().vault.asked.clone();
+        let sent = asked.iter().any(|operation| operation == "release.approve");
+        assert_eq!(sent, approved, "{status:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

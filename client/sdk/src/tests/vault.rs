@@ -29,6 +29,10 @@ pub(super) struct Vault {
     /// Last byte of the head's hash.
     pub(super) branch: u8,
     pub(super) locked: bool,
+    /// Everything is refused, with this.
+    pub(super) refuses: Option<Code>,
+    /// Operations that were asked for, refused ones too.
+    pub(super) asked: Vec<String>,
     pub(super) exists: bool,
     pub(super) version: u64,
     /// Keys that the device believes in and the vault no longer does.
@@ -96,6 +100,10 @@ impl Vault {
     }
 
     fn carry_out(&mut self, request: &Request, now: UnixMillis) -> (Done_, Option<Credential>) {
+        self.asked.push(request.operation.clone());
+        if let Some(code) = self.refuses {
+            return (Err(code.into()), None);
+        }
         if self.locked && !matches!(request.operation.as_str(), "vault.unlock" | "vault.status") {
             return (Err(Code::Locked.into()), None);
         }

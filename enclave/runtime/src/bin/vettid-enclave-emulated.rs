@@ -10,22 +10,26 @@ use vettid_runtime::vault_process::live;
 
 fn main() -> ExitCode {
     let made = match Command::parse(std::env::args_os().skip(1)) {
-        Some(Command::Run { socket, folder }) => {
+        Some(Command::Run {
+            socket,
+            folder,
+            release,
+        }) => {
             return launch(template, live::<OwnerVault>, || {
-                EmulatedPlatform::open(&folder, &socket)
+                EmulatedPlatform::open(&folder, &socket, release)
             });
         }
         Some(Command::CreateNetwork {
             folder,
-            registers,
+            image,
             update,
-        }) => create_network(&folder, registers.as_deref(), update),
+        }) => create_network(&folder, &image, update),
         Some(Command::JoinNetwork {
             folder,
             network,
             root,
-            registers,
-        }) => join_network(&folder, &network, &root, registers.as_deref()),
+            image,
+        }) => join_network(&folder, &network, &root, &image),
         None => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use vettid_crypto::{Entropy, SealingRoot};
+use vettid_crypto::{Entropy, MailboxKey};
 use vettid_wire::id::{DeliveryId, NodeId, VaultId};
 use vettid_wire::link::federation::{FromEnclave, ToEnclave};
 use vettid_wire::peer::{Delivered, NotTaken, PeerMessage};
@@ -123,10 +123,10 @@ pub(crate) struct Courier {
 
 impl Courier {
     /// Nothing is under way.
-    pub(crate) fn new(own: NodeId, root: &SealingRoot) -> Self {
+    pub(crate) fn new(own: NodeId, key: MailboxKey) -> Self {
         Self {
             own,
-            keeper: Keeper::new(root),
+            keeper: Keeper::new(key),
             homes: Homes::default(),
             residents: BTreeMap::new(),
             open: BTreeMap::new(),

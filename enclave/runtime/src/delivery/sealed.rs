@@ -1,7 +1,7 @@
 //! What the host keeps: deliveries that wait for their peer, and mailboxes. It learns names that only
 //! this enclave can make, sizes in steps, and when something expires.
 
-use vettid_crypto::{Entropy, Label, MailboxKey, SealingRoot, derive, seal};
+use vettid_crypto::{Entropy, Label, MailboxKey, derive, seal};
 use vettid_vault::KnownHome;
 use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::cbor::{self, Wire};
@@ -78,9 +78,9 @@ pub(crate) enum Item {
 pub(crate) struct Keeper(MailboxKey);
 
 impl Keeper {
-    /// The keeper of this image on this platform: the same in every boot.
-    pub(crate) fn new(root: &SealingRoot) -> Self {
-        Self(derive::key(root, Label::MailboxKey, &[]))
+    /// The keeper of this node: the same in every boot, and in every release that it was handed over to.
+    pub(crate) const fn new(key: MailboxKey) -> Self {
+        Self(key)
     }
 
     /// Name of what goes from one vault to another.
@@ -180,7 +180,7 @@ mod tests {
     use vettid_crypto::{SecretBytes, SeededEntropy};
 
     fn keeper(byte: u8) -> Keeper {
-        Keeper::new(&SealingRoot::from_bytes([byte; 32]))
+        Keeper::new(MailboxKey::from_bytes([byte; 32]))
     }
 
     fn entropy() -> SeededEntropy {

@@ -31,6 +31,9 @@ pub trait Attester {
     /// What booted here.
     fn measurement(&self) -> Measurement;
 
+    /// Number of the release that booted here, as the program says.
+    fn release(&self) -> u32;
+
     /// What documents made here chain to.
     fn trust_root(&self) -> TrustRoot;
 
@@ -53,7 +56,7 @@ pub trait Attester {
 
 /// Keeps the one secret that outlives a boot.
 pub trait Sealer {
-    /// The secret that only this image on this platform gets. Whoever keeps it may be reached through
+    /// The secret that only this image on this platform gets, at this release. Whoever keeps it may be reached through
     /// the host alone.
     ///
     /// # Errors

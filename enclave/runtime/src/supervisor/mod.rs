@@ -38,6 +38,7 @@ use crate::boot::Serving;
 use crate::delivery::Courier;
 use crate::evidence::Evidence;
 use crate::federation::Federation;
+use crate::handover::Shared;
 use crate::heads::Heads;
 use crate::host_link::{HostFault, HostLink};
 use crate::kdf_queue::KdfQueue;
@@ -92,6 +93,7 @@ const FIRST_SLOT_TOKEN: u64 = 2;
 pub struct Supervisor<P> {
     platform: P,
     sealing_root: SealingRoot,
+    shared: Shared,
     evidence: Evidence,
     federation: Federation,
     place: Place,
@@ -136,13 +138,14 @@ impl<P: Platform> Supervisor<P> {
         let peers = serving.hello.peers.iter().map(|peer| peer.to_vec());
         let place = federation::place(network, node, peers.collect());
         let peering = Peering::new(network, node, serving.policy, &mut KernelEntropy);
-        let courier = Courier::new(node, &serving.sealing_root);
+        let courier = Courier::new(node, serving.mailbox);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut supervisor = Self {
             network,
             epoch: serving.network.epoch,
             platform: serving.platform,
             sealing_root: serving.sealing_root,
+            shared: serving.shared,
             evidence: serving.evidence,
             federation: Federation::new(peering, courier),
             place,
@@ -169,6 +172,12 @@ impl<P: Platform> Supervisor<P> {
         };
         if !accepted {
             supervisor.log(LogEvent::NotAReferenceValue);
+        }
+        if supervisor.shared.offer_refused {
+            supervisor.log(LogEvent::OfferRefused);
+        }
+        if supervisor.shared.handover_refused {
+            supervisor.log(LogEvent::HandoverRefused);
         }
         if !geteuid().is_root() {
             supervisor.log(LogEvent::SharedUser);

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use vettid_crypto::{Entropy, Label, SealingKey, SecretBytes, derive};
+use vettid_crypto::{Entropy, Label, SealingKey, derive};
 use vettid_wire::id::SpaceId;
 use vettid_wire::link::{Closed, Entry, FromEnclave};
 
 use super::vault::{Phase, Vault};
 use super::{Ended, Supervisor, lane_event};
-use crate::lane::{Down, Opening};
+use crate::lane::{Down, KeyAt, Opening, OpeningKeys};
 use crate::log_line::LogEvent;
 use crate::platform::{KernelEntropy, Platform};
 use crate::residency::Admission;
@@ -112,25 +112,42 @@ impl<P: Platform> Supervisor<P> {
         let deadline = self.now.saturating_add(OPENING_TIME);
         let mut vault = Vault::new(space, self.zygote.fork(slot)?, deadline);
         self.epoll.add(&vault, lane_event(slot, false))?;
-        let key: SealingKey = derive::key(&self.sealing_root, Label::SealingKey, &[&space.0]);
         let challenge = KernelEntropy.bytes();
         let opening = Opening {
             space,
             entry,
-            sealing_key: key.expose(|bytes| *bytes),
+            keys: self.header_keys(space),
             now: self.platform.now().0,
             head: self.heads.of(space),
             network: self.network,
             epoch: self.epoch,
             challenge,
         };
-        vault.tell(&Down::Open(opening));
+        vault.tell(&Down::Open(Box::new(opening)));
         self.vaults.insert(slot, vault);
         self.spaces.insert(space, slot);
         self.federation.started(slot, space, challenge);
         self.residency.opened(slot, self.now);
         self.list(slot);
         Ok(())
+    }
+
+    /// What the headers of a vault may be sealed under.
+    fn header_keys(&self, space: SpaceId) -> OpeningKeys {
+        let key: SealingKey = derive::key(&self.sealing_root, Label::SealingKey, &[&space.0]);
+        let at = |keys: Vec<(u32, SealingKey)>| {
+            let keys = keys.iter().map(|(release, key)| KeyAt::new(*release, key));
+            keys.collect()
+        };
+        OpeningKeys {
+            own: KeyAt::new(self.platform.release(), &key),
+            earlier: at(self.shared.earlier(space)),
+            later: at(self.shared.later(space)),
+            offered: self.shared.offered(space).map(|(offered, key)| {
+                let key = KeyAt::new(offered.release, &key);
+                (offered, key)
+            }),
+        }
     }
 
     /// Tells a vault process to close.

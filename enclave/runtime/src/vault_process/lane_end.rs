@@ -70,7 +70,7 @@ pub(crate) struct LaneEnd {
     socket: OwnedFd,
     inflow: Inflow,
     outflow: Outflow,
-    opening: Option<Opening>,
+    opening: Option<Box<Opening>>,
     arrivals: VecDeque<Arrival>,
     waiting: usize,
     awaited: Option<Awaited>,
@@ -106,7 +106,7 @@ impl LaneEnd {
     pub(crate) fn opening(&mut self) -> Result<Opening, VaultExit> {
         loop {
             if let Some(opening) = self.opening.take() {
-                return Ok(opening);
+                return Ok(*opening);
             }
             self.wait()?;
         }

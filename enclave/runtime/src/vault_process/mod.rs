@@ -19,7 +19,6 @@ use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use vettid_crypto::{SealingKey, SecretBytes, Zeroize};
 use vettid_wire::time::UnixMillis;
 
 use crate::lane::{Opening, Up};
@@ -68,7 +67,7 @@ impl<V: Resident> Process<V> {
         let Opening {
             space,
             entry,
-            mut sealing_key,
+            keys,
             now,
             head,
             network,
@@ -79,11 +78,10 @@ impl<V: Resident> Process<V> {
         let home = Home {
             space,
             entry,
-            sealing_key: SealingKey::from_bytes(sealing_key),
+            keys: keys.header_keys().ok_or(VaultExit::NoFrame)?,
             now: wall,
             head,
         };
-        sealing_key.zeroize();
         let vault = V::open(template, home, &mut Broker::opening(lane))?;
         let sessions = Sessions::new(space, network, epoch, &mut KernelEntropy);
         lane.send(&Up::Opened)?;

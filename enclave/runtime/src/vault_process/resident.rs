@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use vettid_crypto::SealingKey;
 use vettid_crypto::sign::VerifyingKey;
-use vettid_vault::{Inbound, Outbound, Place};
+use vettid_vault::{HeaderKeys, Inbound, Outbound, Place};
 use vettid_wire::id::{DeliveryId, DeviceRoute, SessionId, SpaceId};
 use vettid_wire::link::{Entry, LogPage};
 use vettid_wire::peer::Delivered;
@@ -23,8 +22,8 @@ pub struct Home {
     pub space: SpaceId,
     /// Whether a vault is there.
     pub entry: Entry,
-    /// Seals its header.
-    pub sealing_key: SealingKey,
+    /// What its headers may be sealed under.
+    pub keys: HeaderKeys,
     /// Time of day.
     pub now: UnixMillis,
     /// Newest record of this boot; nothing older may be served.

@@ -20,6 +20,10 @@ const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 struct Emulated(EmulatedAttester);
 
 impl Attester for Emulated {
+    fn release(&self) -> u32 {
+        1
+    }
+
     fn measurement(&self) -> Measurement {
         measurement([7; 48]).expect("not debug")
     }

@@ -24,6 +24,8 @@ use vettid_session::{
 };
 use vettid_wire::envelope::{Envelope, Kind};
 use vettid_wire::id::{DeviceRoute, NetworkId, NodeId, SessionId, SpaceId};
+use vettid_wire::link::handover::Others;
+use vettid_wire::link::sealing::{FromEnclave as Say, ToEnclave};
 use vettid_wire::link::{
     self, AppendRefusal, Closed, Entry, FromEnclave, FromHost, Hello, LogPage, Ready, RecordBytes,
     federation,
@@ -325,6 +327,11 @@ impl Rig {
             } => {
                 let bytes = self.chunks.get(&(space, snapshot, index)).cloned();
                 self.send(&FromHost::Chunk { request, bytes });
+            }
+            // The first release of its node.
+            FromEnclave::Sealing(Say::Others(_)) => {
+                let others = ToEnclave::Others(Some(Others::default()));
+                self.send(&FromHost::Sealing(others));
             }
             other => self.heard.push_back(other),
         }

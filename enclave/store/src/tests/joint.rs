@@ -6,7 +6,7 @@ use vettid_wire::Secret;
 use vettid_wire::id::VaultId;
 
 use super::log::is_usable;
-use crate::fixture::{self, NOW, SPACE, Vault, next, put, sealing_key, vault_key};
+use crate::fixture::{self, NOW, SPACE, Vault, header_key, next, put, vault_key};
 use crate::rows::vault;
 use crate::{Chain, Database, FRONT, Header, Kind, Linked, Record, RecordError, Tail};
 
@@ -64,7 +64,7 @@ fn joint_record_carries_header_and_changes_at_one_place() {
 
     assert_eq!(chain.head(), vault.tail.head());
     assert_eq!((records.len(), records[1].kind()), (2, Kind::Joint));
-    let header = records[1].open_header(&sealing_key()).expect("opens");
+    let header = records[1].open_header(&header_key()).expect("opens");
     assert_eq!(header.attempts.failed, 3);
     let restored = vault.restore().expect("restores").database;
     assert_eq!(fixture::dump(&restored), fixture::dump(&vault.database));
@@ -79,7 +79,7 @@ fn first_record_is_a_whole_vault() {
     let (_, records) = vault.read().expect("links");
 
     assert_eq!((records.len(), records[0].kind()), (1, Kind::Checkpoint));
-    let header = records[0].open_header(&sealing_key()).expect("opens");
+    let header = records[0].open_header(&header_key()).expect("opens");
     let restored = vault.restore().expect("restores").database;
     let row = restored.view().vault().expect("reads").expect("there");
     assert_eq!(row.id, header.vault);
@@ -105,7 +105,7 @@ fn every_altered_byte_of_the_newest_record_is_seen_by_its_header() {
         let mut altered = whole.clone();
         altered[index] ^= 1;
 
-        let opened = linked(&altered).open_header(&sealing_key());
+        let opened = linked(&altered).open_header(&header_key());
 
         assert!(opened.is_err(), "byte {index}");
     }
@@ -117,9 +117,9 @@ fn neither_part_opens_as_the_only_one() {
     let [front, header, content] = parts(&vault.log[1]);
     let alone = |kind: u8, part: &[u8]| [&[kind], &front[1..], part].concat();
 
-    let only_header = linked(&alone(2, header)).open_header(&sealing_key());
+    let only_header = linked(&alone(2, header)).open_header(&header_key());
     let only_changes = linked(&alone(3, content)).open_changeset(&vault_key());
-    let emptied = linked(&joined(front, header, &[])).open_header(&sealing_key());
+    let emptied = linked(&joined(front, header, &[])).open_header(&header_key());
 
     let not_opened = Some(RecordError::NotOpened(2));
     assert_eq!(only_header.err(), not_opened);
@@ -138,11 +138,11 @@ fn parts_of_two_histories_do_not_make_a_record() {
         joined(front, header, other_content),
         joined(front, other_header, content),
     ] {
-        let opened = linked(&mixed).open_header(&sealing_key());
+        let opened = linked(&mixed).open_header(&header_key());
         assert_eq!(opened.err(), Some(RecordError::NotOpened(2)));
     }
-    assert!(linked(&one.log[1]).open_header(&sealing_key()).is_ok());
-    assert!(linked(&other.log[1]).open_header(&sealing_key()).is_ok());
+    assert!(linked(&one.log[1]).open_header(&header_key()).is_ok());
+    assert!(linked(&other.log[1]).open_header(&header_key()).is_ok());
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn parts_of_two_first_records_do_not_make_a_vault() {
 
     let linked = Chain::new(SPACE).accept(mixed).expect("links");
     assert_eq!(
-        linked.open_header(&sealing_key()).err(),
+        linked.open_header(&header_key()).err(),
         Some(RecordError::NotOpened(1))
     );
 }
@@ -184,7 +184,7 @@ fn header_of_a_checkpoint_opens_beside_its_own_snapshot_only() {
     let mixed = linked(&joined(front, header, content));
 
     assert_eq!(
-        mixed.open_header(&sealing_key()).err(),
+        mixed.open_header(&header_key()).err(),
         Some(RecordError::NotOpened(2))
     );
 }
@@ -198,10 +198,10 @@ fn lengths_beyond_the_record_are_refused() {
         let linked = linked(&altered);
 
         let unexpected = Some(RecordError::Unexpected(2));
-        assert_eq!(linked.open_header(&sealing_key()).err(), unexpected);
+        assert_eq!(linked.open_header(&header_key()).err(), unexpected);
         assert_eq!(linked.open_changeset(&vault_key()).err(), unexpected);
     }
-    let short = linked(&whole[..FRONT + 3]).open_header(&sealing_key());
+    let short = linked(&whole[..FRONT + 3]).open_header(&header_key());
     assert_eq!(short.err(), Some(RecordError::Unexpected(2)));
 }
 

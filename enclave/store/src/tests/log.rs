@@ -5,9 +5,9 @@ use vettid_wire::Secret;
 use vettid_wire::id::SpaceId;
 use vettid_wire::request::Head;
 
-use crate::fixture::{self, SPACE, Vault, next, put, sealing_key, vault_key};
+use crate::fixture::{self, SPACE, Vault, header_key, next, put, vault_key};
 use crate::{
-    Chain, ChainError, Changeset, Freshness, Kind, Linked, Record, RecordError, Replay,
+    Chain, ChainError, Changeset, Freshness, HeaderKey, Kind, Linked, Record, RecordError, Replay,
     RestoreError, Tail, TailError,
 };
 
@@ -43,11 +43,11 @@ fn honest_log_links_and_shows_its_end() {
         ]
     );
     assert_eq!(
-        records[0].open_header(&sealing_key()).map(|h| h.created),
+        records[0].open_header(&header_key()).map(|h| h.created),
         Ok(fixture::NOW)
     );
     assert_eq!(
-        records[2].open_header(&sealing_key()).map(|h| h.created),
+        records[2].open_header(&header_key()).map(|h| h.created),
         Ok(fixture::NOW)
     );
 }
@@ -154,7 +154,7 @@ pub(super) fn is_usable(log: &[Vec<u8>]) -> bool {
 
 fn opens(record: &Linked) -> bool {
     let (header, changes, snapshot) = (
-        record.open_header(&sealing_key()).is_ok(),
+        record.open_header(&header_key()).is_ok(),
         record.open_changeset(&vault_key()).is_ok(),
         record.open_snapshot(&vault_key()).is_ok(),
     );
@@ -212,7 +212,7 @@ fn log_of_another_space_does_not_open() {
         .expect("links");
 
     assert_eq!(
-        checkpoint.open_header(&sealing_key()).err(),
+        checkpoint.open_header(&header_key()).err(),
         Some(RecordError::NotOpened(1))
     );
     assert_eq!(
@@ -228,7 +228,7 @@ fn records_do_not_open_under_another_key() {
     let vault = vault();
     let (_, records) = vault.read().expect("links");
     let (sealing, key) = (
-        SealingKey::from_bytes([0; 32]),
+        HeaderKey::new(1, SealingKey::from_bytes([0; 32])),
         VaultKey::from_bytes([0; 32]),
     );
 
@@ -247,12 +247,35 @@ fn records_do_not_open_under_another_key() {
 }
 
 #[test]
+fn header_says_and_is_bound_to_the_release_that_it_is_for() {
+    let vault = vault();
+    let (_, records) = vault.read().expect("links");
+    let mut altered = vault.log[2].clone();
+    let place = crate::FRONT..crate::FRONT + 4;
+    altered[place].copy_from_slice(&2_u32.to_be_bytes());
+    let altered = Record::parse(&altered).expect("record");
+
+    let releases: Vec<_> = records.iter().map(Linked::release).collect();
+    assert_eq!(releases[..3], [Some(1), None, Some(1)]);
+    let later = HeaderKey::new(2, header_key().key);
+    let (number, release) = (3, 1);
+    assert_eq!(
+        records[2].open_header(&later).err(),
+        Some(RecordError::OtherRelease { number, release })
+    );
+    assert_eq!(
+        altered.open_header(SPACE, &later).err(),
+        Some(RecordError::NotOpened(3))
+    );
+}
+
+#[test]
 fn record_opens_only_as_its_own_kind() {
     let vault = vault();
     let (_, records) = vault.read().expect("links");
 
     assert_eq!(
-        records[1].open_header(&sealing_key()).err(),
+        records[1].open_header(&header_key()).err(),
         Some(RecordError::Unexpected(2))
     );
     assert_eq!(
@@ -391,10 +414,10 @@ fn empty_log_takes_nothing_but_its_first_record() {
     let mut vault = vault();
     let snapshot = vault.snapshot();
     let mut tail = Tail::genesis(SPACE);
-    let keys = (&sealing_key(), &vault_key());
+    let keys = (&header_key(), &vault_key());
     let header = fixture::header();
 
-    let alone = tail.header(&header, &sealing_key(), &mut vault.entropy);
+    let alone = tail.header(&header, &header_key(), &mut vault.entropy);
     let changes = tail.changeset(&changes(), &vault_key(), &mut vault.entropy);
     let joint = tail.joint(&header, &self::changes(), keys, &mut vault.entropy);
     let stale = tail.checkpoint(&header, &snapshot, keys, &mut vault.entropy);
@@ -411,7 +434,7 @@ fn empty_log_takes_nothing_but_its_first_record() {
 #[test]
 fn log_that_has_begun_does_not_begin_again() {
     let mut vault = vault();
-    let keys = (&sealing_key(), &vault_key());
+    let keys = (&header_key(), &vault_key());
 
     let again = vault
         .tail
@@ -425,7 +448,7 @@ fn checkpoint_needs_a_snapshot_of_the_newest_record() {
     let mut vault = vault();
     let snapshot = vault.snapshot();
     vault.charge();
-    let keys = (&sealing_key(), &vault_key());
+    let keys = (&header_key(), &vault_key());
 
     let checkpoint = vault
         .tail

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use vettid_wire::operation::item::List;
 use vettid_wire::{Secret, limits};
 
-use crate::fixture::{self, DEVICE, NOW, Vault, item_id, next, put, sealing_key};
+use crate::fixture::{self, DEVICE, NOW, Vault, header_key, item_id, next, put};
 use crate::rows::audit::NewEvent;
 use crate::{Header, Kind, Searchable, StoreError};
 
@@ -293,7 +293,7 @@ fn newest_failed(vault: &Vault) -> u32 {
     let newest = records
         .iter()
         .rfind(|record| record.kind() != Kind::Changeset);
-    let header = newest.expect("a header").open_header(&sealing_key());
+    let header = newest.expect("a header").open_header(&header_key());
     header.expect("opens").attempts.failed
 }
 

@@ -166,7 +166,7 @@ fn chunks_written_twice_under_one_name_are_not_mixed() {
             })
             .expect("snapshot");
     }
-    let keys = (&fixture::sealing_key(), &vault_key());
+    let keys = (&fixture::header_key(), &vault_key());
     let snapshot = vault
         .database
         .write_snapshot(&name, &vault_key(), &mut vault.entropy, |_, _| {

@@ -221,7 +221,7 @@ fn migrated_vault_takes_headers_and_a_checkpoint_but_no_changes() {
         .tail
         .changeset(&changeset, &fixture::vault_key(), &mut vault.entropy);
     assert_eq!(refused.err(), Some(TailError::CheckpointDue));
-    let keys = (&fixture::sealing_key(), &fixture::vault_key());
+    let keys = (&fixture::header_key(), &fixture::vault_key());
     let joint = vault
         .tail
         .joint(&fixture::header(), &changeset, keys, &mut vault.entropy);

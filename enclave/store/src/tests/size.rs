@@ -79,7 +79,7 @@ fn largest_changeset_fits_a_record_beside_the_largest_header() {
     header.devices[0].name = "x".repeat(limits::HEADER - around - 4);
     assert!((limits::HEADER - 4..=limits::HEADER).contains(&header.encode().len()));
     let changeset = Changeset::from_plaintext(vec![0; crate::record::CHANGESET].into());
-    let keys = (&fixture::sealing_key(), &fixture::vault_key());
+    let keys = (&fixture::header_key(), &fixture::vault_key());
     let mut entropy = vault.entropy;
 
     let mut tail = vault.tail;

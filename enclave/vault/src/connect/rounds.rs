@@ -11,7 +11,7 @@ use vettid_wire::limits;
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed};
-use vettid_wire::time::{DAY, SECOND, UnixMillis};
+use vettid_wire::time::{DAY, UnixMillis};
 
 use super::{channel, ending, healing, hear, place, settled, unsaid};
 use crate::circle::{creator, member};
@@ -38,10 +38,6 @@ pub(crate) fn run(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop
     each(open, out, late, decline)?;
     part(open, out, place::refresh)?;
     part(open, out, place::announce)?;
-    let owing = open
-        .view()
-        .channels_owing(ago(now, ACKNOWLEDGE), PILED, AT_ONCE);
-    each(open, out, owing, acknowledge)?;
     let broken = hear::broken(open.view(), now);
     each(open, out, broken, hear::ask_anew)?;
     let worn = healing::worn(open.view(), now);
@@ -54,6 +50,18 @@ pub(crate) fn run(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop
         take_in(open, out, &id)?;
     }
     Ok(())
+}
+
+/// Tells other vaults what was applied of what they said, where that is longer ago than `after`.
+pub(crate) fn answer_for(
+    open: &mut Unlocked,
+    after: u64,
+    out: &mut Outside<'_>,
+) -> Result<(), Stop> {
+    let owing = open
+        .view()
+        .channels_owing(ago(out.now, after), PILED, AT_ONCE);
+    each(open, out, owing, acknowledge)
 }
 
 /// Takes in whoever waits in a group: fewer at a time where one record does not hold more.
@@ -207,8 +215,6 @@ fn decline(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
     }
 }
 
-/// Time after which something is acknowledged by itself, ms.
-const ACKNOWLEDGE: u64 = 30 * SECOND;
 /// Deliveries that wait in a connection while nothing is acknowledged in it by itself: whoever talks
 /// and takes nothing must not fill the outbox with that.
 const PILED: u32 = 256;

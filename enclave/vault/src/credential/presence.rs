@@ -93,15 +93,15 @@ fn present(
         ..facts
     };
     let mut traces = Traces::default();
-    let place = (vault, open.database.is_indexed());
-    let served = open.commit(room, out, |change, out| {
-        let reply = run(&mut Changing::new(change, out, place, &mut traces), facts)?;
+    let inside = open.inside();
+    let served = open.commit_approving(room, out, |change, out| {
+        let reply = run(&mut Changing::new(change, out, inside, &mut traces), facts)?;
         let renewed = secrets.renewed(&vault, std::mem::take(&mut traces.renewal), out)?;
         let outcome = Outcome::Sealed(seal_reply(&reply_key, call.request.id, &reply, out)?);
         let keys = (&credential.mac_key, false);
         let next = renewed.store_next(change, (&vault, &call.device), keys, out)?;
         conclude(change, call, &outcome, &next, traces.subject(), out)?;
-        Ok((outcome, next))
+        Ok(((outcome, next), traces.approved))
     });
     match served {
         Ok((outcome, next)) => {

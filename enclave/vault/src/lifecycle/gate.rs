@@ -1,6 +1,6 @@
 //! What there is of a vault before its PIN: the header, and the end of the log to write it to.
 
-use vettid_crypto::{SealingKey, VaultKey};
+use vettid_crypto::VaultKey;
 use vettid_store::{Attempt, Attempts, Changeset, Header, Kind, Record, Snapshot, Tail};
 use vettid_wire::Secret;
 use vettid_wire::refusal::Code;
@@ -8,13 +8,14 @@ use vettid_wire::request::Head;
 
 use crate::attempts;
 use crate::call::Call;
+use crate::header_keys::HeaderKeys;
 use crate::outside::Outside;
 use crate::stop::Stop;
 
 /// The end of a vault's log. Seals what is added and hands it to the host.
 #[derive(Debug)]
 pub(crate) struct Log {
-    pub(crate) sealing_key: SealingKey,
+    pub(crate) keys: HeaderKeys,
     pub(crate) tail: Tail,
 }
 
@@ -32,7 +33,7 @@ impl Log {
         key: &VaultKey,
         out: &mut Outside<'_>,
     ) -> Result<(), Stop> {
-        let keys = (&self.sealing_key, key);
+        let keys = (self.keys.current(), key);
         let record = self.tail.begin(header, changeset, keys, out.entropy)?;
         self.hand_on(&record, out);
         Ok(())
@@ -52,7 +53,7 @@ impl Log {
 
     /// Adds a header.
     pub(crate) fn header(&mut self, header: &Header, out: &mut Outside<'_>) -> Result<(), Stop> {
-        let record = self.tail.header(header, &self.sealing_key, out.entropy)?;
+        let record = self.tail.header(header, self.keys.current(), out.entropy)?;
         self.hand_on(&record, out);
         Ok(())
     }
@@ -65,7 +66,7 @@ impl Log {
         key: &VaultKey,
         out: &mut Outside<'_>,
     ) -> Result<(), Stop> {
-        let keys = (&self.sealing_key, key);
+        let keys = (self.keys.current(), key);
         let record = self.tail.joint(header, changeset, keys, out.entropy)?;
         self.hand_on(&record, out);
         Ok(())
@@ -79,7 +80,7 @@ impl Log {
         key: &VaultKey,
         out: &mut Outside<'_>,
     ) -> Result<(), Stop> {
-        let keys = (&self.sealing_key, key);
+        let keys = (self.keys.current(), key);
         let record = self.tail.checkpoint(header, snapshot, keys, out.entropy)?;
         self.hand_on(&record, out);
         Ok(())

@@ -1,17 +1,17 @@
 //! Reading a vault's log at its opening: one chain from the newest checkpoint to the newest record.
 
-use vettid_crypto::SealingKey;
 use vettid_store::{Chain, Database, Freshness, Header, Kind, Linked, Record, Tail};
 use vettid_wire::id::SpaceId;
 use vettid_wire::refusal::Code;
 
 use super::{Gate, Log, Sealed, Unusable};
+use crate::header_keys::HeaderKeys;
 use crate::{Host, Unreadable};
 
 /// Reads the log. A log that cannot be used is an answer too.
 pub(crate) fn read(
     space: SpaceId,
-    sealing_key: SealingKey,
+    mut keys: HeaderKeys,
     vessel: Database,
     host: &mut dyn Host,
 ) -> Result<Result<Sealed, Unusable>, Unreadable> {
@@ -27,17 +27,16 @@ pub(crate) fn read(
             newest,
         }));
     }
-    let header = complete
-        .then(|| newest_header(&records, &sealing_key))
-        .flatten();
-    let Some(header) = header else {
-        return Ok(Err(Unusable {
-            why: Code::Damaged,
-            newest,
-        }));
+    let header = match complete {
+        true => newest_header(&records, &mut keys),
+        false => Err(Code::Damaged),
+    };
+    let header = match header {
+        Ok(header) => header,
+        Err(why) => return Ok(Err(Unusable { why, newest })),
     };
     let log = Log {
-        sealing_key,
+        keys,
         tail: Tail::behind(&chain),
     };
     Ok(Ok(Sealed {
@@ -94,10 +93,10 @@ fn follow(
     }
 }
 
-fn newest_header(records: &[Linked], key: &SealingKey) -> Option<Header> {
+fn newest_header(records: &[Linked], keys: &mut HeaderKeys) -> Result<Header, Code> {
     let newest = records
         .iter()
         .rev()
-        .find(|record| record.kind() != Kind::Changeset)?;
-    newest.open_header(key).ok()
+        .find(|record| record.kind() != Kind::Changeset);
+    keys.open(newest.ok_or(Code::Damaged)?)
 }

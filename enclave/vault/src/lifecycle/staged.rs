@@ -1,17 +1,19 @@
 //! A vault before its first record.
 
+use vettid_crypto::VaultKey;
 use vettid_crypto::sign::SigningKey;
-use vettid_crypto::{SealingKey, VaultKey};
 use vettid_store::rows::transaction_key::TransactionKey;
 use vettid_store::{Database, Device, Lock};
 use vettid_wire::id::{SessionId, SpaceId, VaultId};
 use vettid_wire::time::UnixMillis;
 
+use crate::header_keys::HeaderKeys;
+
 /// A vault that does not exist yet.
 #[derive(Debug)]
 pub(crate) struct Fresh {
     pub(crate) space: SpaceId,
-    pub(crate) sealing_key: SealingKey,
+    pub(crate) keys: HeaderKeys,
     /// SHA-256 of the vault's half of the invitation's secret.
     pub(crate) token_hash: [u8; 32],
     pub(crate) template: Database,

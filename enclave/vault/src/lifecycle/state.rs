@@ -1,6 +1,5 @@
 //! The state that a vault is in.
 
-use vettid_crypto::SealingKey;
 use vettid_store::{Database, Header};
 use vettid_wire::id::SpaceId;
 use vettid_wire::operation::vault::Unlock;
@@ -11,6 +10,7 @@ use vettid_wire::time::UnixMillis;
 use super::{Fresh, Sealed, Staged, Unlocked, Unusable, reading};
 use crate::call::Call;
 use crate::grant::Facts;
+use crate::header_keys::HeaderKeys;
 use crate::stop::Stop;
 use crate::{Host, Unreadable};
 
@@ -43,13 +43,13 @@ pub(crate) enum State {
 impl State {
     pub(crate) fn fresh(
         space: SpaceId,
-        sealing_key: SealingKey,
+        keys: HeaderKeys,
         token_hash: [u8; 32],
         template: Database,
     ) -> Self {
         Self::Fresh(Box::new(Fresh {
             space,
-            sealing_key,
+            keys,
             token_hash,
             template,
         }))
@@ -57,11 +57,11 @@ impl State {
 
     pub(crate) fn existing(
         space: SpaceId,
-        sealing_key: SealingKey,
+        keys: HeaderKeys,
         template: Database,
         host: &mut dyn Host,
     ) -> Result<Self, Unreadable> {
-        let read = reading::read(space, sealing_key, template, host)?;
+        let read = reading::read(space, keys, template, host)?;
         Ok(match read {
             Ok(sealed) => Self::Sealed(Box::new(sealed)),
             Err(unusable) => Self::Unusable(unusable),

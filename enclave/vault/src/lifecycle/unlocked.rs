@@ -15,7 +15,7 @@ use crate::call::Call;
 use crate::circle::Held;
 use crate::connect::News;
 use crate::connect::flow::Flow;
-use crate::effect::{Changing, Traces};
+use crate::effect::{Changing, Inside, Traces};
 use crate::mls::AtHand;
 use crate::outside::Outside;
 use crate::stop::Stop;
@@ -33,6 +33,8 @@ pub(crate) struct Unlocked {
     pub(crate) next_upkeep: UnixMillis,
     /// Refusals that may be noted yet.
     pub(crate) refusals: Refusals,
+    /// When to tell other vaults next what was applied.
+    pub(crate) next_answer: UnixMillis,
     /// When to do next what time asks for between this vault and others.
     pub(crate) next_round: UnixMillis,
     /// How much comes from others.
@@ -78,19 +80,60 @@ impl Unlocked {
         out: &mut Outside<'_>,
         body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
+        let Committed { value, changeset } = self.transact(room, out, body)?;
+        if let Some(changeset) = changeset {
+            self.gate.log.changeset(&changeset, &self.key, out)?;
+        }
+        Ok(value)
+    }
+
+    /// Runs one transaction, and hands its record on once it is known from its value whether the owner
+    /// approved the release that is offered: the same record then seals the header for that release, too.
+    /// On a refusal nothing has changed.
+    pub(crate) fn commit_approving<T>(
+        &mut self,
+        room: Room,
+        out: &mut Outside<'_>,
+        body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<(T, bool), Stop>,
+    ) -> Result<T, Stop> {
+        let Committed { value, changeset } = self.transact(room, out, body)?;
+        let (value, approved) = value;
+        let Gate { header, log } = &mut self.gate;
+        if approved {
+            log.keys.approve();
+        }
+        match (changeset, approved) {
+            (Some(changeset), false) => log.changeset(&changeset, &self.key, out)?,
+            (Some(changeset), true) => log.joint(header, &changeset, &self.key, out)?,
+            (None, true) => log.header(header, out)?,
+            (None, false) => {}
+        }
+        Ok(value)
+    }
+
+    fn transact<T>(
+        &mut self,
+        room: Room,
+        out: &mut Outside<'_>,
+        body: impl FnOnce(&Change<'_>, &mut Outside<'_>) -> Result<T, Stop>,
+    ) -> Result<Committed<T>, Stop> {
         let (database, at_hand) = (&mut self.database, &self.at_hand);
-        let committed: Result<Committed<T>, Stop> = database.transaction_in(room, |change| {
+        database.transaction_in(room, |change| {
             let mut out = Outside {
                 at_hand: Some(at_hand),
                 ..out.lend()
             };
             body(change, &mut out)
-        });
-        let Committed { value, changeset } = committed?;
-        if let Some(changeset) = changeset {
-            self.gate.log.changeset(&changeset, &self.key, out)?;
+        })
+    }
+
+    /// What changes are made in.
+    pub(crate) fn inside(&self) -> Inside {
+        Inside {
+            vault: self.gate.header.vault,
+            indexed: self.database.is_indexed(),
+            offered: self.gate.log.keys.offered(),
         }
-        Ok(value)
     }
 
     /// Runs one transaction that nobody asked for: something came, or time has passed. On a refusal
@@ -111,9 +154,9 @@ impl Unlocked {
         body: impl FnOnce(&mut Changing<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         let mut traces = Traces::default();
-        let place = (self.gate.header.vault, self.database.is_indexed());
+        let inside = self.inside();
         let value = self.commit(room, out, |change, out| {
-            body(&mut Changing::new(change, out, place, &mut traces))
+            body(&mut Changing::new(change, out, inside, &mut traces))
         })?;
         self.news.absorb(traces.news);
         Ok(value)
@@ -168,6 +211,7 @@ impl Unlocked {
         let wrong = self.gate.header.unaudited.len().saturating_sub(1);
         let turn = |header: &mut Header| {
             header.attempts = Attempts::default();
+            header.moved_from = None;
             if let Some(lock) = lock {
                 header.lock = lock;
             }

@@ -4,7 +4,7 @@ use vettid_store::{Change, Room};
 use vettid_wire::limits;
 use vettid_wire::operation::item::{Cursor, List, Remove};
 use vettid_wire::request::Operation as _;
-use vettid_wire::time::{MINUTE, UnixMillis};
+use vettid_wire::time::{MINUTE, SECOND, UnixMillis};
 
 use super::{State, checkpoint};
 use crate::audit;
@@ -12,6 +12,9 @@ use crate::connect::rounds;
 use crate::outside::Outside;
 use crate::stop::Stop;
 
+/// Time after which another vault is told what was applied of what it said, if nothing else was said
+/// to it since, ms: its node may have kept it for this vault, and cannot tell.
+const ANSWER: u64 = 5 * SECOND;
 /// Time between two rounds of forgetting, ms.
 const ROUND: u64 = 10 * MINUTE;
 /// Kept replies that one round forgets: its record stays small.
@@ -39,11 +42,24 @@ fn round(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
     let State::Unlocked(open) = state else {
         return Ok(());
     };
+    if out.now >= open.next_answer {
+        open.next_answer = out.now.plus(ANSWER);
+        rounds::answer_for(open, ANSWER, out)?;
+    }
     if out.now < open.next_round {
         return Ok(());
     }
     open.next_round = out.now.plus(MINUTE);
     rounds::run(open, out)
+}
+
+/// What cannot wait for the next unlock: other owners' messages were applied, and they are told so.
+pub(crate) fn before_closing(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
+    match state {
+        // Whatever was applied before now.
+        State::Unlocked(open) => rounds::answer_for(open, 0, out),
+        _ => Ok(()),
+    }
 }
 
 /// Kept replies, one-time keys and trash whose time is over.

@@ -12,6 +12,7 @@ pub(crate) mod key;
 pub(crate) mod message;
 pub(crate) mod password;
 pub(crate) mod pin;
+pub(crate) mod release;
 pub(crate) mod tag;
 pub(crate) mod transaction_keys;
 pub(crate) mod vault;

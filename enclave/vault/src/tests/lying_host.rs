@@ -97,10 +97,11 @@ fn record_that_is_altered_anywhere_is_noticed() {
 
             let refusal = unlock_unseen(&mut owner);
 
-            assert_eq!(
-                refusal,
-                refused(Code::Damaged),
-                "record {number}, byte {index}"
+            // The number of the release is one of the bytes.
+            let code = refusal.expect_err("refused").code;
+            assert!(
+                matches!(code, Code::Damaged | Code::OtherRelease),
+                "record {number}, byte {index}: {code:?}"
             );
         }
     }
@@ -149,10 +150,11 @@ fn host_that_cannot_read_now_is_no_damage() {
     let mut owner = closed_vault();
     owner.host.unreadable = true;
     let template = vettid_store::Database::template().expect("template");
-    let key = vettid_crypto::SecretBytes::from_bytes([0; 32]);
+    let key = fixture::own_key(&owner.space, 1);
+    let keys = crate::HeaderKeys::of(vettid_store::HeaderKey::new(1, key));
     let space = vettid_wire::id::SpaceId([0; 16]);
 
-    let opened = Vault::existing(space, key, template, &mut owner.host, &owner.clock);
+    let opened = Vault::existing(space, keys, template, &mut owner.host, &owner.clock);
 
     assert_eq!(opened.err(), Some(crate::Unreadable));
 }

@@ -16,6 +16,7 @@ mod large_group;
 mod lying_host;
 mod meeting;
 mod pace;
+mod releases;
 mod repeats;
 mod secrecy;
 mod shares;

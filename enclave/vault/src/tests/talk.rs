@@ -6,6 +6,7 @@ use vettid_wire::limits;
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed;
 use vettid_wire::operation::message::{self, Conversation, Failed, From, Message, Receipt};
+use vettid_wire::operation::vault;
 use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::time::{DAY, HOUR, MINUTE};
 
@@ -85,6 +86,44 @@ fn receipts_rise_from_waiting_over_stored_and_delivered_to_read() {
 
     assert_eq!(get(&mut net.owners[0], sent).receipt, Some(Receipt::Read));
     assert_eq!(net.owners[1].connection(id).unread, 0);
+}
+
+/// A message that waited in the mailbox of a vault which is open now and has taken it.
+fn taken_from_the_mailbox() -> (Net, MessageId) {
+    let (mut net, id) = talking();
+    net.owners[1].reopen();
+    let sent = net.owners[0].say(id, "are you there?");
+    net.run();
+    assert_eq!(get(&mut net.owners[0], sent).receipt, Some(Receipt::Stored));
+    net.owners[1].recover();
+    net.drain_mail(1);
+    net.run();
+    assert_eq!(get(&mut net.owners[0], sent).receipt, Some(Receipt::Stored));
+    (net, sent)
+}
+
+#[test]
+fn what_waited_in_a_mailbox_is_delivered_a_few_seconds_after_it_was_taken() {
+    let (mut net, sent) = taken_from_the_mailbox();
+
+    net.advance(6_000);
+    net.tick();
+    net.run();
+
+    let receipt = get(&mut net.owners[0], sent).receipt;
+    assert_eq!(receipt, Some(Receipt::Delivered));
+}
+
+#[test]
+fn what_waited_in_a_mailbox_is_delivered_when_its_vault_is_locked_at_once() {
+    let (mut net, sent) = taken_from_the_mailbox();
+    net.advance(1);
+
+    net.owners[1].call(&vault::Lock {}).expect("locked");
+    net.run();
+
+    let receipt = get(&mut net.owners[0], sent).receipt;
+    assert_eq!(receipt, Some(Receipt::Delivered));
 }
 
 #[test]

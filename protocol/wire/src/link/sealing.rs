@@ -1,4 +1,5 @@
-//! What is said on the link before the enclave serves, where a key service keeps its sealing root.
+//! What is said on the link before the enclave serves: where its sealing root comes from, if a key
+//! service keeps it, and what it shares with other releases on the same node ([`super::handover`]).
 //!
 //! ```text
 //! enclave ─ Ask ───────────▶ host      how is the key service reached, and what was sealed?
@@ -7,16 +8,25 @@
 //!         ◀═══════ Bytes ══▶           TLS, which ends in the enclave
 //!         ─ Keep ──────────▶           at the first boot: what the host must not lose
 //!         ◀────────── Kept ─
+//!
+//!         ─ Others ────────▶           what is there of other releases?
+//!         ◀──────── Others ─           or `MakeOffer`: it is not to serve, only to say its key
+//!         ─ Inherit ───────▶           what it has taken over of earlier ones
+//!         ─ HandOver ──────▶           what a later one needs of it
+//!         ─ Offer ─────────▶           what earlier ones need to hand over to it; the last word
+//!         ◀────────── Kept ─           to each of these three
+//!
 //!         ─ Failed ────────▶           instead of `Ready`: why
 //! ```
 //!
 //! All of it comes between [`super::FromHost::Hello`] and [`super::FromEnclave::Ready`], and nothing
 //! else does; the end of the connection alone may come late. An enclave whose platform keeps the root
-//! by itself asks nothing.
+//! by itself begins with `Others`.
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+use super::handover::{LaterImage, Others};
 use crate::Secret;
 
 /// What the host says.
@@ -28,17 +38,23 @@ pub enum ToEnclave {
     /// The key service sent this; empty when the connection has ended or could not be made.
     #[n(1)]
     Bytes(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
-    /// Answers [`FromEnclave::Keep`]: whether it is durable.
+    /// Answers [`FromEnclave::Keep`] and whatever else is to be kept: whether it is durable.
     #[n(2)]
     Kept(#[n(0)] bool),
+    /// Answers [`FromEnclave::Others`]; absent when this release is not to serve on this node.
+    #[n(3)]
+    Others(#[n(0)] Option<Others>),
+    /// Answers [`FromEnclave::Others`] too: say what earlier releases seal to, and end.
+    #[n(4)]
+    MakeOffer,
 }
 
 /// What the enclave says.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 pub enum FromEnclave {
-    /// How is the key service reached?
+    /// How is the key service reached, and what was sealed for this release?
     #[n(0)]
-    Ask,
+    Ask(#[n(0)] u32),
     /// Open a connection to the key service. Once a link.
     #[n(1)]
     Dial,
@@ -48,10 +64,35 @@ pub enum FromEnclave {
     /// Keep this, a [`SealedRoot`], as long as there is a vault.
     #[n(3)]
     Keep(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
-    /// There is no sealing root, for this reason: the last word. For the operator; nothing in it is
-    /// secret.
+    /// It does not serve, for this reason: the last word. For the operator; nothing in it is secret.
     #[n(4)]
     Failed(#[n(0)] String),
+    /// What is there of other releases than this one?
+    #[n(5)]
+    Others(#[n(0)] u32),
+    /// Keep this as long as there is a vault: what this release has taken over of earlier ones.
+    #[n(6)]
+    Inherit(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+    /// Keep this, a [`super::handover::Handover`], for a later release.
+    #[n(7)]
+    HandOver {
+        /// Which.
+        #[n(0)]
+        to: LaterImage,
+        /// The handover.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        handover: Vec<u8>,
+    },
+    /// Keep this, a [`super::handover::Offer`], for earlier releases.
+    #[n(8)]
+    Offer {
+        /// The release that makes it.
+        #[n(0)]
+        release: u32,
+        /// The offer.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        offer: Vec<u8>,
+    },
 }
 
 /// How the key service is reached. All of it is the host's word: what it says decides whether the

@@ -124,6 +124,12 @@ pub enum Kind {
     /// Somebody could not be added to a group of this vault: what it takes does not fit.
     #[n(19)]
     GroupNotAdded,
+    /// The owner approved a later release of the enclave.
+    #[n(20)]
+    ReleaseApproved,
+    /// The vault was opened by a later release of the enclave for the first time.
+    #[n(21)]
+    ReleaseMoved,
 }
 
 /// `feed.read`: marks entries up to a sequence as read.

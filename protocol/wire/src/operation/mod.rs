@@ -10,6 +10,7 @@ pub mod invitation;
 pub mod item;
 pub mod key;
 pub mod message;
+pub mod release;
 pub mod tag;
 pub mod transaction_keys;
 pub mod vault;

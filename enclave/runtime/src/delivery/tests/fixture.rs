@@ -1,7 +1,7 @@
 //! A courier of one node, and what the test needs to play everybody around it.
 
 use vettid_crypto::sign::SigningKey;
-use vettid_crypto::{SealingRoot, SecretBytes, SeededEntropy};
+use vettid_crypto::{MailboxKey, SecretBytes, SeededEntropy};
 use vettid_wire::cbor;
 use vettid_wire::home::{self, Home, HomeNode};
 use vettid_wire::id::{DeliveryId, LaneId, NodeId, SpaceId, VaultId};
@@ -80,7 +80,7 @@ impl World {
 
     pub(super) fn of(node: NodeId) -> Self {
         Self {
-            courier: Courier::new(node, &SealingRoot::from_bytes(node.0)),
+            courier: Courier::new(node, MailboxKey::from_bytes(node.0)),
             now: NOW,
             entropy: SeededEntropy::dangerous_new(1),
         }

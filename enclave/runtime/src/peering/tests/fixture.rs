@@ -34,6 +34,10 @@ pub(super) struct Machine {
 }
 
 impl Attester for Machine {
+    fn release(&self) -> u32 {
+        1
+    }
+
     fn measurement(&self) -> Measurement {
         self.measurement
     }

@@ -113,6 +113,10 @@ impl<D: Driver> Attester for Booted<D> {
         self.nitro.measurement()
     }
 
+    fn release(&self) -> u32 {
+        self.nitro.release()
+    }
+
     /// A root that nothing chains to until the configuration is committed.
     fn trust_root(&self) -> TrustRoot {
         let signer = self.signer.as_ref();

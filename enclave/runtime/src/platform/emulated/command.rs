@@ -1,12 +1,15 @@
 //! The command line of the emulated enclave.
 //!
 //! ```text
-//! vettid-enclave-emulated create-network --folder F [--registers P] [--update]
+//! vettid-enclave-emulated create-network --folder F [--registers P] [--release N] [--update]
 //! vettid-enclave-emulated join-network --folder F --network N --development-root R [--registers P]
-//! vettid-enclave-emulated run --socket S --folder F
+//!                                      [--release N]
+//! vettid-enclave-emulated run --socket S --folder F [--release N]
 //! ```
 //!
-//! A network accepts this program, or the image whose registers are in a file.
+//! A network accepts this program, or the image whose registers are in a file, as a release: the
+//! program's own number unless another one is given. As another release, this program measures
+//! otherwise and has another sealing root, so that a move from one release to the next can be tried.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,13 +18,14 @@ use vettid_attestation::Measurement;
 use vettid_wire::network::TrustRoot;
 
 use super::{Folder, FolderError, PlatformError, measure_program, network, registers, wall_clock};
+use crate::boot::RELEASE;
 
 /// How it is used.
 pub const USAGE: &str = "usage: vettid-enclave-emulated create-network --folder F [--registers P] \
-                         [--update]\n       \
+                         [--release N] [--update]\n       \
                          vettid-enclave-emulated join-network --folder F --network N \
-                         --development-root R [--registers P]\n       \
-                         vettid-enclave-emulated run --socket S --folder F";
+                         --development-root R [--registers P] [--release N]\n       \
+                         vettid-enclave-emulated run --socket S --folder F [--release N]";
 
 /// What to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,8 +34,8 @@ pub enum Command {
     CreateNetwork {
         /// The folder.
         folder: PathBuf,
-        /// Registers of the image that is accepted; this program if there are none.
-        registers: Option<PathBuf>,
+        /// What is accepted.
+        image: Image,
         /// Whether it is there already and only its network file changes.
         update: bool,
     },
@@ -43,8 +47,8 @@ pub enum Command {
         network: PathBuf,
         /// Folder of an enclave of the network, whose root is copied.
         root: PathBuf,
-        /// Registers of the image that joins; this program if there are none.
-        registers: Option<PathBuf>,
+        /// What joins.
+        image: Image,
     },
     /// Run the enclave.
     Run {
@@ -52,7 +56,27 @@ pub enum Command {
         socket: PathBuf,
         /// Its folder.
         folder: PathBuf,
+        /// The release that it stands for.
+        release: u32,
     },
+}
+
+/// An image, as a release.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Image {
+    /// File of its registers; this program if there is none.
+    pub registers: Option<PathBuf>,
+    /// Number of the release.
+    pub release: u32,
+}
+
+impl Image {
+    fn measured(&self) -> Result<Measurement, PlatformError> {
+        match &self.registers {
+            Some(path) => Ok(registers::read(path)?),
+            None => measure_program(self.release),
+        }
+    }
 }
 
 impl Command {
@@ -62,6 +86,7 @@ impl Command {
         let verb = arguments.next()?;
         let (mut folder, mut socket, mut update) = (None, None, false);
         let (mut network, mut root, mut registers) = (None, None, None);
+        let mut release = None;
         while let Some(argument) = arguments.next() {
             let place = match argument.to_str()? {
                 "--folder" => &mut folder,
@@ -73,28 +98,38 @@ impl Command {
                     update = true;
                     continue;
                 }
+                "--release" if release.is_none() => {
+                    let number = arguments.next()?.to_str()?.parse::<u32>().ok()?;
+                    release = Some(number).filter(|number| *number > 0);
+                    release?;
+                    continue;
+                }
                 _ => return None,
             };
             if place.replace(PathBuf::from(arguments.next()?)).is_some() {
                 return None;
             }
         }
-        let folder = folder?;
+        let (folder, release) = (folder?, release.unwrap_or(RELEASE));
+        let is_program = registers.is_none();
+        let image = Image { registers, release };
         match (verb.to_str()?, socket, network, root, update) {
             ("create-network", None, None, None, update) => Some(Self::CreateNetwork {
                 folder,
-                registers,
+                image,
                 update,
             }),
             ("join-network", None, Some(network), Some(root), false) => Some(Self::JoinNetwork {
                 folder,
                 network,
                 root,
-                registers,
+                image,
             }),
-            ("run", Some(socket), None, None, false) if registers.is_none() => {
-                Some(Self::Run { socket, folder })
-            }
+            ("run", Some(socket), None, None, false) if is_program => Some(Self::Run {
+                socket,
+                folder,
+                release,
+            }),
             _ => None,
         }
     }
@@ -104,24 +139,21 @@ impl Command {
 ///
 /// # Errors
 /// When the folder exists already, or does not where it must.
-pub fn create_network(
-    path: &Path,
-    registers: Option<&Path>,
-    update: bool,
-) -> Result<String, PlatformError> {
-    let measurement = measured(registers)?;
+pub fn create_network(path: &Path, image: &Image, update: bool) -> Result<String, PlatformError> {
+    let measurement = image.measured()?;
+    let accepted = (image.release, &measurement);
     if update {
         let folder = Folder::open(path)?;
         let current = network::from_toml(&folder.network()?)?;
         let id = current.id().to_string();
-        if let Some(updated) = network::accepting(current, &measurement) {
+        if let Some(updated) = network::accepting(current, accepted) {
             folder.replace_network(&network::to_toml(&updated, &folder.governance_key()?))?;
         }
         return Ok(id);
     }
     let mut id = String::new();
     Folder::create(path, wall_clock(), |root, governance| {
-        let founded = network::found(root.certificate(), governance, &measurement);
+        let founded = network::found(root.certificate(), governance, accepted);
         id = founded.id().to_string();
         network::to_toml(&founded, governance)
     })
@@ -139,7 +171,7 @@ pub fn join_network(
     path: &Path,
     file: &Path,
     root: &Path,
-    registers: Option<&Path>,
+    image: &Image,
 ) -> Result<String, PlatformError> {
     let text = std::fs::read_to_string(file).map_err(FolderError::from)?;
     let network = network::from_toml(&text)?;
@@ -147,19 +179,11 @@ pub fn join_network(
     if network.trust_root != TrustRoot::Emulated(root.certificate().to_vec()) {
         return Err(FolderError::OtherRoot.into());
     }
-    if !network::accepts(&network, &measured(registers)?) {
+    if !network::accepts(&network, (image.release, &image.measured()?)) {
         return Err(FolderError::NotAccepted.into());
     }
     Folder::join(path, &root, &text)?;
     Ok(network.id().to_string())
-}
-
-/// What runs: the image of these registers, or this program.
-fn measured(registers: Option<&Path>) -> Result<Measurement, PlatformError> {
-    match registers {
-        Some(path) => Ok(registers::read(path)?),
-        None => measure_program(),
-    }
 }
 
 #[cfg(test)]
@@ -170,11 +194,40 @@ mod tests {
         Command::parse(line.split_whitespace().map(OsString::from))
     }
 
+    fn program() -> Image {
+        Image {
+            registers: None,
+            release: RELEASE,
+        }
+    }
+
+    #[test]
+    fn another_release_is_read() {
+        let release = |line: &str| match parse(line) {
+            Some(Command::Run { release, .. }) => Some(release),
+            Some(Command::CreateNetwork { image, .. } | Command::JoinNetwork { image, .. }) => {
+                Some(image.release)
+            }
+            None => None,
+        };
+
+        assert_eq!(release("run --release 2 --socket s --folder f"), Some(2));
+        assert_eq!(
+            release("create-network --folder f --update --release 7"),
+            Some(7)
+        );
+        for number in ["0", "-1", "x", "4294967296", "2 --release 2"] {
+            let line = format!("run --socket s --folder f --release {number}");
+            assert_eq!(release(&line), None, "{line}");
+        }
+    }
+
     #[test]
     fn both_commands_are_read() {
         let run = Command::Run {
             socket: "s".into(),
             folder: "f".into(),
+            release: RELEASE,
         };
         assert_eq!(parse("run --socket s --folder f"), Some(run.clone()));
         assert_eq!(parse("run --folder f --socket s"), Some(run));
@@ -183,7 +236,7 @@ mod tests {
             parse("create-network --folder f --update"),
             Some(Command::CreateNetwork {
                 folder: folder.clone(),
-                registers: None,
+                image: program(),
                 update: true
             })
         );
@@ -191,7 +244,10 @@ mod tests {
             parse("create-network --registers r --folder f"),
             Some(Command::CreateNetwork {
                 folder,
-                registers: Some("r".into()),
+                image: Image {
+                    registers: Some("r".into()),
+                    release: RELEASE
+                },
                 update: false
             })
         );
@@ -228,7 +284,7 @@ mod tests {
                 folder: "f".into(),
                 network: "n".into(),
                 root: "r".into(),
-                registers: None
+                image: program()
             })
         );
     }
@@ -237,10 +293,10 @@ mod tests {
     fn one_more_node_has_the_networks_root_and_file_and_a_sealing_root_of_its_own() {
         let place = tempfile::tempdir().expect("place");
         let (first, second) = (place.path().join("first"), place.path().join("second"));
-        let id = create_network(&first, None, false).expect("creates");
+        let id = create_network(&first, &program(), false).expect("creates");
         let file = first.join("network.toml");
 
-        assert_eq!(join_network(&second, &file, &first, None), Ok(id));
+        assert_eq!(join_network(&second, &file, &first, &program()), Ok(id));
 
         let read = |folder: &Path, name: &str| std::fs::read(folder.join(name)).ok();
         for same in [
@@ -256,7 +312,7 @@ mod tests {
         );
         assert_eq!(read(&second, "governance.key"), None);
         assert_eq!(
-            join_network(&second, &file, &first, None),
+            join_network(&second, &file, &first, &program()),
             Err(PlatformError::Folder(FolderError::Exists))
         );
     }
@@ -265,12 +321,12 @@ mod tests {
     fn root_of_another_network_does_not_join() {
         let place = tempfile::tempdir().expect("place");
         let (first, other) = (place.path().join("first"), place.path().join("other"));
-        create_network(&first, None, false).expect("creates");
-        create_network(&other, None, false).expect("creates");
+        create_network(&first, &program(), false).expect("creates");
+        create_network(&other, &program(), false).expect("creates");
         let (joining, file) = (place.path().join("n"), first.join("network.toml"));
 
         assert_eq!(
-            join_network(&joining, &file, &other, None),
+            join_network(&joining, &file, &other, &program()),
             Err(PlatformError::Folder(FolderError::OtherRoot))
         );
     }
@@ -279,10 +335,10 @@ mod tests {
     fn a_network_is_made_once_and_updating_it_without_need_changes_nothing() {
         let place = tempfile::tempdir().expect("place");
         let path = place.path().join("enclave");
-        let id = create_network(&path, None, false).expect("creates");
+        let id = create_network(&path, &program(), false).expect("creates");
         let before = std::fs::read(path.join("network.toml")).expect("file");
 
-        assert_eq!(create_network(&path, None, true), Ok(id.clone()));
+        assert_eq!(create_network(&path, &program(), true), Ok(id.clone()));
 
         assert!(id.starts_with("emulated1"));
         assert_eq!(
@@ -290,7 +346,7 @@ mod tests {
             before
         );
         assert_eq!(
-            create_network(&path, None, false),
+            create_network(&path, &program(), false),
             Err(PlatformError::Folder(FolderError::Exists))
         );
     }
@@ -303,19 +359,23 @@ mod tests {
         std::fs::write(&registers, text.concat()).expect("write");
         let (file, second) = (path.join("network.toml"), place.path().join("second"));
 
-        let id = create_network(&path, Some(&registers), false).expect("creates");
+        let joins = Image {
+            registers: Some(registers),
+            ..program()
+        };
+        let id = create_network(&path, &joins, false).expect("creates");
 
         let network = network::from_toml(&std::fs::read_to_string(&file).expect("file"));
         let image = Measurement::new([1; 48], [2; 48], [3; 48]).expect("not debug");
-        assert!(network::accepts(&network.expect("network"), &image));
+        assert!(network::accepts(
+            &network.expect("network"),
+            (RELEASE, &image)
+        ));
         assert_eq!(
-            join_network(&second, &file, &path, None),
+            join_network(&second, &file, &path, &program()),
             Err(PlatformError::Folder(FolderError::NotAccepted))
         );
-        assert_eq!(
-            join_network(&second, &file, &path, Some(&registers)),
-            Ok(id)
-        );
+        assert_eq!(join_network(&second, &file, &path, &joins), Ok(id));
     }
 
     fn hex(byte: u8) -> String {

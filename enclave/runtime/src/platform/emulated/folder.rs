@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `development-root.key`, `.der` | root that this network's documents chain to |
-//! | `sealing-root.key` | what vaults' sealing keys are derived from |
+//! | `sealing-root.key` | what the sealing root of each release is derived from |
 //! | `governance.key` | signs `network.toml`; only with the enclave that made the network |
 //! | `network.toml` | the network file, public |
 
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use vettid_attestation::emulated::DevelopmentRoot;
 use vettid_crypto::sign::SigningKey;
-use vettid_crypto::{SealingRoot, SecretBytes, Zeroize, Zeroizing};
+use vettid_crypto::{Label, SealingRoot, SecretBytes, Zeroize, Zeroizing, derive};
 use vettid_wire::time::UnixMillis;
 
 use crate::platform::KernelEntropy;
@@ -37,6 +37,9 @@ pub enum FolderError {
     /// A file is missing or cannot be read or written.
     #[error("{0}")]
     Io(io::ErrorKind),
+    /// A file of it cannot be read.
+    #[error("{0}: {1}")]
+    Unread(&'static str, io::ErrorKind),
     /// The network's file accepts other programs.
     #[error("the network file does not accept this program")]
     NotAccepted,
@@ -129,13 +132,19 @@ impl Folder {
         DevelopmentRoot::from_parts(&key, certificate).map_err(|_| FolderError::Damaged)
     }
 
-    /// What vaults' sealing keys are derived from.
+    /// What vaults' sealing keys are derived from, at one release.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn sealing_root(&self) -> Result<SealingRoot, FolderError> {
-        self.read_key::<32>(SEALING_ROOT)
-            .map(|key| SealingRoot::from_bytes(*key))
+    pub fn sealing_root(&self, release: u32) -> Result<SealingRoot, FolderError> {
+        let root = self.read_key::<32>(SEALING_ROOT)?;
+        let number = release.to_be_bytes();
+        Ok(derive::from_bytes(
+            &*root,
+            &[],
+            Label::EmulatedSealingRoot,
+            &[&number],
+        ))
     }
 
     /// The key that signs the network file.
@@ -186,8 +195,12 @@ impl Folder {
         Ok(file.sync_all()?)
     }
 
-    fn read_key<const N: usize>(&self, name: &str) -> Result<Zeroizing<[u8; N]>, FolderError> {
-        if fs::metadata(self.0.join(name))?.permissions().mode() & 0o077 != 0 {
+    fn read_key<const N: usize>(
+        &self,
+        name: &'static str,
+    ) -> Result<Zeroizing<[u8; N]>, FolderError> {
+        let metadata = fs::metadata(self.0.join(name)).map_err(unread(name))?;
+        if metadata.permissions().mode() & 0o077 != 0 {
             return Err(FolderError::NotPrivate);
         }
         let mut bytes = self.read(name)?;
@@ -196,13 +209,17 @@ impl Folder {
         key.map(Zeroizing::new)
     }
 
-    fn read(&self, name: &str) -> Result<Vec<u8>, FolderError> {
+    fn read(&self, name: &'static str) -> Result<Vec<u8>, FolderError> {
         let mut bytes = Vec::new();
-        File::open(self.0.join(name))?
-            .take(FILE_LIMIT)
-            .read_to_end(&mut bytes)?;
+        let read = File::open(self.0.join(name))
+            .and_then(|file| file.take(FILE_LIMIT).read_to_end(&mut bytes));
+        read.map_err(unread(name))?;
         Ok(bytes)
     }
+}
+
+fn unread(name: &'static str) -> impl Fn(io::Error) -> FolderError {
+    move |error| FolderError::Unread(name, error.kind())
 }
 
 /// A private folder beside `path`, to be filled and then renamed.
@@ -253,7 +270,7 @@ mod tests {
         }
         let folder = Folder::open(&path).expect("opens");
         folder.development_root().expect("root");
-        folder.sealing_root().expect("sealing root");
+        folder.sealing_root(1).expect("sealing root");
         folder.governance_key().expect("governance key");
         assert_eq!(folder.network(), Ok("network".to_owned()));
         assert_eq!(fs::read_dir(place.path()).expect("list").count(), 1);
@@ -290,7 +307,7 @@ mod tests {
         let folder = create(&path).expect("creates");
         fs::set_permissions(path.join(SEALING_ROOT), PermissionsExt::from_mode(0o640))
             .expect("chmod");
-        assert_eq!(folder.sealing_root().err(), Some(FolderError::NotPrivate));
+        assert_eq!(folder.sealing_root(1).err(), Some(FolderError::NotPrivate));
 
         fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("chmod");
 
@@ -305,10 +322,13 @@ mod tests {
         fs::write(path.join(SEALING_ROOT), [1; 31]).expect("write");
         fs::remove_file(path.join(GOVERNANCE_KEY)).expect("remove");
 
-        assert_eq!(folder.sealing_root().err(), Some(FolderError::Damaged));
+        assert_eq!(folder.sealing_root(1).err(), Some(FolderError::Damaged));
         assert_eq!(
             folder.governance_key().err(),
-            Some(FolderError::Io(io::ErrorKind::NotFound))
+            Some(FolderError::Unread(
+                "governance.key",
+                io::ErrorKind::NotFound
+            ))
         );
     }
 

@@ -29,6 +29,7 @@ use vettid_wire::network::TrustRoot;
 use vettid_wire::time::UnixMillis;
 
 use super::{Attester, Clock, EntropySource, KernelEntropy, Listener, PlatformError, Sealer};
+use crate::boot::RELEASE;
 use crate::host_line::HostLine;
 pub use folder::{Folder, FolderError};
 
@@ -42,6 +43,7 @@ pub struct EmulatedPlatform {
     folder: Folder,
     socket: PathBuf,
     measurement: Measurement,
+    release: u32,
     root_certificate: Vec<u8>,
     attester: EmulatedAttester,
     committed: bool,
@@ -49,13 +51,13 @@ pub struct EmulatedPlatform {
 }
 
 impl EmulatedPlatform {
-    /// Opens the folder and measures this program.
+    /// Opens the folder and measures this program, as the release that it says it is.
     ///
     /// # Errors
     /// When the folder is not there, not private or damaged.
-    pub fn open(folder: &Path, socket: &Path) -> Result<Self, PlatformError> {
+    pub fn open(folder: &Path, socket: &Path, release: u32) -> Result<Self, PlatformError> {
         let folder = Folder::open(folder)?;
-        let measurement = measure_program()?;
+        let measurement = measure_program(release)?;
         let root = folder.development_root()?;
         let root_certificate = root.certificate().to_vec();
         let attester = EmulatedAttester::new(root, &measurement, &mut KernelEntropy);
@@ -63,6 +65,7 @@ impl EmulatedPlatform {
             folder,
             socket: socket.to_owned(),
             measurement,
+            release,
             root_certificate,
             attester,
             committed: false,
@@ -71,11 +74,12 @@ impl EmulatedPlatform {
     }
 }
 
-/// What this program measures: the digest of its own file.
+/// What this program measures as a release: the digest of its own file, and of the number where it is
+/// not the program's own. So one program stands for several releases, which are several images.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn measure_program() -> Result<Measurement, PlatformError> {
+pub fn measure_program(release: u32) -> Result<Measurement, PlatformError> {
     let mut file = File::open("/proc/self/exe").map_err(FolderError::from)?;
     let mut digest = Sha384Stream::default();
     let mut chunk = vec![0; 1024 * 1024];
@@ -85,6 +89,9 @@ pub fn measure_program() -> Result<Measurement, PlatformError> {
             Some([]) | None => break,
             Some(read) => digest.update(read),
         }
+    }
+    if release != RELEASE {
+        digest.update(&release.to_be_bytes());
     }
     measurement(digest.finish()).map_err(|_| PlatformError::DebugMode)
 }
@@ -101,6 +108,10 @@ pub fn wall_clock() -> UnixMillis {
 impl Attester for EmulatedPlatform {
     fn measurement(&self) -> Measurement {
         self.measurement
+    }
+
+    fn release(&self) -> u32 {
+        self.release
     }
 
     fn trust_root(&self) -> TrustRoot {
@@ -130,7 +141,7 @@ impl Attester for EmulatedPlatform {
 
 impl Sealer for EmulatedPlatform {
     fn sealing_root(&mut self, _: &mut HostLine<'_>) -> Result<SealingRoot, PlatformError> {
-        Ok(self.folder.sealing_root()?)
+        Ok(self.folder.sealing_root(self.release)?)
     }
 }
 
@@ -248,8 +259,9 @@ mod tests {
 
     #[test]
     fn this_program_measures_the_same_twice() {
-        let first = measure_program().expect("measures");
+        let first = measure_program(RELEASE).expect("measures");
 
-        assert_eq!(measure_program(), Ok(first));
+        assert_eq!(measure_program(RELEASE), Ok(first));
+        assert_ne!(measure_program(RELEASE + 1), Ok(first));
     }
 }

@@ -14,38 +14,38 @@ use vettid_wire::network::{
 };
 
 use super::folder::FolderError;
-use crate::boot::RELEASE;
 
-/// The first network file of a new network that accepts one image.
+/// The first network file of a new network that accepts one image as this release.
 #[must_use]
-pub fn found(root: &[u8], governance: &SigningKey, measurement: &Measurement) -> Network {
+pub fn found(root: &[u8], governance: &SigningKey, image: (u32, &Measurement)) -> Network {
     Network {
         trust_root: TrustRoot::Emulated(root.to_vec()),
         governance: vec![GovernanceKey(governance.verifying_key().0)],
         threshold: 1,
-        reference_values: vec![reference_value(measurement)],
-        release_floor: RELEASE,
+        reference_values: vec![reference_value(image)],
+        release_floor: image.0,
         epoch: 1,
         bootstrap: Vec::new(),
         relays: Vec::new(),
     }
 }
 
-/// Whether a network accepts `measurement` as this release.
+/// Whether a network accepts an image as a release.
 #[must_use]
-pub fn accepts(network: &Network, measurement: &Measurement) -> bool {
-    network
-        .reference_values
-        .contains(&reference_value(measurement))
+pub fn accepts(network: &Network, image: (u32, &Measurement)) -> bool {
+    network.reference_values.contains(&reference_value(image))
 }
 
-/// The same network, accepting `measurement` instead; nothing when it does so already.
+/// The same network, accepting an image as a release, instead of what it accepted as that; nothing when
+/// it does so already.
 #[must_use]
-pub fn accepting(network: Network, measurement: &Measurement) -> Option<Network> {
-    if accepts(&network, measurement) {
+pub fn accepting(network: Network, image: (u32, &Measurement)) -> Option<Network> {
+    if accepts(&network, image) {
         return None;
     }
-    let reference_values = vec![reference_value(measurement)];
+    let mut reference_values = network.reference_values.clone();
+    reference_values.retain(|value| value.release != image.0);
+    reference_values.push(reference_value(image));
     Some(Network {
         reference_values,
         epoch: network.epoch.saturating_add(1),
@@ -104,9 +104,9 @@ pub fn from_toml(text: &str) -> Result<Network, FolderError> {
     SignedNetwork::verify(&signed).map_err(|_| FolderError::Damaged)
 }
 
-const fn reference_value(measurement: &Measurement) -> ReferenceValue {
+const fn reference_value((release, measurement): (u32, &Measurement)) -> ReferenceValue {
     ReferenceValue {
-        release: RELEASE,
+        release,
         pcr0: *measurement.pcr0(),
         pcr1: *measurement.pcr1(),
         pcr2: *measurement.pcr2(),
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_network_file_comes_back_verified() {
-        let network = found(b"root", &key(), &measurement(1));
+        let network = found(b"root", &key(), (1, &measurement(1)));
 
         let text = to_toml(&network, &key());
 
@@ -139,9 +139,9 @@ mod tests {
 
     #[test]
     fn an_altered_or_missing_signature_is_refused() {
-        let text = to_toml(&found(b"root", &key(), &measurement(1)), &key());
+        let text = to_toml(&found(b"root", &key(), (1, &measurement(1))), &key());
         let foreign = to_toml(
-            &found(b"root", &key(), &measurement(1)),
+            &found(b"root", &key(), (1, &measurement(1))),
             &SigningKey::from_seed(&[5; 32]),
         );
 
@@ -154,16 +154,26 @@ mod tests {
 
     #[test]
     fn a_new_image_gets_a_new_epoch_in_the_same_network() {
-        let network = found(b"root", &key(), &measurement(1));
+        let network = found(b"root", &key(), (1, &measurement(1)));
         let id = network.id();
-        assert_eq!(accepting(network.clone(), &measurement(1)), None);
+        assert_eq!(accepting(network.clone(), (1, &measurement(1))), None);
 
-        let updated = accepting(network, &measurement(9)).expect("changes");
+        let updated = accepting(network, (1, &measurement(9))).expect("changes");
 
         assert_eq!((updated.id(), updated.epoch), (id, 2));
         assert_eq!(
             updated.reference_values,
-            vec![reference_value(&measurement(9))]
+            vec![reference_value((1, &measurement(9)))]
         );
+    }
+
+    #[test]
+    fn a_later_release_is_accepted_beside_the_one_before() {
+        let network = found(b"root", &key(), (1, &measurement(1)));
+
+        let updated = accepting(network, (2, &measurement(9))).expect("changes");
+
+        let releases: Vec<_> = updated.reference_values.iter().map(|v| v.release).collect();
+        assert_eq!((releases, updated.release_floor), (vec![1, 2], 1));
     }
 }

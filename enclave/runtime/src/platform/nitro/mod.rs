@@ -24,6 +24,7 @@ use vettid_wire::time::UnixMillis;
 use vsock::{VMADDR_CID_ANY, VsockListener};
 
 use super::{Attester, Clock, EntropySource, Listener, PlatformError, Sealer};
+use crate::boot::RELEASE;
 use crate::host_line::HostLine;
 pub use console::tell_registers;
 use module::{CONFIG_PCR, Device, Driver, Module, Said};
@@ -115,6 +116,10 @@ impl<D: Driver> Nitro<D> {
 impl<D: Driver> Attester for Nitro<D> {
     fn measurement(&self) -> Measurement {
         self.measurement
+    }
+
+    fn release(&self) -> u32 {
+        RELEASE
     }
 
     fn trust_root(&self) -> TrustRoot {

@@ -20,7 +20,7 @@ pub(in crate::platform) fn unseal(
     (now, measurement): (UnixMillis, &Measurement),
     platform: &mut impl Attests<Failure = PlatformError>,
 ) -> Result<SealingRoot, PlatformError> {
-    let access = host.access()?.ok_or(PlatformError::NoKeyService)?;
+    let access = host.access(RELEASE)?.ok_or(PlatformError::NoKeyService)?;
     let terms = Terms {
         access: &access,
         roots,

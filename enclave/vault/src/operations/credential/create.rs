@@ -196,9 +196,10 @@ fn open(
         unaudited: Vec::new(),
         created: out.now,
         time_floor: out.now,
+        moved_from: None,
     };
     let mut log = Log {
-        sealing_key: fresh.sealing_key,
+        keys: fresh.keys,
         tail: Tail::genesis(fresh.space),
     };
     log.begin(&header, &genesis, &key, out)?;
@@ -216,6 +217,7 @@ fn open(
         last_event,
         next_upkeep,
         refusals: Refusals::default(),
+        next_answer: next_upkeep,
         next_round: next_upkeep,
         flow: Flow::default(),
         held: Held::default(),

@@ -20,6 +20,9 @@ use crate::operation::Operation;
 use crate::stop::Stop;
 use crate::text;
 
+/// Event of a vault that a later release has opened for the first time; its subject is the number.
+const MOVED: &str = "release.moved";
+
 /// Proves the PIN.
 ///
 /// The order is: is the log as new as what was seen? may an attempt be made? is it charged durably?
@@ -49,13 +52,22 @@ impl Operation for Unlock {
         let open = on.state.unlocked()?;
         let failed_before = charge.before.failed;
         let suspect = last_to_fail(&open.gate.header);
+        let moved = open.gate.header.moved_from.is_some();
+        let release = open.gate.log.keys.running();
         let opened = open.commit_right_pin(charge, None, &mut on.out, |change, out| {
             audit::note_interrupted_use(change)?;
             audit::note_call(change, call, None, true, out.now)?;
-            Ok(match failed_before {
-                0 => None,
-                _ => Some(change.append_feed(out.now, feed::Kind::PinFailed, suspect.as_ref())?),
-            })
+            let mut feed = None;
+            if moved {
+                let (device, subject) = (Some(&call.device), release.to_be_bytes());
+                audit::note(change, out.now, MOVED, device, Some(&subject), true)?;
+                feed = Some(change.append_feed(out.now, feed::Kind::ReleaseMoved, None)?);
+            }
+            if failed_before > 0 {
+                let kind = feed::Kind::PinFailed;
+                feed = Some(change.append_feed(out.now, kind, suspect.as_ref())?);
+            }
+            Ok(feed)
         });
         if was_sealed && opened.is_err() {
             // A vault that was opened without a record of it must not stay open.
@@ -115,6 +127,7 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
         last_event,
         next_upkeep: on.out.now,
         refusals: Refusals::default(),
+        next_answer: on.out.now,
         next_round: on.out.now,
         flow: Flow::default(),
         held: Held::default(),

@@ -50,6 +50,12 @@ pub fn listed(network: &NetworkFile) -> Vec<Listed> {
     values.map(|value| one(network, value)).collect()
 }
 
+/// Numbers of the releases that apps and other nodes accept.
+pub(crate) fn accepted(network: &NetworkFile) -> Vec<u32> {
+    let listed = listed(network).into_iter().filter(|listed| listed.accepted);
+    listed.map(|listed| listed.release).collect()
+}
+
 /// The release that the network accepts under what `image` measures.
 ///
 /// # Errors
