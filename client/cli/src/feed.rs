@@ -162,14 +162,8 @@ const fn kind(kind: Kind) -> (&'static str, &'static str) {
         Kind::PasswordFailed => ("password-failed", "somebody tried wrong passwords"),
         Kind::PinChanged => ("pin-changed", "the PIN was changed"),
         Kind::PinFailed => ("pin-failed", "somebody tried wrong PINs"),
-        Kind::ReleaseApproved => (
-            "release-approved",
-            "the vault may move to a later release of the enclave",
-        ),
-        Kind::ReleaseMoved => (
-            "release-moved",
-            "the vault has moved to this release of the enclave",
-        ),
+        Kind::ReleaseApproved => ("release-approved", "the vault may move to a later release"),
+        Kind::ReleaseMoved => ("release-moved", "the vault has moved to this release"),
         Kind::VaultCreated => ("vault-created", "the vault was set up"),
     }
 }
