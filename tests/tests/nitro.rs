@@ -166,6 +166,15 @@ fn the_release_file_says_what_the_image_measures() {
 }
 
 #[test]
+fn builds_in_different_folders_measure_the_same() {
+    let path = image(ENCLAVE);
+    let again = path.with_file_name("elsewhere").join(ENCLAVE);
+
+    assert_eq!(computed(&again), computed(&path));
+    assert_eq!(fs::read(again).ok(), fs::read(path).ok());
+}
+
+#[test]
 fn an_image_weighs_at_most_12_megabytes() {
     let size = fs::metadata(image(ENCLAVE)).expect("image").len();
 

@@ -41,8 +41,17 @@ const CONFIGURED: &str = ".configured";
 
 const BZIMAGE: &str = "arch/x86/boot/bzImage";
 
+/// Which of two builds of the same kernel; each is made in a folder of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Build {
+    /// The one that goes into images.
+    First,
+    /// The one that it is compared with.
+    Second,
+}
+
 /// Path of the kernel, built if it is not in the cache.
-pub(crate) fn provide(cache: &Cache, inputs: &Inputs) -> Result<PathBuf> {
+pub(crate) fn provide(cache: &Cache, inputs: &Inputs, which: Build) -> Result<PathBuf> {
     let fixed = format!("{FIXED:?}");
     let compilers = compilers()?;
     let source = &inputs.kernel;
@@ -54,7 +63,11 @@ pub(crate) fn provide(cache: &Cache, inputs: &Inputs) -> Result<PathBuf> {
         fixed.as_bytes(),
         compilers.as_bytes(),
     ]);
-    let entry = cache.built(&format!("kernel-{key}"), |folder, work| {
+    let name = match which {
+        Build::First => "kernel",
+        Build::Second => "kernel-again",
+    };
+    let entry = cache.built(&format!("{name}-{key}"), |folder, work| {
         build(folder, work, inputs)
     })?;
     let how = if entry.fetched {
@@ -62,7 +75,7 @@ pub(crate) fn provide(cache: &Cache, inputs: &Inputs) -> Result<PathBuf> {
     } else {
         "present"
     };
-    eprintln!("kernel {}: {how}", source.version);
+    eprintln!("{name} {}: {how}", source.version);
     Ok(entry.folder.join("bzImage"))
 }
 
@@ -79,7 +92,7 @@ pub(crate) fn compilers() -> Result<String> {
 /// In `work`, where an interrupted build goes on.
 fn build(folder: &Path, work: &Path, inputs: &Inputs) -> Result<()> {
     let source = &inputs.kernel;
-    eprintln!("kernel {}: building, about ten minutes", source.version);
+    eprintln!("kernel {}: building, about five minutes", source.version);
     let tree = work.join("linux");
     if !tree.join(CONFIGURED).is_file() {
         fs::remove_dir_all(work)?;

@@ -6,6 +6,7 @@
 //!                                                                       └▶ release.toml
 //! ```
 
+mod elsewhere;
 mod inputs;
 mod kernel;
 mod pack;

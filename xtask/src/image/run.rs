@@ -8,12 +8,12 @@ use anyhow::{Context, Result, bail};
 use super::inputs::Inputs;
 use super::pack::{Parts, Registers, pack};
 use super::programs::{self, Program};
-use super::{kernel, release};
+use super::{elsewhere, kernel, release};
 use crate::repository::Repository;
 use crate::tools::{Cache, Need, provide};
 
-/// Builds both programs that tests put in the enclave's place; no release has them.
-const FOR_TESTS: [&str; 9] = [
+/// Builds the programs that tests put in the enclave's place; no release has them.
+const FOR_TESTS: [&str; 11] = [
     "--package",
     "vettid-runtime",
     "--no-default-features",
@@ -22,16 +22,25 @@ const FOR_TESTS: [&str; 9] = [
     "--bin",
     "vettid-enclave-emulated-image",
     "--example",
+    "nitro_next_release",
+    "--example",
     "nitro_probe",
 ];
 
 /// Files of the images that tests boot, and the programs in them.
-const TEST_IMAGES: [(&str, Program<'_>); 2] = [
+const TEST_IMAGES: [(&str, Program<'_>); 3] = [
     (
         "nitro-emulated.eif",
         Program {
             arguments: &FOR_TESTS,
             path: "vettid-enclave-emulated-image",
+        },
+    ),
+    (
+        "nitro-next-release.eif",
+        Program {
+            arguments: &FOR_TESTS,
+            path: "examples/nitro_next_release",
         },
     ),
     (
@@ -49,7 +58,7 @@ pub(crate) struct Options {
     /// Folder for image and release.toml; `enclave-image` in cargo's target folder if it is not given
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Build all but the kernel once more, from a copy in another folder, and compare
+    /// Build everything once more, from a copy in another folder, and compare
     #[arg(long)]
     twice: bool,
 }
@@ -68,13 +77,17 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     let size = fs::metadata(&path).context(ENCLAVE)?.len();
     println!("{}: {size} bytes", path.display());
     if options.twice {
-        compare(repository, &image)?;
+        let second = elsewhere::build(repository, &folder)?;
+        if second != image.registers {
+            bail!("built in another folder, the image measures {second:?}");
+        }
+        println!("the same from another folder");
     }
     Ok(())
 }
 
-/// What tests boot: the folder of the production image, and of those with another program in the
-/// enclave's place.
+/// What tests boot and compare: the folder of the production image, of its second build, and of those
+/// with another program in the enclave's place.
 pub(crate) fn build(repository: &Repository) -> Result<PathBuf> {
     let folder = folder(repository);
     let image = build_enclave(repository, &folder)?;
@@ -82,10 +95,11 @@ pub(crate) fn build(repository: &Repository) -> Result<PathBuf> {
         let program = programs::build(repository.root(), repository.target(), program)?;
         image.pack(repository, &program, &folder.join(file))?;
     }
+    elsewhere::build(repository, &folder)?;
     Ok(folder)
 }
 
-const ENCLAVE: &str = "vettid-enclave.eif";
+pub(super) const ENCLAVE: &str = "vettid-enclave.eif";
 
 fn folder(repository: &Repository) -> PathBuf {
     repository.target().join("enclave-image")
@@ -114,7 +128,7 @@ impl Built {
 fn build_enclave(repository: &Repository, folder: &Path) -> Result<Built> {
     provide(repository, &[Need::Build, Need::KernelParts])?;
     let inputs = Inputs::read(repository)?;
-    let kernel = kernel::provide(&Cache::open()?, &inputs)?;
+    let kernel = kernel::provide(&Cache::open()?, &inputs, kernel::Build::First)?;
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let (root, target) = (repository.root(), repository.target());
     programs::check_features(root)?;
@@ -134,34 +148,4 @@ fn build_enclave(repository: &Repository, folder: &Path) -> Result<Built> {
         init,
         registers,
     })
-}
-
-/// Builds both programs from a copy of the tree, in another folder, and compares the registers.
-fn compare(repository: &Repository, first: &Built) -> Result<()> {
-    let elsewhere = tempfile::tempdir().context("temporary folder")?;
-    let (root, target) = (
-        elsewhere.path().join("copy"),
-        elsewhere.path().join("built"),
-    );
-    for file in repository.files()? {
-        let to = root.join(&file);
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::copy(repository.path(&file), &to).with_context(|| file.display().to_string())?;
-    }
-    let init = programs::build(&root, &target, &programs::INIT)?;
-    let program = programs::build(&root, &target, &programs::ENCLAVE)?;
-    let parts = Parts {
-        kernel: &first.kernel,
-        init: &init,
-        program: &program,
-    };
-    let out = elsewhere.path().join(ENCLAVE);
-    let second = pack(repository, &first.inputs, &parts, &out)?;
-    if second != first.registers {
-        bail!("built in {}, the image measures {second:?}", root.display());
-    }
-    println!("the same from another folder");
-    Ok(())
 }
