@@ -1,9 +1,9 @@
-//! A behaviour whose handlers live on the heap.
+//! A behaviour whose handlers, and what they and it tell each other, live on the heap.
 //!
 //! The library keeps the handlers of all protocols by value in the task of each connection, twice: as
 //! what the task was given and as what it works with. Protocols that this host does not speak take
 //! their place all the same. In a box they take the place of a pointer, and nothing where they are
-//! switched off.
+//! switched off. The same goes for messages, of which the task keeps room for the largest in each direction.
 
 use std::ops::{Deref, DerefMut};
 use std::task::{Context, Poll};
@@ -98,20 +98,20 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Boxed<B> {
         id: ConnectionId,
         event: THandlerOutEvent<Self>,
     ) {
-        self.0.on_connection_handler_event(peer, id, event);
+        self.0.on_connection_handler_event(peer, id, *event);
     }
 
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        self.0.poll(cx)
+        self.0.poll(cx).map(|told| told.map_in(Box::new))
     }
 }
 
 impl<H: ConnectionHandler> ConnectionHandler for BoxedHandler<H> {
-    type FromBehaviour = H::FromBehaviour;
-    type ToBehaviour = H::ToBehaviour;
+    type FromBehaviour = Box<H::FromBehaviour>;
+    type ToBehaviour = Box<H::ToBehaviour>;
     type InboundProtocol = H::InboundProtocol;
     type OutboundProtocol = H::OutboundProtocol;
     type InboundOpenInfo = H::InboundOpenInfo;
@@ -131,15 +131,15 @@ impl<H: ConnectionHandler> ConnectionHandler for BoxedHandler<H> {
     ) -> Poll<
         ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>,
     > {
-        self.0.poll(cx)
+        self.0.poll(cx).map(|told| told.map_custom(Box::new))
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::ToBehaviour>> {
-        self.0.poll_close(cx)
+        self.0.poll_close(cx).map(|told| told.map(Box::new))
     }
 
     fn on_behaviour_event(&mut self, event: Self::FromBehaviour) {
-        self.0.on_behaviour_event(event);
+        self.0.on_behaviour_event(*event);
     }
 
     fn on_connection_event(

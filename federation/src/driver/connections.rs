@@ -62,7 +62,7 @@ impl Driver {
             self.count_circuits();
         }
         for link in self.live.values().filter(|link| link.connection == id) {
-            link.steering.cancel.notify_one();
+            link.steering.cancel();
         }
         self.tell_standing(peer);
         self.dial_again(peer);

@@ -143,6 +143,7 @@ impl Driver {
             mutual: false,
             deadline: Some(Instant::now() + self.config.limits.admission),
             steering: task.start(stream),
+            early: None,
         };
         self.live.insert(self.last_link, link);
         self.metrics.links_open.inc();
@@ -157,8 +158,9 @@ impl Driver {
         link.admitted = true;
         link.deadline = None;
         let initiates = link.side == Side::Initiator;
-        // A task that is gone has told so.
-        let _ = link.steering.admitted.send(true);
+        if let Some(second) = link.early.take() {
+            link.steering.go_on(*second);
+        }
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -222,11 +224,9 @@ impl Driver {
         let Some(link) = self.live.get_mut(&number) else {
             return;
         };
-        match (stream, link.steering.second.take()) {
-            // A task that is gone has told so.
-            (Some(stream), Some(second)) => drop(second.send(stream)),
+        if !stream.is_some_and(|stream| link.steering.go_on(stream)) {
             // The peer has not admitted us after all.
-            _ => link.steering.cancel.notify_one(),
+            link.steering.cancel();
         }
     }
 
@@ -236,11 +236,15 @@ impl Driver {
             .live
             .iter_mut()
             .filter(|(_, link)| link.connection == id && link.side == Side::Responder)
-            .filter(|(_, link)| link.steering.second.is_some())
+            .filter(|(_, link)| link.steering.waits() && link.early.is_none())
             .min_by_key(|(number, _)| **number);
-        if let Some(second) = waiting.and_then(|(_, link)| link.steering.second.take()) {
-            // A task that is gone has told so.
-            let _ = second.send(stream);
+        match waiting {
+            Some((_, link)) if link.admitted => {
+                link.steering.go_on(stream);
+            }
+            // The peer is a moment ahead of this side's enclave.
+            Some((_, link)) => link.early = Some(Box::new(stream)),
+            None => {}
         }
     }
 
@@ -250,7 +254,7 @@ impl Driver {
             return;
         };
         let id = link.connection;
-        link.steering.cancel.notify_one();
+        link.steering.cancel();
         if why == NotAdmitted::Replaced {
             return;
         }
@@ -311,7 +315,7 @@ impl Driver {
     pub(super) fn check_links(&mut self, now: Instant) {
         for link in self.live.values() {
             if link.deadline.is_some_and(|deadline| deadline <= now) {
-                link.steering.cancel.notify_one();
+                link.steering.cancel();
             }
         }
         let mut due = Vec::new();

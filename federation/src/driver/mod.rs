@@ -368,7 +368,7 @@ impl Driver {
             let _ = self.swarm.remove_listener(listener);
         }
         for link in self.live.values() {
-            link.steering.cancel.notify_one();
+            link.steering.cancel();
         }
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in peers {

@@ -15,8 +15,9 @@
 mod queue;
 mod task;
 
-use tokio::sync::{Notify, oneshot, watch};
+use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use vettid_wire::id::NodeId;
 
 use crate::streams::Opened;
@@ -31,12 +32,31 @@ pub(crate) const VERSION: u8 = 1;
 /// How the driver steers the task of one link.
 #[derive(Debug)]
 pub(crate) struct Steering {
-    /// The enclave has accepted the peer.
-    pub(crate) admitted: watch::Sender<bool>,
-    /// Takes the second stream, once.
-    pub(crate) second: Option<oneshot::Sender<Opened>>,
+    queue: Arc<Queue>,
+    second: Option<oneshot::Sender<Opened>>,
+}
+
+impl Steering {
+    /// Has the link go on in its second stream. To be told once this side's enclave has accepted the peer;
+    /// whether the link still waited for it.
+    pub(crate) fn go_on(&mut self, second: Opened) -> bool {
+        let Some(waits) = self.second.take() else {
+            return false;
+        };
+        // A task that is gone has told so.
+        let _ = waits.send(second);
+        true
+    }
+
+    /// Whether the link is still to have its second stream.
+    pub(crate) fn waits(&self) -> bool {
+        self.second.is_some()
+    }
+
     /// Ends the link.
-    pub(crate) cancel: std::sync::Arc<Notify>,
+    pub(crate) fn cancel(&self) {
+        self.queue.cancel();
+    }
 }
 
 /// What a link tells the driver.

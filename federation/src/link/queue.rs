@@ -1,11 +1,11 @@
 //! Frames that wait to be sent: bounded for each link, so that none delays another.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
+use super::End;
 use crate::config::Limits;
 use crate::frame;
 
@@ -26,24 +26,30 @@ pub enum FrameError {
 /// The queues of all links. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Links {
-    table: Arc<Mutex<HashMap<u64, Sender>>>,
+    table: Arc<Mutex<HashMap<u64, Arc<Queue>>>>,
     frames: usize,
     bytes: usize,
 }
 
-#[derive(Debug)]
-struct Sender {
-    frames: mpsc::Sender<Vec<u8>>,
-    waiting: Arc<AtomicUsize>,
-    overflow: Arc<Notify>,
+/// What one link is to send, and whether it is to end. Made by hand since each idle link has one: of a
+/// channel the first message alone takes room for 32.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// A frame waits, or none will any more.
+    come: Notify,
+    /// The link is to end.
+    stop: Notify,
 }
 
-/// The receiving end of one link's queue.
-#[derive(Debug)]
-pub(crate) struct Queue {
-    frames: mpsc::Receiver<Vec<u8>>,
-    waiting: Arc<AtomicUsize>,
-    overflow: Arc<Notify>,
+#[derive(Debug, Default)]
+struct Waiting {
+    frames: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// No more is queued.
+    closed: bool,
+    /// Something did not fit.
+    overflown: bool,
 }
 
 impl Links {
@@ -56,21 +62,9 @@ impl Links {
     }
 
     /// Makes the queue of a new link.
-    pub(crate) fn open(&self, link: u64) -> Queue {
-        let (sender, frames) = mpsc::channel(self.frames);
-        let waiting = Arc::<AtomicUsize>::default();
-        let overflow = Arc::<Notify>::default();
-        let queue = Queue {
-            frames,
-            waiting: waiting.clone(),
-            overflow: overflow.clone(),
-        };
-        let sender = Sender {
-            frames: sender,
-            waiting,
-            overflow,
-        };
-        self.lock().insert(link, sender);
+    pub(crate) fn open(&self, link: u64) -> Arc<Queue> {
+        let queue = Arc::<Queue>::default();
+        lock(&self.table).insert(link, queue.clone());
         queue
     }
 
@@ -79,43 +73,76 @@ impl Links {
         if bytes.is_empty() || bytes.len() > frame::LARGEST {
             return Err(FrameError::Size);
         }
-        let table = self.lock();
-        let sender = table.get(&link).ok_or(FrameError::Gone)?;
-        let length = bytes.len();
-        let waiting = sender.waiting.fetch_add(length, Ordering::AcqRel);
-        if waiting.saturating_add(length) > self.bytes || sender.frames.try_send(bytes).is_err() {
-            sender.overflow.notify_one();
-            return Err(FrameError::Overflow);
-        }
-        Ok(())
+        let table = lock(&self.table);
+        let queue = table.get(&link).ok_or(FrameError::Gone)?;
+        queue.add(bytes, self.frames, self.bytes)
     }
 
     pub(crate) fn close(&self, link: u64) {
-        self.lock().remove(&link);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Sender>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some(queue) = lock(&self.table).remove(&link) {
+            lock(&queue.waiting).closed = true;
+            queue.come.notify_one();
+        }
     }
 }
 
 impl Queue {
-    /// The next frame; nothing when the link was closed.
-    pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
-        let bytes = self.frames.recv().await?;
-        self.waiting.fetch_sub(bytes.len(), Ordering::AcqRel);
-        Some(bytes)
+    fn add(&self, bytes: Vec<u8>, most: usize, most_bytes: usize) -> Result<(), FrameError> {
+        let mut waiting = lock(&self.waiting);
+        let length = waiting.bytes.saturating_add(bytes.len());
+        if length > most_bytes || waiting.frames.len() >= most {
+            waiting.overflown = true;
+            self.stop.notify_one();
+            return Err(FrameError::Overflow);
+        }
+        waiting.bytes = length;
+        waiting.frames.push_back(bytes);
+        self.come.notify_one();
+        Ok(())
+    }
+
+    /// The next frame; nothing when the link was closed. For one task; what it gives up waiting for is
+    /// not lost.
+    pub(crate) async fn next(&self) -> Option<Vec<u8>> {
+        loop {
+            {
+                let mut waiting = lock(&self.waiting);
+                if let Some(bytes) = waiting.frames.pop_front() {
+                    waiting.bytes = waiting.bytes.saturating_sub(bytes.len());
+                    return Some(bytes);
+                }
+                if waiting.closed {
+                    return None;
+                }
+                // An idle link keeps no room.
+                waiting.frames = VecDeque::new();
+            }
+            self.come.notified().await;
+        }
     }
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        lock(&self.waiting).frames.is_empty()
     }
 
-    /// Tells when a frame did not fit.
-    pub(crate) fn overflow(&self) -> Arc<Notify> {
-        self.overflow.clone()
+    /// Has the link end.
+    pub(crate) fn cancel(&self) {
+        self.stop.notify_one();
     }
+
+    /// Tells when the link is to end, and why.
+    pub(crate) async fn stopped(&self) -> End {
+        self.stop.notified().await;
+        match lock(&self.waiting).overflown {
+            true => End::Stalled,
+            false => End::Canceled,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -134,7 +161,7 @@ mod tests {
     #[test]
     fn frames_come_in_order_and_make_room() {
         let links = links(2, 10);
-        let mut queue = links.open(1);
+        let queue = links.open(1);
         for round in 0..5_u8 {
             assert_eq!(links.send(1, vec![round; 5]), Ok(()));
             assert_eq!(links.send(1, vec![round; 5]), Ok(()));
@@ -154,8 +181,42 @@ mod tests {
             assert_eq!(links.send(1, vec![0; 5]), Ok(()));
             assert_eq!(links.send(1, vec![0; 5]), Err(FrameError::Overflow));
             assert_eq!(links.send(2, vec![0; 5]), Ok(()));
-            assert!(slow.overflow().notified().now_or_never().is_some());
+            assert_eq!(slow.stopped().now_or_never(), Some(End::Stalled));
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_of_frames_and_of_the_end() {
+        let links = links(4, 100);
+        let queue = links.open(1);
+        let waiting = tokio::spawn(async move {
+            let mut frames = Vec::new();
+            while let Some(frame) = queue.next().await {
+                frames.push(frame);
+            }
+            frames
+        });
+
+        for round in 0..3_u8 {
+            assert_eq!(links.send(1, vec![round]), Ok(()));
+            tokio::task::yield_now().await;
+        }
+        links.close(1);
+
+        let frames = waiting.await.expect("ended");
+        assert_eq!(frames, [[0], [1], [2]]);
+        assert_eq!(links.send(1, vec![3]), Err(FrameError::Gone));
+    }
+
+    #[test]
+    fn link_is_canceled_once() {
+        let queue = links(1, 1).open(1);
+        assert_eq!(queue.stopped().now_or_never(), None);
+
+        queue.cancel();
+
+        assert_eq!(queue.stopped().now_or_never(), Some(End::Canceled));
+        assert_eq!(queue.stopped().now_or_never(), None);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! The task of one link. Each waits for its own peer only.
 
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::io::{BufReader, ReadHalf, WriteHalf};
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use vettid_wire::id::NodeId;
 use vettid_wire::link::federation::Side;
@@ -48,32 +47,21 @@ pub(crate) struct Timing {
     pub(crate) stalled: Duration,
 }
 
-/// What the task is steered by.
-struct Steered {
-    admitted: watch::Receiver<bool>,
-    second: oneshot::Receiver<Opened>,
-}
-
 impl Task {
     /// Starts the link over a stream of `/vettid/attest/1`.
     pub(crate) fn start(self, mut stream: Opened) -> Steering {
-        let (admitted, is_admitted) = watch::channel(false);
         let (second, second_stream) = oneshot::channel();
-        let cancel = Arc::new(Notify::new());
-        let steered = Steered {
-            admitted: is_admitted,
-            second: second_stream,
-        };
         let queue = self.links.open(self.link);
-        let overflow = queue.overflow();
-        let canceled = cancel.clone();
+        let steering = Steering {
+            queue: queue.clone(),
+            second: Some(second),
+        };
         // An async block: the future of an async function holds its arguments twice, on every idle link.
         tokio::spawn(async move {
             let mut opened = false;
             let end = tokio::select! {
-                end = self.live(&mut opened, &mut stream, queue, steered) => end,
-                () = canceled.notified() => End::Canceled,
-                () = overflow.notified() => End::Stalled,
+                end = self.live(&mut opened, &mut stream, &queue, second_stream) => end,
+                end = queue.stopped() => end,
             };
             drop(stream);
             self.links.close(self.link);
@@ -84,19 +72,15 @@ impl Task {
             let link = self.link;
             let _ = self.news.send(LinkNews::Ended { link, end }).await;
         });
-        Steering {
-            admitted,
-            second: Some(second),
-            cancel,
-        }
+        steering
     }
 
     async fn live(
         &self,
         opened: &mut bool,
         stream: &mut Opened,
-        queue: Queue,
-        steered: Steered,
+        queue: &Queue,
+        second: oneshot::Receiver<Opened>,
     ) -> End {
         let named = match timeout(self.timing.hello, self.greet(stream)).await {
             Ok(Ok(named)) => named,
@@ -121,7 +105,7 @@ impl Task {
         }
         // Nothing is awaited between the two: whoever is told of a link is told of its end.
         *opened = true;
-        self.carry(stream, queue, steered)
+        self.carry(stream, queue, second)
             .await
             .map_or_else(|error| blame(&error), |()| End::Closed)
     }
@@ -145,12 +129,17 @@ impl Task {
     }
 
     /// Carries frames both ways until either way ends.
-    async fn carry(&self, first: &mut Opened, queue: Queue, steered: Steered) -> io::Result<()> {
+    async fn carry(
+        &self,
+        first: &mut Opened,
+        queue: &Queue,
+        second: oneshot::Receiver<Opened>,
+    ) -> io::Result<()> {
         let (reader, writer) = first.split();
         let (to_reader, second_reader) = oneshot::channel();
         let (to_writer, second_writer) = oneshot::channel();
         let switch = async {
-            if let Some(second) = steered.second().await {
+            if let Ok(second) = second.await {
                 let (reader, writer) = second.split();
                 // A direction that has ended needs no second stream.
                 let _ = to_reader.send(reader);
@@ -158,9 +147,12 @@ impl Task {
             }
         };
         let pump = async {
+            // Boxed: each future around these would hold them twice.
+            let read = Box::pin(self.read(reader, second_reader));
+            let write = Box::pin(self.write(writer, second_writer, queue));
             tokio::select! {
-                end = self.read(reader, second_reader) => end,
-                end = self.write(writer, second_writer, queue) => end,
+                end = read => end,
+                end = write => end,
             }
         };
         tokio::pin!(switch, pump);
@@ -207,7 +199,7 @@ impl Task {
         &self,
         mut first: impl AsyncWrite + Unpin,
         second: oneshot::Receiver<WriteHalf<Opened>>,
-        mut queue: Queue,
+        queue: &Queue,
     ) -> io::Result<()> {
         let mut second = std::pin::pin!(async {
             match second.await {
@@ -249,15 +241,6 @@ impl Task {
         timeout(self.timing.stalled, write).await??;
         self.outbound.inc();
         Ok(())
-    }
-}
-
-impl Steered {
-    /// The second stream, once this side has admitted the peer.
-    async fn second(mut self) -> Option<Opened> {
-        let second = self.second.await.ok()?;
-        self.admitted.wait_for(|admitted| *admitted).await.ok()?;
-        Some(second)
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) struct Handler {
     serves_roster: bool,
     wanted: VecDeque<Open>,
     accepted: VecDeque<(Protocol, Opened)>,
-    free: [Arc<Semaphore>; 4],
+    /// Streams of each protocol that the peer may open yet; none until it has opened the first.
+    free: [Option<Arc<Semaphore>>; 4],
 }
 
 /// Names the protocols of a stream; they need no exchange of their own.
@@ -46,7 +47,7 @@ impl Handler {
             serves_roster,
             wanted: VecDeque::new(),
             accepted: VecDeque::new(),
-            free: Protocol::ALL.map(|protocol| Arc::new(Semaphore::new(protocol.at_once()))),
+            free: [const { None }; 4],
         }
     }
 
@@ -56,11 +57,12 @@ impl Handler {
 
     /// Takes a stream of a peer, unless it has too many.
     fn accept(&mut self, stream: Stream, name: &StreamProtocol) {
-        let mut known = Protocol::ALL.into_iter().zip(&self.free);
+        let mut known = Protocol::ALL.into_iter().zip(&mut self.free);
         let found = known.find(|(known, _)| known.name() == *name);
         let Some((protocol, free)) = found else {
             return;
         };
+        let free = free.get_or_insert_with(|| Arc::new(Semaphore::new(protocol.at_once())));
         if let Ok(permit) = free.clone().try_acquire_owned() {
             let opened = Opened {
                 stream,
