@@ -7,16 +7,24 @@ use std::process::Command;
 use data_encoding::HEXLOWER;
 use tempfile::TempDir;
 use vettid_eif::Image;
+use vettid_runtime::boot::RELEASE;
 
 use crate::kms::StandIn;
 use crate::machine::{Machine, image};
-use crate::node::Node;
+use crate::node::{Node, set};
 use crate::programs::program;
+use crate::wait;
 
 /// The image around an emulated enclave.
 const EMULATED: &str = "nitro-emulated.eif";
 
-/// An emulated network whose one reference value is an image.
+/// The image around the same as the release after it.
+const NEXT: &str = "nitro-next-release.eif";
+
+/// Number of that release.
+pub const NEXT_RELEASE: u32 = RELEASE + 1;
+
+/// An emulated network whose first reference value is an image.
 #[derive(Debug)]
 pub struct Network {
     place: TempDir,
@@ -50,26 +58,57 @@ impl Network {
             registers,
             image,
         };
-        network.make(&["create-network"], "first");
+        network.make(&["create-network"], "first", &network.registers);
         network
     }
 
-    /// Has the secrets of one enclave made.
-    fn make(&self, verb: &[&str], name: &str) -> PathBuf {
+    /// Has the secrets of one enclave made, or changed, for what measures so.
+    fn make(&self, verb: &[&str], name: &str, registers: &Path) -> PathBuf {
         let folder = self.place.path().join(name);
         let made = Command::new(program("vettid-enclave-emulated"))
             .args(verb)
             .arg("--folder")
             .arg(&folder)
             .arg("--registers")
-            .arg(&self.registers)
+            .arg(registers)
             .status();
         assert!(made.expect("vettid-enclave-emulated").success());
         folder
     }
 
-    fn file(&self) -> PathBuf {
-        self.place.path().join("first/network.toml")
+    /// The network's file, in its newest form.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.secrets().join("network.toml")
+    }
+
+    /// Of the home that made the network.
+    fn secrets(&self) -> PathBuf {
+        self.place.path().join("first")
+    }
+
+    /// The network accepts the image of the next release as well.
+    ///
+    /// # Panics
+    /// When there is no such image, or the network's file cannot be made.
+    pub fn accept_next(&self) {
+        let registers = self.place.path().join("registers of the next release");
+        fs::write(&registers, told(&image(NEXT))).expect("registers");
+        let release = NEXT_RELEASE.to_string();
+        let update = ["create-network", "--update", "--release", &release];
+        self.make(&update, "first", &registers);
+    }
+
+    /// A machine with the image of the next release, for the home that made the network: booted.
+    ///
+    /// # Panics
+    /// When it does not boot.
+    #[must_use]
+    pub fn machine_of_next(&self, home: &Home) -> Machine {
+        let authority = &home.key_service.authority;
+        let machine = Machine::boot_with_secrets(&image(NEXT), &self.secrets(), authority);
+        machine.heartbeat();
+        machine
     }
 
     /// One more home: booted, serving.
@@ -94,7 +133,7 @@ impl Network {
     /// When it does not boot or serve.
     #[must_use]
     pub fn first(&self) -> Home {
-        self.home(&self.place.path().join("first"))
+        self.home(&self.secrets())
     }
 
     /// A home that joined it: booted, serving.
@@ -103,7 +142,7 @@ impl Network {
     /// When it does not boot or serve.
     #[must_use]
     pub fn second(&self) -> Home {
-        let (file, root) = (self.file(), self.place.path().join("first"));
+        let (file, root) = (self.file(), self.secrets());
         let text = |path: &Path| path.to_str().expect("text").to_owned();
         let (file, root) = (text(&file), text(&root));
         let join = [
@@ -113,7 +152,36 @@ impl Network {
             "--development-root",
             &root,
         ];
-        self.home(&self.make(&join, "second"))
+        self.home(&self.make(&join, "second", &self.registers))
+    }
+}
+
+impl Home {
+    /// Private memory of the supervisor in the machine, bytes.
+    #[must_use]
+    pub fn supervisor_memory(&self) -> f64 {
+        let told = || self.node.metric("vettid_node_supervisor_memory_bytes");
+        wait::until("the enclave says what it needs", || {
+            Some(told()).filter(|bytes| *bytes > 0.0)
+        })
+    }
+
+    /// The machine loses its power and boots again.
+    pub fn reboot(&mut self) {
+        self.machine.cut_power();
+        self.machine.start();
+        self.machine.heartbeat();
+    }
+
+    /// Has another machine, which is up, serve in this one's place; the machine that served before.
+    pub fn serve_with(&mut self, mut machine: Machine) -> Machine {
+        self.node.kill_all();
+        self.machine.cut_power();
+        let link = machine.link();
+        self.node
+            .configure(|config| set(config, "enclave", "address", link.into()));
+        self.node.start();
+        std::mem::replace(&mut self.machine, machine)
     }
 }
 

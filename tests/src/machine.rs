@@ -41,6 +41,9 @@ pub const LINK: u32 = 5000;
 /// Anything a machine does is done within this time, on a machine that builds something beside.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// An image whose heartbeat has come listens within this time.
+const LISTENING: Duration = Duration::from_secs(5);
+
 /// What stands for an instance and its enclave in documents.
 const MODULE: &str = "i-0123456789abcdef0-enc0123456789abcdef";
 
@@ -199,9 +202,12 @@ impl Machine {
             self.folder.path().join("vm"),
         );
         let address = format!("unix:{}", at.display());
+        if at.exists() {
+            return address;
+        }
         self.doors.push(Door::open(&at, move |node| {
-            // Nobody listens yet: the node tries again.
-            if let Ok(image) = dial(&image, LINK) {
+            // Whose image listens too late tries again.
+            if let Some(image) = wait::within(LISTENING, || dial(&image, LINK).ok()) {
                 pass_on(node, image);
             }
         }));

@@ -7,9 +7,69 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::command_line::{Answered, CommandLine};
 use crate::node::{Node, set};
 use crate::programs::program;
 use crate::wait;
+
+/// Their PIN.
+pub const PIN: &str = "418302";
+
+const PASSWORD: &str = "nine paper herons walk";
+
+/// An owner at the command line who keeps a note.
+pub struct Keeper(pub CommandLine);
+
+impl Keeper {
+    /// An owner who was invited, with a device in a new folder.
+    #[must_use]
+    pub fn enrolled(node: &Node, place: &Path) -> Self {
+        let owner = CommandLine::at(place);
+        owner.expect(&["enroll", &node.invitation()], &[PIN, PASSWORD]);
+        let put = ["item", "put", "--name", "Card", "--sensitivity", "data"];
+        owner.expect(&[&put[..], &["--field", "text:word=heron"]].concat(), &[]);
+        Self(owner)
+    }
+
+    /// Whether the note is there.
+    #[must_use]
+    pub fn has_note(&self) -> bool {
+        let listed = self.0.expect(&["item", "list"], &[]);
+        listed.to_string().contains("Card")
+    }
+
+    /// Opens the vault.
+    ///
+    /// # Errors
+    /// The code that it is refused with.
+    pub fn unlock(&self) -> Result<(), String> {
+        let answered = self.0.run(&["unlock"], &[PIN]);
+        match answered.code {
+            0 => Ok(()),
+            _ => Err(answered.error().to_owned()),
+        }
+    }
+
+    /// Lets the vault move to a release.
+    pub fn approve(&self, release: u32) {
+        let release = release.to_string();
+        self.0
+            .expect(&["release", "approve", &release], &[PASSWORD]);
+    }
+
+    /// Asks for what is refused.
+    #[must_use]
+    pub fn tries_to_approve(&self, release: u32) -> Answered {
+        let release = release.to_string();
+        self.0.run(&["release", "approve", &release], &[PASSWORD])
+    }
+
+    /// What the owner sees of releases.
+    #[must_use]
+    pub fn releases(&self) -> Value {
+        self.0.expect(&["release", "status"], &[])
+    }
+}
 
 /// A node, and the emulated enclave that stands for one release or another.
 pub struct Upgraded {

@@ -49,6 +49,7 @@ fn a_request_to_a_booted_image_and_to_an_enclave_on_the_host() {
         told(statuses(&mut inside)),
         told(statuses(&mut outside))
     );
+    println!("supervisor: {} bytes", home.supervisor_memory());
 }
 
 fn statuses(owner: &mut Owner) -> Vec<Duration> {

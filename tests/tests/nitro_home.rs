@@ -7,13 +7,17 @@
     reason = "helpers of tests"
 )]
 
-use vettid_tests::booted::Network;
+use serde_json::json;
+use vettid_tests::booted::{NEXT_RELEASE, Network};
 use vettid_tests::owner::Owner;
+use vettid_tests::release::Keeper;
 use vettid_tests::wait;
 use vettid_wire::Secret;
 use vettid_wire::connect::Class;
 use vettid_wire::operation::connection::{self, Connection};
 use vettid_wire::operation::invitation::{self, Card, CardField};
+
+const MIB: f64 = 1024.0 * 1024.0;
 
 #[test]
 fn what_an_owner_keeps_is_there_after_the_machine_has_lost_its_power() {
@@ -24,10 +28,10 @@ fn what_an_owner_keeps_is_there_after_the_machine_has_lost_its_power() {
     let critical = owner.put_critical("key", "of the boat").expect("kept");
 
     assert_eq!(home.key_service.asked(), ["CreateKey", "GenerateDataKey"]);
+    let supervisor = home.supervisor_memory();
+    assert!(supervisor <= 24.0 * MIB, "{supervisor} bytes");
 
-    home.machine.cut_power();
-    home.machine.start();
-    home.machine.heartbeat();
+    home.reboot();
     home.node.wait_until_healthy();
     owner.come_back();
 
@@ -36,6 +40,52 @@ fn what_an_owner_keeps_is_there_after_the_machine_has_lost_its_power() {
     assert_eq!(owner.value(kept.id).expect("kept"), "seven brass otters");
     let again = owner.critical_value(critical.id).expect("kept");
     assert_eq!(again, "of the boat");
+}
+
+#[test]
+fn a_vault_moves_from_one_image_to_the_next_with_its_owners_approval_and_never_back() {
+    let network = Network::of_image();
+    let mut home = network.first();
+    let place = tempfile::tempdir().expect("a folder");
+    let (ada, ben) = (place.path().join("ada"), place.path().join("ben"));
+    let ada = Keeper::enrolled(&home.node, &ada);
+    let ben = Keeper::enrolled(&home.node, &ben);
+    let identity = home.node.expect(&["status"])["node"].clone();
+    network.accept_next();
+    let file = network.file();
+    let file = file.to_str().expect("text");
+    home.node.expect(&["network", "join", file]);
+
+    let mut next = network.machine_of_next(&home);
+    let link = next.link();
+    let told = home
+        .node
+        .expect(&["release", "prepare", "--enclave", &link]);
+    assert_eq!(told["accepted"], json!(true), "{told}");
+    next.wait_for_end();
+    home.reboot();
+    home.node.wait_until_healthy();
+    ada.unlock().expect("unlocked");
+    ada.approve(NEXT_RELEASE);
+
+    let next = network.machine_of_next(&home);
+    let mut first = home.serve_with(next);
+
+    ada.unlock().expect("moved");
+    assert!(ada.has_note());
+    assert_eq!(ben.unlock(), Err("other-release".to_owned()));
+    assert_eq!(home.node.expect(&["status"])["node"], identity);
+    // Each release has a key of its own, made at its first boot.
+    let asked = home.key_service.asked();
+    let keys = asked.iter().filter(|call| *call == "CreateKey").count();
+    assert_eq!(keys, 2, "{asked:?}");
+
+    first.start();
+    first.heartbeat();
+    home.serve_with(first);
+    assert_eq!(ada.unlock(), Err("older-release".to_owned()));
+    ben.unlock().expect("the vault that stayed is served");
+    assert!(ben.has_note());
 }
 
 #[test]

@@ -6,54 +6,21 @@
     reason = "helpers of tests"
 )]
 
-use std::path::Path;
-
 use serde_json::{Value, json};
-use vettid_tests::command_line::CommandLine;
-use vettid_tests::release::Upgraded;
+use vettid_tests::release::{Keeper, Upgraded};
 use vettid_tests::wait;
-
-const PIN: &str = "418302";
-const PASSWORD: &str = "nine paper herons walk";
-
-/// An owner at the command line with a note.
-fn owner(home: &Upgraded, place: &Path) -> CommandLine {
-    let owner = CommandLine::at(place);
-    owner.expect(&["enroll", &home.node.invitation()], &[PIN, PASSWORD]);
-    let put = ["item", "put", "--name", "Card", "--sensitivity", "data"];
-    owner.expect(&[&put[..], &["--field", "text:word=heron"]].concat(), &[]);
-    owner
-}
-
-fn has_note(owner: &CommandLine) -> bool {
-    let listed = owner.expect(&["item", "list"], &[]);
-    listed.to_string().contains("Card")
-}
-
-/// Unlocks, with the code that it is refused with.
-fn unlock(owner: &CommandLine) -> Result<(), String> {
-    let answered = owner.run(&["unlock"], &[PIN]);
-    match answered.code {
-        0 => Ok(()),
-        _ => Err(answered.error().to_owned()),
-    }
-}
-
-fn approve(owner: &CommandLine, release: &str) {
-    owner.expect(&["release", "approve", release], &[PASSWORD]);
-}
 
 #[test]
 fn vaults_move_with_their_owners_approval_and_the_node_stays_the_same() {
     let mut home = Upgraded::first();
     let place = tempfile::tempdir().expect("a folder");
-    let ada = owner(&home, &place.path().join("ada"));
-    let ben = owner(&home, &place.path().join("ben"));
+    let ada = Keeper::enrolled(&home.node, &place.path().join("ada"));
+    let ben = Keeper::enrolled(&home.node, &place.path().join("ben"));
     let identity = home.identity();
-    let status = ada.expect(&["release", "status"], &[]);
+    let status = ada.releases();
     let expected = json!({ "running": 1, "offered": null, "approved": null });
     assert_eq!(status, expected);
-    let early = ada.run(&["release", "approve", "2"], &[PASSWORD]);
+    let early = ada.tries_to_approve(2);
     assert_eq!(early.code, 2, "{}", early.text);
 
     home.publish(2);
@@ -72,37 +39,37 @@ fn vaults_move_with_their_owners_approval_and_the_node_stays_the_same() {
     assert!(refused.contains("vettid-node release prepare"), "{refused}");
 
     home.restart(1);
-    unlock(&ada).expect("unlocked");
-    let status = ada.expect(&["release", "status"], &[]);
+    ada.unlock().expect("unlocked");
+    let status = ada.releases();
     assert_eq!(status["offered"]["release"], 2, "{status}");
-    let wrong = ada.run(&["release", "approve", "3"], &[PASSWORD]);
+    let wrong = ada.tries_to_approve(3);
     assert_eq!(wrong.code, 2, "{}", wrong.text);
     assert!(wrong.text.contains("offers release 2"), "{}", wrong.text);
-    approve(&ada, "2");
-    assert_eq!(ada.expect(&["release", "status"], &[])["approved"], 2);
+    ada.approve(2);
+    assert_eq!(ada.releases()["approved"], 2);
     assert_eq!(home.known(1)["vaults"], 1);
     assert_eq!(home.known(2)["vaults"], 1);
 
     home.restart(2);
     assert_eq!(home.identity(), identity);
-    assert_eq!(unlock(&ben), Err("other-release".to_owned()));
-    unlock(&ada).expect("unlocked");
-    assert!(has_note(&ada));
-    let moved = ada.expect(&["feed", "list"], &[]).to_string();
+    assert_eq!(ben.unlock(), Err("other-release".to_owned()));
+    ada.unlock().expect("unlocked");
+    assert!(ada.has_note());
+    let moved = ada.0.expect(&["feed", "list"], &[]).to_string();
     assert!(moved.contains("release-moved"), "{moved}");
 
     home.restart(1);
     assert_eq!(home.identity(), identity);
-    let back = unlock(&ada);
+    let back = ada.unlock();
     assert_eq!(back, Err("older-release".to_owned()), "the app remembers");
-    unlock(&ben).expect("the vault that stayed is served");
-    approve(&ben, "2");
-    assert!(has_note(&ben));
+    ben.unlock().expect("the vault that stayed is served");
+    ben.approve(2);
+    assert!(ben.has_note());
 
     home.restart(2);
     for owner in [&ada, &ben] {
-        unlock(owner).expect("unlocked");
-        assert!(has_note(owner));
+        owner.unlock().expect("unlocked");
+        assert!(owner.has_note());
     }
     assert_eq!(home.known(1)["vaults"], 0);
     assert_eq!(home.known(2)["vaults"], 2);
@@ -112,45 +79,45 @@ fn vaults_move_with_their_owners_approval_and_the_node_stays_the_same() {
 fn nothing_is_lost_when_node_and_enclave_are_killed_after_each_step_of_a_move() {
     let mut home = Upgraded::first();
     let place = tempfile::tempdir().expect("a folder");
-    let ada = owner(&home, place.path());
+    let ada = Keeper::enrolled(&home.node, place.path());
     home.publish(2);
     home.restart(1);
     home.prepare(2);
     home.restart(1);
     home.restart(1);
-    unlock(&ada).expect("unlocked");
-    approve(&ada, "2");
+    ada.unlock().expect("unlocked");
+    ada.approve(2);
     home.restart(1);
-    unlock(&ada).expect("approved, and still here");
-    assert!(has_note(&ada));
+    ada.unlock().expect("approved, and still here");
+    assert!(ada.has_note());
     home.restart(2);
     home.restart(2);
-    let wrong = ada.run(&["unlock"], &["000000"]);
+    let wrong = ada.0.run(&["unlock"], &["000000"]);
     assert_eq!(wrong.error(), "wrong-pin", "{}", wrong.text);
     home.restart(2);
 
-    unlock(&ada).expect("unlocked");
+    ada.unlock().expect("unlocked");
 
-    assert!(has_note(&ada));
-    let audit = ada.expect(&["audit", "verify"], &[]);
+    assert!(ada.has_note());
+    let audit = ada.0.expect(&["audit", "verify"], &[]);
     assert_eq!(audit["valid"], true, "{audit}");
     home.restart(1);
-    assert_eq!(unlock(&ada), Err("older-release".to_owned()));
+    assert_eq!(ada.unlock(), Err("older-release".to_owned()));
 }
 
 #[test]
 fn release_that_the_network_does_not_accept_is_offered_to_nobody() {
     let mut home = Upgraded::first();
     let place = tempfile::tempdir().expect("a folder");
-    let ada = owner(&home, place.path());
+    let ada = Keeper::enrolled(&home.node, place.path());
 
     let told = home.prepare(2);
     assert_eq!(told["accepted"], false, "{told}");
     home.restart(1);
 
-    unlock(&ada).expect("unlocked");
-    let status = ada.expect(&["release", "status"], &[]);
+    ada.unlock().expect("unlocked");
+    let status = ada.releases();
     assert_eq!(status["offered"], Value::Null, "{status}");
-    let refused = ada.run(&["release", "approve", "2"], &[PASSWORD]);
+    let refused = ada.tries_to_approve(2);
     assert_eq!(refused.code, 2, "{}", refused.text);
 }

@@ -344,10 +344,8 @@ impl<'a> Session<'a> {
             let metrics = &self.parts.metrics;
             metrics.vaults_open.set(i64::from(pong.open));
             metrics.sessions_open.set(i64::from(pong.sessions));
-            let bytes = pong.memory.saturating_mul(1024);
-            metrics
-                .vaults_memory_bytes
-                .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            metrics.vaults_memory_bytes.set(bytes(pong.memory));
+            metrics.supervisor_memory_bytes.set(bytes(pong.own));
         }
         self.router.actions.pongs.clear();
         self.lines = 0;
@@ -358,6 +356,11 @@ impl<'a> Session<'a> {
             .push(&FromHost::Ping(self.pings));
         Ok(())
     }
+}
+
+/// A level in bytes of what the enclave counts in KiB.
+fn bytes(kib: u64) -> i64 {
+    i64::try_from(kib.saturating_mul(1024)).unwrap_or(i64::MAX)
 }
 
 /// Refuses an enclave that is another node than the one whose vaults are here.

@@ -89,6 +89,7 @@ impl Enclave {
                         open: 1,
                         memory: 64,
                         sessions: 1,
+                        own: 64,
                     };
                     self.send(&FromEnclave::Pong(pong)).await;
                 }

@@ -396,6 +396,9 @@ pub struct Pong {
     /// Sessions that are established.
     #[n(3)]
     pub sessions: u32,
+    /// Private memory of the supervisor, KiB.
+    #[n(4)]
+    pub own: u64,
 }
 
 /// A line for the operator's log: nothing in it names an owner.
@@ -539,7 +542,8 @@ mod tests {
                 ping: 1,
                 open: 0,
                 memory: 0,
-                sessions: 0
+                sessions: 0,
+                own: 0
             }),
             &mut stream
         ));

@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use vettid_runtime::boot::RELEASE;
 use vettid_runtime::launch::launch;
 use vettid_runtime::owner_vault::{OwnerVault, template};
 use vettid_runtime::platform::Attester;
@@ -12,6 +13,6 @@ use vettid_runtime::vault_process::live;
 
 fn main() -> ExitCode {
     launch(template, live::<OwnerVault>, || {
-        Booted::open().inspect(|booted| tell_registers(&booted.measurement()))
+        Booted::open(RELEASE).inspect(|booted| tell_registers(&booted.measurement()))
     })
 }

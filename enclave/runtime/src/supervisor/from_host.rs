@@ -1,5 +1,6 @@
 //! What the host says: envelopes to vault processes, answers to their questions, orders.
 
+use std::process;
 use std::time::Duration;
 
 use vettid_wire::envelope::Envelope;
@@ -174,6 +175,10 @@ impl<P: Platform> Supervisor<P> {
     }
 
     fn pong(&mut self, ping: u64) {
+        let zygote = self.zygote.pid();
+        let own = i32::try_from(process::id())
+            .ok()
+            .and_then(|own| self.memory.look(own, zygote));
         let open = self
             .vaults
             .values()
@@ -188,6 +193,7 @@ impl<P: Platform> Supervisor<P> {
             open: u32::try_from(open).unwrap_or(u32::MAX),
             memory: self.residency.memory() / 1024,
             sessions,
+            own: own.unwrap_or(0) / 1024,
         }));
     }
 

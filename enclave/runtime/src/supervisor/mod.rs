@@ -44,6 +44,7 @@ use crate::host_link::{HostFault, HostLink};
 use crate::kdf_queue::KdfQueue;
 use crate::lane::Place;
 use crate::log_line::{LogEvent, LogSafe};
+use crate::memory::Watched;
 use crate::peering::Peering;
 use crate::platform::{KernelEntropy, Platform};
 use crate::residency::{Residency, ResidencyLimits};
@@ -108,6 +109,7 @@ pub struct Supervisor<P> {
     waiting: VecDeque<(SpaceId, Entry)>,
     free: FreeSlots,
     residency: Residency,
+    memory: Watched,
     kdf: KdfQueue,
     heads: Heads,
     questions: Questions,
@@ -158,6 +160,7 @@ impl<P: Platform> Supervisor<P> {
             waiting: VecDeque::new(),
             free: FreeSlots::new(u16::try_from(limits.vaults).unwrap_or(u16::MAX)),
             residency: Residency::new(limits),
+            memory: Watched::new(),
             kdf: KdfQueue::new(cores),
             heads: Heads::new(HEADS),
             questions: Questions::default(),

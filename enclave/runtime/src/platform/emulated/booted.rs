@@ -57,13 +57,13 @@ struct Signer {
 }
 
 impl Booted<Device> {
-    /// Opens the machine's module and reads what booted.
+    /// Opens the machine's module and reads what booted; the program is this release.
     ///
     /// # Errors
     /// Outside of a machine with a secure module.
-    pub fn open() -> Result<Self, PlatformError> {
+    pub fn open(release: u32) -> Result<Self, PlatformError> {
         Ok(Self {
-            nitro: Nitro::open()?,
+            nitro: Nitro::open_as(release)?,
             signer: None,
         })
     }
@@ -150,8 +150,7 @@ impl<D: Driver> Sealer for Booted<D> {
     fn sealing_root(&mut self, host: &mut HostLine<'_>) -> Result<SealingRoot, PlatformError> {
         let signer = self.signer.as_ref().ok_or(PlatformError::NotCommitted)?;
         let roots = signer.key_service.clone();
-        let (now, measurement) = (self.now(), self.measurement());
-        sealing::unseal(host, &roots, (now, &measurement), self)
+        sealing::unseal(host, &roots, self)
     }
 }
 

@@ -47,6 +47,7 @@ const POOL: &str = "/dev/urandom";
 /// One Nitro enclave.
 #[derive(Debug)]
 pub struct Nitro<D: Driver = Device> {
+    release: u32,
     module: Module<D>,
     registers: u16,
     measurement: Measurement,
@@ -63,16 +64,23 @@ impl Nitro<Device> {
     /// # Errors
     /// Outside a Nitro enclave, and inside one that runs in debug mode.
     pub fn open() -> Result<Self, PlatformError> {
-        Self::over(
-            Module::new(Device::open()?),
-            Path::new(HARDWARE_SOURCE),
-            Path::new(POOL),
-        )
+        Self::open_as(RELEASE)
+    }
+
+    /// The same for a program that is another release.
+    pub(super) fn open_as(release: u32) -> Result<Self, PlatformError> {
+        let (source, pool) = (Path::new(HARDWARE_SOURCE), Path::new(POOL));
+        Self::over(release, Module::new(Device::open()?), source, pool)
     }
 }
 
 impl<D: Driver> Nitro<D> {
-    fn over(module: Module<D>, source: &Path, pool: &Path) -> Result<Self, PlatformError> {
+    fn over(
+        release: u32,
+        module: Module<D>,
+        source: &Path,
+        pool: &Path,
+    ) -> Result<Self, PlatformError> {
         let registers = module.registers()?;
         let (pcr0, pcr1, pcr2) = (
             module.register(0)?,
@@ -82,6 +90,7 @@ impl<D: Driver> Nitro<D> {
         let measurement =
             Measurement::new(pcr0, pcr1, pcr2).map_err(|_| PlatformError::DebugMode)?;
         Ok(Self {
+            release,
             module,
             registers,
             measurement,
@@ -119,7 +128,7 @@ impl<D: Driver> Attester for Nitro<D> {
     }
 
     fn release(&self) -> u32 {
-        RELEASE
+        self.release
     }
 
     fn trust_root(&self) -> TrustRoot {
@@ -157,8 +166,7 @@ impl<D: Driver> Attester for Nitro<D> {
 
 impl<D: Driver> Sealer for Nitro<D> {
     fn sealing_root(&mut self, host: &mut HostLine<'_>) -> Result<SealingRoot, PlatformError> {
-        let (now, measurement) = (self.now(), self.measurement);
-        sealing::unseal(host, &Roots::amazon(), (now, &measurement), self)
+        sealing::unseal(host, &Roots::amazon(), self)
     }
 }
 

@@ -3,11 +3,9 @@
 use vettid_attestation::{Evidence, Measurement, Platform, TrustAnchor};
 use vettid_crypto::SealingRoot;
 use vettid_kms::{Attests, KmsError, Roots, Terms};
-use vettid_wire::time::UnixMillis;
 
-use crate::boot::RELEASE;
 use crate::host_line::HostLine;
-use crate::platform::{KernelEntropy, PlatformError};
+use crate::platform::{Attester, Clock, KernelEntropy, PlatformError};
 
 /// Gets the root through the host, which keeps it sealed. A new root is used once the host has it.
 ///
@@ -17,16 +15,16 @@ use crate::platform::{KernelEntropy, PlatformError};
 pub(in crate::platform) fn unseal(
     host: &mut HostLine<'_>,
     roots: &Roots,
-    (now, measurement): (UnixMillis, &Measurement),
-    platform: &mut impl Attests<Failure = PlatformError>,
+    platform: &mut (impl Attester + Attests<Failure = PlatformError> + Clock),
 ) -> Result<SealingRoot, PlatformError> {
-    let access = host.access(RELEASE)?.ok_or(PlatformError::NoKeyService)?;
+    let (release, measurement) = (platform.release(), platform.measurement());
+    let access = host.access(release)?.ok_or(PlatformError::NoKeyService)?;
     let terms = Terms {
         access: &access,
         roots,
-        release: RELEASE,
+        release,
         pcr0: measurement.pcr0(),
-        now,
+        now: platform.now(),
     };
     let mut dialed = host.dial()?;
     let unsealed = vettid_kms::unseal(&mut dialed, &terms, &mut KernelEntropy, platform);

@@ -22,7 +22,7 @@ fn boot_answers(pcrs: [[u8; 48]; 3]) -> Vec<Vec<u8>> {
 
 fn nitro(more: impl IntoIterator<Item = Vec<u8>>, source: &Path, pool: &Path) -> Nitro<Recorded> {
     let answers = boot_answers(PCRS).into_iter().chain(more);
-    Nitro::over(Module::new(Recorded::new(answers)), source, pool).expect("boots")
+    Nitro::over(RELEASE, Module::new(Recorded::new(answers)), source, pool).expect("boots")
 }
 
 fn elsewhere(more: impl IntoIterator<Item = Vec<u8>>) -> Nitro<Recorded> {
@@ -60,7 +60,7 @@ fn an_enclave_in_debug_mode_does_not_boot() {
     let answers = boot_answers([[0; 48], [0; 48], [0; 48]]);
     let module = Module::new(Recorded::new(answers));
 
-    let refused = Nitro::over(module, Path::new("/x"), Path::new("/x")).err();
+    let refused = Nitro::over(RELEASE, module, Path::new("/x"), Path::new("/x")).err();
 
     assert_eq!(refused, Some(PlatformError::DebugMode));
 }
