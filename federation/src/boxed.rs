@@ -3,7 +3,7 @@
 //! The library keeps the handlers of all protocols by value in the task of each connection, twice: as
 //! what the task was given and as what it works with. Protocols that this host does not speak take
 //! their place all the same. In a box they take the place of a pointer, and nothing where they are
-//! switched off. The same goes for messages, of which the task keeps room for the largest in each direction.
+//! switched off. The same goes for messages: the task keeps room for the largest of each direction.
 
 use std::ops::{Deref, DerefMut};
 use std::task::{Context, Poll};

@@ -61,7 +61,8 @@ impl Driver {
             self.shared.circuits.gone(&peer);
             self.count_circuits();
         }
-        for link in self.live.values().filter(|link| link.connection == id) {
+        let links = self.live.values_mut();
+        for link in links.filter(|link| link.connection == id) {
             link.steering.cancel();
         }
         self.tell_standing(peer);

@@ -143,7 +143,6 @@ impl Driver {
             mutual: false,
             deadline: Some(Instant::now() + self.config.limits.admission),
             steering: task.start(stream),
-            early: None,
         };
         self.live.insert(self.last_link, link);
         self.metrics.links_open.inc();
@@ -158,9 +157,7 @@ impl Driver {
         link.admitted = true;
         link.deadline = None;
         let initiates = link.side == Side::Initiator;
-        if let Some(second) = link.early.take() {
-            link.steering.go_on(*second);
-        }
+        link.steering.admit();
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -224,7 +221,7 @@ impl Driver {
         let Some(link) = self.live.get_mut(&number) else {
             return;
         };
-        if !stream.is_some_and(|stream| link.steering.go_on(stream)) {
+        if !stream.is_some_and(|stream| link.steering.second(stream)) {
             // The peer has not admitted us after all.
             link.steering.cancel();
         }
@@ -236,21 +233,16 @@ impl Driver {
             .live
             .iter_mut()
             .filter(|(_, link)| link.connection == id && link.side == Side::Responder)
-            .filter(|(_, link)| link.steering.waits() && link.early.is_none())
+            .filter(|(_, link)| link.steering.awaits_second())
             .min_by_key(|(number, _)| **number);
-        match waiting {
-            Some((_, link)) if link.admitted => {
-                link.steering.go_on(stream);
-            }
-            // The peer is a moment ahead of this side's enclave.
-            Some((_, link)) => link.early = Some(Box::new(stream)),
-            None => {}
+        if let Some((_, link)) = waiting {
+            link.steering.second(stream);
         }
     }
 
     /// The enclave wants nothing of a link, or no more.
     pub(super) fn refuse(&mut self, number: u64, why: NotAdmitted) {
-        let Some(link) = self.live.get(&number) else {
+        let Some(link) = self.live.get_mut(&number) else {
             return;
         };
         let id = link.connection;
@@ -313,7 +305,7 @@ impl Driver {
     }
 
     pub(super) fn check_links(&mut self, now: Instant) {
-        for link in self.live.values() {
+        for link in self.live.values_mut() {
             if link.deadline.is_some_and(|deadline| deadline <= now) {
                 link.steering.cancel();
             }

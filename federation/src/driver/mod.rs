@@ -367,7 +367,7 @@ impl Driver {
             // In memory an address is in use until it is given back. One that failed is gone.
             let _ = self.swarm.remove_listener(listener);
         }
-        for link in self.live.values() {
+        for link in self.live.values_mut() {
             link.steering.cancel();
         }
         let peers: Vec<_> = self.swarm.connected_peers().copied().collect();

@@ -143,8 +143,6 @@ pub(super) struct Link {
     /// Not admitted, or replaced by another: it ends then.
     pub(super) deadline: Option<Instant>,
     pub(super) steering: Steering,
-    /// The peer's second stream, while this side has not admitted the peer.
-    pub(super) early: Option<Box<Opened>>,
 }
 
 /// A node that is being dialed, at the hosts that somebody has named.

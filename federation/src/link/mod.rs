@@ -15,6 +15,7 @@
 mod queue;
 mod task;
 
+use std::mem;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -29,33 +30,71 @@ pub(crate) use task::{Task, Timing};
 /// Version of what hosts say to each other before their enclaves speak.
 pub(crate) const VERSION: u8 = 1;
 
-/// How the driver steers the task of one link.
+/// How the driver steers the task of one link. The second stream goes to the task once this side's
+/// enclave has accepted the peer, and not before.
 #[derive(Debug)]
 pub(crate) struct Steering {
     queue: Arc<Queue>,
-    second: Option<oneshot::Sender<Opened>>,
+    admitted: bool,
+    second: Second,
+}
+
+/// What there is of a link's second stream.
+#[derive(Debug)]
+enum Second {
+    /// Nothing.
+    Awaited(oneshot::Sender<Opened>),
+    /// The stream, too early.
+    Early(oneshot::Sender<Opened>, Box<Opened>),
+    /// The task has it, or never will.
+    Over,
 }
 
 impl Steering {
-    /// Has the link go on in its second stream. To be told once this side's enclave has accepted the peer;
-    /// whether the link still waited for it.
-    pub(crate) fn go_on(&mut self, second: Opened) -> bool {
-        let Some(waits) = self.second.take() else {
+    fn new(queue: Arc<Queue>, second: oneshot::Sender<Opened>) -> Self {
+        Self {
+            queue,
+            admitted: false,
+            second: Second::Awaited(second),
+        }
+    }
+
+    /// This side's enclave has accepted the peer.
+    pub(crate) fn admit(&mut self) {
+        self.admitted = true;
+        self.second = match mem::replace(&mut self.second, Second::Over) {
+            Second::Early(task, stream) => {
+                // A task that is gone has told so.
+                let _ = task.send(*stream);
+                Second::Over
+            }
+            second => second,
+        };
+    }
+
+    /// The second stream is open; whether the link was still to have one.
+    pub(crate) fn second(&mut self, stream: Opened) -> bool {
+        let Second::Awaited(task) = mem::replace(&mut self.second, Second::Over) else {
             return false;
         };
-        // A task that is gone has told so.
-        let _ = waits.send(second);
+        if self.admitted {
+            // A task that is gone has told so.
+            let _ = task.send(stream);
+        } else {
+            self.second = Second::Early(task, Box::new(stream));
+        }
         true
     }
 
     /// Whether the link is still to have its second stream.
-    pub(crate) fn waits(&self) -> bool {
-        self.second.is_some()
+    pub(crate) const fn awaits_second(&self) -> bool {
+        matches!(self.second, Second::Awaited(_))
     }
 
     /// Ends the link.
-    pub(crate) fn cancel(&self) {
-        self.queue.cancel();
+    pub(crate) fn cancel(&mut self) {
+        self.second = Second::Over;
+        self.queue.end(End::Canceled);
     }
 }
 

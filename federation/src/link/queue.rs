@@ -1,4 +1,5 @@
-//! Frames that wait to be sent: bounded for each link, so that none delays another.
+//! Frames that wait to be sent, bounded for each link so that none delays another; and why a link is
+//! to end.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,25 +32,23 @@ pub(crate) struct Links {
     bytes: usize,
 }
 
-/// What one link is to send, and whether it is to end. Made by hand since each idle link has one: of a
-/// channel the first message alone takes room for 32.
+/// What one link is to send, and why it is to end. Made by hand since each idle link has one: a channel
+/// takes room for 32 messages when it is made.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    /// A frame waits, or none will any more.
+    /// A frame waits.
     come: Notify,
-    /// The link is to end.
-    stop: Notify,
+    /// There is a reason to end.
+    ends: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     frames: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// No more is queued.
-    closed: bool,
-    /// Something did not fit.
-    overflown: bool,
+    /// The first reason to end. Nothing is queued or sent any more.
+    ending: Option<End>,
 }
 
 impl Links {
@@ -68,20 +67,22 @@ impl Links {
         queue
     }
 
-    /// Queues a frame, or closes the link whose peer does not keep up.
+    /// Queues a frame, or ends the link whose peer does not keep up.
     pub(crate) fn send(&self, link: u64, bytes: Vec<u8>) -> Result<(), FrameError> {
         if bytes.is_empty() || bytes.len() > frame::LARGEST {
             return Err(FrameError::Size);
         }
-        let table = lock(&self.table);
-        let queue = table.get(&link).ok_or(FrameError::Gone)?;
-        queue.add(bytes, self.frames, self.bytes)
+        let queue = lock(&self.table).get(&link).cloned();
+        queue
+            .ok_or(FrameError::Gone)?
+            .add(bytes, self.frames, self.bytes)
     }
 
+    /// Forgets a link that has ended.
     pub(crate) fn close(&self, link: u64) {
-        if let Some(queue) = lock(&self.table).remove(&link) {
-            lock(&queue.waiting).closed = true;
-            queue.come.notify_one();
+        let queue = lock(&self.table).remove(&link);
+        if let Some(queue) = queue {
+            queue.end(End::Closed);
         }
     }
 }
@@ -89,10 +90,16 @@ impl Links {
 impl Queue {
     fn add(&self, bytes: Vec<u8>, most: usize, most_bytes: usize) -> Result<(), FrameError> {
         let mut waiting = lock(&self.waiting);
+        match waiting.ending {
+            // A later frame must not come behind one that is missing.
+            Some(End::Stalled) => return Err(FrameError::Overflow),
+            Some(_) => return Err(FrameError::Gone),
+            None => {}
+        }
         let length = waiting.bytes.saturating_add(bytes.len());
         if length > most_bytes || waiting.frames.len() >= most {
-            waiting.overflown = true;
-            self.stop.notify_one();
+            drop(waiting);
+            self.end(End::Stalled);
             return Err(FrameError::Overflow);
         }
         waiting.bytes = length;
@@ -101,18 +108,16 @@ impl Queue {
         Ok(())
     }
 
-    /// The next frame; nothing when the link was closed. For one task; what it gives up waiting for is
-    /// not lost.
-    pub(crate) async fn next(&self) -> Option<Vec<u8>> {
+    /// The next frame; never, once the link is to end. For one task at a time. Cancel-safe.
+    pub(crate) async fn next(&self) -> Vec<u8> {
         loop {
+            // What is always ready would keep everything else of its task waiting.
+            tokio::task::consume_budget().await;
             {
                 let mut waiting = lock(&self.waiting);
                 if let Some(bytes) = waiting.frames.pop_front() {
                     waiting.bytes = waiting.bytes.saturating_sub(bytes.len());
-                    return Some(bytes);
-                }
-                if waiting.closed {
-                    return None;
+                    return bytes;
                 }
                 // An idle link keeps no room.
                 waiting.frames = VecDeque::new();
@@ -126,17 +131,25 @@ impl Queue {
         lock(&self.waiting).frames.is_empty()
     }
 
-    /// Has the link end.
-    pub(crate) fn cancel(&self) {
-        self.stop.notify_one();
+    /// Has the link end; the first reason stays. What waits is dropped.
+    pub(crate) fn end(&self, why: End) {
+        let dropped = {
+            let mut waiting = lock(&self.waiting);
+            waiting.ending.get_or_insert(why);
+            waiting.bytes = 0;
+            std::mem::take(&mut waiting.frames)
+        };
+        drop(dropped);
+        self.ends.notify_one();
     }
 
-    /// Tells when the link is to end, and why.
-    pub(crate) async fn stopped(&self) -> End {
-        self.stop.notified().await;
-        match lock(&self.waiting).overflown {
-            true => End::Stalled,
-            false => End::Canceled,
+    /// Tells when the link is to end, and why. For one task at a time. Cancel-safe.
+    pub(crate) async fn ending(&self) -> End {
+        loop {
+            if let Some(why) = lock(&self.waiting).ending {
+                return why;
+            }
+            self.ends.notified().await;
         }
     }
 }
@@ -148,7 +161,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::FutureExt;
+    use futures::FutureExt as _;
 
     fn links(frames: usize, bytes: usize) -> Links {
         Links::new(&Limits {
@@ -166,23 +179,54 @@ mod tests {
             assert_eq!(links.send(1, vec![round; 5]), Ok(()));
             assert_eq!(links.send(1, vec![round; 5]), Ok(()));
             for _ in 0..2 {
-                let next = queue.next().now_or_never().flatten();
-                assert_eq!(next, Some(vec![round; 5]));
+                assert_eq!(queue.next().now_or_never(), Some(vec![round; 5]));
             }
         }
         assert!(queue.is_empty());
     }
 
     #[test]
-    fn one_too_many_closes_its_own_link_only() {
+    fn one_too_many_ends_its_own_link_only() {
         for links in [links(1, 100), links(100, 9)] {
-            let (slow, _other) = (links.open(1), links.open(2));
+            let (slow, other) = (links.open(1), links.open(2));
 
             assert_eq!(links.send(1, vec![0; 5]), Ok(()));
             assert_eq!(links.send(1, vec![0; 5]), Err(FrameError::Overflow));
             assert_eq!(links.send(2, vec![0; 5]), Ok(()));
-            assert_eq!(slow.stopped().now_or_never(), Some(End::Stalled));
+
+            assert_eq!(slow.ending().now_or_never(), Some(End::Stalled));
+            assert_eq!(other.ending().now_or_never(), None);
         }
+    }
+
+    #[test]
+    fn nothing_comes_behind_a_frame_that_did_not_fit() {
+        let links = links(100, 9);
+        let queue = links.open(1);
+
+        assert_eq!(links.send(1, vec![0; 5]), Ok(()));
+        assert_eq!(links.send(1, vec![1; 5]), Err(FrameError::Overflow));
+        assert_eq!(links.send(1, vec![2]), Err(FrameError::Overflow));
+
+        assert_eq!(queue.next().now_or_never(), None);
+    }
+
+    #[test]
+    fn first_reason_to_end_stays_and_nothing_is_kept() {
+        let links = links(100, 100);
+        let queue = links.open(1);
+        assert_eq!(links.send(1, vec![1]), Ok(()));
+        assert_eq!(queue.ending().now_or_never(), None);
+
+        queue.end(End::Canceled);
+        links.close(1);
+
+        for _ in 0..2 {
+            assert_eq!(queue.ending().now_or_never(), Some(End::Canceled));
+        }
+        assert!(queue.is_empty());
+        assert_eq!(queue.next().now_or_never(), None);
+        assert_eq!(links.send(1, vec![1]), Err(FrameError::Gone));
     }
 
     #[tokio::test]
@@ -191,10 +235,13 @@ mod tests {
         let queue = links.open(1);
         let waiting = tokio::spawn(async move {
             let mut frames = Vec::new();
-            while let Some(frame) = queue.next().await {
-                frames.push(frame);
+            loop {
+                tokio::select! {
+                    biased;
+                    frame = queue.next() => frames.push(frame),
+                    end = queue.ending() => return (frames, end),
+                }
             }
-            frames
         });
 
         for round in 0..3_u8 {
@@ -203,20 +250,8 @@ mod tests {
         }
         links.close(1);
 
-        let frames = waiting.await.expect("ended");
-        assert_eq!(frames, [[0], [1], [2]]);
-        assert_eq!(links.send(1, vec![3]), Err(FrameError::Gone));
-    }
-
-    #[test]
-    fn link_is_canceled_once() {
-        let queue = links(1, 1).open(1);
-        assert_eq!(queue.stopped().now_or_never(), None);
-
-        queue.cancel();
-
-        assert_eq!(queue.stopped().now_or_never(), Some(End::Canceled));
-        assert_eq!(queue.stopped().now_or_never(), None);
+        let told = waiting.await.expect("ended");
+        assert_eq!(told, (vec![vec![0], vec![1], vec![2]], End::Closed));
     }
 
     #[test]
@@ -228,7 +263,5 @@ mod tests {
         let giant = vec![0; frame::LARGEST + 1];
         assert_eq!(links.send(1, giant), Err(FrameError::Size));
         assert_eq!(links.send(2, vec![1]), Err(FrameError::Gone));
-        links.close(1);
-        assert_eq!(links.send(1, vec![1]), Err(FrameError::Gone));
     }
 }

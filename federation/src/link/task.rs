@@ -52,16 +52,14 @@ impl Task {
     pub(crate) fn start(self, mut stream: Opened) -> Steering {
         let (second, second_stream) = oneshot::channel();
         let queue = self.links.open(self.link);
-        let steering = Steering {
-            queue: queue.clone(),
-            second: Some(second),
-        };
+        let steering = Steering::new(queue.clone(), second);
         // An async block: the future of an async function holds its arguments twice, on every idle link.
         tokio::spawn(async move {
             let mut opened = false;
             let end = tokio::select! {
+                biased;
+                end = queue.ending() => end,
                 end = self.live(&mut opened, &mut stream, &queue, second_stream) => end,
-                end = queue.stopped() => end,
             };
             drop(stream);
             self.links.close(self.link);
@@ -211,17 +209,16 @@ impl Task {
             tokio::select! {
                 second = &mut second => break second,
                 bytes = queue.next() => {
-                    let Some(bytes) = bytes else { return Ok(()) };
                     self.write_one(&mut first, &bytes, queue.is_empty()).await?;
                 }
             }
         };
         timeout(self.timing.stalled, first.close()).await??;
-        while let Some(bytes) = queue.next().await {
+        loop {
+            let bytes = queue.next().await;
             self.write_one(&mut second, &bytes, queue.is_empty())
                 .await?;
         }
-        Ok(())
     }
 
     async fn write_one(

@@ -33,7 +33,7 @@ pub(crate) struct Handler {
     serves_roster: bool,
     wanted: VecDeque<Open>,
     accepted: VecDeque<(Protocol, Opened)>,
-    /// Streams of each protocol that the peer may open yet; none until it has opened the first.
+    /// How many more streams of each protocol the peer may open; `None` until it opens one.
     free: [Option<Arc<Semaphore>>; 4],
 }
 

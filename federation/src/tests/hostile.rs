@@ -182,3 +182,55 @@ async fn host_of_another_network_is_not_talked_to() {
     a.until(|status| status.refused == 1 && status.peers.is_empty())
         .await;
 }
+
+/// Begins a link, opens its second stream at once and says something there; the number of the link.
+async fn second_stream_at_once(a: &mut Host) -> (Raw, u64, [Opened; 2]) {
+    let mut raw = Raw::start(&a.listening[0]).await;
+    let mut first = raw.open(Protocol::Attest).await.expect("opened");
+    first.write_all(&hello()).await.expect("written");
+    first.flush().await.expect("flushed");
+    let (link, _) = a.link().await;
+    let mut second = raw.open(Protocol::MessageSpace).await.expect("opened");
+    second.write_all(&EARLY_FRAME).await.expect("written");
+    second.flush().await.expect("flushed");
+    // From here on everything is to come by the second stream.
+    first.close().await.expect("half closed");
+    (raw, link, [first, second])
+}
+
+const EARLY: [u8; 2] = [7, 7];
+const EARLY_FRAME: [u8; 6] = [0, 0, 0, 2, 7, 7];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_by_the_second_stream_is_heard_once_this_side_has_admitted() {
+    let mut a = Host::start(node(), 1, Enclave::Listens).await;
+    let (_raw, link, _streams) = second_stream_at_once(&mut a).await;
+
+    let expires = UnixMillis(unix_millis() + 60_000);
+    let admitted = a.handle.admitted(link, NodeId([9; 32]), expires).await;
+
+    admitted.expect("told");
+    a.wait(|event| match event {
+        Event::Frame { bytes, .. } => (bytes == EARLY).then_some(()),
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_comes_by_the_second_stream_of_whoever_is_never_admitted() {
+    let mut a = Host::start(hasty(), 1, Enclave::Listens).await;
+    let (raw, link, _streams) = second_stream_at_once(&mut a).await;
+
+    a.wait(|event| match event {
+        Event::Frame { bytes, .. } => panic!("{bytes:?} came"),
+        Event::Closed { link: closed } => (closed == link).then_some(()),
+        _ => None,
+    })
+    .await;
+
+    timeout(PATIENCE, raw.closed)
+        .await
+        .expect("in time")
+        .expect("closed");
+}
