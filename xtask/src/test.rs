@@ -68,7 +68,7 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
     if options.without_emulator {
         tests.args(NOT_BOOTED);
     } else {
-        tests.env(IMAGES, image::build(repository)?);
+        tests.env(IMAGES, image::build_for_tests(repository)?);
     }
     run_command(tests.args(&options.nextest))?;
     if options.without_emulator {

@@ -1,11 +1,10 @@
 //! What is measured besides the programs.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
-
-use crate::repository::Repository;
 
 const IMAGE: &str = "enclave/image/image.toml";
 const KERNEL_CONFIG: &str = "enclave/image/kernel.config";
@@ -38,12 +37,12 @@ pub(crate) struct KernelSource {
 }
 
 impl Inputs {
-    /// Reads both files.
-    pub(crate) fn read(repository: &Repository) -> Result<Self> {
-        let text = fs::read_to_string(repository.path(IMAGE)).context(IMAGE)?;
+    /// Reads both files of the tree at `root`.
+    pub(crate) fn read(root: &Path) -> Result<Self> {
+        let text = fs::read_to_string(root.join(IMAGE)).context(IMAGE)?;
         let mut inputs: Self = toml::from_str(&text).context(IMAGE)?;
         inputs.kernel_config =
-            fs::read_to_string(repository.path(KERNEL_CONFIG)).context(KERNEL_CONFIG)?;
+            fs::read_to_string(root.join(KERNEL_CONFIG)).context(KERNEL_CONFIG)?;
         Ok(inputs)
     }
 }

@@ -1,6 +1,7 @@
 //! The image's kernel: Debian's sources, a configuration of our own, nothing of the machine that
 //! builds it. Kept in the tools cache under everything that decides what it is.
 
+use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -43,15 +44,17 @@ const BZIMAGE: &str = "arch/x86/boot/bzImage";
 
 /// Which of two builds of the same kernel; each is made in a folder of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Build {
+pub(crate) enum Which {
     /// The one that goes into images.
     First,
     /// The one that it is compared with.
     Second,
+    /// The same, whether it was built before or not.
+    Afresh,
 }
 
 /// Path of the kernel, built if it is not in the cache.
-pub(crate) fn provide(cache: &Cache, inputs: &Inputs, which: Build) -> Result<PathBuf> {
+pub(crate) fn provide(cache: &Cache, inputs: &Inputs, which: Which) -> Result<PathBuf> {
     let fixed = format!("{FIXED:?}");
     let compilers = compilers()?;
     let source = &inputs.kernel;
@@ -64,18 +67,20 @@ pub(crate) fn provide(cache: &Cache, inputs: &Inputs, which: Build) -> Result<Pa
         compilers.as_bytes(),
     ]);
     let name = match which {
-        Build::First => "kernel",
-        Build::Second => "kernel-again",
+        Which::First => "kernel",
+        Which::Second | Which::Afresh => "kernel-again",
     };
-    let entry = cache.built(&format!("{name}-{key}"), |folder, work| {
-        build(folder, work, inputs)
-    })?;
+    let name = format!("{name}-{key}");
+    if which == Which::Afresh {
+        cache.forget(&name)?;
+    }
+    let entry = cache.built(&name, |folder, work| build(folder, work, inputs))?;
     let how = if entry.fetched {
         "built, source's checksum verified"
     } else {
         "present"
     };
-    eprintln!("{name} {}: {how}", source.version);
+    eprintln!("{name}: {how}");
     Ok(entry.folder.join("bzImage"))
 }
 
@@ -137,10 +142,10 @@ fn configure(tree: &Path, wanted: &str) -> Result<()> {
 
 fn make(tree: &Path) -> Command {
     let mut command = Command::new("make");
-    command.current_dir(tree).arg("--silent").envs(FIXED);
-    for inherited in ["ARCH", "CFLAGS", "KBUILD_OUTPUT", "KCFLAGS", "MAKEFLAGS"] {
-        command.env_remove(inherited);
-    }
+    command.current_dir(tree).arg("--silent");
+    // Two dozen variables would change the kernel.
+    command.env_clear().envs(FIXED);
+    command.envs(env::var_os("PATH").map(|path| ("PATH", path)));
     command
 }
 

@@ -14,4 +14,4 @@ mod programs;
 mod release;
 mod run;
 
-pub(crate) use run::{Options, build, run};
+pub(crate) use run::{Options, build_for_tests, run};

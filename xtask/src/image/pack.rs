@@ -20,6 +20,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) init: &'a Path,
     /// The enclave.
     pub(crate) program: &'a Path,
+    /// Release that the program is.
+    pub(crate) release: u32,
 }
 
 /// Writes the image to `out`.
@@ -40,7 +42,7 @@ pub(crate) fn pack(
         pack.arg(name).arg(path);
     }
     pack.args(["--command-line", &inputs.command_line]);
-    pack.args(["--release", &inputs.release.to_string()]);
+    pack.args(["--release", &parts.release.to_string()]);
     parse(&output(&mut pack)?)
 }
 

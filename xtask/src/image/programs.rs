@@ -56,14 +56,33 @@ pub(crate) fn check_features(root: &Path) -> Result<()> {
         "--target",
         TARGET,
     ]);
-    tree.args(["--package", "vettid-runtime", "--no-default-features"]);
-    let tree = output(tree.args(["--features", "nitro"]))?;
+    // All but what cargo's tree does not know.
+    let built = ENCLAVE.arguments.iter();
+    tree.args(built.take_while(|argument| **argument != "--bin"));
+    let tree = output(&mut tree)?;
     for feature in ["emulated", "simulation", "stand-in", "vectors"] {
         let has_it = |line: &str| {
             line.contains(" vettid-") && line.contains(&format!("feature \"{feature}\""))
         };
         if let Some(line) = tree.lines().find(|line| has_it(line)) {
             bail!("the enclave would be built with what is for tests alone: {line}");
+        }
+    }
+    Ok(())
+}
+
+/// Checks that cargo is told how to build by the tree and its user alone: it looks for configuration
+/// in every folder above as well.
+pub(crate) fn check_configuration(root: &Path) -> Result<()> {
+    let home = cargo_home()?;
+    let own = root.join(".cargo/config.toml");
+    let folders = root.ancestors().map(|above| above.join(".cargo"));
+    for folder in folders.filter(|folder| *folder != home) {
+        for file in ["config", "config.toml"].map(|name| folder.join(name)) {
+            if file != own && file.exists() {
+                let file = file.display();
+                bail!("{file} would decide how the image is built: remove it");
+            }
         }
     }
     Ok(())
@@ -109,4 +128,31 @@ fn renamed(root: &Path, target: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
         (root.to_owned(), "/vettid"),
         (target.to_owned(), "/target"),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn configuration_above_the_tree_and_a_hidden_one_in_it_are_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("a/tree");
+        fs::create_dir_all(root.join(".cargo")).unwrap();
+        fs::write(root.join(".cargo/config.toml"), "").unwrap();
+        check_configuration(&root).unwrap();
+
+        for file in [
+            root.join(".cargo/config"),
+            place.path().join(".cargo/config.toml"),
+        ] {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, "").unwrap();
+            let refused = check_configuration(&root).unwrap_err().to_string();
+            assert!(refused.contains(file.to_str().unwrap()), "{refused}");
+            fs::remove_file(&file).unwrap();
+        }
+        check_configuration(&root).unwrap();
+    }
 }

@@ -50,6 +50,20 @@ impl Cache {
         })
     }
 
+    /// A folder for what is made anew each time, from what the last time has left.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Forgets an entry and what a folder of that name has.
+    pub(crate) fn forget(&self, name: &str) -> Result<()> {
+        let folder = self.folder.join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        }
+        Ok(())
+    }
+
     /// The folder `name`, filled by `fill` unless an earlier call completed that.
     ///
     /// `name` holds everything that pins the tool, so another version is another folder.
