@@ -57,7 +57,7 @@ vettid_federation::metrics! {
     vaults_open: Level = "vettid_node_vaults_open",
     /// Memory of all vault processes
     vaults_memory_bytes: Level = "vettid_node_vaults_memory_bytes",
-    /// Memory of the enclave's supervisor
+    /// Private memory of the enclave's supervisor, in whole MiB
     supervisor_memory_bytes: Level = "vettid_node_supervisor_memory_bytes",
     /// Sessions established with vaults
     sessions_open: Level = "vettid_node_sessions_open",

@@ -1,4 +1,4 @@
-//! Home nodes whose enclaves are in booted images, in one emulated network that accepts that image alone.
+//! Home nodes whose enclaves are in booted images, in one emulated network that accepts these images alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ const EMULATED: &str = "nitro-emulated.eif";
 /// The image around the same as the release after it.
 const NEXT: &str = "nitro-next-release.eif";
 
-/// Number of that release.
+/// Number of the release that the second image is.
 pub const NEXT_RELEASE: u32 = RELEASE + 1;
 
 /// An emulated network whose first reference value is an image.
@@ -82,7 +82,7 @@ impl Network {
         self.secrets().join("network.toml")
     }
 
-    /// Of the home that made the network.
+    /// Secrets of the home that made the network.
     fn secrets(&self) -> PathBuf {
         self.place.path().join("first")
     }
@@ -157,12 +157,14 @@ impl Network {
 }
 
 impl Home {
-    /// Private memory of the supervisor in the machine, bytes.
+    /// Private memory of the supervisor in the machine, bytes, as it was told while a vault was open.
     #[must_use]
     pub fn supervisor_memory(&self) -> f64 {
-        let told = || self.node.metric("vettid_node_supervisor_memory_bytes");
         wait::until("the enclave says what it needs", || {
-            Some(told()).filter(|bytes| *bytes > 0.0)
+            let open = self.node.metric("vettid_node_vaults_open");
+            // Both are of the same sign of life, or this one is of a later.
+            let told = self.node.metric("vettid_node_supervisor_memory_bytes");
+            Some(told).filter(|_| open >= 1.0)
         })
     }
 

@@ -206,7 +206,7 @@ impl Machine {
             return address;
         }
         self.doors.push(Door::open(&at, move |node| {
-            // Whose image listens too late tries again.
+            // Where the image does not listen in time, the node tries again.
             if let Some(image) = wait::within(LISTENING, || dial(&image, LINK).ok()) {
                 pass_on(node, image);
             }

@@ -12,8 +12,8 @@ use crate::node::{Node, set};
 use crate::programs::program;
 use crate::wait;
 
-/// Their PIN.
-pub const PIN: &str = "418302";
+/// PIN of a [`Keeper`].
+const PIN: &str = "418302";
 
 const PASSWORD: &str = "nine paper herons walk";
 

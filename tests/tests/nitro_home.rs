@@ -17,7 +17,17 @@ use vettid_wire::connect::Class;
 use vettid_wire::operation::connection::{self, Connection};
 use vettid_wire::operation::invitation::{self, Card, CardField};
 
-const MIB: f64 = 1024.0 * 1024.0;
+#[test]
+fn supervisor_of_an_open_vault_takes_at_most_24_mib() {
+    let network = Network::of_image();
+    let home = network.first();
+    let _owner = Owner::enrolled(&home.node);
+
+    let supervisor = home.supervisor_memory();
+
+    assert!(supervisor > 0.0, "it was told");
+    assert!(supervisor <= 24.0 * 1024.0 * 1024.0, "{supervisor} bytes");
+}
 
 #[test]
 fn what_an_owner_keeps_is_there_after_the_machine_has_lost_its_power() {
@@ -28,8 +38,6 @@ fn what_an_owner_keeps_is_there_after_the_machine_has_lost_its_power() {
     let critical = owner.put_critical("key", "of the boat").expect("kept");
 
     assert_eq!(home.key_service.asked(), ["CreateKey", "GenerateDataKey"]);
-    let supervisor = home.supervisor_memory();
-    assert!(supervisor <= 24.0 * MIB, "{supervisor} bytes");
 
     home.reboot();
     home.node.wait_until_healthy();
@@ -66,6 +74,7 @@ fn a_vault_moves_from_one_image_to_the_next_with_its_owners_approval_and_never_b
     home.reboot();
     home.node.wait_until_healthy();
     ada.unlock().expect("unlocked");
+    let old = Keeper(ada.0.copied(&place.path().join("ada before the move")));
     ada.approve(NEXT_RELEASE);
 
     let next = network.machine_of_next(&home);
@@ -84,6 +93,8 @@ fn a_vault_moves_from_one_image_to_the_next_with_its_owners_approval_and_never_b
     first.heartbeat();
     home.serve_with(first);
     assert_eq!(ada.unlock(), Err("older-release".to_owned()));
+    // Nor does it open for an app that does not remember.
+    assert_eq!(old.unlock(), Err("other-release".to_owned()));
     ben.unlock().expect("the vault that stayed is served");
     assert!(ben.has_note());
 }

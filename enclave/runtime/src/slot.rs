@@ -1,6 +1,7 @@
 //! Numbered places for vault processes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// Place of one vault process; decides its user id. Reused only after the process has ended.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -60,9 +61,53 @@ impl FreeSlots {
     }
 }
 
+/// The next `count` slots after `last`, the first ones behind the last ones. New slots come in last, so
+/// whoever began anew only when none is left would never come to the first while others come.
+pub(crate) fn next_of<T>(all: &BTreeMap<Slot, T>, last: Option<Slot>, count: usize) -> Vec<Slot> {
+    let behind = last.map_or(Bound::Unbounded, Bound::Excluded);
+    let before = last.map(|last| all.range(..=last));
+    all.range((behind, Bound::Unbounded))
+        .chain(before.into_iter().flatten())
+        .map(|(slot, _)| *slot)
+        .take(count)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_slot_has_its_turn_while_new_ones_come() {
+        let mut all: BTreeMap<Slot, u32> = (0..100).map(|number| (Slot(number), 0)).collect();
+        let mut last = None;
+        for tick in 0..40 {
+            for slot in next_of(&all, last, 16) {
+                last = Some(slot);
+                *all.get_mut(&slot).expect("there") += 1;
+            }
+            all.insert(Slot(100 + 2 * tick), 0);
+            all.insert(Slot(101 + 2 * tick), 0);
+        }
+
+        let turns = (0..100).map(|number| all[&Slot(number)]);
+        assert!(turns.min() >= Some(3));
+    }
+
+    #[test]
+    fn each_of_a_few_has_one_turn_at_a_time() {
+        let all: BTreeMap<Slot, ()> = [1, 4, 6].map(|number| (Slot(number), ())).into();
+        let numbers = |last: Option<u16>| {
+            let next = next_of(&all, last.map(Slot), 16);
+            next.iter().map(|slot| slot.0).collect::<Vec<_>>()
+        };
+
+        assert_eq!(numbers(None), [1, 4, 6]);
+        assert_eq!(numbers(Some(4)), [6, 1, 4]);
+        assert_eq!(numbers(Some(5)), [6, 1, 4]);
+        assert_eq!(numbers(Some(9)), [1, 4, 6]);
+        assert_eq!(next_of(&BTreeMap::<Slot, ()>::new(), Some(Slot(1)), 16), []);
+    }
 
     #[test]
     fn slots_are_bounded_and_the_lowest_free_one_is_reused() {

@@ -267,6 +267,11 @@ fn enrollment_and_signs_of_life_are_told() {
     });
 
     assert_eq!((pong.ping, pong.open, pong.sessions), (9, 1, 1));
+    let supervisor = pong.supervisor.expect("its memory");
+    assert!(
+        supervisor > 0 && supervisor.is_multiple_of(1024),
+        "{supervisor}"
+    );
 }
 
 #[test]

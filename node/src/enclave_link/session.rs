@@ -345,7 +345,9 @@ impl<'a> Session<'a> {
             metrics.vaults_open.set(i64::from(pong.open));
             metrics.sessions_open.set(i64::from(pong.sessions));
             metrics.vaults_memory_bytes.set(bytes(pong.memory));
-            metrics.supervisor_memory_bytes.set(bytes(pong.own));
+            if let Some(supervisor) = pong.supervisor {
+                metrics.supervisor_memory_bytes.set(bytes(supervisor));
+            }
         }
         self.router.actions.pongs.clear();
         self.lines = 0;

@@ -89,7 +89,7 @@ impl Enclave {
                         open: 1,
                         memory: 64,
                         sessions: 1,
-                        own: 64,
+                        supervisor: Some(1024),
                     };
                     self.send(&FromEnclave::Pong(pong)).await;
                 }

@@ -396,9 +396,10 @@ pub struct Pong {
     /// Sessions that are established.
     #[n(3)]
     pub sessions: u32,
-    /// Private memory of the supervisor, KiB.
+    /// Private memory of the supervisor, KiB in whole MiB: more would tell of what it keeps. None where it
+    /// cannot be read.
     #[n(4)]
-    pub own: u64,
+    pub supervisor: Option<u64>,
 }
 
 /// A line for the operator's log: nothing in it names an owner.
@@ -543,7 +544,7 @@ mod tests {
                 open: 0,
                 memory: 0,
                 sessions: 0,
-                own: 0
+                supervisor: None
             }),
             &mut stream
         ));

@@ -1,6 +1,5 @@
 //! What the host says: envelopes to vault processes, answers to their questions, orders.
 
-use std::process;
 use std::time::Duration;
 
 use vettid_wire::envelope::Envelope;
@@ -19,6 +18,8 @@ use crate::lane::Down;
 use crate::log_line::LogEvent;
 use crate::platform::Platform;
 use crate::slot::Slot;
+
+const MIB: u64 = 1024 * 1024;
 
 /// A vault process whose record was not stored has this long to say goodbye to its sessions.
 const VOID_TIME: Duration = Duration::from_secs(2);
@@ -175,10 +176,6 @@ impl<P: Platform> Supervisor<P> {
     }
 
     fn pong(&mut self, ping: u64) {
-        let zygote = self.zygote.pid();
-        let own = i32::try_from(process::id())
-            .ok()
-            .and_then(|own| self.memory.look(own, zygote));
         let open = self
             .vaults
             .values()
@@ -193,7 +190,9 @@ impl<P: Platform> Supervisor<P> {
             open: u32::try_from(open).unwrap_or(u32::MAX),
             memory: self.residency.memory() / 1024,
             sessions,
-            own: own.unwrap_or(0) / 1024,
+            supervisor: self
+                .own_memory
+                .map(|own| own.div_ceil(MIB).saturating_mul(1024)),
         }));
     }
 

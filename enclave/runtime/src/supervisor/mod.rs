@@ -109,7 +109,8 @@ pub struct Supervisor<P> {
     waiting: VecDeque<(SpaceId, Entry)>,
     free: FreeSlots,
     residency: Residency,
-    memory: Watched,
+    own: Watched,
+    own_memory: Option<u64>,
     kdf: KdfQueue,
     heads: Heads,
     questions: Questions,
@@ -160,7 +161,8 @@ impl<P: Platform> Supervisor<P> {
             waiting: VecDeque::new(),
             free: FreeSlots::new(u16::try_from(limits.vaults).unwrap_or(u16::MAX)),
             residency: Residency::new(limits),
-            memory: Watched::new(),
+            own: Watched::new(),
+            own_memory: None,
             kdf: KdfQueue::new(cores),
             heads: Heads::new(HEADS),
             questions: Questions::default(),
@@ -173,19 +175,25 @@ impl<P: Platform> Supervisor<P> {
             log_lines: 0,
             ending: None,
         };
+        supervisor.measure();
+        supervisor.tell_start(accepted);
+        Ok(supervisor)
+    }
+
+    /// Says what the operator should know of how it starts.
+    fn tell_start(&mut self, accepted: bool) {
         if !accepted {
-            supervisor.log(LogEvent::NotAReferenceValue);
+            self.log(LogEvent::NotAReferenceValue);
         }
-        if supervisor.shared.offer_refused {
-            supervisor.log(LogEvent::OfferRefused);
+        if self.shared.offer_refused {
+            self.log(LogEvent::OfferRefused);
         }
-        if supervisor.shared.handover_refused {
-            supervisor.log(LogEvent::HandoverRefused);
+        if self.shared.handover_refused {
+            self.log(LogEvent::HandoverRefused);
         }
         if !geteuid().is_root() {
-            supervisor.log(LogEvent::SharedUser);
+            self.log(LogEvent::SharedUser);
         }
-        Ok(supervisor)
     }
 
     /// Serves until the host asks to end, or something that cannot be gone without is gone. Every

@@ -1,5 +1,6 @@
 //! How vaults are opened and closed, and what happens when their processes end.
 
+use std::process;
 use std::time::Duration;
 
 use vettid_crypto::{Entropy, Label, SealingKey, derive};
@@ -13,7 +14,7 @@ use crate::log_line::LogEvent;
 use crate::platform::{KernelEntropy, Platform};
 use crate::residency::Admission;
 use crate::sandbox::FailedStep;
-use crate::slot::Slot;
+use crate::slot::{self, Slot};
 use crate::vault_exit::VaultExit;
 use crate::zygote::{self, Report};
 
@@ -317,21 +318,20 @@ impl<P: Platform> Supervisor<P> {
         self.open_waiting()
     }
 
-    /// Reads the memory of the next few vault processes, round and round.
-    fn measure(&mut self) {
+    /// Reads this process's memory, and that of the next few vault processes, round and round.
+    pub(super) fn measure(&mut self) {
         let zygote = self.zygote.pid();
-        let after = self
-            .measured
-            .map_or(0, |slot| slot.number().saturating_add(1));
-        let mut last = None;
-        let next = self.vaults.range_mut(Slot::new(after)..);
-        for (slot, vault) in next.take(MEASURED_A_TICK) {
-            last = Some(*slot);
+        let own = i32::try_from(process::id()).ok();
+        self.own_memory = own.and_then(|own| self.own.look(own, zygote));
+        for slot in slot::next_of(&self.vaults, self.measured, MEASURED_A_TICK) {
+            self.measured = Some(slot);
+            let Some(vault) = self.vaults.get_mut(&slot) else {
+                continue;
+            };
             if let Some(memory) = vault.pid.and_then(|pid| vault.memory.look(pid, zygote)) {
-                self.residency.measured(*slot, memory);
+                self.residency.measured(slot, memory);
             }
         }
-        self.measured = last;
     }
 }
 

@@ -57,7 +57,7 @@ struct Signer {
 }
 
 impl Booted<Device> {
-    /// Opens the machine's module and reads what booted; the program is this release.
+    /// Opens the machine's module and reads what booted; the program stands for `release`.
     ///
     /// # Errors
     /// Outside of a machine with a secure module.

@@ -67,7 +67,7 @@ impl Nitro<Device> {
         Self::open_as(RELEASE)
     }
 
-    /// The same for a program that is another release.
+    /// The same for a program that stands for `release`. Others than the emulated image stand for their own.
     pub(super) fn open_as(release: u32) -> Result<Self, PlatformError> {
         let (source, pool) = (Path::new(HARDWARE_SOURCE), Path::new(POOL));
         Self::over(release, Module::new(Device::open()?), source, pool)
