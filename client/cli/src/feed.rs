@@ -78,7 +78,7 @@ async fn list(
 
 fn row(entry: &Entry) -> Vec<String> {
     let unread = if entry.read.is_none() { "new" } else { "" };
-    let (_, words) = kind(entry.kind);
+    let words = meaning(entry.kind);
     vec![
         entry.sequence.to_string(),
         time::text(entry.at),
@@ -105,65 +105,84 @@ fn to_json(entry: &Entry) -> serde_json::Value {
         "group": of_kind("group"),
         "sequence": entry.sequence,
         "at": entry.at.0,
-        "kind": kind(entry.kind).0,
+        "kind": name(entry.kind),
         "device": entry.device.map(|device| device.to_string()),
         "read": entry.read.map(|at| at.0),
     })
 }
 
-const fn kind(kind: Kind) -> (&'static str, &'static str) {
+/// What scripts know it by.
+const fn name(kind: Kind) -> &'static str {
     match kind {
-        Kind::CloneAlarm => (
-            "clone-alarm",
-            "a stale copy of the credential was presented: operations are frozen",
-        ),
-        Kind::ConnectionActive => ("connection-active", "a connection is active"),
-        Kind::ConnectionDeclined => (
-            "connection-declined",
-            "a connection was declined or could not be made in time",
-        ),
-        Kind::ConnectionHealed => (
-            "connection-healed",
-            "a connection had lost its keys and was made anew",
-        ),
-        Kind::ConnectionPending => (
-            "connection-pending",
-            "another owner wants to be connected: compare the digits, then approve or decline",
-        ),
-        Kind::ConnectionRevoked => (
-            "connection-revoked",
-            "the other owner has ended a connection",
-        ),
-        Kind::CredentialLost => ("credential-lost", "the credential was reported lost"),
-        Kind::DeviceAdded => ("device-added", "a device was registered"),
-        Kind::GroupHealed => (
-            "group-healed",
-            "you were added to a group anew: what was said meanwhile may be missing",
-        ),
-        Kind::GroupInvited => (
-            "group-invited",
-            "another owner invites you into a group: accept or decline",
-        ),
-        Kind::GroupJoined => ("group-joined", "you were taken into a group"),
-        Kind::GroupLeft => ("group-left", "you are no longer a member of a group"),
-        Kind::GroupNotAdded => (
-            "group-not-added",
-            "somebody could not be added to a group: there is no room for what that takes",
-        ),
-        Kind::IdentityRotated => (
-            "identity-rotated",
-            "identity and credential key were rotated",
-        ),
-        Kind::MessageFailed => (
-            "message-failed",
-            "a message could not be delivered, or the other side does not take it",
-        ),
-        Kind::PasswordChanged => ("password-changed", "the password was changed"),
-        Kind::PasswordFailed => ("password-failed", "somebody tried wrong passwords"),
-        Kind::PinChanged => ("pin-changed", "the PIN was changed"),
-        Kind::PinFailed => ("pin-failed", "somebody tried wrong PINs"),
-        Kind::ReleaseApproved => ("release-approved", "the vault may move to a later release"),
-        Kind::ReleaseMoved => ("release-moved", "the vault has moved to this release"),
-        Kind::VaultCreated => ("vault-created", "the vault was set up"),
+        Kind::CloneAlarm => "clone-alarm",
+        Kind::ConnectionActive => "connection-active",
+        Kind::CodesDiffered => "codes-differed",
+        Kind::ConnectionDeclined => "connection-declined",
+        Kind::ConnectionHealed => "connection-healed",
+        Kind::ConnectionLate => "connection-late",
+        Kind::ConnectionPending => "connection-pending",
+        Kind::ConnectionRevoked => "connection-revoked",
+        Kind::CredentialLost => "credential-lost",
+        Kind::DeviceAdded => "device-added",
+        Kind::GroupHealed => "group-healed",
+        Kind::GroupInvited => "group-invited",
+        Kind::GroupJoined => "group-joined",
+        Kind::GroupLeft => "group-left",
+        Kind::GroupNotAdded => "group-not-added",
+        Kind::IdentityRotated => "identity-rotated",
+        Kind::InvitationRefused => "invitation-refused",
+        Kind::MessageFailed => "message-failed",
+        Kind::PasswordChanged => "password-changed",
+        Kind::PasswordFailed => "password-failed",
+        Kind::PinChanged => "pin-changed",
+        Kind::PinFailed => "pin-failed",
+        Kind::ReleaseApproved => "release-approved",
+        Kind::ReleaseMoved => "release-moved",
+        Kind::VaultCreated => "vault-created",
+    }
+}
+
+/// What it means.
+const fn meaning(kind: Kind) -> &'static str {
+    match kind {
+        Kind::CloneAlarm => "a stale copy of the credential was presented: operations are frozen",
+        Kind::ConnectionActive => "a connection is active",
+        Kind::CodesDiffered => {
+            "the digits were not alike: the connection was ended, ask for a new invitation"
+        }
+        Kind::ConnectionDeclined => "the other owner does not want to be connected",
+        Kind::ConnectionHealed => "a connection had lost its keys and was made anew",
+        Kind::ConnectionLate => {
+            "a connection was not approved by both in time: ask for a new invitation"
+        }
+        Kind::ConnectionPending => {
+            "another owner wants to be connected: compare the digits, then approve or decline"
+        }
+        Kind::ConnectionRevoked => "the other owner has ended a connection",
+        Kind::CredentialLost => "the credential was reported lost",
+        Kind::DeviceAdded => "a device was registered",
+        Kind::GroupHealed => {
+            "you were added to a group anew: what was said meanwhile may be missing"
+        }
+        Kind::GroupInvited => "another owner invites you into a group: accept or decline",
+        Kind::GroupJoined => "you were taken into a group",
+        Kind::GroupLeft => "you are no longer a member of a group",
+        Kind::GroupNotAdded => {
+            "somebody could not be added to a group: there is no room for what that takes"
+        }
+        Kind::IdentityRotated => "identity and credential key were rotated",
+        Kind::InvitationRefused => {
+            "an invitation was used by somebody else or taken back: ask for a new one"
+        }
+        Kind::MessageFailed => {
+            "a message could not be delivered, or the other side does not take it"
+        }
+        Kind::PasswordChanged => "the password was changed",
+        Kind::PasswordFailed => "somebody tried wrong passwords",
+        Kind::PinChanged => "the PIN was changed",
+        Kind::PinFailed => "somebody tried wrong PINs",
+        Kind::ReleaseApproved => "the vault may move to a later release",
+        Kind::ReleaseMoved => "the vault has moved to this release",
+        Kind::VaultCreated => "the vault was set up",
     }
 }

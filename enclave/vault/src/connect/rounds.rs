@@ -208,7 +208,7 @@ fn late(view: View<'_>, now: UnixMillis) -> Result<Vec<ConnectionId>, StoreError
 }
 
 fn decline(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
-    let told = Some(Kind::ConnectionDeclined);
+    let told = Some(Kind::ConnectionLate);
     match on.change.connection(id)? {
         Some(connection) => ending::end(on, &connection, State::Declined, told),
         None => Ok(()),

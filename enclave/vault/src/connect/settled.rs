@@ -67,7 +67,7 @@ fn refused(on: &mut Changing<'_>, entry: &Entry) -> Result<(), Stop> {
     };
     if connection.state == State::Agreeing {
         // The invitation was used, taken back, or is none of that vault.
-        let told = Some(Kind::ConnectionDeclined);
+        let told = Some(Kind::InvitationRefused);
         return ending::end(on, &connection, State::Declined, told);
     }
     match (entry.outgoing.sequence, on.change.channel(&connection.id)?) {

@@ -83,6 +83,8 @@ fn second_vault_that_uses_an_invitation_gets_nothing() {
 
     assert_eq!(net.owners[1].connection_state(first), State::Pending);
     assert_eq!(net.owners[2].connection_state(second), State::Declined);
+    let told = net.owners[2].feed_kinds();
+    assert_eq!(told.last(), Some(&feed::Kind::InvitationRefused));
     let list = connection::List {
         state: None,
         archived: false,
@@ -110,6 +112,8 @@ fn canceled_and_expired_invitations_cannot_be_used() {
     net.run();
 
     assert_eq!(net.owners[1].connection_state(connection), State::Declined);
+    let told = net.owners[1].feed_kinds();
+    assert_eq!(told.last(), Some(&feed::Kind::InvitationRefused));
     let late = net.owners[0].invite();
     net.advance(8 * vettid_wire::time::DAY);
     assert_eq!(net.owners[1].accept(late), refused(Code::InvitationInvalid));
@@ -136,8 +140,10 @@ fn digits_that_differ_end_the_attempt_on_both_sides() {
 
     for owner in &mut net.owners {
         assert_eq!(owner.connection_state(id), State::Declined);
-        assert!(owner.feed_kinds().contains(&feed::Kind::ConnectionDeclined));
     }
+    let [one, other] = [0, 1].map(|owner| net.owners[owner].feed_kinds());
+    assert_eq!(one.last(), Some(&feed::Kind::CodesDiffered));
+    assert_eq!(other.last(), Some(&feed::Kind::ConnectionDeclined));
     assert!(net.owners[0].audited("connection.verify", false));
 }
 
@@ -153,5 +159,6 @@ fn attempt_that_nobody_approves_ends_after_a_week() {
 
     for owner in &mut net.owners {
         assert_eq!(owner.connection_state(id), State::Declined);
+        assert_eq!(owner.feed_kinds().last(), Some(&feed::Kind::ConnectionLate));
     }
 }

@@ -96,7 +96,7 @@ pub enum Kind {
     /// A connection is active.
     #[n(10)]
     ConnectionActive,
-    /// A connection was declined or could not be made in time.
+    /// The other owner has declined a connection.
     #[n(11)]
     ConnectionDeclined,
     /// The other owner has ended a connection.
@@ -130,6 +130,16 @@ pub enum Kind {
     /// The vault was opened by a later release of the enclave for the first time.
     #[n(21)]
     ReleaseMoved,
+    /// An invitation that was accepted here is not valid any more: somebody else has used it, or it was
+    /// taken back.
+    #[n(22)]
+    InvitationRefused,
+    /// The digits that were entered are not those of this side: the connection was ended.
+    #[n(23)]
+    CodesDiffered,
+    /// A connection was not approved by both owners in time.
+    #[n(24)]
+    ConnectionLate,
 }
 
 /// `feed.read`: marks entries up to a sequence as read.

@@ -66,6 +66,6 @@ fn compare(on: &mut Changing<'_>, request: &connection::Verify) -> Result<bool, 
     };
     ending::end_and_say(on, &found, State::Declined, &content)?;
     let conversation = Conversation::Connection(found.id);
-    on.tell_of(Kind::ConnectionDeclined, &conversation)?;
+    on.tell_of(Kind::CodesDiffered, &conversation)?;
     Ok(false)
 }
