@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-use super::state::{Connection, Driver};
+use super::dialing::DIRECT;
+use super::state::{Again, Connection, Driver};
 use crate::address;
 use crate::bucket::Bucket;
 use crate::event::{Event, Path, Standing};
@@ -36,6 +37,10 @@ impl Driver {
             opening: false,
             early: None,
             links: Bucket::new(LINKS, LINK_AGAIN, Instant::now()),
+            direct: Again {
+                at: Instant::now() + DIRECT,
+                tries: 0,
+            },
         };
         let dialed = connection.dialed;
         self.connections.insert(id, connection);

@@ -9,6 +9,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, identify};
 use tokio::time::Instant;
 
+use super::dialing::DIRECT;
 use super::state::Driver;
 use crate::address;
 use crate::behaviour;
@@ -105,6 +106,10 @@ impl Driver {
             .take(vettid_wire::limits::HOME_ADDRESSES);
         let usable = if serves { usable.collect() } else { Vec::new() };
         if let Some(connection) = self.connections.get_mut(&id) {
+            if connection.named != usable {
+                connection.direct.tries = 0;
+                connection.direct.at = connection.direct.at.min(Instant::now() + DIRECT);
+            }
             connection.named = usable;
         }
         self.route(id);

@@ -347,6 +347,7 @@ impl Driver {
         self.check_links(now);
         self.start_early();
         self.check_dials(now);
+        self.check_paths(now);
         self.check_records(now);
         self.check_relays(now);
         self.check_introducers(now);

@@ -119,6 +119,15 @@ pub(super) struct Connection {
     pub(super) early: Option<Opened>,
     /// Links that the peer may begin.
     pub(super) links: Bucket,
+    /// When the direct way is tried, on a relayed one.
+    pub(super) direct: Again,
+}
+
+/// When something is tried next, and how often it was for nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Again {
+    pub(super) at: Instant,
+    pub(super) tries: u32,
 }
 
 /// Admission of a peer on one connection.
