@@ -139,8 +139,9 @@ impl Soak {
     }
 }
 
-/// Memory of this process, bytes.
+/// Memory of this process, bytes, without what is free and was not given back: where that lies is chance.
 fn resident() -> usize {
+    vettid_runtime::memory::trim();
     let statm = fs::read_to_string("/proc/self/statm").expect("procfs");
     let pages = statm.split(' ').nth(1).expect("resident pages");
     pages.parse::<usize>().expect("a number") * 4096

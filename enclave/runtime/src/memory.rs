@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::system;
+
 /// Bytes of a page where `statm` counts pages.
 const PAGE: u64 = 4096;
 
@@ -63,6 +65,12 @@ impl Watched {
         };
         !is_believed
     }
+}
+
+/// Gives freed heap pages of this process back to the kernel, so that what it is seen to have is what it
+/// uses.
+pub fn trim() {
+    system::trim_heap();
 }
 
 /// Private memory of a process in bytes; none when it has ended.

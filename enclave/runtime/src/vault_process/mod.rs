@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 use vettid_wire::time::UnixMillis;
 
 use crate::lane::{Opening, Up};
+use crate::memory;
 use crate::platform::KernelEntropy;
-use crate::system;
 use crate::vault_exit::VaultExit;
 use lane_end::{Arrival, LaneEnd};
 use outbox::Outbox;
@@ -147,7 +147,7 @@ impl<V: Resident> Process<V> {
         if self.busy {
             self.busy = false;
             lane.release();
-            system::trim_heap();
+            memory::trim();
         }
         Ok(())
     }
