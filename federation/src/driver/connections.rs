@@ -3,6 +3,7 @@
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId, ping};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -37,6 +38,7 @@ impl Driver {
             opening: false,
             early: None,
             links: Bucket::new(LINKS, LINK_AGAIN, Instant::now()),
+            woken: None,
             direct: Again {
                 at: Instant::now() + DIRECT,
                 tries: 0,
@@ -69,6 +71,9 @@ impl Driver {
         let links = self.live.values_mut();
         for link in links.filter(|link| link.connection == id) {
             link.steering.cancel();
+        }
+        for connection in self.connections.values_mut().filter(|c| c.peer == peer) {
+            connection.woken.get_or_insert_with(Instant::now);
         }
         self.tell_standing(peer);
         self.dial_again(peer);
@@ -103,6 +108,24 @@ impl Driver {
             }
             self.close(id);
         }
+        let of_several = |peer: &PeerId| self.connections_of(*peer).nth(1).is_some();
+        let peers = self.connections.values().filter(|c| !c.introduces);
+        let peers: HashSet<_> = peers.map(|c| c.peer).filter(of_several).collect();
+        for peer in peers {
+            self.close_surplus(peer);
+        }
+    }
+
+    /// Wakes the protocols of connections that were not the only ones of their peers. What goes to a peer
+    /// waits for any of its connections, and gossipsub has only those told that have a stream for it: once
+    /// the one that had is gone, another would notice what waits when it happens to be looked at.
+    pub(super) fn wake_left(&mut self, due: Instant) {
+        for (id, connection) in &mut self.connections {
+            if connection.woken.is_some_and(|at| at <= due) {
+                connection.woken = Some(Instant::now() + WAKING);
+                self.shared.gates.wake(*id);
+            }
+        }
     }
 
     /// Whether this side ends a connection, or has given its place to another: what breaks on it
@@ -126,12 +149,17 @@ impl Driver {
     }
 
     /// Closes connections with a peer of which there is a better one that the peer has too: it
-    /// would take an end that it cannot explain for a refusal.
+    /// would take an end that it cannot explain for a refusal. Not at once: what protocols have said on
+    /// the other, such as which topics this host hears, is said once and must get through.
     fn close_surplus(&mut self, peer: PeerId) {
         let surplus: Vec<_> = self
             .connections_of(peer)
             .map(|(id, _)| id)
-            .filter(|id| self.is_surplus(*id, |better| better.known))
+            .filter(|id| {
+                self.is_surplus(*id, |better| {
+                    better.known && better.since.elapsed() >= OVERLAP
+                })
+            })
             .collect();
         for id in surplus {
             self.close(id);
@@ -311,6 +339,10 @@ pub(super) fn source(connection: &Connection) -> Option<IpAddr> {
         .flatten()
 }
 
+/// Connections that another has left behind are woken so often.
+const WAKING: Duration = Duration::from_secs(1);
+/// Two connections with one peer stay side by side for this long.
+const OVERLAP: Duration = Duration::from_millis(500);
 /// Two dials that cross are this close together.
 const CROSSING: Duration = Duration::from_secs(5);
 /// Links that a peer may begin at once on one connection.

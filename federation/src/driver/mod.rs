@@ -348,6 +348,7 @@ impl Driver {
         self.start_early();
         self.check_dials(now);
         self.check_paths(now);
+        self.wake_left(now);
         self.check_records(now);
         self.check_relays(now);
         self.check_introducers(now);

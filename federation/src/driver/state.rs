@@ -119,6 +119,8 @@ pub(super) struct Connection {
     pub(super) early: Option<Opened>,
     /// Links that the peer may begin.
     pub(super) links: Bucket,
+    /// When its protocols are woken next, once another connection with the same peer is gone.
+    pub(super) woken: Option<Instant>,
     /// When the direct way is tried, on a relayed one.
     pub(super) direct: Again,
 }

@@ -90,6 +90,13 @@ impl Gates {
         }
     }
 
+    /// Has the protocols of a connection look whether they have something to do.
+    pub(crate) fn wake(&self, connection: ConnectionId) {
+        if let Some(gate) = self.lock().get(&connection) {
+            gate.waker.wake();
+        }
+    }
+
     /// The peer of a connection has begun to be admitted.
     pub(crate) fn attests(&self, connection: ConnectionId) {
         if let Some(gate) = self.lock().get(&connection) {
