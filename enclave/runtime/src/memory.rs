@@ -73,6 +73,13 @@ pub fn trim() {
     system::trim_heap();
 }
 
+/// Bytes that this process has allocated and not freed: what it uses, wherever the allocator has put it and
+/// however much free memory it keeps. Zero where the allocator does not count.
+#[must_use]
+pub fn heap_in_use() -> usize {
+    system::heap_in_use()
+}
+
 /// Private memory of a process in bytes; none when it has ended.
 ///
 /// Exact where this may read the process's map (as root); else resident memory that no file backs,

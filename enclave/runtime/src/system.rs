@@ -88,6 +88,19 @@ pub(crate) fn trim_heap() {
     }
 }
 
+/// Bytes that were allocated and not freed, of every arena; zero where the allocator does not say.
+#[allow(unsafe_code)]
+pub(crate) fn heap_in_use() -> usize {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: `mallinfo2` has no preconditions and returns a structure of numbers by value.
+        let info = unsafe { libc::mallinfo2() };
+        info.uordblks.saturating_add(info.hblkhd)
+    }
+    #[cfg(not(target_env = "gnu"))]
+    0
+}
+
 /// Descriptor number of `socket`, for calls of `nix` that want a raw one.
 pub(crate) fn raw(socket: &impl AsRawFd) -> RawFd {
     socket.as_raw_fd()

@@ -269,6 +269,13 @@ impl World {
         census
     }
 
+    /// Bytes of every vault's records and chunks at its host: what was said, and more each hour.
+    #[must_use]
+    pub fn stored(&self) -> usize {
+        let spaces = self.nodes.iter().flat_map(|node| &node.spaces);
+        spaces.map(|space| space.disk.size().1).sum()
+    }
+
     fn happen(&mut self, event: Event) {
         match event {
             Event::Boot(node) => self.nodes[node].start(&mut self.sky),
