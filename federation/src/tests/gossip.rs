@@ -120,7 +120,8 @@ async fn object_that_is_too_large_is_not_gossiped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hundred_hosts_hear_an_object_and_few_copies_of_it() {
     const OBJECTS: u8 = 4;
-    // All of a mesh but whom it was passed on to: more cannot come, however busy the machine.
+    // Of a mesh of four, without whom it was passed on to. When the machine is busy, more objects cross
+    // on their way, so this runs alone.
     const FEW: usize = 3;
     let mut hosts = ring_with_chords().await;
     let handles: Vec<_> = hosts.iter().map(|host| host.handle.clone()).collect();
