@@ -139,7 +139,6 @@ impl Driver {
         let link = Link {
             connection: id,
             side,
-            admitted: false,
             mutual: false,
             deadline: Some(Instant::now() + self.config.limits.admission),
             steering: task.start(stream),
@@ -154,7 +153,6 @@ impl Driver {
             return;
         };
         let id = link.connection;
-        link.admitted = true;
         link.deadline = None;
         let initiates = link.side == Side::Initiator;
         link.steering.admit();
@@ -207,7 +205,11 @@ impl Driver {
             return;
         };
         // This side may be a moment behind; it goes on once it has admitted the peer.
-        let Some(admission) = connection.admitted.as_mut().filter(|_| link.admitted) else {
+        let Some(admission) = connection
+            .admitted
+            .as_mut()
+            .filter(|_| link.steering.is_admitted())
+        else {
             return;
         };
         admission.mutual = true;
@@ -292,7 +294,7 @@ impl Driver {
         let connection = self.connections.get(&id);
         let was_admitted = connection.is_some_and(|c| c.admitted.is_some());
         // With a connection that this side ends its links end, too.
-        let failed = !link.admitted && end != End::Canceled && !self.is_ending(id);
+        let failed = !link.steering.is_admitted() && end != End::Canceled && !self.is_ending(id);
         if failed && end == End::Misbehaved {
             self.keep_out(id);
         } else if failed {
@@ -329,7 +331,7 @@ impl Driver {
         for (number, link) in &mut self.live {
             let connection = self.connections.get(&link.connection);
             let is_of_peer = connection.is_some_and(|connection| connection.peer == peer);
-            if is_of_peer && *number < newest && link.admitted {
+            if is_of_peer && *number < newest && link.steering.is_admitted() {
                 link.deadline.get_or_insert(now + REPLACED);
             }
         }

@@ -148,7 +148,6 @@ pub(super) struct Admission {
 pub(super) struct Link {
     pub(super) connection: ConnectionId,
     pub(super) side: Side,
-    pub(super) admitted: bool,
     /// The peer has admitted this side.
     pub(super) mutual: bool,
     /// Not admitted, or replaced by another: it ends then.

@@ -72,6 +72,11 @@ impl Steering {
         };
     }
 
+    /// Whether this side's enclave has accepted the peer.
+    pub(crate) const fn is_admitted(&self) -> bool {
+        self.admitted
+    }
+
     /// The second stream is open; whether the link was still to have one.
     pub(crate) fn second(&mut self, stream: Opened) -> bool {
         let Second::Awaited(task) = mem::replace(&mut self.second, Second::Over) else {

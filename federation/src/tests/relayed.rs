@@ -82,6 +82,41 @@ async fn relay_is_enough_where_there_is_no_other_path() {
     eventually(|| async { counted.relay_circuits.get() == 0 }).await;
 }
 
+/// Both name addresses of their own, which neither was told when they met, and which no hole needs to be
+/// punched for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_that_met_at_a_relay_go_on_directly_once_one_names_where_it_listens() {
+    let relay = Host::start(relay(), 100, ADMITS).await;
+    let mut a = Host::start(hidden(&relay), 1, ADMITS).await;
+    let listens = Config {
+        listen: node().listen,
+        ..hidden(&relay)
+    };
+    let mut b = Host::start(listens, 2, ADMITS).await;
+    let addresses = b
+        .wait(|event| match event {
+            Event::Reachable { addresses } => {
+                let relayed = addresses
+                    .into_iter()
+                    .filter(|a| a.ends_with("/p2p-circuit"));
+                Some(relayed.collect::<Vec<_>>()).filter(|relayed| !relayed.is_empty())
+            }
+            _ => None,
+        })
+        .await;
+
+    let home = HomeNode {
+        addresses,
+        ..b.home()
+    };
+    a.handle.dial(home).await.expect("runs");
+
+    for path in [Path::Relayed, Path::Direct] {
+        let standing = Standing::Admitted { node: b.node, path };
+        a.standing(&b, |now| now == standing).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reservation_is_made_again_after_the_relay_was_away() {
     let port = 7_000_001;

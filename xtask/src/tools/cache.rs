@@ -79,9 +79,7 @@ impl Cache {
                 fetched: false,
             });
         }
-        if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        }
+        self.forget(name)?;
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         fill(&folder).with_context(|| format!("fetching {name}"))?;
         fs::write(folder.join(COMPLETE), "").context("marking a tool complete")?;
@@ -98,14 +96,13 @@ impl Cache {
         name: &str,
         fill: impl FnOnce(&Path, &Path) -> Result<()>,
     ) -> Result<Entry> {
-        let work = self.folder.join(format!("{name}.work"));
+        let left = format!("{name}.work");
+        let work = self.folder.join(&left);
         let entry = self.entry(name, |folder| {
             fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
             fill(folder, &work)
         })?;
-        if work.exists() {
-            fs::remove_dir_all(&work).with_context(|| work.display().to_string())?;
-        }
+        self.forget(&left)?;
         Ok(entry)
     }
 }
