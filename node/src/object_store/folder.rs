@@ -1,7 +1,8 @@
 //! The object store as a folder.
 //!
 //! An object appears at once and whole: it is written beside the others, synced, and linked under
-//! its name, which fails if the name is taken. Leftovers of a crash are swept at start.
+//! its name, which fails if the name is taken. What a crash leaves of a write is swept at start; folders
+//! that it leaves empty, when somebody lists what is in them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -185,7 +186,9 @@ fn sync_parent(path: &Path) -> io::Result<()> {
         .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
+/// Adds the names of all objects below a folder, and removes folders that have none.
 fn collect(folder: &Path, prefix: &str, names: &mut Vec<ObjectName>) -> io::Result<()> {
+    let before = names.len();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -201,6 +204,10 @@ fn collect(folder: &Path, prefix: &str, names: &mut Vec<ObjectName>) -> io::Resu
         } else if let Ok(name) = ObjectName::parse(&name) {
             names.push(name);
         }
+    }
+    if names.len() == before {
+        // One that is not empty after all stays.
+        let _ = fs::remove_dir(folder);
     }
     Ok(())
 }

@@ -188,6 +188,29 @@ async fn leftovers_of_an_interrupted_write_are_swept_and_never_seen() {
     );
 }
 
+#[tokio::test]
+async fn folders_that_an_interrupted_deletion_left_empty_go_when_they_are_listed() {
+    let folder = tempfile::tempdir().expect("folder");
+    let root = folder.path().join("objects");
+    let store = FolderStore::open(&root).expect("opened");
+    for object in ["a/b/1/0", "a/b/2/0", "a/c/1/0"] {
+        let put = store.put_if_absent(name(object), Bytes::from_static(b"x"));
+        put.await.expect("stored");
+    }
+    for object in ["a/b/1/0", "a/c/1/0"] {
+        std::fs::remove_file(root.join(object)).expect("there");
+    }
+
+    let left = store.list(name("a")).await.expect("listed");
+
+    assert_eq!(left, [name("a/b/2/0")]);
+    assert!(root.join("a/b/2").exists());
+    assert!(!root.join("a/b/1").exists());
+    assert!(!root.join("a/c").exists());
+    let put = store.put_if_absent(name("a/c/1/0"), Bytes::from_static(b"y"));
+    assert_eq!(put.await, Ok(Put::Stored));
+}
+
 #[test]
 fn names_that_could_leave_the_folder_are_refused() {
     let long = "a".repeat(201);
