@@ -319,6 +319,9 @@ fn next_step(connection: &wire::Connection) -> Option<String> {
     let id = &connection.id;
     match connection.state {
         wire::State::Agreeing => Some("wait until both vaults have met".into()),
+        wire::State::Pending if connection.safety_code.is_none() => Some(format!(
+            "it has no digits to compare any more: `vettid connection decline {id}`, and invite anew"
+        )),
         wire::State::Pending if connection.verified.is_none() => Some(format!(
             "compare the digits, then `vettid connection verify {id} DIGITS` and \
              `vettid connection approve {id}`, or `vettid connection decline {id}`"

@@ -124,6 +124,7 @@ const fn name(kind: Kind) -> &'static str {
         Kind::ConnectionRevoked => "connection-revoked",
         Kind::CredentialLost => "credential-lost",
         Kind::DeviceAdded => "device-added",
+        Kind::DigitsLost => "digits-lost",
         Kind::GroupHealed => "group-healed",
         Kind::GroupInvited => "group-invited",
         Kind::GroupJoined => "group-joined",
@@ -161,6 +162,9 @@ const fn meaning(kind: Kind) -> &'static str {
         Kind::ConnectionRevoked => "the other owner has ended a connection",
         Kind::CredentialLost => "the credential was reported lost",
         Kind::DeviceAdded => "a device was registered",
+        Kind::DigitsLost => {
+            "a connection lost its digits before both approved it and was ended: invite anew"
+        }
         Kind::GroupHealed => {
             "you were added to a group anew: what was said meanwhile may be missing"
         }

@@ -159,11 +159,7 @@ impl Database {
 
     /// Bytes that the database takes.
     pub fn bytes(&self) -> Result<u64, StoreError> {
-        Ok(self.connection.query_row(
-            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-            [],
-            |row| crate::rows::column::unsigned(row, 0),
-        )?)
+        self.view().bytes()
     }
 
     /// An empty database of `version` of a schema.
@@ -256,6 +252,16 @@ pub struct View<'db> {
     pub(crate) connection: &'db Connection,
     pub(crate) indexed: bool,
     pub(crate) messages_indexed: bool,
+}
+
+impl View<'_> {
+    /// Bytes that the database takes, those of a transaction under way included.
+    pub fn bytes(&self) -> Result<u64, StoreError> {
+        let mut size = self.connection.prepare_cached("PRAGMA main.page_size")?;
+        let size = size.query_row([], |row| crate::rows::column::unsigned(row, 0))?;
+        let pages = u64::try_from(pages(self.connection)?).unwrap_or(u64::MAX);
+        Ok(pages.saturating_mul(size))
+    }
 }
 
 /// A transaction under way, to read and write. Methods are beside their tables, in `rows`.

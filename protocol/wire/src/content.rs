@@ -199,13 +199,19 @@ pub struct Talk {
     /// How often the MLS group of the connection was replaced, because keys were lost.
     #[n(1)]
     pub generation: u64,
-    /// Place among everything that its sender has said in this group, from 1. The same as in the
-    /// message's authenticated data.
+    /// Place among everything that its sender has said in this group, from 1. This, and the two marks, are
+    /// the same in the message's authenticated data.
     #[n(2)]
     pub sequence: u64,
     /// MLS message.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub message: Vec<u8>,
+    /// Mark of what its sender has said before it; zeros for the first.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub after: [u8; 8],
+    /// Drawn for this sequence: what a sender that was restored says under it has another.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub mark: [u8; 8],
 }
 
 /// Something said in a group.
@@ -488,11 +494,15 @@ mod tests {
             generation: 1,
             sequence: 2,
             message: vec![3],
+            after: [6; 8],
+            mark: [7; 8],
         });
 
-        let mut expected = vec![0x82, 0x04, 0x81, 0xa4, 0x00, 0x50];
+        let mut expected = vec![0x82, 0x04, 0x81, 0xa6, 0x00, 0x50];
         expected.extend([9; 16]);
         expected.extend([0x01, 0x01, 0x02, 0x02, 0x03, 0x41, 0x03]);
+        expected.extend([0x04, 0x48, 6, 6, 6, 6, 6, 6, 6, 6]);
+        expected.extend([0x05, 0x48, 7, 7, 7, 7, 7, 7, 7, 7]);
         assert_eq!(cbor::encode(&talk), expected);
     }
 

@@ -261,5 +261,9 @@ pub const EARLY_BYTES: usize = 1024 * 1024;
 /// Bytes that others have said in one conversation and that are kept: a quarter of a vault's database.
 /// In a group the second half of them is shared out among its members.
 pub const CONVERSATION: usize = DATABASE / 4;
+/// Bytes that others have said in all conversations together: half of a vault's database, so that nobody can take
+/// from its owner the room for everything else. The second half of them is shared out among the
+/// conversations.
+pub const CONVERSATIONS: usize = DATABASE / 2;
 /// Groups of one connection that its owner was invited into in one day, or has not decided on.
 pub const GROUP_INVITATIONS: usize = 8;

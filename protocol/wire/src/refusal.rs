@@ -136,6 +136,8 @@ codes! {
     ForeignNetwork = 32 "foreign-network",
     /// The vault is sealed for another release of the enclave: nothing was served; the operator must run that release, and the owner can approve a later one there.
     OtherRelease = 33 "other-release",
+    /// Keys were lost before both owners approved, and the digits with them: decline, and invite anew.
+    DigitsLost = 34 "digits-lost",
 }
 
 impl Refusal {

@@ -30,9 +30,11 @@ pub struct Channel {
     pub resume: Secret,
     /// Sequence of what was sealed last.
     pub sent: u64,
+    /// Mark of that.
+    pub marked: [u8; 8],
     /// Sequence of what was applied last, without gaps.
     pub received: u64,
-    /// Tag of that: a number alone may stand for something else after either side was restored.
+    /// Mark of that: a number alone may stand for something else after either side was restored.
     pub heard: [u8; 8],
     /// Since when something is missing before what waits.
     pub gap: Option<UnixMillis>,
@@ -65,7 +67,7 @@ impl View<'_> {
     pub fn channel(&self, connection: &ConnectionId) -> Result<Option<Channel>, StoreError> {
         let sql = "SELECT mls, generation, signer, peer, resume, sent, received, heard, gap, owed,
                      healed, worn, renewing, asked, served, stated, resumed, told, pending,
-                     held, rotations FROM channels WHERE connection = ?1";
+                     held, rotations, marked FROM channels WHERE connection = ?1";
         Ok(self
             .connection
             .prepare_cached(sql)?
@@ -93,6 +95,7 @@ impl View<'_> {
                     pending: column::read_secret_option(row, 18)?,
                     held: column::read_time_option(row, 19)?,
                     rotations: column::unsigned(row, 20)?,
+                    marked: row.get(21)?,
                 })
             })
             .optional()?)
@@ -176,13 +179,13 @@ impl Change<'_> {
         let mut put = self.connection.prepare_cached(
             "INSERT INTO channels (connection, mls, generation, signer, peer, resume, sent, received,
                heard, gap, owed, healed, worn, renewing, asked, served, stated, resumed, told,
-               pending, held, rotations)
+               pending, held, rotations, marked)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-               ?18, ?19, ?20, ?21, ?22)
+               ?18, ?19, ?20, ?21, ?22, ?23)
              ON CONFLICT DO UPDATE SET mls = ?2, generation = ?3, signer = ?4, peer = ?5,
                resume = ?6, sent = ?7, received = ?8, heard = ?9, gap = ?10, owed = ?11,
                healed = ?12, worn = ?13, renewing = ?14, asked = ?15, served = ?16, stated = ?17,
-               resumed = ?18, told = ?19, pending = ?20, held = ?21, rotations = ?22",
+               resumed = ?18, told = ?19, pending = ?20, held = ?21, rotations = ?22, marked = ?23",
         )?;
         let pending = channel.pending.as_ref();
         let pending = pending.map(|pending| pending.expose(|bytes| Zeroizing::new(bytes.to_vec())));
@@ -212,6 +215,7 @@ impl Change<'_> {
                     pending,
                     channel.held.map(column::time),
                     column::integer(channel.rotations),
+                    channel.marked,
                 ])
             })
         })?;

@@ -167,12 +167,19 @@ impl View<'_> {
     }
 
     /// Groups of this vault in which messages go on further than its keys reach, and it has not renewed
-    /// them since.
-    pub fn groups_ahead(&self, at_most: u32) -> Result<Vec<GroupId>, StoreError> {
+    /// them since; or in which a change has been missing since before a time, and it has not renewed them
+    /// since before another.
+    pub fn groups_ahead(
+        &self,
+        (behind, renewed): (UnixMillis, UnixMillis),
+        at_most: u32,
+    ) -> Result<Vec<GroupId>, StoreError> {
         let sql = "SELECT id FROM groups WHERE creator IS NULL AND member IS NOT NULL
-                   AND ahead > coalesce(asked, 0) ORDER BY ahead, id LIMIT ?1";
+                   AND (ahead > coalesce(asked, 0) OR behind < ?1 AND coalesce(asked, 0) < ?2)
+                   ORDER BY coalesce(ahead, behind), id LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([at_most], |row| row.get(0).map(GroupId))?;
+        let values = params![column::time(behind), column::time(renewed), at_most];
+        let rows = statement.query_map(values, |row| row.get(0).map(GroupId))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

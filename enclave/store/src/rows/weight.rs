@@ -17,6 +17,15 @@ impl View<'_> {
             .query_row([cbor::encode(conversation)], |row| column::unsigned(row, 0))?)
     }
 
+    /// Those of all conversations, and in how many that is.
+    pub fn weights(&self) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT coalesce(sum(bytes), 0), count(DISTINCT conversation) FROM weights";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row([], |row| {
+            Ok((column::unsigned(row, 0)?, column::unsigned(row, 1)?))
+        })?)
+    }
+
     /// Those that one of them has said.
     pub fn weight_of(
         &self,

@@ -67,6 +67,7 @@ CREATE TABLE channels (
   rotations INTEGER NOT NULL,
   resume BLOB NOT NULL,
   sent INTEGER NOT NULL,
+  marked BLOB NOT NULL,
   received INTEGER NOT NULL,
   heard BLOB NOT NULL,
   gap INTEGER,

@@ -53,6 +53,7 @@ fn channel(number: u8) -> Channel {
         rotations: 1,
         resume: Secret::new(vec![3; 32]),
         sent: 4,
+        marked: [9; 8],
         received: 5,
         heard: [8; 8],
         gap: None,

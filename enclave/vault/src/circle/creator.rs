@@ -12,9 +12,9 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::refusal::{Code, Refusal};
-use vettid_wire::time::{MINUTE, UnixMillis};
+use vettid_wire::time::{DAY, MINUTE, UnixMillis};
 
-use super::{connection_with, keys, say_later, seed};
+use super::{PATIENCE, connection_with, keys, say_later, seed};
 use crate::connect::Known;
 use crate::effect::Changing;
 use crate::mls::{Found, Keys, Mls, NotMls, Suite};
@@ -142,14 +142,15 @@ pub(super) fn joins(
 /// Adds whoever waits, so many with one commit: some for the first time, others in the place of what
 /// they have lost.
 fn take_in(on: &mut Changing<'_>, group: &Group, at_once: usize) -> Result<(), Stop> {
-    let all = on.change.group_members(&group.id)?;
-    let (waiting, others): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .partition(|member| may_be_added(member, on.now));
-    let mut waiting = waiting.into_iter();
-    let chosen: Vec<_> = waiting.by_ref().take(at_once).collect();
-    let others = waiting.chain(others).filter(|member| member.key.is_some());
-    let others: Vec<_> = others.collect();
+    let (mut chosen, mut others) = (Vec::new(), Vec::new());
+    for member in on.change.group_members(&group.id)? {
+        let may_be = chosen.len() < at_once && may_be_added(&member, on.now);
+        if may_be && takes_welcomes(on, &member.vault)? {
+            chosen.push(member);
+        } else if member.key.is_some() {
+            others.push(member);
+        }
+    }
     if chosen.is_empty() {
         return Ok(());
     }
@@ -212,6 +213,15 @@ fn add(
     Ok(None)
 }
 
+/// Whether a vault takes what it is told: a welcome is large, and one that wants to be added again and again
+/// and takes nothing must not fill the outbox with them.
+fn takes_welcomes(on: &Changing<'_>, vault: &VaultId) -> Result<bool, Stop> {
+    let Some(id) = connection_with(on, vault)? else {
+        return Ok(true);
+    };
+    Ok(on.change.count_outbox_on(&id)? < UNTAKEN && !on.change.is_behind(&id)?)
+}
+
 /// Whether somebody waits to be added, and was not added a short while ago: each time costs every
 /// member a change.
 fn may_be_added(member: &GroupMember, now: UnixMillis) -> bool {
@@ -271,15 +281,19 @@ pub(super) fn put_gone_out(on: &mut Changing<'_>, group: &Group) -> Result<(), S
     }
 }
 
-/// Groups of this vault in which a member has said more than this vault's keys reach.
-pub(crate) fn overtaken(view: View<'_>) -> Result<Vec<GroupId>, StoreError> {
-    view.groups_ahead(RENEWED)
+/// Groups of this vault in which a member has said more than this vault's keys reach, or something in a
+/// later state than this vault has made: it was restored. Nobody can check who says the latter: it counts
+/// once a day.
+pub(crate) fn overtaken(view: View<'_>, now: UnixMillis) -> Result<Vec<GroupId>, StoreError> {
+    let ago = |span| UnixMillis(now.since(UnixMillis(span)));
+    view.groups_ahead((ago(PATIENCE), ago(DAY)), RENEWED)
 }
 
-/// Renews this vault's keys in one of them: in the next state everybody counts from the begin.
+/// Renews this vault's keys in one of them: in the next state everybody counts from the begin. Whoever is in
+/// a state that this vault has lost sees by it that there is another, and asks to be added anew.
 pub(crate) fn renew(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
     let mut group = own(on, id)?;
-    group.asked = Some(on.now);
+    (group.asked, group.behind) = (Some(on.now), None);
     on.change.put_group(&group)?;
     let keys = keys(on, &group)?;
     let commit = Mls::of(on, *id).renew(&keys, &id.0, b"")?;
@@ -389,3 +403,5 @@ pub(crate) const AT_ONCE: usize = 32;
 const RENEWED: u32 = 16;
 /// Time after which a member that was added can be added again, ms.
 const REST: u64 = 5 * MINUTE;
+/// Deliveries that wait for a vault which is not welcomed while they do.
+const UNTAKEN: u32 = 64;

@@ -9,10 +9,10 @@ use vettid_wire::id::{ConnectionId, GroupId, VaultId};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::refusal::Code;
-use vettid_wire::time::{DAY, MINUTE, UnixMillis};
+use vettid_wire::time::{DAY, UnixMillis};
 use vettid_wire::{cbor, limits};
 
-use super::{connection_with, keys, leave_behind, say_later, seed};
+use super::{PATIENCE, connection_with, keys, leave_behind, say_later, seed};
 use crate::connect::{Known, known};
 use crate::effect::Changing;
 use crate::mls::{Keys, Member, Mls, NotMls, Suite};
@@ -274,8 +274,12 @@ fn committed(
             }
             settle(on, &id, &members, added)
         }
-        // It was made before: its connection had lost keys, and everything was said again.
-        Err(NotMls::Late) => Ok(()),
+        // It was made before, and is said again because its connection had lost keys: others follow, or the
+        // creator has the same state. Or the creator was restored and has made another in its place.
+        Err(NotMls::Late) => {
+            group.behind = group.behind.or(Some(on.now));
+            Ok(on.change.put_group(&group)?)
+        }
         // One of both was restored: this vault asks to be added anew, now or later.
         Err(_) if may_ask(&group, on.now) => ask_in(on, group, &connection.id),
         Err(_) => {
@@ -333,9 +337,6 @@ pub(crate) fn leave(on: &mut Changing<'_>, group: Group) -> Result<(), Stop> {
     leave_behind(on, group)
 }
 
-/// Time that a change of a group may be missing before this vault asks to be added anew, ms. It doubles
-/// with every time.
-const PATIENCE: u64 = 10 * MINUTE;
 /// How often it does.
 const LONGEST: u32 = 7;
 /// Deliveries that wait for a creator that is not told anew which state this vault has: one that nobody

@@ -33,6 +33,7 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed, Receipt};
 use vettid_wire::refusal::Code;
+use vettid_wire::time::MINUTE;
 use vettid_wire::{Secret, cbor, limits};
 
 use crate::connect::post::Address;
@@ -41,6 +42,10 @@ use crate::effect::Changing;
 use crate::mls::{Keys, Mls};
 use crate::stop::Stop;
 use crate::text;
+
+/// Time that a change of a group may be missing before a member asks to be added anew, or the creator lets
+/// everybody see which state it has, ms. For a member it doubles with every time.
+const PATIENCE: u64 = 10 * MINUTE;
 
 /// What this vault speaks with in a group.
 fn keys(on: &Changing<'_>, group: &Group) -> Result<Keys, Stop> {
@@ -174,12 +179,19 @@ fn is_kept_from(on: &Changing<'_>, content: &Content, member: &GroupMember) -> R
     }
 }
 
-/// Whether a vault is not told what this owner has read.
+/// Whether a vault is not told what this owner has read: it is blocked, or its connection, or the last one
+/// there was, is set so.
 pub(crate) fn hides_reading(on: &Changing<'_>, vault: &VaultId) -> Result<bool, Stop> {
-    let Some(id) = connection_with(on, vault)? else {
+    let with = on.change.connections_with(vault)?;
+    if with.iter().any(|(_, state)| *state == State::Blocked) {
+        return Ok(true);
+    }
+    // A vault that ends its connection does not get by that what was kept from it.
+    let active = with.iter().find(|(_, state)| *state == State::Active);
+    let Some((id, _)) = active.or_else(|| with.first()) else {
         return Ok(false);
     };
-    let found = on.change.connection(&id)?;
+    let found = on.change.connection(id)?;
     Ok(found.is_some_and(|found| found.settings.no_read_receipts))
 }
 

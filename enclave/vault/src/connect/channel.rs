@@ -35,19 +35,62 @@ pub(crate) fn open(on: &Changing<'_>, id: &ConnectionId) -> Result<(Connection, 
     Ok((connection, channel))
 }
 
-/// What goes with a message in the clear, and is authenticated: its sequence, and the tag of what its
-/// sender has applied last of the other side's.
-fn beside(sequence: u64, channel: &Channel) -> Vec<u8> {
-    [sequence.to_be_bytes(), channel.heard].concat()
+/// Where something that is said in a group of two has its place: behind what its sender has said before,
+/// and nothing else. A sender that was restored says other things under the same sequences, with
+/// other marks, so that neither what it says nor what it hears of it is taken for what was said before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Link {
+    pub(crate) sequence: u64,
+    /// Mark of what its sender has said before it; zeros for the first.
+    pub(crate) after: [u8; 8],
+    pub(crate) mark: [u8; 8],
 }
 
-/// The sequence and the tag that go with a message.
-pub(crate) fn from_beside(aad: &[u8]) -> Option<(u64, [u8; 8])> {
-    let (sequence, heard) = aad.split_first_chunk::<8>()?;
-    Some((u64::from_be_bytes(*sequence), heard.try_into().ok()?))
+impl Link {
+    /// The next of this side's.
+    fn next(on: &mut Changing<'_>, channel: &mut Channel) -> Self {
+        let mut mark = [0; 8];
+        on.entropy.fill(&mut mark);
+        let after = std::mem::replace(&mut channel.marked, mark);
+        channel.sent = channel.sent.saturating_add(1);
+        Self {
+            sequence: channel.sent,
+            after,
+            mark,
+        }
+    }
+
+    /// The place of something that was said.
+    pub(crate) const fn of(talk: &Talk) -> Self {
+        Self {
+            sequence: talk.sequence,
+            after: talk.after,
+            mark: talk.mark,
+        }
+    }
+
+    /// What goes with a message in the clear, and is authenticated: its place, and the mark of what its
+    /// sender has applied last of the other side's.
+    fn beside(&self, channel: &Channel) -> Vec<u8> {
+        let sequence = self.sequence.to_be_bytes();
+        [sequence, channel.heard, self.after, self.mark].concat()
+    }
 }
 
-/// Tag of an MLS message: tells it from another one that was said under the same sequence.
+/// The place, and the mark of what was applied last, that go with a message.
+pub(crate) fn from_beside(aad: &[u8]) -> Option<(Link, [u8; 8])> {
+    let ([sequence, heard, after, mark], []) = aad.as_chunks::<8>() else {
+        return None;
+    };
+    let link = Link {
+        sequence: u64::from_be_bytes(*sequence),
+        after: *after,
+        mark: *mark,
+    };
+    Some((link, *heard))
+}
+
+/// What tells something that came from anything else under the same delivery.
 pub(crate) fn tag(message: &[u8]) -> [u8; 8] {
     let [a, b, c, d, e, f, g, h, ..] = digest::sha256(message);
     [a, b, c, d, e, f, g, h]
@@ -99,19 +142,19 @@ pub(crate) fn say_now(
     expires: UnixMillis,
 ) -> Result<(), Stop> {
     let (connection, mut channel) = open(on, id)?;
-    channel.sent = channel.sent.saturating_add(1);
+    let link = Link::next(on, &mut channel);
     channel.worn = channel.worn.saturating_add(u64::from(wears(content)));
     channel.owed = None;
     on.change.put_channel(&channel)?;
-    let place = (channel.sent, expires);
+    let place = (link, expires);
     say_as(on, (&connection, &channel), place, content, message)
 }
 
-/// The same, under a sequence that was given before.
+/// The same, in a place that was given before.
 pub(crate) fn say_as(
     on: &mut Changing<'_>,
     (connection, channel): (&Connection, &Channel),
-    (sequence, expires): (u64, UnixMillis),
+    (link, expires): (Link, UnixMillis),
     content: &Content,
     message: Option<MessageId>,
 ) -> Result<(), Stop> {
@@ -122,11 +165,11 @@ pub(crate) fn say_as(
     });
     let keys = keys(on, channel)?;
     let sealed =
-        Mls::of(on, connection.id).say(&keys, &channel.mls, &beside(sequence, channel), &said)?;
+        Mls::of(on, connection.id).say(&keys, &channel.mls, &link.beside(channel), &said)?;
     send(
         on,
         (connection, channel),
-        (sequence, expires),
+        (link, expires),
         (sealed, Some(content)),
         message,
     )
@@ -138,26 +181,25 @@ pub(crate) fn renew(
     connection: &Connection,
     channel: &mut Channel,
 ) -> Result<(), Stop> {
-    channel.sent = channel.sent.saturating_add(1);
+    let link = Link::next(on, channel);
     (channel.healed, channel.worn, channel.renewing) = (on.now, 0, None);
     on.change.put_channel(channel)?;
-    let (keys, sequence) = (keys(on, channel)?, channel.sent);
-    let commit =
-        Mls::of(on, connection.id).renew(&keys, &channel.mls, &beside(sequence, channel))?;
-    let place = (sequence, on.now.plus(limits::DELIVERY_TIME));
+    let keys = keys(on, channel)?;
+    let commit = Mls::of(on, connection.id).renew(&keys, &channel.mls, &link.beside(channel))?;
+    let place = (link, on.now.plus(limits::DELIVERY_TIME));
     send(on, (connection, channel), place, (commit, None), None)
 }
 
 fn send(
     on: &mut Changing<'_>,
     (connection, channel): (&Connection, &Channel),
-    (sequence, expires): (u64, UnixMillis),
+    (link, expires): (Link, UnixMillis),
     (message_bytes, content): (Vec<u8>, Option<&Content>),
     message: Option<MessageId>,
 ) -> Result<(), Stop> {
     let home = Known::decode(&connection.home)?;
     let address = Address {
-        sequence: Some(sequence),
+        sequence: Some(link.sequence),
         expires: Some(expires),
         message,
         said: content.map(|content| Secret::new(cbor::encode(content))),
@@ -166,8 +208,10 @@ fn send(
     let talk = Talk {
         connection: connection.id,
         generation: channel.generation,
-        sequence,
+        sequence: link.sequence,
         message: message_bytes,
+        after: link.after,
+        mark: link.mark,
     };
     on.post(address, &Parcel::Talk(talk))
 }

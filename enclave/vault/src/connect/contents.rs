@@ -2,6 +2,7 @@
 
 use vettid_store::rows::channel::Channel;
 use vettid_store::rows::connection::Connection;
+use vettid_store::rows::outbox::Entry;
 use vettid_wire::cbor;
 use vettid_wire::content::{Content, GroupChange, Parcel, Said};
 use vettid_wire::home::Home;
@@ -10,6 +11,7 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Receipt};
 
+use super::channel::Link;
 use super::said::Voice;
 use super::{Known, Progress, channel, ending, healing, known};
 use crate::circle;
@@ -26,7 +28,8 @@ pub(crate) fn apply(
     match (said.content, connection.state) {
         (Content::Nothing, _) => Ok(()),
         (Content::Approve, State::Pending | State::Approved) => approved(on, connection),
-        (Content::Decline, State::Pending | State::Approved) => ending::end(
+        // Also where it crosses this owner's approval: the other owner does not want the connection.
+        (Content::Decline, _) => ending::end(
             on,
             connection,
             State::Declined,
@@ -48,6 +51,10 @@ pub(crate) fn apply(
                 at: said.at,
             };
             speak(on, connection, &voice, content)
+        }
+        // This vault was restored to before its owner approved: what is passed over is not delivered.
+        (Content::Text(text), _) if on.change.count_outbox_on(&connection.id)? < ending::TOLD => {
+            channel::say(on, &connection.id, &Content::NotKept(text.id), None)
         }
         _ => Ok(()),
     }
@@ -89,7 +96,10 @@ fn of_group(
 fn approved(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
     let mut connection = connection.clone();
     if connection.state == State::Approved {
-        return ending::begin(on, connection);
+        return match connection.safety_code {
+            Some(_) => ending::begin(on, connection),
+            None => ending::without_digits(on, &connection),
+        };
     }
     if let Some(Progress::Agreed { welcomed, .. }) = Progress::of(connection.progress.as_ref())? {
         connection.progress = Progress::Agreed {
@@ -133,7 +143,7 @@ fn shows_no_less(on: &Changing<'_>, connection: &Connection, home: &Home) -> Res
     Ok(rotations >= channel.rotations)
 }
 
-/// The other vault has applied everything up to a sequence, and `tag` says what it took for that.
+/// The other vault has applied everything up to a sequence, and `mark` says what it took for that.
 ///
 /// False if that is nothing this vault knows to have said: it was restored, and has used sequences
 /// again, or is about to. Then nothing is acknowledged, so that it is all said again.
@@ -141,7 +151,7 @@ pub(super) fn acknowledged(
     on: &mut Changing<'_>,
     connection: &Connection,
     channel: &Channel,
-    (received, tag): (u64, [u8; 8]),
+    (received, mark): (u64, [u8; 8]),
 ) -> Result<bool, Stop> {
     if received > channel.sent {
         return Ok(false);
@@ -151,7 +161,7 @@ pub(super) fn acknowledged(
         .iter()
         .find(|entry| entry.outgoing.sequence == Some(received));
     if let Some(newest) = newest
-        && !is_tagged(&on.change.body(newest.outgoing.body)?, &tag)
+        && link(on, newest)?.is_none_or(|link| link.mark != mark)
     {
         return Ok(false);
     }
@@ -166,6 +176,11 @@ pub(super) fn acknowledged(
     Ok(true)
 }
 
-fn is_tagged(body: &[u8], tag: &[u8; 8]) -> bool {
-    matches!(cbor::decode(body), Ok(Parcel::Talk(talk)) if channel::tag(&talk.message) == *tag)
+/// The place of something that was said and not acknowledged.
+pub(super) fn link(on: &Changing<'_>, entry: &Entry) -> Result<Option<Link>, Stop> {
+    let body = on.change.body(entry.outgoing.body)?;
+    Ok(match cbor::decode(&body) {
+        Ok(Parcel::Talk(talk)) => Some(Link::of(&talk)),
+        _ => None,
+    })
 }

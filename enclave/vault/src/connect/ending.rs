@@ -17,13 +17,12 @@ use crate::stop::Stop;
 /// Both owners have approved. Earlier connections with the same vault are over: it has another one.
 pub(crate) fn begin(on: &mut Changing<'_>, mut connection: Connection) -> Result<(), Stop> {
     let (id, mut earlier) = (connection.id, Vec::new());
+    connection.settings.no_read_receipts |= circle::hides_reading(on, &connection.vault)?;
     for (other, state) in on.change.connections_with(&connection.vault)? {
         if other != id && state == State::Active {
             earlier.extend(on.change.connection(&other)?);
         }
     }
-    let tells = |earlier: &Connection| !earlier.settings.no_read_receipts;
-    connection.settings.no_read_receipts |= !earlier.iter().all(tells);
     on.change.put_connection(&Connection {
         state: State::Active,
         progress: None,
@@ -36,6 +35,13 @@ pub(crate) fn begin(on: &mut Changing<'_>, mut connection: Connection) -> Result
         end(on, &earlier, State::Revoked, None)?;
     }
     on.tell_of(Kind::ConnectionActive, &Conversation::Connection(id))
+}
+
+/// Both owners want the connection, and it has lost its digits since this one did: whoever is in between could
+/// have had it made anew to take them away before they were compared. It ends.
+pub(crate) fn without_digits(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
+    end_and_say(on, connection, State::Declined, &Content::Decline)?;
+    on.tell_of(Kind::DigitsLost, &Conversation::Connection(connection.id))
 }
 
 /// What an earlier connection still had to say about groups is said in the one that takes its place.
@@ -142,6 +148,10 @@ pub(crate) fn end_and_say(
     }
     circle::lost(on, connection)
 }
+
+/// Deliveries that wait in a connection while its other vault is told what was not kept: whoever talks
+/// and takes nothing must not fill the outbox with that.
+pub(crate) const TOLD: u32 = 256;
 
 /// A connection in a state where an owner can still decide.
 pub(crate) fn undecided(on: &Changing<'_>, id: &ConnectionId) -> Result<Connection, Stop> {

@@ -136,6 +136,8 @@ mod tests {
                 generation: 0,
                 sequence: 1,
                 message: vec![],
+                after: [0; 8],
+                mark: [0; 8],
             });
             flow.take(&talk, now, |_| Some(Known::Vault(VaultId([1; 32]))))
         };

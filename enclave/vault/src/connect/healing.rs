@@ -14,6 +14,7 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::time::{HOUR, MINUTE, UnixMillis};
 
 use super::channel;
+use super::rounds::PILED;
 use crate::effect::Changing;
 use crate::mls::Mls;
 use crate::stop::Stop;
@@ -40,8 +41,8 @@ pub(crate) fn answer(
     connection: &Connection,
     channel: &mut Channel,
 ) -> Result<(), Stop> {
-    let old = on.now.since(channel.healed) >= HOUR;
-    match old || channel.renewing.is_some() {
+    let old = on.now.since(channel.healed) >= HOUR || channel.renewing.is_some();
+    match old && has_room(on, &connection.id)? {
         true => channel::renew(on, connection, channel),
         false => Ok(()),
     }
@@ -51,7 +52,7 @@ pub(crate) fn answer(
 pub(crate) fn asked(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
     let (connection, mut channel) = channel::open(on, id)?;
     let rested = on.now.since(channel.healed) >= MINUTE;
-    match rested && has_turn(on, &connection, &channel)? {
+    match rested && has_room(on, id)? && has_turn(on, &connection, &channel)? {
         true => channel::renew(on, &connection, &mut channel),
         false => Ok(()),
     }
@@ -77,6 +78,12 @@ pub(crate) fn heal(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop>
         on.change.put_channel(&channel)?;
     }
     Ok(())
+}
+
+/// Whether the other vault takes what is said: one that asks for commits and takes none must not fill the
+/// outbox with them.
+fn has_room(on: &Changing<'_>, id: &ConnectionId) -> Result<bool, Stop> {
+    Ok(on.change.count_outbox_on(id)? < PILED)
 }
 
 fn has_turn(

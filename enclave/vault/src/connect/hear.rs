@@ -2,7 +2,7 @@
 //!
 //! What comes too early waits, and its sender keeps it until it was applied: when the keys are
 //! replaced before that, it is said again in its turn. What does not open, comes under a sequence
-//! that was used before, or acknowledges what this vault has not said, means that one of the two
+//! that was used before or after something else than this vault has applied, or acknowledges what this vault has not said, means that one of the two
 //! vaults was restored: the connection is resumed, and whoever said it is told to try again.
 
 use std::cmp::Ordering;
@@ -17,6 +17,7 @@ use vettid_wire::operation::connection::State;
 use vettid_wire::time::UnixMillis;
 use vettid_wire::{cbor, limits};
 
+use super::channel::Link;
 use super::receive::{Verdict, came};
 use super::{channel, contents, healing, resume};
 use crate::effect::Changing;
@@ -43,6 +44,10 @@ pub(crate) fn talk(
         // hears this.
         Ordering::Less => return Ok(Verdict::Never),
         Ordering::Equal if talk.sequence > channel.received => {}
+        // What its sender has given up came all the same, and what took its place says nothing.
+        Ordering::Equal if talk.sequence == channel.received && talk.mark == channel.heard => {
+            return Ok(Verdict::Taken);
+        }
         Ordering::Equal | Ordering::Greater => return resume::ask(on, &connection, channel),
     }
     let next = channel.received.saturating_add(1);
@@ -145,7 +150,11 @@ fn apply(
     channel: &mut Channel,
     talk: &Talk,
 ) -> Result<Result<(), NotMls>, Stop> {
-    let (heard, tag) = match hear(on, connection, channel, talk) {
+    // Said after something else than this vault has applied last: by one that was restored, or to one.
+    if talk.after != channel.heard {
+        return Ok(Err(NotMls::NotOpened));
+    }
+    let (heard, mark) = match hear(on, connection, channel, talk) {
         Ok(heard) => heard,
         Err(error) => return Ok(Err(error)),
     };
@@ -153,7 +162,7 @@ fn apply(
     let said = heard.said.as_ref();
     let said = said.map(|said| said.expose(|said| cbor::decode::<Said>(said)));
     channel.received = talk.sequence;
-    channel.heard = channel::tag(&talk.message);
+    channel.heard = talk.mark;
     let content = match &said {
         Some(Ok(said)) => Some(&said.content),
         _ => None,
@@ -173,7 +182,7 @@ fn apply(
             }
         }
         Some(Ok(said)) => {
-            let whole = contents::acknowledged(on, connection, channel, (said.received, tag))?;
+            let whole = contents::acknowledged(on, connection, channel, (said.received, mark))?;
             contents::apply(on, connection, said)?;
             if !whole {
                 ask_anew(on, &connection.id)?;
@@ -201,14 +210,14 @@ fn hear(
     let inviter = connection.inviter;
     let mls = Mls::of(on, connection.id);
     let fits = |from: &VaultId, aad: &[u8]| {
-        let sequence = channel::from_beside(aad).map(|(sequence, _)| sequence);
-        sequence == Some(talk.sequence) && *from == connection.vault
+        let link = channel::from_beside(aad).map(|(link, _)| link);
+        link == Some(Link::of(talk)) && *from == connection.vault
     };
     let heard = mls.hear(&channel.mls, &talk.message, &fits, |_, epoch| {
         healing::is_turn_of(!inviter, epoch)
     })?;
-    let (_, tag) = channel::from_beside(&heard.aad).ok_or(NotMls::NotAllowed)?;
-    Ok((heard, tag))
+    let (_, mark) = channel::from_beside(&heard.aad).ok_or(NotMls::NotAllowed)?;
+    Ok((heard, mark))
 }
 
 /// Bytes of what waited that one record is given: what is in a group takes several times as many.

@@ -211,6 +211,7 @@ fn replace(
         signer,
         peer,
         sent: 0,
+        marked: [0; 8],
         received: 0,
         heard: [0; 8],
         gap: None,

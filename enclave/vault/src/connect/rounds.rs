@@ -13,7 +13,7 @@ use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed};
 use vettid_wire::time::{DAY, UnixMillis};
 
-use super::{channel, ending, healing, hear, place, settled, unsaid};
+use super::{channel, contents, ending, healing, hear, place, settled, unsaid};
 use crate::circle::{creator, member};
 use crate::effect::Changing;
 use crate::lifecycle::Unlocked;
@@ -44,7 +44,7 @@ pub(crate) fn run(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop
     each(open, out, worn, healing::heal)?;
     let behind = member::behind(open.view(), now);
     each(open, out, behind, member::catch_up)?;
-    let overtaken = creator::overtaken(open.view());
+    let overtaken = creator::overtaken(open.view(), now);
     each(open, out, overtaken, creator::renew)?;
     for id in creator::waiting(open.view(), now).unwrap_or_default() {
         take_in(open, out, &id)?;
@@ -151,19 +151,24 @@ fn forget(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
 /// A delivery that could not be made in time, or that the other node kept and nobody has confirmed.
 /// What follows in the same connection must not wait for it, so nothing takes its place.
 fn give_up(on: &mut Changing<'_>, entry: &Entry) -> Result<(), Stop> {
+    let link = match entry.outgoing.sequence {
+        Some(_) => contents::link(on, entry)?,
+        None => None,
+    };
     on.change.remove_outgoing(entry)?;
     settled::fail(on, entry, Failed::Expired)?;
-    let (Some(id), Some(sequence)) = (entry.outgoing.connection, entry.outgoing.sequence) else {
+    let (Some(id), Some(link)) = (entry.outgoing.connection, link) else {
         return Ok(());
     };
     let (Some(connection), Some(channel)) = (on.change.connection(&id)?, on.change.channel(&id)?)
     else {
         return Ok(());
     };
-    if sequence > channel.sent {
+    if link.sequence > channel.sent {
         return Ok(());
     }
-    let place = (sequence, on.now.plus(limits::DELIVERY_TIME));
+    // The other vault may have applied what expired here: it has the same place.
+    let place = (link, on.now.plus(limits::DELIVERY_TIME));
     let change = on.change;
     // Where nothing can be said, the other vault misses this and asks for a new group.
     match change
@@ -208,16 +213,21 @@ fn late(view: View<'_>, now: UnixMillis) -> Result<Vec<ConnectionId>, StoreError
 }
 
 fn decline(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
-    let told = Some(Kind::ConnectionLate);
-    match on.change.connection(id)? {
-        Some(connection) => ending::end(on, &connection, State::Declined, told),
-        None => Ok(()),
+    let told = Kind::ConnectionLate;
+    let Some(connection) = on.change.connection(id)? else {
+        return Ok(());
+    };
+    if connection.state == State::Agreeing {
+        return ending::end(on, &connection, State::Declined, Some(told));
     }
+    // The other vault may have heard of an approval that this one did not.
+    ending::end_and_say(on, &connection, State::Declined, &Content::Decline)?;
+    on.tell_of(told, &Conversation::Connection(*id))
 }
 
 /// Deliveries that wait in a connection while nothing is acknowledged in it by itself: whoever talks
 /// and takes nothing must not fill the outbox with that.
-const PILED: u32 = 256;
+pub(super) const PILED: u32 = 256;
 /// Connections in which that is done in one round.
 const AT_ONCE: u32 = 32;
 /// Rows that one record forgets, and records of one round: more than comes between two rounds.

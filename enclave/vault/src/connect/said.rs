@@ -13,7 +13,7 @@ use vettid_wire::operation::message::{Conversation, Failed, Message, Receipt};
 use vettid_wire::refusal::Refusal;
 use vettid_wire::time::UnixMillis;
 
-use super::{channel, settled};
+use super::{channel, ending, settled};
 use crate::effect::Changing;
 use crate::stop::Stop;
 use crate::text;
@@ -182,11 +182,20 @@ impl Voice {
         }
     }
 
-    /// Whether there is room for more of whoever speaks. In a group the second half is shared out, so that
-    /// nobody can take from the others what is theirs.
-    fn has_room(&self, on: &Changing<'_>) -> Result<bool, Stop> {
+    /// Whether there is room for more of whoever speaks. Of all conversations together, and in a group, the
+    /// second half is shared out, so that nobody can take from the others what is theirs.
+    pub(crate) fn has_room(&self, on: &Changing<'_>) -> Result<bool, Stop> {
         let bytes = |weight: u64| usize::try_from(weight).unwrap_or(usize::MAX);
         let all = bytes(on.change.weight(&self.conversation)?);
+        // Counts what everybody has said only when that can matter.
+        let half = limits::CONVERSATIONS / 2;
+        if bytes(on.change.bytes()?) >= half {
+            let (total, conversations) = on.change.weights()?;
+            let (total, share) = (bytes(total), half / bytes(conversations).max(1));
+            if total >= limits::CONVERSATIONS || total >= half && all >= share {
+                return Ok(false);
+            }
+        }
         let Conversation::Group(id) = &self.conversation else {
             return Ok(all < limits::CONVERSATION);
         };
@@ -201,7 +210,7 @@ impl Voice {
     /// over, and its sender told. In a group it can come again later.
     fn full(&self, on: &mut Changing<'_>, said: &MessageId) -> Result<(), Stop> {
         if let Conversation::Connection(id) = &self.conversation
-            && on.change.count_outbox_on(id)? < TOLD
+            && on.change.count_outbox_on(id)? < ending::TOLD
         {
             return channel::say(on, id, &Content::NotKept(*said), None);
         }
@@ -210,10 +219,6 @@ impl Voice {
         Err(Refusal::limit("conversation", limits::CONVERSATION, weight).into())
     }
 }
-
-/// Deliveries that wait in a connection while its other vault is told what was not kept: whoever talks
-/// and takes nothing must not fill the outbox with that.
-const TOLD: u32 = 256;
 
 impl Changing<'_> {
     /// Every device is told the number of the newest change.

@@ -1,11 +1,13 @@
 //! What became of something that was sent.
 
 use vettid_store::rows::outbox::Entry;
+use vettid_wire::content::Content;
 use vettid_wire::id::{ConnectionId, DeliveryId, MessageId, VaultId};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed, Receipt};
 use vettid_wire::peer::Delivered;
+use vettid_wire::{Secret, cbor};
 
 use super::{ending, resume};
 use crate::effect::Changing;
@@ -98,11 +100,20 @@ fn fail_refused(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A message will not be delivered: its owner is told.
+/// What was said will not be delivered: its owner is told of the message that it was, or was to change.
 pub(crate) fn fail(on: &mut Changing<'_>, entry: &Entry, why: Failed) -> Result<(), Stop> {
-    match &entry.outgoing.message {
-        Some(id) => fail_message(on, id, &entry.outgoing.vault, why),
+    let said = entry.outgoing.said.as_ref();
+    match entry.outgoing.message.or_else(|| said.and_then(changed)) {
+        Some(id) => fail_message(on, &id, &entry.outgoing.vault, why),
         None => Ok(()),
+    }
+}
+
+/// The message that a content changes: without it the other vault has that message as it was.
+pub(crate) fn changed(said: &Secret) -> Option<MessageId> {
+    match said.expose(|said| cbor::decode(said)) {
+        Ok(Content::Edit { id, .. } | Content::Remove(id)) => Some(id),
+        _ => None,
     }
 }
 
@@ -120,10 +131,13 @@ pub(crate) fn fail_message(
         // The others of the group count on.
         on.change.remove_receipt_of(id, vault)?;
     }
-    if message.removed.is_none() && message.failed.is_none() {
+    if message.failed.is_some() {
+        return Ok(());
+    }
+    // One that was removed here, and is not there, shows nothing.
+    if message.removed.is_none() {
         on.change.fail_message(id, why)?;
         on.message_changed()?;
-        on.tell_of(Kind::MessageFailed, &message.conversation)?;
     }
-    Ok(())
+    on.tell_of(Kind::MessageFailed, &message.conversation)
 }

@@ -43,11 +43,21 @@ impl Next {
         }
     }
 
+    /// The message whose receipt follows from it.
     fn message(&self) -> Option<MessageId> {
         match self {
             Self::Again(entry) => entry.outgoing.message,
             Self::First(unsaid) => unsaid.message,
         }
+    }
+
+    /// The message that it is, or is to change.
+    fn about(&self, on: &Changing<'_>) -> Result<Option<MessageId>, Stop> {
+        let changed = match self {
+            Self::Again(entry) => entry.outgoing.said.as_ref().and_then(settled::changed),
+            Self::First(unsaid) => settled::changed(&Secret::new(on.change.body(unsaid.body)?)),
+        };
+        Ok(self.message().or(changed))
     }
 
     /// Takes it out, and returns what it says.
@@ -82,6 +92,7 @@ pub(crate) fn say_some(on: &mut Changing<'_>) -> Result<bool, Stop> {
 
 /// Seals one of them. Returns its bytes.
 pub(crate) fn say(on: &mut Changing<'_>, next: &Next) -> Result<usize, Stop> {
+    let about = next.about(on)?;
     let (said, connection) = (next.take(on)?, next.connection());
     let (Some(said), Some(id)) = (said, connection) else {
         return Ok(0);
@@ -101,7 +112,7 @@ pub(crate) fn say(on: &mut Changing<'_>, next: &Next) -> Result<usize, Stop> {
     let found =
         found.filter(|it| matches!(it.state, State::Active | State::Approved | State::Pending));
     if found.is_none() || on.change.channel(&id)?.is_none() {
-        fail(on, next, Failed::Refused)?;
+        fail(on, (next, about), Failed::Refused)?;
         return Ok(0);
     }
     channel::say_now(on, &id, &content, next.message(), expires)?;
@@ -113,8 +124,9 @@ pub(crate) fn say(on: &mut Changing<'_>, next: &Next) -> Result<usize, Stop> {
 pub(crate) fn hold(on: &mut Changing<'_>, next: &Next) -> Result<(), Stop> {
     let channel = next.connection().map(|id| on.change.channel(&id));
     let Some(mut channel) = channel.transpose()?.flatten() else {
+        let about = next.about(on)?;
         next.take(on)?;
-        return fail(on, next, Failed::Refused);
+        return fail(on, (next, about), Failed::Refused);
     };
     let id = channel.connection;
     channel.held = Some(on.now.plus(MINUTE));
@@ -128,14 +140,20 @@ pub(crate) fn hold(on: &mut Changing<'_>, next: &Next) -> Result<(), Stop> {
 
 /// It was not sealed in time.
 pub(crate) fn give_up(on: &mut Changing<'_>, unsaid: &Unsaid) -> Result<(), Stop> {
+    let next = Next::First(*unsaid);
+    let about = next.about(on)?;
     on.change.remove_unsaid(unsaid)?;
-    fail(on, &Next::First(*unsaid), Failed::Expired)
+    fail(on, (&next, about), Failed::Expired)
 }
 
-fn fail(on: &mut Changing<'_>, next: &Next, why: Failed) -> Result<(), Stop> {
+fn fail(
+    on: &mut Changing<'_>,
+    (next, about): (&Next, Option<MessageId>),
+    why: Failed,
+) -> Result<(), Stop> {
     let connection = next.connection().map(|id| on.change.connection(&id));
     let connection = connection.transpose()?.flatten();
-    match (next.message(), connection) {
+    match (about, connection) {
         (Some(message), Some(found)) => settled::fail_message(on, &message, &found.vault, why),
         _ => Ok(()),
     }

@@ -281,6 +281,34 @@ fn pass(net: &mut Net, time: u64) {
 }
 
 #[test]
+fn member_that_wants_to_be_added_again_and_again_and_takes_nothing_is_not_welcomed_without_end() {
+    let (mut net, id, connections) = Net::circle(2, 1);
+    let member = net.owners[1].vault_id;
+    net.cut_off.insert(member);
+
+    for _ in 0..100 {
+        let package = key_package(&mut net.owners[1], id);
+        net.owners[0].forge(|on| {
+            let members = on.change.group_members(&id).expect("rows");
+            let mut wants = members
+                .into_iter()
+                .find(|it| it.vault == member)
+                .expect("member");
+            wants.package = Some(package);
+            on.change.put_group_member(&id, &wants).expect("written");
+        });
+        pass(&mut net, 6 * MINUTE);
+    }
+
+    let waiting = net.owners[0].forge(|on| {
+        let unsaid = on.change.unsaid_on(&connections[0]).expect("rows");
+        let said = on.change.count_outbox_on(&connections[0]).expect("count");
+        usize::try_from(said).expect("few") + unsaid.len()
+    });
+    assert!((60..=65).contains(&waiting), "{waiting}");
+}
+
+#[test]
 fn creator_renews_its_keys_when_messages_go_on_further_than_they_reach() {
     let (mut net, id, _) = Net::circle(3, 2);
     let conversation = Conversation::Group(id);

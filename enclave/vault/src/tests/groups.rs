@@ -228,6 +228,78 @@ fn group_grows_and_talks_over_a_wild_network() {
     }
 }
 
+/// Waits as long as it takes until everybody has noticed that something is missing.
+fn settle(net: &mut Net) {
+    for _ in 0..6 {
+        net.advance(11 * vettid_wire::time::MINUTE);
+        net.tick();
+        net.run();
+    }
+}
+
+fn restore(net: &mut Net, which: usize, old: crate::fixture::MemoryHost) {
+    net.lose_everything();
+    net.owners[which].host = old;
+    net.owners[which].head = None;
+    net.owners[which].recover();
+}
+
+#[test]
+fn member_whom_a_restored_creator_puts_out_hears_nothing_of_the_others_either() {
+    let (mut net, id, connections) = Net::circle(4, 2);
+    let old = net.owners[0].host.clone();
+    // A change that the creator does not know afterwards.
+    let add = group::Add {
+        id,
+        member: connections[2],
+    };
+    net.owners[0].call(&add).expect("invited");
+    net.join([3], id);
+    restore(&mut net, 0, old);
+
+    let member = net.owners[1].vault_id;
+    net.owners[0]
+        .call(&group::Remove { id, member })
+        .expect("removed");
+    net.run();
+    settle(&mut net);
+    say(&mut net.owners[0], id, "to the others");
+    say(&mut net.owners[2], id, "and to them");
+    net.run();
+
+    let conversation = Conversation::Group(id);
+    assert!(net.owners[1].lines_in(conversation).is_empty());
+    let heard = net.owners[2].lines_in(conversation);
+    assert_eq!(heard, [">and to them", "to the others"]);
+    let heard = net.owners[0].lines_in(conversation);
+    assert_eq!(heard, [">to the others", "and to them"]);
+}
+
+#[test]
+fn restored_creator_that_only_listens_brings_its_group_together_again() {
+    let (mut net, id, connections) = Net::circle(4, 2);
+    let old = net.owners[0].host.clone();
+    let add = group::Add {
+        id,
+        member: connections[2],
+    };
+    net.owners[0].call(&add).expect("invited");
+    net.join([3], id);
+    restore(&mut net, 0, old);
+
+    say(&mut net.owners[2], id, "in a state that was lost");
+    net.run();
+    settle(&mut net);
+    say(&mut net.owners[1], id, "together again");
+    net.run();
+
+    let conversation = Conversation::Group(id);
+    for hearer in [0, 2] {
+        let heard = net.owners[hearer].lines_in(conversation);
+        assert_eq!(heard.last().expect("line"), "together again", "{hearer}");
+    }
+}
+
 #[test]
 fn member_that_was_restored_is_added_anew() {
     let (mut net, id, _) = Net::circle(3, 2);

@@ -522,6 +522,47 @@ fn what_an_owner_does_not_tell_that_it_has_read_is_not_told_in_groups() {
 }
 
 #[test]
+fn what_a_vault_is_not_told_it_is_not_told_after_its_connection_has_ended_either() {
+    for blocked in [false, true] {
+        // The second and the third are in a group of the first, and connected.
+        let (mut net, id, _) = circle_of_three();
+        let third = net.owners[2].vault_id;
+        let side = net.connect(1, 2);
+        if blocked {
+            let block = connection::Block { id: side };
+            net.owners[1].call(&block).expect("blocked");
+        } else {
+            let settings = connection::Settings {
+                no_read_receipts: true,
+                ..connection::Settings::default()
+            };
+            let update = connection::Update { id: side, settings };
+            net.owners[1].call(&update).expect("updated");
+            let revoke = connection::Revoke { id: side };
+            net.owners[2].call(&revoke).expect("revoked");
+        }
+        net.run();
+        let conversation = Conversation::Group(id);
+        for owner in [0, 2] {
+            net.owners[owner]
+                .call(&text(conversation, "hello"))
+                .expect("sent");
+        }
+        net.run();
+
+        let read = message::MarkRead {
+            conversation,
+            through: u64::MAX,
+        };
+        net.owners[1].call(&read).expect("read");
+
+        let told: Vec<_> = net.on_the_way().iter().map(|it| it.to).collect();
+        assert_eq!(told, [net.owners[0].vault_id], "blocked: {blocked}");
+        assert!(!told.contains(&third));
+    }
+}
+
+#[test]
 fn second_connection_with_a_vault_keeps_its_groups_and_its_silence() {
     let (mut net, id, [first, _]) = circle_of_three();
     let settings = connection::Settings {

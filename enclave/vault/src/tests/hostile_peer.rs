@@ -12,7 +12,7 @@ use vettid_wire::operation::message::{Conversation, Receipt};
 use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::{Secret, cbor, limits};
 
-use crate::connect::channel;
+use crate::connect::{channel, healing};
 use crate::fixture::{Net, Owner};
 
 const NEVER: Option<Delivered> = Some(Delivered::Refused(NotTaken::Never));
@@ -58,6 +58,8 @@ fn garbage_is_never_taken_and_leaves_nothing() {
         generation,
         sequence: 9,
         message: vec![1, 2, 3],
+        after: [0; 8],
+        mark: [1; 8],
     };
 
     let nobody = ConnectionId([0; 16]);
@@ -105,8 +107,14 @@ fn replayed_and_altered_deliveries_change_nothing() {
         Some(Delivered::Applied),
         "a repeat is answered as before"
     );
-    // The same under another delivery's name says that somebody was restored; it is not applied.
     let outcome = net.owners[0].receive_bytes(delivery(5), &sent.body);
+    assert_eq!(outcome, Some(Delivered::Applied), "by any delivery");
+    // Something else under the same sequence says that somebody was restored; it is not applied.
+    let Ok(Parcel::Talk(mut talk)) = cbor::decode(&sent.body) else {
+        panic!("no talk");
+    };
+    talk.mark = [5; 8];
+    let outcome = give(&mut net.owners[0], 6, &Parcel::Talk(talk));
     assert_eq!(outcome, Some(Delivered::Refused(NotTaken::Busy)));
 
     assert_eq!(net.owners[0].lines(id), ["once"]);
@@ -196,7 +204,6 @@ fn contents_beyond_their_bounds_are_passed_over_and_the_next_is_heard() {
         }]),
         Content::Home(vec![1, 2, 3]),
         Content::Approve,
-        Content::Decline,
         Content::Renew,
     ] {
         say(&mut net.owners[1], id, &content);
@@ -206,6 +213,24 @@ fn contents_beyond_their_bounds_are_passed_over_and_the_next_is_heard() {
 
     assert_eq!(net.owners[0].lines(id), ["real"]);
     assert_eq!(net.owners[0].connection_state(id), State::Active);
+}
+
+#[test]
+fn peer_that_asks_for_commits_and_takes_none_does_not_fill_the_outbox() {
+    let (mut net, _, connections) = Net::circle(2, 1);
+    let id = connections[0];
+    // The other vault commits again and again, and never says that it has heard an answer.
+    for _ in 0..600 {
+        net.owners[0].forge(|on| {
+            let mut channel = on.change.channel(&id).expect("row").expect("keys");
+            channel.renewing = Some(on.now);
+            let connection = on.change.connection(&id).expect("row").expect("found");
+            healing::answer(on, &connection, &mut channel).expect("answered");
+        });
+    }
+
+    let waiting = net.owners[0].forge(|on| on.change.count_outbox_on(&id).expect("count"));
+    assert!((200..=256).contains(&waiting), "{waiting}");
 }
 
 #[test]

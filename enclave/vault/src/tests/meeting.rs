@@ -148,6 +148,74 @@ fn digits_that_differ_end_the_attempt_on_both_sides() {
 }
 
 #[test]
+fn no_that_crosses_a_yes_ends_the_connection_on_both_sides() {
+    let mut net = Net::of(2);
+    let id = net.meet(0, 1);
+    net.owners[0].approve(id).expect("approved");
+    net.run();
+    let decline = connection::Decline { id };
+
+    // The first owner thinks better of it while the approval of the other is on its way.
+    net.owners[1].approve(id).expect("approved");
+    assert_eq!(net.owners[1].connection_state(id), State::Active);
+    net.owners[0].call(&decline).expect("declined");
+    net.run();
+
+    for owner in &mut net.owners {
+        assert_eq!(owner.connection_state(id), State::Declined);
+    }
+    let told = net.owners[1].feed_kinds();
+    assert_eq!(told.last(), Some(&feed::Kind::ConnectionDeclined));
+}
+
+#[test]
+fn yes_that_comes_when_it_is_too_late_ends_on_both_sides_too() {
+    let mut net = Net::of(2);
+    let id = net.meet(0, 1);
+    net.owners[0].approve(id).expect("approved");
+    net.run();
+    net.owners[0].clock.advance(7 * vettid_wire::time::DAY + 1);
+
+    net.owners[1].approve(id).expect("approved");
+    net.owners[0].tick();
+    net.run();
+
+    for owner in &mut net.owners {
+        assert_eq!(owner.connection_state(id), State::Declined);
+    }
+}
+
+#[test]
+fn connection_without_digits_is_not_approved() {
+    // Whoever is between two owners could have the keys made anew, which takes the digits away.
+    for approved_before in [false, true] {
+        let mut net = Net::of(2);
+        let id = net.meet(0, 1);
+        if approved_before {
+            net.owners[0].approve(id).expect("approved");
+        }
+        net.owners[0].forge(|on| {
+            let mut found = on.change.connection(&id).expect("row").expect("found");
+            found.safety_code = None;
+            on.change.put_connection(&found).expect("written");
+        });
+
+        if approved_before {
+            net.owners[1].approve(id).expect("approved");
+            net.run();
+            for owner in &mut net.owners {
+                assert_eq!(owner.connection_state(id), State::Declined);
+            }
+            let told = net.owners[0].feed_kinds();
+            assert_eq!(told.last(), Some(&feed::Kind::DigitsLost));
+        } else {
+            assert_eq!(net.owners[0].approve(id), refused(Code::DigitsLost));
+            assert_eq!(net.owners[0].connection_state(id), State::Pending);
+        }
+    }
+}
+
+#[test]
 fn attempt_that_nobody_approves_ends_after_a_week() {
     let mut net = Net::of(2);
     let id = net.meet(0, 1);

@@ -13,6 +13,7 @@ use vettid_wire::operation::message::{self, Conversation, Failed, From};
 use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::time::{DAY, MINUTE, UnixMillis};
 
+use crate::connect::said::Voice;
 use crate::fixture::{Net, Owner, text};
 
 fn number(number: usize) -> MessageId {
@@ -82,6 +83,51 @@ fn member_that_has_filled_a_group_keeps_nobody_else_from_saying_something() {
     let more = sent.iter().find(|it| it.to == net.owners[0].vault_id);
     let outcome = net.owners[0].receive(more.expect("sent"));
     assert_eq!(outcome, Some(Delivered::Refused(NotTaken::Full)));
+}
+
+#[test]
+fn contacts_that_fill_a_vault_together_leave_room_for_its_owner_and_for_others() {
+    let mut net = Net::of(5);
+    let connections: Vec<_> = (1..5).map(|other| net.connect(0, other)).collect();
+    // Three say as much as they can; what is in a vault otherwise is small.
+    for (other, id) in connections.iter().enumerate().take(3) {
+        let from = net.owners[other + 1].vault_id;
+        let conversation = Conversation::Connection(*id);
+        let size = 800 * 1024;
+        let body = Body {
+            text: Secret::new(vec![b'x'; size]),
+            attachments: vec![],
+        };
+        let voice = Voice {
+            conversation,
+            from,
+            at: UnixMillis(1),
+        };
+        for index in 0.. {
+            let id = number(other * 1_000 + index);
+            let room = net.owners[0].forge(|on| {
+                let room = voice.has_room(on).expect("weighed");
+                if room {
+                    insert(on, conversation, from, (id, &body));
+                }
+                room
+            });
+            if !room {
+                break;
+            }
+        }
+    }
+
+    let total = net.owners[0].forge(|on| on.change.weights().expect("weighed").0);
+    let total = usize::try_from(total).expect("fits");
+    let (half, all) = (limits::CONVERSATIONS / 2, limits::CONVERSATIONS);
+    assert!((half..all).contains(&total), "{total}");
+    net.owners[4].say(connections[3], "me too");
+    net.run();
+    assert_eq!(net.owners[0].lines(connections[3]), ["me too"]);
+    net.owners[0].say(connections[3], "and I");
+    net.run();
+    assert_eq!(net.owners[4].lines(connections[3]), [">me too", "and I"]);
 }
 
 #[test]

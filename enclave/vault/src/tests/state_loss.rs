@@ -1,8 +1,10 @@
 //! One of two vaults is restored to an older state, or dies at any step.
 
 use vettid_wire::id::ConnectionId;
+use vettid_wire::limits;
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed;
+use vettid_wire::peer::Delivered;
 use vettid_wire::time::MINUTE;
 
 use crate::fixture::{Net, refused, text};
@@ -131,6 +133,74 @@ fn what_is_said_after_a_restoration_is_not_taken_for_what_was_said_before() {
         let (before, after) = heard.split_at(4);
         assert_eq!(before[1..], ["before 1", "before 2", "before 3"], "{which}");
         assert_eq!(after, ["after 1", "after 2", "after 3"], "{which}");
+    }
+}
+
+#[test]
+fn more_that_is_said_after_a_restoration_than_before_overtakes_nothing_and_nothing_is_lost() {
+    for which in [0, 1] {
+        let (mut net, id) = talking();
+        let old = net.owners[which].host.clone();
+        net.owners[which].say(id, "before");
+        net.run();
+        // The other vault has taken it, and its acknowledgment waits.
+        net.advance(MINUTE);
+        net.owners[1 - which].tick();
+        let late = net.on_the_way();
+        restore(&mut net, which, &old);
+
+        net.owners[which].say(id, "again 1");
+        net.owners[which].say(id, "again 2");
+        let said = net.on_the_way();
+        // The second comes first to whoever waits for just that sequence, and is offered alone.
+        let outcome = net.owners[1 - which].receive(said.last().expect("said"));
+        assert_ne!(outcome, Some(Delivered::Applied), "{which}");
+        for outbound in &late {
+            net.owners[which].receive(outbound);
+        }
+        for _ in 0..4 {
+            net.run();
+            net.advance(2 * MINUTE);
+            net.tick();
+        }
+        net.run();
+
+        let heard = heard(&mut net, 1 - which, id);
+        assert_eq!(heard[1..], ["before", "again 1", "again 2"], "{which}");
+        assert_eq!(net.owners[which].connection(id).waiting, 0, "{which}");
+    }
+}
+
+#[test]
+fn what_expired_here_and_came_there_is_no_reason_for_new_keys() {
+    let (mut net, id) = talking();
+    net.owners[1].say(id, "noticed");
+    net.run();
+    net.owners[1].reopen();
+    net.owners[0].say(id, "late");
+    net.run();
+    // By its own clock the first vault gives it up just before the other one is opened.
+    net.owners[0].clock.advance(limits::DELIVERY_TIME + 1);
+    net.owners[0].tick();
+    let instead = net.on_the_way();
+    net.lose_everything();
+
+    net.owners[1].recover();
+    net.drain_mail(1);
+    for outbound in &instead {
+        let outcome = net.owners[1].receive(outbound);
+        assert_eq!(outcome, Some(Delivered::Applied));
+    }
+    net.advance(MINUTE);
+    net.tick();
+    net.run();
+    net.owners[0].say(id, "on we go");
+    net.run();
+
+    assert_eq!(heard(&mut net, 1, id).last().expect("line"), "on we go");
+    for owner in &mut net.owners {
+        assert!(owner.connection(id).safety_code.is_some());
+        assert!(!owner.feed_kinds().contains(&feed::Kind::ConnectionHealed));
     }
 }
 

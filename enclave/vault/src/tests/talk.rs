@@ -227,6 +227,59 @@ fn disappearing_message_goes_on_both_sides_after_it_was_read() {
 }
 
 #[test]
+fn disappearing_message_goes_at_its_sender_though_nobody_says_that_it_was_read() {
+    let (mut net, id) = talking();
+    let send = message::Send {
+        disappear_after: Some(HOUR),
+        ..text(Conversation::Connection(id), "secret")
+    };
+    let sent = net.owners[0].call(&send).expect("sent").id;
+    net.run();
+
+    net.advance(limits::DELIVERY_TIME + HOUR - MINUTE);
+    net.tick();
+    assert!(get(&mut net.owners[0], sent).text.is_some());
+    net.advance(2 * MINUTE);
+    net.tick();
+
+    assert!(get(&mut net.owners[0], sent).text.is_none());
+    assert!(get(&mut net.owners[1], sent).text.is_some(), "not read yet");
+}
+
+#[test]
+fn owner_is_told_of_changes_that_never_arrive() {
+    let failed = feed::Kind::MessageFailed;
+    for everywhere in [false, true] {
+        let (mut net, id) = talking();
+        let sent = net.owners[0].say(id, "as it was");
+        net.run();
+        net.cut_off.insert(net.owners[1].vault_id);
+
+        if everywhere {
+            let remove = message::Remove {
+                id: sent,
+                everywhere,
+            };
+            net.owners[0].call(&remove).expect("removed");
+        } else {
+            let edit = message::Edit {
+                id: sent,
+                text: Secret::from("as it should be"),
+            };
+            net.owners[0].call(&edit).expect("edited");
+        }
+        net.run();
+        assert!(!net.owners[0].feed_kinds().contains(&failed));
+        net.advance(limits::DELIVERY_TIME + 1);
+        net.tick();
+
+        assert_eq!(net.owners[0].feed_kinds().last(), Some(&failed));
+        let message = get(&mut net.owners[0], sent);
+        assert_eq!(message.failed.is_some(), !everywhere);
+    }
+}
+
+#[test]
 fn pages_go_by_place_in_both_directions_and_by_change() {
     let (mut net, id) = talking();
     for number in 1..=7 {

@@ -140,6 +140,10 @@ pub enum Kind {
     /// A connection was not approved by both owners in time.
     #[n(24)]
     ConnectionLate,
+    /// The keys of a connection were lost before both owners had approved it, and its digits with them: the
+    /// connection was ended.
+    #[n(25)]
+    DigitsLost,
 }
 
 /// `feed.read`: marks entries up to a sequence as read.

@@ -61,6 +61,7 @@ pub(crate) fn agree(
         rotations: agreed.rotations,
         resume: agreed.resume,
         sent: 0,
+        marked: [0; 8],
         received: 0,
         heard: [0; 8],
         gap: None,

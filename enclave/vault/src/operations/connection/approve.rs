@@ -31,6 +31,10 @@ impl Operation for Approve {
         if found.state != State::Pending {
             return Err(Code::InvalidValue.into());
         }
+        // Whoever is in between could have had the keys made anew, to take the digits away.
+        if found.safety_code.is_none() {
+            return Err(Code::DigitsLost.into());
+        }
         channel::say(on, &request.id, &Content::Approve, None)?;
         let progress = Progress::of(found.progress.as_ref())?;
         if matches!(progress, Some(Progress::Agreed { approved: true, .. })) {

@@ -51,6 +51,11 @@ impl Operation for Send {
             receipt: Some(Receipt::Waiting),
             disappear_after: request.disappear_after,
         })?;
+        if let Some(after) = request.disappear_after {
+            // At the latest then: nobody may ever say that it was read.
+            let latest = on.now.plus(limits::DELIVERY_TIME).plus(after);
+            on.change.set_disappears(&id, latest)?;
+        }
         on.change.index_message(&id)?;
         let reply_to = request.reply_to.map(|id| on.name_of(&id));
         let content = Content::Text(Text {
