@@ -11,7 +11,7 @@ use vettid_wire::id::{NetworkId, NodeId};
 use vettid_wire::limits;
 use vettid_wire::link::federation::{Admitted, FromEnclave, NotAdmitted, Side};
 use vettid_wire::peer::PeerMessage;
-use vettid_wire::time::UnixMillis;
+use vettid_wire::time::{MINUTE, UnixMillis};
 
 use super::admission::Wanted;
 use super::handshake::{Handshake, Own, Step, Turn};
@@ -20,6 +20,8 @@ use crate::federation::OutOfTurn;
 
 /// Sessions that are not open yet, at once.
 const HALF_OPEN: usize = 1_024;
+/// A session that carried nothing for so long gives its place to another, when there is none, ms.
+const IDLE: u64 = MINUTE;
 
 /// What happened on the links.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,6 +44,9 @@ pub(crate) struct Peering {
     links: BTreeMap<u64, Link>,
     half_open: usize,
     open: BTreeMap<NodeId, u64>,
+    /// Sessions that may be open at once. A quarter of them stays for those that this side begins: whoever
+    /// takes all the others cannot keep this node's owners from reaching anybody.
+    places: usize,
     newest: u64,
     events: VecDeque<Event>,
 }
@@ -64,6 +69,8 @@ enum Stage {
 struct Open {
     session: Established,
     opened: UnixMillis,
+    /// When it carried a message last.
+    used: UnixMillis,
     expires: UnixMillis,
 }
 
@@ -86,6 +93,7 @@ impl Peering {
             links: BTreeMap::new(),
             half_open: 0,
             open: BTreeMap::new(),
+            places: limits::PEERS,
             newest: 0,
             events: VecDeque::new(),
         }
@@ -109,12 +117,14 @@ impl Peering {
             return Err(OutOfTurn);
         }
         self.newest = link;
-        let is_full = self.open.len() >= limits::PEERS && !self.open.contains_key(&node);
+        let has_place = self.open.contains_key(&node)
+            || self.has_place(side)
+            || self.idle(side, turn.now).is_some();
         if node == self.own.node {
             self.refuse(link, NotAdmitted::Identity);
             return Ok(());
         }
-        if is_full || self.half_open >= HALF_OPEN {
+        if !has_place || self.half_open >= HALF_OPEN {
             self.refuse(link, NotAdmitted::TooMany);
             return Ok(());
         }
@@ -223,6 +233,7 @@ impl Peering {
         };
         let sealed = match self.links.get_mut(&link).map(|link| &mut link.stage) {
             Some(Stage::Open(open)) if now <= open.expires => {
+                open.used = now;
                 open.session.seal(now, &cbor::encode(message)).ok()
             }
             _ => None,
@@ -283,14 +294,18 @@ impl Peering {
                 return;
             }
             self.end(other, NotAdmitted::Replaced);
-        } else if self.open.len() >= limits::PEERS {
-            self.refuse(link, NotAdmitted::TooMany);
-            return;
+        } else if !self.has_place(side) {
+            let Some(idle) = self.idle(side, now) else {
+                self.refuse(link, NotAdmitted::TooMany);
+                return;
+            };
+            self.end(idle, NotAdmitted::Replaced);
         }
         admitted.expires = expires;
         let open = Open {
             session,
             opened: now,
+            used: now,
             expires,
         };
         let stage = Stage::Open(Box::new(open));
@@ -308,6 +323,47 @@ impl Peering {
         self.events
             .push_back(Event::Say(FromEnclave::Admitted { link, peer }));
         self.events.push_back(Event::Admitted(node));
+    }
+
+    /// Whether there is a place for a session that `side` begins.
+    fn has_place(&self, side: Side) -> bool {
+        let of_peers = self.places.saturating_sub(self.places / 4);
+        let full = match side {
+            Side::Initiator => false,
+            Side::Responder => self.open_of(side).count() >= of_peers,
+        };
+        !full && self.open.len() < self.places
+    }
+
+    /// The session that has carried nothing for longest, if that is long enough for it to give its place to
+    /// one that `side` begins. Those that peers have begun go first.
+    fn idle(&self, side: Side, now: UnixMillis) -> Option<u64> {
+        let longest = |side| {
+            let idle = self
+                .open_of(side)
+                .filter(|(_, used)| now.since(*used) >= IDLE);
+            idle.min_by_key(|(_, used)| *used).map(|(link, _)| link)
+        };
+        let of_peers = longest(Side::Responder);
+        match side {
+            Side::Initiator => of_peers.or_else(|| longest(Side::Initiator)),
+            Side::Responder => of_peers,
+        }
+    }
+
+    /// Open sessions that `side` has begun, and when they carried something last.
+    fn open_of(&self, side: Side) -> impl Iterator<Item = (u64, UnixMillis)> {
+        let links = self.links.iter().filter(move |(_, link)| link.side == side);
+        links.filter_map(|(number, link)| match &link.stage {
+            Stage::Open(open) => Some((*number, open.used)),
+            Stage::Shaking(_) => None,
+        })
+    }
+
+    /// Has room for so many sessions. Tests only.
+    #[cfg(test)]
+    pub(crate) const fn set_places(&mut self, places: usize) {
+        self.places = places;
     }
 
     /// Whether an open session stays when another one to the same node was just opened by `side`.
@@ -373,6 +429,7 @@ fn read(
     let Some(message) = opened.map_err(|error| super::admission::reason(&error))? else {
         return Ok(None);
     };
+    open.used = now;
     match cbor::decode_exact(&message) {
         Ok(PeerMessage::Deliver(delivery)) if delivery.body.len() > limits::DELIVERY => {
             Err(NotAdmitted::Evidence)

@@ -7,6 +7,7 @@ use vettid_attestation::Policy;
 use vettid_wire::limits;
 use vettid_wire::link::federation::{NotAdmitted, Side};
 use vettid_wire::network::Network;
+use vettid_wire::time::MINUTE;
 
 #[test]
 fn a_handshake_that_does_not_go_on_is_given_up_after_ten_seconds() {
@@ -46,6 +47,42 @@ fn an_enclave_without_evidence_lets_go_and_says_that_it_was_not_the_peer() {
         };
         assert_eq!(refused, [(link, NotAdmitted::Unready)]);
     }
+}
+
+#[test]
+fn peers_that_hold_sessions_and_say_nothing_keep_nobody_away() {
+    let mut own = Enclave::new(1);
+    own.peering.set_places(8);
+    let mut peers: Vec<_> = (2..9).map(Enclave::new).collect();
+    for peer in &mut peers[..6] {
+        assert!(both_admitted(&admit(peer, &mut own, NOW).1));
+    }
+
+    // A quarter of the places is for whom this side begins to speak with.
+    let wire = connect(&mut peers[6], &mut own, NOW);
+    let refused = own.heard().refused;
+    assert_eq!(refused, [(wire.responder, NotAdmitted::TooMany)]);
+    let mut called: Vec<_> = (10..12).map(Enclave::new).collect();
+    for peer in &mut called {
+        assert!(both_admitted(&admit(&mut own, peer, NOW).1));
+    }
+
+    // All but one of the sessions have carried nothing for a minute.
+    let later = NOW.plus(MINUTE);
+    let spoken = peers[0].node;
+    own.send(spoken, &answer(), later);
+    own.heard();
+    peers[6].peering.closed(wire.initiator).expect("known");
+    peers[6].heard();
+    let came = admit(&mut peers[6], &mut own, later).1;
+    assert_eq!(came.initiator.admitted.len(), 1);
+    assert_eq!(came.responder.lost.len(), 1, "gave its place");
+    let called = admit(&mut own, &mut Enclave::new(20), later).1;
+    assert_eq!(called.responder.admitted.len(), 1);
+    assert_eq!(called.initiator.lost.len(), 1, "gave its place");
+
+    own.send(spoken, &answer(), later);
+    assert!(own.heard().lost.is_empty(), "the one that is used stays");
 }
 
 #[test]
