@@ -21,6 +21,7 @@
 
 mod attempts;
 mod audit;
+mod bucket;
 mod call;
 mod circle;
 mod connect;

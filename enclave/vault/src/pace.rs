@@ -9,14 +9,16 @@ use std::collections::BTreeMap;
 use vettid_wire::id::DeviceId;
 use vettid_wire::limits;
 use vettid_wire::refusal::Refusal;
-use vettid_wire::time::{SECOND, UnixMillis};
+use vettid_wire::time::UnixMillis;
 
-/// What one request takes out of a bucket: thousandths, so that each millisecond puts whole ones in.
-const REQUEST: u64 = 1_000;
+use crate::bucket::{Bucket, ONE, Rate};
+
 /// Bytes of a request that count as one more.
 const SHARE: usize = 4096;
-/// What a bucket holds.
-const FULL: u64 = limits::DEVICE_BURST * REQUEST;
+const RATE: Rate = Rate {
+    per_second: limits::DEVICE_REQUESTS,
+    burst: limits::DEVICE_BURST,
+};
 
 /// The buckets of one vault; at most [`limits::DEVICES`] and one.
 #[derive(Debug, Default)]
@@ -37,14 +39,19 @@ impl Pace {
         now: UnixMillis,
     ) -> Result<(), Refusal> {
         let weight = u64::try_from(bytes / SHARE).unwrap_or(u64::MAX);
-        let cost = weight.saturating_add(1).saturating_mul(REQUEST).min(FULL);
-        self.bucket(device, registered, now).take(cost, now)
+        let most = RATE.burst.saturating_mul(ONE);
+        let cost = weight.saturating_add(1).saturating_mul(ONE).min(most);
+        match self.bucket(device, registered, now).take(RATE, cost, now) {
+            true => Ok(()),
+            // A whole second refills thousands of requests: there is no finer unit to wait in.
+            false => Err(Refusal::too_fast(1)),
+        }
     }
 
     fn bucket(&mut self, device: &DeviceId, registered: bool, now: UnixMillis) -> &mut Bucket {
         if self.devices.len() >= limits::DEVICES {
             // A bucket that is full again says nothing that a new one does not.
-            self.devices.retain(|_, bucket| bucket.level(now) < FULL);
+            self.devices.retain(|_, bucket| !bucket.is_full(RATE, now));
         }
         let known = self.devices.contains_key(device);
         if registered && (known || self.devices.len() < limits::DEVICES) {
@@ -55,51 +62,12 @@ impl Pace {
     }
 }
 
-/// What is left of a device's burst.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    level: u64,
-    at: UnixMillis,
-}
-
-impl Default for Bucket {
-    fn default() -> Self {
-        Self {
-            level: FULL,
-            at: UnixMillis::default(),
-        }
-    }
-}
-
-impl Bucket {
-    /// Thousandths of requests that are in it now.
-    fn level(&self, now: UnixMillis) -> u64 {
-        let refilled = now
-            .since(self.at)
-            .saturating_mul(limits::DEVICE_REQUESTS * REQUEST / SECOND);
-        self.level.saturating_add(refilled).min(FULL)
-    }
-
-    /// A clock that was set back gives nothing for the time until now, and goes on from there.
-    fn take(&mut self, cost: u64, now: UnixMillis) -> Result<(), Refusal> {
-        self.level = self.level(now);
-        self.at = now;
-        match self.level.checked_sub(cost) {
-            Some(left) => {
-                self.level = left;
-                Ok(())
-            }
-            // A whole second refills thousands of requests: there is no finer unit to wait in.
-            None => Err(Refusal::too_fast(1)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
     use vettid_wire::refusal::Code;
+    use vettid_wire::time::SECOND;
 
     const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
     const PHONE: DeviceId = DeviceId([1; 32]);

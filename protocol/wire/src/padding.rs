@@ -19,9 +19,15 @@ pub fn bucket(length: usize) -> Option<usize> {
     if length > CAPACITY {
         return None;
     }
-    let marked = length.saturating_add(1);
-    let step = if marked <= FINE_LIMIT { FINE } else { COARSE };
-    Some(marked.next_multiple_of(step).min(limits::FRAME))
+    Some(step(length.saturating_add(1)).min(limits::FRAME))
+}
+
+/// The size that `length` bytes are made to take: of what a session carries and of what hosts keep, so that
+/// neither can be told from the other.
+#[must_use]
+pub const fn step(length: usize) -> usize {
+    let step = if length <= FINE_LIMIT { FINE } else { COARSE };
+    length.next_multiple_of(step)
 }
 
 /// Pads in place. Fails for what is larger than [`CAPACITY`].

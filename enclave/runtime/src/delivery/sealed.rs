@@ -7,6 +7,7 @@ use vettid_wire::cbor::minicbor::{self, Decode, Encode};
 use vettid_wire::cbor::{self, Wire};
 use vettid_wire::home::HomeNode;
 use vettid_wire::id::{DeliveryId, LaneId, MailboxId, VaultId};
+use vettid_wire::padding::step;
 use vettid_wire::peer::Delivered;
 use vettid_wire::time::UnixMillis;
 
@@ -157,20 +158,8 @@ impl Keeper {
     }
 }
 
-/// The size that `length` bytes take, so that sizes tell little: as session frames do.
-const fn step(length: usize) -> usize {
-    let step = if length <= FINE_LIMIT {
-        FINE
-    } else {
-        FINE_LIMIT
-    };
-    length.next_multiple_of(step)
-}
-
 /// Bytes of the length in front.
 const LENGTH: usize = 4;
-const FINE: usize = 512;
-const FINE_LIMIT: usize = 16 * 1024;
 const ITEM: &[u8] = b"item";
 const LETTER: &[u8] = b"letter";
 

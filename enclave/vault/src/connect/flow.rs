@@ -7,7 +7,9 @@ use vettid_wire::content::Parcel;
 use vettid_wire::id::{GroupId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::operation::message::Conversation;
-use vettid_wire::time::{SECOND, UnixMillis};
+use vettid_wire::time::UnixMillis;
+
+use crate::bucket::{Bucket, ONE, Rate};
 
 /// Whom a bucket is for.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -40,13 +42,13 @@ impl Flow {
             _ => known(&conversation(parcel)),
         };
         let Some(known) = known else {
-            return self.strangers.take(now, STRANGERS);
+            return self.strangers.take(STRANGERS, ONE, now);
         };
         if self.known.len() >= limits::CONNECTIONS + limits::GROUPS {
             // A bucket that is full again says nothing that a new one does not.
-            self.known.retain(|_, bucket| !bucket.is_full(now, KNOWN));
+            self.known.retain(|_, bucket| !bucket.is_full(KNOWN, now));
         }
-        self.known.entry(known).or_default().take(now, KNOWN)
+        self.known.entry(known).or_default().take(KNOWN, ONE, now)
     }
 }
 
@@ -63,46 +65,21 @@ pub(crate) fn conversation(parcel: &Parcel) -> Conversation {
     }
 }
 
-/// Deliveries a second in the long run, and at once after a pause.
-type Rate = (u64, u64);
-
-const KNOWN: Rate = (limits::PEER_DELIVERIES, limits::PEER_BURST);
-const STRANGERS: Rate = (limits::STRANGER_DELIVERIES, limits::STRANGER_BURST);
-/// What one delivery takes: thousandths, so that each millisecond puts whole ones in.
-const ONE: u64 = SECOND;
-
-/// What has been taken out of a bucket and not run in again.
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
-    taken: u64,
-    at: UnixMillis,
-}
-
-impl Bucket {
-    fn taken(&self, now: UnixMillis, (rate, _): Rate) -> u64 {
-        self.taken
-            .saturating_sub(now.since(self.at).saturating_mul(rate))
-    }
-
-    fn is_full(&self, now: UnixMillis, rate: Rate) -> bool {
-        self.taken(now, rate) == 0
-    }
-
-    fn take(&mut self, now: UnixMillis, rate: Rate) -> bool {
-        let taken = self.taken(now, rate).saturating_add(ONE);
-        let fits = taken <= rate.1.saturating_mul(ONE);
-        if fits {
-            *self = Self { taken, at: now };
-        }
-        fits
-    }
-}
+const KNOWN: Rate = Rate {
+    per_second: limits::PEER_DELIVERIES,
+    burst: limits::PEER_BURST,
+};
+const STRANGERS: Rate = Rate {
+    per_second: limits::STRANGER_DELIVERIES,
+    burst: limits::STRANGER_BURST,
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use vettid_wire::content::{Circle, Talk};
     use vettid_wire::id::ConnectionId;
+    use vettid_wire::time::SECOND;
 
     fn circle(number: u8) -> Parcel {
         Parcel::Circle(Circle {

@@ -71,10 +71,10 @@ pub struct Image {
 }
 
 impl Image {
-    fn measured(&self) -> Result<Measurement, PlatformError> {
+    fn measured(&self) -> Result<Measurement, CommandError> {
         match &self.registers {
-            Some(path) => Ok(registers::read(path)?),
-            None => measure_program(self.release),
+            Some(path) => registers::read(path).map_err(at(path)),
+            None => Ok(measure_program(self.release)?),
         }
     }
 }
@@ -135,21 +135,39 @@ impl Command {
     }
 }
 
+/// Why a folder was not made or changed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CommandError {
+    /// A file or folder that was named is not as it must be.
+    #[error("{}: {why}", path.display())]
+    At {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: FolderError,
+    },
+    /// This program does not know what it measures.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+}
+
+/// Says what an error is about.
+fn at<E: Into<FolderError>>(path: &Path) -> impl FnOnce(E) -> CommandError {
+    move |why| CommandError::At {
+        path: path.to_owned(),
+        why: why.into(),
+    }
+}
+
 /// Makes or updates a network; its id.
 ///
 /// # Errors
 /// When the folder exists already, or does not where it must.
-pub fn create_network(path: &Path, image: &Image, update: bool) -> Result<String, PlatformError> {
+pub fn create_network(path: &Path, image: &Image, update: bool) -> Result<String, CommandError> {
     let measurement = image.measured()?;
     let accepted = (image.release, &measurement);
     if update {
-        let folder = Folder::open(path)?;
-        let current = network::from_toml(&folder.network()?)?;
-        let id = current.id().to_string();
-        if let Some(updated) = network::accepting(current, accepted) {
-            folder.replace_network(&network::to_toml(&updated, &folder.governance_key()?))?;
-        }
-        return Ok(id);
+        return update_network(path, accepted).map_err(at(path));
     }
     let mut id = String::new();
     Folder::create(path, wall_clock(), |root, governance| {
@@ -157,8 +175,18 @@ pub fn create_network(path: &Path, image: &Image, update: bool) -> Result<String
         id = founded.id().to_string();
         network::to_toml(&founded, governance)
     })
-    .map_err(|error: FolderError| error.into())
+    .map_err(at(path))
     .map(|_| id)
+}
+
+fn update_network(path: &Path, accepted: (u32, &Measurement)) -> Result<String, FolderError> {
+    let folder = Folder::open(path)?;
+    let current = network::from_toml(&folder.network()?)?;
+    let id = current.id().to_string();
+    if let Some(updated) = network::accepting(current, accepted) {
+        folder.replace_network(&network::to_toml(&updated, &folder.governance_key()?))?;
+    }
+    Ok(id)
 }
 
 /// Makes a folder for one more node of a network: its root, its file, a sealing root of its own. Who
@@ -172,17 +200,18 @@ pub fn join_network(
     file: &Path,
     root: &Path,
     image: &Image,
-) -> Result<String, PlatformError> {
-    let text = std::fs::read_to_string(file).map_err(FolderError::from)?;
-    let network = network::from_toml(&text)?;
-    let root = Folder::open(root)?.development_root()?;
-    if network.trust_root != TrustRoot::Emulated(root.certificate().to_vec()) {
-        return Err(FolderError::OtherRoot.into());
+) -> Result<String, CommandError> {
+    let text = std::fs::read_to_string(file).map_err(at(file))?;
+    let network = network::from_toml(&text).map_err(at(file))?;
+    let from = Folder::open(root).map_err(at(root))?;
+    let own = from.development_root().map_err(at(root))?;
+    if network.trust_root != TrustRoot::Emulated(own.certificate().to_vec()) {
+        return Err(at(root)(FolderError::OtherRoot));
     }
     if !network::accepts(&network, (image.release, &image.measured()?)) {
-        return Err(FolderError::NotAccepted.into());
+        return Err(at(file)(FolderError::NotAccepted));
     }
-    Folder::join(path, &root, &text)?;
+    Folder::join(path, &own, &text).map_err(at(path))?;
     Ok(network.id().to_string())
 }
 
@@ -313,8 +342,12 @@ mod tests {
         assert_eq!(read(&second, "governance.key"), None);
         assert_eq!(
             join_network(&second, &file, &first, &program()),
-            Err(PlatformError::Folder(FolderError::Exists))
+            Err(at(&second)(FolderError::Exists))
         );
+        let nowhere = place.path().join("nowhere");
+        let refused = join_network(&place.path().join("third"), &nowhere, &first, &program());
+        let said = refused.expect_err("no such file").to_string();
+        assert_eq!(said, format!("{}: entity not found", nowhere.display()));
     }
 
     #[test]
@@ -327,7 +360,7 @@ mod tests {
 
         assert_eq!(
             join_network(&joining, &file, &other, &program()),
-            Err(PlatformError::Folder(FolderError::OtherRoot))
+            Err(at(&other)(FolderError::OtherRoot))
         );
     }
 
@@ -347,7 +380,7 @@ mod tests {
         );
         assert_eq!(
             create_network(&path, &program(), false),
-            Err(PlatformError::Folder(FolderError::Exists))
+            Err(at(&path)(FolderError::Exists))
         );
     }
 
@@ -373,7 +406,7 @@ mod tests {
         ));
         assert_eq!(
             join_network(&second, &file, &path, &program()),
-            Err(PlatformError::Folder(FolderError::NotAccepted))
+            Err(at(&file)(FolderError::NotAccepted))
         );
         assert_eq!(join_network(&second, &file, &path, &joins), Ok(id));
     }

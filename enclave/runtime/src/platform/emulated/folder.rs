@@ -32,7 +32,7 @@ const FILE_LIMIT: u64 = 256 * 1024;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FolderError {
     /// There is something at the place already; nothing is ever overwritten.
-    #[error("folder exists already")]
+    #[error("is there already: name another folder, or --update its network file")]
     Exists,
     /// A file is missing or cannot be read or written.
     #[error("{0}")]
@@ -41,13 +41,13 @@ pub enum FolderError {
     #[error("{0}: {1}")]
     Unread(&'static str, io::ErrorKind),
     /// The network's file accepts other programs.
-    #[error("the network file does not accept this program")]
+    #[error("does not accept this program: whoever signs it runs `create-network --update`")]
     NotAccepted,
     /// The development root is not the one of the network's file.
-    #[error("the development root is of another network")]
+    #[error("its development root is of another network")]
     OtherRoot,
     /// A file does not hold what it should.
-    #[error("a file of it is damaged")]
+    #[error("is damaged, or is something else")]
     Damaged,
     /// Somebody else than its owner may read it.
     #[error("others may read it: make the folder 0700 and its keys 0600")]
