@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001_node.sql"),
     include_str!("schema/0002_federation.sql"),
     include_str!("schema/0003_releases.sql"),
+    include_str!("schema/0004_audited_peers.sql"),
 ];
 
 /// The opened database. Cheap to clone; the last clone to go stops the writer.

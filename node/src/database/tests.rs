@@ -136,3 +136,34 @@ async fn admin_audit_cannot_be_changed_or_removed() {
         assert_eq!(outcome, Err(WriteError::Failed));
     }
 }
+
+#[tokio::test]
+async fn peers_audited_under_an_earlier_schema_are_known() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("node.db");
+    let connection = Connection::open(&path).expect("opened");
+    for step in &MIGRATIONS[..3] {
+        connection.execute_batch(step).expect("applied");
+    }
+    connection
+        .execute_batch(
+            "INSERT INTO peer VALUES (x'01', x'0a', 'away', '', 7, 0, '', 3, x'0b');
+             INSERT INTO peer VALUES (x'02', x'0a', 'away', '', 8, 0, '', 3, x'0b');
+             INSERT INTO peer VALUES (x'03', x'0c', 'refused', '', 9, 0, '', 0, x'');
+             PRAGMA user_version = 3;",
+        )
+        .expect("filled");
+    drop(connection);
+
+    let database = open(folder.path(), Options::default());
+
+    let audited = database.read(|connection| {
+        connection.query_row(
+            "SELECT count(*), max(node), max(release) FROM audited_peer",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+    });
+    let expected: (i64, Vec<u8>, i64) = (1, vec![10], 3);
+    assert_eq!(audited.await, Ok(expected));
+}

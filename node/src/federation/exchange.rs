@@ -307,7 +307,7 @@ impl Exchange {
     }
 
     fn admitted(&mut self, now: Instant, number: u64, peer: Admitted) {
-        let Some((link, known)) = self.links.find(number) else {
+        let Some((link, known)) = self.links.admit(number) else {
             return;
         };
         self.outputs.admitted = self.outputs.admitted.saturating_add(1);
@@ -338,7 +338,8 @@ impl Exchange {
             (*since, *count) = (Some(now), 0);
         }
         *count = count.saturating_add(1);
-        if *count <= REFUSALS {
+        // Who is let in on another link is not shown as refused.
+        if *count <= REFUSALS && !self.links.is_admitted(&known.peer) {
             let note = Note::refused(known.peer, known.node, why);
             self.outputs.writes.push(Write::Peer(note));
         }

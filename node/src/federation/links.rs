@@ -25,17 +25,19 @@ pub(super) struct Link {
     pub(super) side: Side,
     /// The enclave's number, once it was told.
     number: Option<u64>,
+    /// Whether the enclave has accepted the peer's.
+    admitted: bool,
 }
 
 impl Links {
     /// A link is up.
     pub(super) fn arrive(&mut self, link: u64, peer: Vec<u8>, node: NodeId, side: Side) {
-        let number = None;
         let link_up = Link {
             peer,
             node,
             side,
-            number,
+            number: None,
+            admitted: false,
         };
         self.links.insert(link, link_up);
     }
@@ -66,6 +68,20 @@ impl Links {
     pub(super) fn find(&self, number: u64) -> Option<(u64, &Link)> {
         let link = *self.known.get(&number)?;
         Some((link, self.links.get(&link)?))
+    }
+
+    /// The enclave has accepted the peer of a link; the network's number and the link.
+    pub(super) fn admit(&mut self, number: u64) -> Option<(u64, &Link)> {
+        let link = *self.known.get(&number)?;
+        let accepted = self.links.get_mut(&link)?;
+        accepted.admitted = true;
+        Some((link, accepted))
+    }
+
+    /// Whether a peer is admitted on any link.
+    pub(super) fn is_admitted(&self, peer: &[u8]) -> bool {
+        let mut links = self.links.values();
+        links.any(|link| link.admitted && link.peer == peer)
     }
 
     /// A link is gone; its number, if the enclave knows it.

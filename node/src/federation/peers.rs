@@ -3,17 +3,16 @@
 //! What an admitted peer has proven goes to the admin audit, once for each identity, release and
 //! measurement: an operator can show later whom this node has talked to.
 
-use std::fmt::Write;
+mod audited;
 
 use data_encoding::HEXLOWER;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use vettid_federation::event::{Path, Standing};
 use vettid_federation::key::peer_text;
 use vettid_wire::id::NodeId;
 use vettid_wire::link::federation::{Admitted, NotAdmitted};
 
-use crate::audit::{self, Action};
 use crate::database::{Database, Full, ReadError, WriteError};
 use crate::invitation::integer;
 
@@ -30,10 +29,12 @@ const ADMITTED: &str = "INSERT INTO peer VALUES (?1, ?2, 'admitted', '', ?3, ?4,
         node = excluded.node, state = 'admitted', why = '', expires = excluded.expires,
         release = excluded.release, measurement = excluded.measurement";
 
+/// Release and image stay while they are of the node that is named.
 const REFUSED: &str = "INSERT INTO peer VALUES (?1, ?2, 'refused', ?3, ?4, 0, '', 0, x'')
     ON CONFLICT (peer) DO UPDATE SET
         since = excluded.since, node = excluded.node, state = 'refused', why = excluded.why,
-        expires = 0, release = 0, measurement = x''";
+        expires = 0, release = iif(node IS excluded.node, release, 0),
+        measurement = iif(node IS excluded.node, measurement, x'')";
 
 /// Of a peer that this side has not refused, and that does not let it in.
 const KEPT_OUT: &str = "INSERT INTO peer VALUES
@@ -77,9 +78,9 @@ pub struct Listed {
     pub expires: u64,
     /// `direct` or `relayed`; empty while it is not connected.
     pub path: String,
-    /// Number of the release that it runs.
+    /// Number of the release that it has proven to run.
     pub release: u64,
-    /// PCR0 of its image, hexadecimal.
+    /// PCR0 of the image that it has proven, hexadecimal.
     pub image: String,
 }
 
@@ -244,25 +245,7 @@ fn write_admitted(
     admitted: &Admitted,
     now: u64,
 ) -> rusqlite::Result<()> {
-    let known: bool = connection
-        .prepare_cached(
-            "SELECT 1 FROM peer WHERE peer = ?1 AND node = ?2 AND release = ?3
-             AND measurement = ?4",
-        )?
-        .query_row(
-            params![
-                peer,
-                admitted.node.0,
-                admitted.release,
-                admitted.measurement
-            ],
-            |_| Ok(true),
-        )
-        .optional()?
-        .unwrap_or_default();
-    if !known {
-        audit::record_in(connection, now, Action::PeerAdmitted, &proven(admitted))?;
-    }
+    audited::audit_in(connection, admitted, now)?;
     connection.prepare_cached(ADMITTED)?.execute(params![
         peer,
         admitted.node.0,
@@ -272,16 +255,6 @@ fn write_admitted(
         admitted.measurement,
     ])?;
     connection.prepare_cached(BOUND)?.execute([PEERS]).map(drop)
-}
-
-/// What the audit keeps: identity, release and measurement.
-fn proven(admitted: &Admitted) -> String {
-    let mut text = format!("{} release {}", admitted.node, admitted.release);
-    for (number, pcr) in admitted.measurement.chunks_exact(48).enumerate() {
-        // Writing to a string does not fail.
-        let _ = write!(text, " pcr{number} {}", HEXLOWER.encode(pcr));
-    }
-    text
 }
 
 fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {

@@ -179,6 +179,29 @@ fn refused_link_is_closed_and_its_reason_written_down_unless_it_was_replaced() {
 }
 
 #[test]
+fn peer_that_is_admitted_on_another_link_is_not_written_down_as_refused() {
+    let mut fixture = fixture();
+    fixture.open(1);
+    fixture.open(2);
+    fixture.hear(FromEnclave::Admitted {
+        link: 1,
+        peer: admitted(),
+    });
+    let why = NotAdmitted::Evidence;
+
+    fixture.hear(FromEnclave::Refused { link: 2, why });
+
+    let let_in = Write::Peer(Note::admitted(PEER.to_vec(), admitted()));
+    assert_eq!(
+        fixture.exchange.outputs.writes,
+        std::slice::from_ref(&let_in)
+    );
+    fixture.hear(FromEnclave::Refused { link: 1, why });
+    let refused = Write::Peer(Note::refused(PEER.to_vec(), NODE, why));
+    assert_eq!(fixture.exchange.outputs.writes, [let_in, refused]);
+}
+
+#[test]
 fn flood_of_refused_peers_is_counted_and_not_written() {
     let mut fixture = fixture();
     for link in 1..=1_000 {

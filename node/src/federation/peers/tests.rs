@@ -4,6 +4,7 @@ use vettid_federation::HostKey;
 use vettid_wire::time::UnixMillis;
 
 use super::*;
+use crate::audit;
 use crate::database::Options;
 
 const NODE: NodeId = NodeId([1; 32]);
@@ -102,6 +103,51 @@ async fn identity_release_and_measurement_are_audited_once_each() {
     };
     assert_eq!(fixture.audited().await, [row(3), row(4)]);
     assert_eq!(audit::verify(&fixture.database).await, Ok(2));
+}
+
+#[tokio::test]
+async fn peer_that_is_refused_and_admitted_by_turns_is_audited_once() {
+    let fixture = fixture();
+    for round in 0..10 {
+        fixture.note(Note::admitted(peer(1), admitted(3)), 10 + round);
+        let refused = Note::refused(peer(1), NODE, NotAdmitted::Evidence);
+        fixture.note(refused, 10 + round);
+    }
+
+    assert_eq!(fixture.audited().await.len(), 1);
+    let listed = fixture.list().await;
+    let image = "ab".repeat(48);
+    assert_eq!((listed[0].release, &listed[0].image), (3, &image));
+    assert_eq!(listed[0].state, PeerState::Refused);
+}
+
+#[tokio::test]
+async fn nodes_that_share_a_peer_id_are_audited_once_each() {
+    let fixture = fixture();
+    for round in 0..10 {
+        for node in [NODE, NodeId([2; 32])] {
+            let one = Admitted {
+                node,
+                ..admitted(3)
+            };
+            fixture.note(Note::admitted(peer(1), one), 10 + round);
+        }
+    }
+
+    assert_eq!(fixture.audited().await.len(), 2);
+}
+
+#[tokio::test]
+async fn node_that_is_named_when_a_peer_is_refused_has_no_image_of_another() {
+    let fixture = fixture();
+    fixture.note(Note::admitted(peer(1), admitted(3)), 10);
+    let other = NodeId([2; 32]);
+
+    fixture.note(Note::refused(peer(1), other, NotAdmitted::Identity), 20);
+
+    let listed = fixture.list().await;
+    assert_eq!(listed[0].node, Some(other.to_string()));
+    assert_eq!((listed[0].release, listed[0].image.as_str()), (0, ""));
 }
 
 #[tokio::test]
