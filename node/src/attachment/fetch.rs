@@ -9,14 +9,14 @@ use tokio::time::{sleep, timeout};
 use vettid_federation::{AttachmentBody, Handle, Responder, handle};
 use vettid_wire::home::HomeNode;
 use vettid_wire::id::SpaceId;
+use vettid_wire::limits;
 
 use super::{Attachments, CHUNK, Chunk, Place, Reading};
 
 /// Time for a fetch to get its turn.
 const TURN: Duration = Duration::from_secs(30);
-/// Bytes a second that a reader must take for a copy to be kept, and its pauses.
-const SLOWEST: u64 = 64 * 1024;
-const PAUSES: Duration = Duration::from_secs(30);
+/// Pauses of a reader for whom a copy is kept.
+const PAUSES: Duration = Duration::from_millis(limits::TRANSFER_PAUSE);
 /// Times that a broken fetch is taken up again where it broke.
 const RESUMES: u32 = 3;
 
@@ -166,7 +166,8 @@ impl Kept {
         let copy = Self(Arc::new(Mutex::new(collected)));
         if is_begun {
             let waiting = Arc::downgrade(&copy.0);
-            let longest = PAUSES.saturating_add(Duration::from_secs(size / SLOWEST));
+            let moving = Duration::from_secs(size / limits::TRANSFER_SLOWEST);
+            let longest = PAUSES.saturating_add(moving);
             tokio::spawn(async move {
                 sleep(longest).await;
                 if let Some(copy) = waiting.upgrade() {

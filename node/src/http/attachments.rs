@@ -22,10 +22,7 @@ use crate::bus::credentials::user_signed;
 use crate::clock::unix_seconds;
 
 /// Time for one piece of a body to come.
-const PIECE: Duration = Duration::from_secs(30);
-
-/// Bytes a second that a body must come with, pauses included.
-const SLOWEST: u64 = 64 * 1024;
+const PIECE: Duration = Duration::from_millis(limits::TRANSFER_PAUSE);
 
 /// Time for the rest of a body that is not wanted.
 const REST: Duration = Duration::from_secs(15);
@@ -72,8 +69,7 @@ async fn take(
     };
     let shares = timeout(MEMORY, shares).await;
     let _shares = shares.ok().flatten().ok_or_else(busy)?;
-    let longest = PIECE.saturating_add(Duration::from_secs(size / SLOWEST));
-    let bytes = timeout(longest, collect(pieces, size)).await;
+    let bytes = timeout(longest(size), collect(pieces, size)).await;
     let bytes = bytes.map_err(|_| slow())??;
     let entered = front.attachments.store(place, bytes).await?;
     entered_answer(entered)
@@ -176,6 +172,11 @@ fn length(headers: &HeaderMap) -> Result<u64, Refused> {
             format!("a sealed chunk has 1 to {CHUNK} bytes"),
         )),
     }
+}
+
+/// Time for a body of `size` bytes, pauses included.
+pub(super) const fn longest(size: u64) -> Duration {
+    PIECE.saturating_add(Duration::from_secs(size / limits::TRANSFER_SLOWEST))
 }
 
 /// Takes a body of exactly `size` bytes that does not stall.
@@ -301,6 +302,49 @@ fn busy() -> Refused {
 }
 
 fn slow() -> Refused {
-    let message = "the body came too slowly";
+    let message = format!(
+        "the body came too slowly: at least {} KiB a second, pauses of at most {} s",
+        limits::TRANSFER_SLOWEST / 1024,
+        PIECE.as_secs()
+    );
     Refused::new(StatusCode::REQUEST_TIMEOUT, Code::TooSlow, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    /// Whether a body is taken whose pieces of 64 KiB come so many seconds apart.
+    async fn is_taken(size: u64, seconds: u64) -> bool {
+        let pieces = stream::unfold(size, move |left| async move {
+            let piece = left.min(64 * 1024);
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            let bytes = Bytes::from(vec![0; usize::try_from(piece).expect("small")]);
+            (piece > 0).then_some((Ok::<_, Infallible>(bytes), left - piece))
+        });
+        let mut body = Body::from_stream(pieces).into_data_stream();
+        let collected = timeout(longest(size), collect(&mut body, size)).await;
+        collected.is_ok_and(|collected| collected.is_ok())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn body_is_taken_at_the_slowest_speed_and_not_below() {
+        const SIZE: u64 = 1024 * 1024;
+
+        // 64 KiB in four seconds are 16 KiB a second.
+        assert!(is_taken(SIZE, 4).await);
+        assert!(!is_taken(SIZE, 8).await);
+        let nothing = stream::pending::<Result<Bytes, Infallible>>();
+        let mut nothing = Body::from_stream(nothing).into_data_stream();
+        assert_eq!(collect(&mut nothing, 1).await, Err(slow()));
+    }
+
+    #[test]
+    fn whoever_is_too_slow_hears_how_fast_it_must_be() {
+        let said = format!("{:?}", slow());
+
+        assert!(said.contains("16 KiB a second"), "{said}");
+    }
 }

@@ -17,7 +17,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::attachments::longest;
 use super::places::Places;
+use crate::attachment::CHUNK;
 use crate::shutdown::Stop;
 
 /// Time for the TLS handshake.
@@ -26,8 +28,9 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Time for the headers of a request, the first and every later one of a connection.
 const HEADERS: Duration = Duration::from_secs(10);
 
-/// Longest life of a connection; apps make a few requests each.
-const CONNECTION: Duration = Duration::from_secs(300);
+/// Longest life of a connection: of the largest chunk that comes as slowly as it may, with the waits
+/// before it and a few requests more.
+const CONNECTION: Duration = longest(CHUNK).saturating_add(Duration::from_secs(120));
 
 /// Buffer for headers, bytes.
 const BUFFER: usize = 16 * 1024;

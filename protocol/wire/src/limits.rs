@@ -219,6 +219,12 @@ pub const ATTACHMENTS: usize = 16;
 pub const ATTACHMENT_NAME: usize = 256;
 /// One sealed chunk of an attachment, plaintext bytes.
 pub const ATTACHMENT_CHUNK: usize = 8 * 1024 * 1024;
+/// Bytes a second that a chunk must come with: an uplink of 256 kbit/s has twice as much, and whoever
+/// sends less keeps a node's memory from others.
+pub const TRANSFER_SLOWEST: u64 = 16 * 1024;
+/// Longest pause in the transfer of a chunk, ms, and what all its pauses may add to its time at that
+/// speed: a mobile line that is handed over mends within it.
+pub const TRANSFER_PAUSE: u64 = 30 * SECOND;
 /// Chunks of one attachment.
 pub const ATTACHMENT_CHUNKS: u32 = 256;
 /// A reaction, bytes: one emoji of several code points.

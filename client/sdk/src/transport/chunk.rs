@@ -10,6 +10,7 @@ use hyper::{Method, Response, StatusCode, header};
 use tokio::time::timeout;
 use vettid_wire::home::HomeNode;
 use vettid_wire::http::{SIGNATURE_HEADER, TIME_HEADER, USER_HEADER};
+use vettid_wire::limits;
 
 use super::ChunkRequest;
 use super::http::{LARGEST, Line, not_an_address, refused};
@@ -23,7 +24,7 @@ pub(super) async fn store(
     sealed: Bytes,
 ) -> Result<(), Error> {
     let size = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
-    let time = BEGIN.saturating_add(Duration::from_secs(size / SLOWEST));
+    let time = BEGIN.saturating_add(Duration::from_secs(size / limits::TRANSFER_SLOWEST));
     let exchange = async {
         let mut line = Line::connect(address).await?;
         let asked = headed(line.request(Method::PUT, &path(&request)), &request)
@@ -145,12 +146,11 @@ fn broken(address: &str) -> Error {
     Unreachable::Http(address.to_owned()).into()
 }
 
-/// Time until an answer begins: the node may have to reach another one first.
-const BEGIN: Duration = Duration::from_secs(60);
+/// Time until an answer begins: the node may have to reach another one first, or to find room before
+/// it takes what is sent with pauses.
+const BEGIN: Duration = Duration::from_millis(2 * limits::TRANSFER_PAUSE);
 /// Time for one piece to come.
-const STALL: Duration = Duration::from_secs(30);
-/// Bytes a second below which a line is no line.
-const SLOWEST: u64 = 16 * 1024;
+const STALL: Duration = Duration::from_millis(limits::TRANSFER_PAUSE);
 
 #[cfg(test)]
 mod tests {
