@@ -11,7 +11,7 @@ use crate::audit;
 use crate::bus::credentials::Credentials;
 use crate::bus::{Listeners, ServerVersion, check_free};
 use crate::config::Config;
-use crate::database::{Database, Options};
+use crate::database::Database;
 use crate::folder::{FolderError, NodeFolder};
 use crate::http;
 use crate::network::NetworkFile;
@@ -70,7 +70,7 @@ async fn look(folder: &NodeFolder, config: &Config) -> Vec<Finding> {
         ),
         Finding {
             what: "database",
-            outcome: look_at_database(folder).await,
+            outcome: look_at_database(folder),
         },
     ];
     if config.starts_enclave() {
@@ -105,17 +105,27 @@ async fn look(folder: &NodeFolder, config: &Config) -> Vec<Finding> {
     findings
 }
 
-async fn look_at_database(folder: &NodeFolder) -> Result<String, String> {
+fn look_at_database(folder: &NodeFolder) -> Result<String, String> {
     // A running node holds the lock and keeps the schema current.
     let _lock = match folder.lock() {
         Ok(lock) => lock,
         Err(FolderError::Locked) => return Ok("in use by the running node".to_owned()),
         Err(error) => return Err(error.to_string()),
     };
-    let database = Database::open(&folder.database(), Options::default());
-    let rows = audit::verify(&database.map_err(|e| e.to_string())?).await;
-    rows.map(|rows| format!("usable, {rows} audit rows verified"))
-        .map_err(|e| e.to_string())
+    let inspected = Database::inspect(&folder.database()).map_err(|e| e.to_string())?;
+    let Some(inspected) = inspected else {
+        return Ok("none yet; the first start makes it".to_owned());
+    };
+    let rows = audit::verify_inspected(&inspected).map_err(|e| e.to_string())?;
+    let usable = format!("usable, {rows} audit rows verified");
+    let (schema, known) = (inspected.schema, inspected.known);
+    if schema == known {
+        return Ok(usable);
+    }
+    Ok(format!(
+        "{usable}; its schema {schema} will be migrated to {known} by `run`, and the release before \
+         does not open it then"
+    ))
 }
 
 /// Whether what the node listens at is free.

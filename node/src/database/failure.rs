@@ -34,7 +34,7 @@ pub enum ReadError {
 #[non_exhaustive]
 pub enum OpenError {
     /// The system refused the file.
-    #[error("node.db cannot be created: {0}")]
+    #[error("node.db cannot be used: {0}")]
     File(std::io::Error),
     /// The file was written by a later release.
     #[error("node.db has schema {found}, this release knows {known}: use the newer release")]

@@ -14,11 +14,13 @@
 //! | a batch that fails leaves nothing of itself | a queue without end: senders wait or are told *busy* |
 
 mod failure;
+mod inspect;
 mod queued;
 mod reader;
 mod writer;
 
 pub use failure::{OpenError, ReadError, WriteError};
+pub use inspect::Inspection;
 pub(crate) use writer::{Change, Full};
 
 use std::fs;
@@ -155,20 +157,23 @@ fn prepare_writer(connection: &Connection, options: Options) -> Result<(), OpenE
 
 fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let applied: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let applied = usize::try_from(applied).unwrap_or(usize::MAX);
-    if applied > MIGRATIONS.len() {
-        return Err(OpenError::Newer {
-            found: applied,
-            known: MIGRATIONS.len(),
-        });
-    }
-    for step in MIGRATIONS.iter().skip(applied) {
+    for step in MIGRATIONS.iter().skip(applied(&transaction)?) {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).ok())?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Schema of the file, unless a later release has written it.
+fn applied(connection: &Connection) -> Result<usize, OpenError> {
+    let applied: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = usize::try_from(applied).unwrap_or(usize::MAX);
+    let known = MIGRATIONS.len();
+    if found > known {
+        return Err(OpenError::Newer { found, known });
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

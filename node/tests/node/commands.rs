@@ -171,6 +171,38 @@ async fn check_shows_the_configuration_and_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn check_makes_no_database_and_changes_none() {
+    let (place, listening) = ours();
+    let (folder, path) = (place.folder.path(), place.folder.database());
+    let detail = |shown: &Value| {
+        let findings = shown["findings"].as_array().expect("findings");
+        let database = findings.iter().find(|one| one["what"] == "database");
+        database.expect("looked at")["detail"].to_string()
+    };
+    let (ok, shown) = run(folder, &["check"]).await;
+    assert!(ok && detail(&shown).contains("none yet"), "{shown}");
+    assert!(!path.exists());
+
+    let (mut child, mut enclave) = serve(&place, &listening).await;
+    terminate(&child);
+    soon(enclave.until_shutdown()).await;
+    drop(enclave);
+    assert!(soon(child.wait()).await.expect("ended").success());
+    // As a release before this one leaves it.
+    let earlier = rusqlite::Connection::open(&path).expect("opened");
+    let set = earlier.execute_batch("DROP TABLE audited_peer; PRAGMA user_version = 3;");
+    set.expect("set");
+    drop(earlier);
+    let before = std::fs::read(&path).expect("there");
+
+    let (ok, shown) = run(folder, &["check"]).await;
+
+    let told = detail(&shown);
+    assert!(ok && told.contains("will be migrated"), "{shown}");
+    assert!(std::fs::read(&path).expect("there") == before);
+}
+
+#[tokio::test]
 async fn bus_that_is_too_old_or_missing_is_refused_with_advice() {
     let (mut place, _listening) = ours();
     let script = place.folder.path().join("old-nats");
