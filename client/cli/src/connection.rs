@@ -223,12 +223,13 @@ impl Changes {
     }
 }
 
-async fn list(
+/// Every connection of a state, in the archive or not, with a tag; page by page.
+pub(crate) async fn all(
     owner: &Owner,
     state: Option<wire::State>,
     archived: bool,
     tag: Option<String>,
-) -> Result<Output, Failure> {
+) -> Result<Vec<wire::Connection>, vettid_sdk::Error> {
     let mut connections: Vec<wire::Connection> = Vec::new();
     loop {
         let page = owner
@@ -246,9 +247,18 @@ async fn list(
         let goes_on = page.more && !page.connections.is_empty();
         connections.extend(page.connections);
         if !goes_on {
-            break;
+            return Ok(connections);
         }
     }
+}
+
+async fn list(
+    owner: &Owner,
+    state: Option<wire::State>,
+    archived: bool,
+    tag: Option<String>,
+) -> Result<Output, Failure> {
+    let connections = all(owner, state, archived, tag).await?;
     let rows: Vec<_> = connections.iter().map(row).collect();
     let json: Result<Vec<_>, _> = connections.iter().map(to_json).collect();
     Ok(Output::new(table(&rows), json!({ "connections": json? })))

@@ -3,6 +3,7 @@
 mod arguments;
 mod attachment;
 mod names;
+mod people;
 mod read;
 mod say;
 mod show;

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use vettid_sdk::Owner;
 use vettid_sdk::wire::id::VaultId;
+use vettid_sdk::wire::operation::group;
 use vettid_sdk::wire::operation::message::{Conversation, Message};
-use vettid_sdk::wire::operation::{connection, group};
 
-use crate::connection::name;
+use super::people::{OWN, People};
 use crate::output::one_line;
 
 /// Names, asked for once.
 pub(super) struct Names<'a> {
     owner: &'a Owner,
+    people: Option<People>,
     known: BTreeMap<Conversation, Known>,
 }
 
@@ -24,9 +25,10 @@ struct Known {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn of(owner: &'a Owner) -> Self {
+    pub(super) const fn of(owner: &'a Owner) -> Self {
         Self {
             owner,
+            people: None,
             known: BTreeMap::new(),
         }
     }
@@ -43,10 +45,7 @@ impl<'a> Names<'a> {
         };
         let known = self.known(&message.conversation).await;
         let named = known.members.get(vault).cloned();
-        // Nobody else is called what this owner is called.
-        named
-            .filter(|name| !name.is_empty() && name != OWN)
-            .unwrap_or_else(|| vault.to_string())
+        named.unwrap_or_else(|| vault.to_string())
     }
 
     async fn known(&mut self, of: &Conversation) -> &Known {
@@ -57,28 +56,34 @@ impl<'a> Names<'a> {
         self.known.entry(*of).or_default()
     }
 
-    /// What the vault says of a conversation; one that is gone is known by its id.
-    async fn ask(&self, of: &Conversation) -> Known {
+    /// What the vault says of a conversation; what it does not say is known by its id.
+    async fn ask(&mut self, of: &Conversation) -> Known {
+        let is_newer = |people: &People| match of {
+            Conversation::Connection(id) => people.connected(*id).is_none(),
+            Conversation::Group(_) => false,
+        };
+        if self.people.as_ref().is_none_or(is_newer) {
+            self.people = People::ask(self.owner).await.ok();
+        }
+        let people = self.people.as_ref();
         match of {
             Conversation::Connection(id) => {
-                match self.owner.call(&connection::Get { id: *id }).await {
-                    Ok(found) => {
-                        let label = one_line(&name(&found).unwrap_or_else(|| id.to_string()));
-                        let members = BTreeMap::from([(found.vault, label.clone())]);
-                        Known { label, members }
-                    }
-                    Err(_) => Known {
-                        label: id.to_string(),
-                        members: BTreeMap::new(),
-                    },
+                let connected = people.and_then(|people| people.connected(*id));
+                let named = connected.and_then(|(vault, name)| Some((vault, name?)));
+                Known {
+                    label: named
+                        .as_ref()
+                        .map_or_else(|| id.to_string(), |(_, name)| name.clone()),
+                    members: named.into_iter().collect(),
                 }
             }
             Conversation::Group(id) => match self.owner.call(&group::Get { id: *id }).await {
                 Ok(found) => {
-                    let member = |one: &group::Member| (one.vault, one_line(&one.name));
+                    let members = found.members.into_iter().map(|one| (one.vault, one.name));
                     Known {
                         label: one_line(&found.name),
-                        members: found.members.iter().map(member).collect(),
+                        members: people
+                            .map_or_else(BTreeMap::new, |people| people.members(members)),
                     }
                 }
                 Err(_) => Known {
@@ -89,6 +94,3 @@ impl<'a> Names<'a> {
         }
     }
 }
-
-/// What this owner is called.
-const OWN: &str = "you";
