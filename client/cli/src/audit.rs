@@ -1,6 +1,7 @@
 //! `audit`: the chain of what was done.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use vettid_sdk::Owner;
@@ -33,7 +34,7 @@ pub(crate) enum Audit {
     Verify,
     /// The whole chain with its signed head, checked
     Export {
-        /// File to write; without it, standard output
+        /// New file to write; without it, standard output
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
@@ -142,16 +143,23 @@ async fn export(
     let Some(path) = to else {
         return Ok(Output::new(exported.to_string(), exported));
     };
-    std::fs::write(&path, exported.to_string()).map_err(|error| {
-        Failure::System(
-            "export-file",
-            format!("{} cannot be written: {error}", path.display()),
-        )
-    })?;
+    save(&path, &exported.to_string())?;
     Ok(Output::new(
         format!("{} events are in {}.", events.len(), path.display()),
         json!({ "events": events.len(), "file": path.display().to_string() }),
     ))
+}
+
+/// Writes an export where nothing is yet.
+fn save(path: &Path, text: &str) -> Result<(), Failure> {
+    vettid_sdk::write_new(path, text.as_bytes()).map_err(|error| {
+        let shown = path.display();
+        let message = match error.kind() {
+            ErrorKind::AlreadyExists => format!("{shown} is there already: choose another name"),
+            _ => format!("{shown} cannot be written: {error}"),
+        };
+        Failure::System("export-file", message)
+    })
 }
 
 fn check(owner: &Owner, events: &[Event], head: &AuditHead) -> Result<(), Failure> {
@@ -218,4 +226,22 @@ fn succession(head: &AuditHead) -> Value {
     };
     let rotations: Vec<_> = head.identity.rotations.iter().map(statement).collect();
     json!({ "first": hex(&head.identity.first), "rotations": rotations })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn export_takes_the_place_of_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("export.json");
+        save(&path, "first").unwrap();
+
+        let refused = save(&path, "second").unwrap_err();
+
+        assert_eq!(refused.exit_code(), 6);
+        assert!(refused.message().contains("choose another name"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+    }
 }

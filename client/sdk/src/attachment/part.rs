@@ -18,6 +18,7 @@ use vettid_wire::attachment::Attachment;
 
 use super::{AttachmentFault, length};
 use crate::keystore::file;
+use crate::new_file::appear;
 
 /// A file that is not whole yet, beside the place where it will be.
 pub(super) struct Part {
@@ -81,20 +82,12 @@ impl Part {
 
     /// Gives the whole file its name, unless there is one of that name.
     pub(super) fn finish(self, to: &Path) -> Result<(), AttachmentFault> {
-        let whole = self
-            .file
-            .set_len(self.size)
-            .and_then(|()| self.file.sync_all());
+        let whole = self.file.set_len(self.size);
         whole.map_err(|error| AttachmentFault::io(&self.path, &error))?;
-        match fs::hard_link(&self.path, to) {
-            Ok(()) => fs::remove_file(&self.path),
-            Err(_) if fs::symlink_metadata(to).is_ok() => {
-                return Err(AttachmentFault::Exists(to.to_path_buf()));
-            }
-            // Not every file system has links.
-            Err(_) => fs::rename(&self.path, to),
-        }
-        .map_err(|error| AttachmentFault::io(to, &error))
+        appear(&self.file, &self.path, to).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => AttachmentFault::Exists(to.to_path_buf()),
+            _ => AttachmentFault::io(to, &error),
+        })
     }
 
     fn at(&mut self, place: u64) -> std::io::Result<&mut File> {

@@ -173,8 +173,9 @@ fn check_mode(path: &Path, file: &File, forbidden: u32) -> Result<(), KeystoreEr
     }
 }
 
+/// Makes what appeared in a folder durable.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
@@ -200,11 +201,9 @@ mod elsewhere {
         Ok(())
     }
 
-    pub(super) fn sync_folder(_: &Path) -> std::io::Result<()> {
+    pub(crate) fn sync_folder(_: &Path) -> std::io::Result<()> {
         Ok(())
     }
 }
 #[cfg(not(unix))]
-use elsewhere::sync_folder;
-#[cfg(not(unix))]
-pub(crate) use elsewhere::{check_private, make_private, private};
+pub(crate) use elsewhere::{check_private, make_private, private, sync_folder};
