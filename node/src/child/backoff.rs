@@ -1,4 +1,4 @@
-//! Waits between attempts: doubling, capped, with full jitter.
+//! Waits between attempts: doubling, capped, drawn from the upper half of what the ceiling allows.
 
 use std::time::Duration;
 
