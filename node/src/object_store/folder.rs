@@ -4,10 +4,10 @@
 //! its name, which fails if the name is taken. What a crash leaves of a write is swept at start; folders
 //! that it leaves empty, when somebody lists what is in them.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::{LIST_LIMIT, ObjectName, ObjectStore, Pending, Put, StoreError};
+use crate::folder::create_private;
 
 /// Holds what is being written; no object name can contain a dot.
 const INCOMING: &str = ".incoming";
@@ -29,9 +30,9 @@ pub struct FolderStore {
 impl FolderStore {
     /// Opens or creates the store at `root` and sweeps what an interrupted write left.
     pub fn open(root: &Path) -> io::Result<Self> {
-        create_folder(root)?;
+        create_private(root)?;
         let incoming = root.join(INCOMING);
-        create_folder(&incoming)?;
+        create_private(&incoming)?;
         for leftover in fs::read_dir(&incoming)? {
             fs::remove_file(leftover?.path())?;
         }
@@ -65,7 +66,7 @@ impl FolderStore {
             return Ok(());
         }
         self.create_parents(parent)?;
-        create_folder(parent)?;
+        create_private(parent)?;
         sync_parent(parent)
     }
 
@@ -152,13 +153,6 @@ impl ObjectStore for FolderStore {
 
     fn list(&self, prefix: ObjectName) -> Pending<'_, Vec<ObjectName>> {
         self.blocking(move |store| store.list_now(&prefix))
-    }
-}
-
-fn create_folder(path: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        outcome => outcome,
     }
 }
 
