@@ -6,6 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use vettid_crypto::digest::sha256;
 
+use crate::database::column::integer;
 use crate::database::{Database, Inspection, ReadError};
 
 /// Actions that are recorded.
@@ -73,7 +74,7 @@ pub(crate) fn record_in(
     let (number, previous) = newest.map_or((1, [0; 32]), |(number, hash)| {
         (number.saturating_add(1), hash)
     });
-    let at = i64::try_from(at).unwrap_or(i64::MAX);
+    let at = integer(at);
     let hash = hash(number, at, action.as_str(), subject, &previous);
     connection
         .execute(

@@ -6,6 +6,7 @@ use vettid_crypto::{InvitationSecret, SecretBytes};
 use vettid_wire::invitation::{Halves, stored};
 
 use crate::audit::{self, Action};
+use crate::database::column::{integer, number};
 use crate::database::{Database, ReadError, WriteError};
 use crate::entropy::random;
 
@@ -104,12 +105,12 @@ pub async fn list(database: &Database, now: u64) -> Result<Vec<Listed>, Invitati
                  ORDER BY id DESC LIMIT 10000",
             )?
             .query_map([], |row| {
-                let expires = row.get::<_, i64>(3)?.unsigned_abs();
+                let expires = number(row, 3)?;
                 let (revoked, used): (Option<i64>, Option<i64>) = (row.get(4)?, row.get(5)?);
                 Ok(Listed {
-                    id: row.get::<_, i64>(0)?.unsigned_abs(),
+                    id: number(row, 0)?,
                     label: row.get(1)?,
-                    created: row.get::<_, i64>(2)?.unsigned_abs(),
+                    created: number(row, 2)?,
                     expires,
                     state: state(revoked.is_some(), used.is_some(), expires, now),
                 })
@@ -158,7 +159,7 @@ pub(crate) fn present_in(
             [host_hash],
             |row| {
                 let (revoked, used): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
-                let expires = row.get::<_, i64>(2)?.unsigned_abs();
+                let expires = number(row, 2)?;
                 Ok(Presented {
                     id: row.get(0)?,
                     vault_hash: row.get(1)?,
@@ -203,9 +204,4 @@ const fn state(revoked: bool, used: bool, expires: u64, now: u64) -> State {
         (false, false) if expires <= now => State::Expired,
         (false, false) => State::Open,
     }
-}
-
-/// SQLite's integers are signed; ours never come near their end.
-pub(crate) fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -13,8 +13,8 @@ use vettid_wire::limits;
 use vettid_wire::link::federation::{Mail, MailOutcome};
 use vettid_wire::time::UnixMillis;
 
+use crate::database::column::{integer, number};
 use crate::database::{Database, Full, ReadError, WriteError};
-use crate::invitation::integer;
 
 /// Bytes of one page: it must fit a frame of the link, with the items' own framing.
 const PAGE_BYTES: usize = limits::LINK_FRAME - 64 * 1024;
@@ -236,7 +236,7 @@ fn read_in(
             break;
         }
         page.push(Mail {
-            number: row.get::<_, i64>(0)?.unsigned_abs(),
+            number: number(row, 0)?,
             bytes: bytes.to_vec(),
         });
     }

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use vettid_wire::id::{AttachmentId, NodeId, SpaceId};
 
+use crate::database::column::{integer, number};
 use crate::database::{Database, ReadError, WriteError};
-use crate::invitation::integer;
 use crate::object_store::ObjectName;
 
 /// A copy from another node that nobody asked for in this time is removed, seconds.
@@ -212,8 +212,7 @@ fn find_in(connection: &Connection, chunk: Chunk) -> rusqlite::Result<Option<(St
              WHERE a.id = ?1 AND a.part = ?2 AND a.source = ?3 AND s.state <> 'suspended'",
         )?
         .query_row(params![chunk.id.0, chunk.index, chunk.source()], |row| {
-            let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
-            Ok((row.get::<_, String>(0)?, number(1)?, number(2)?))
+            Ok((row.get::<_, String>(0)?, number(row, 1)?, number(row, 2)?))
         })
         .optional()?;
     Ok(found.and_then(|(object, size, used)| {
@@ -266,10 +265,10 @@ fn has_room(
     size: u64,
     quota: u64,
 ) -> rusqlite::Result<bool> {
-    let used: i64 = connection
+    let used = connection
         .prepare_cached("SELECT attachment_bytes FROM space_use WHERE space = ?1")?
-        .query_row([space.0], |row| row.get(0))?;
-    Ok(used.unsigned_abs().saturating_add(size) <= quota)
+        .query_row([space.0], |row| number(row, 0))?;
+    Ok(used.saturating_add(size) <= quota)
 }
 
 /// Copies make room for one another and for an owner's own chunks, which do not go.

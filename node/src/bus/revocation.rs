@@ -20,6 +20,7 @@ use super::credentials::{CLAIMS_UPDATE, Credentials, SYSTEM_INBOX};
 use super::server::BusServer;
 use super::token::SignError;
 use crate::clock::unix_seconds;
+use crate::database::column::{integer, number};
 use crate::database::{Database, ReadError};
 
 /// Time the server has to take an update.
@@ -107,10 +108,10 @@ pub async fn account_token(
 pub(crate) fn revoke_in(connection: &Connection, user_key: &str, at: u64) -> rusqlite::Result<()> {
     // Older rows are useless: every token they void has expired.
     let expired = at.saturating_sub(2 * limits::BUS_CREDENTIAL / SECOND);
-    connection.execute("DELETE FROM revocation WHERE at < ?1", [signed(expired)])?;
+    connection.execute("DELETE FROM revocation WHERE at < ?1", [integer(expired)])?;
     connection
         .prepare_cached("INSERT OR REPLACE INTO revocation (user_key, at) VALUES (?1, ?2)")?
-        .execute(params![user_key, signed(at)])
+        .execute(params![user_key, integer(at)])
         .map(drop)
 }
 
@@ -122,20 +123,12 @@ pub(crate) fn revoked_until(
     let mut statement =
         connection.prepare_cached("SELECT at FROM revocation WHERE user_key = ?1")?;
     let mut rows = statement.query([user_key])?;
-    rows.next()?
-        .map(|row| row.get::<_, i64>(0).map(|at| at.unsigned_abs()))
-        .transpose()
+    rows.next()?.map(|row| number(row, 0)).transpose()
 }
 
 fn revoked_in(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
     connection
         .prepare("SELECT user_key, at FROM revocation")?
-        .query_map([], |row| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
-        })?
+        .query_map([], |row| Ok((row.get(0)?, number(row, 1)?)))?
         .collect()
-}
-
-fn signed(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX)
 }

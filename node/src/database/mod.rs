@@ -13,6 +13,7 @@
 //! | a settled change is on disk (WAL, `synchronous=FULL`) | order between changes of different tasks |
 //! | a batch that fails leaves nothing of itself | a queue without end: senders wait or are told *busy* |
 
+pub(crate) mod column;
 mod failure;
 mod inspect;
 mod queued;
@@ -149,7 +150,7 @@ fn prepare_writer(connection: &Connection, options: Options) -> Result<(), OpenE
     connection.pragma_update(None, "wal_autocheckpoint", 65_536)?;
     if let Some(bytes) = options.max_bytes {
         let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
+        let pages = column::integer(bytes) / page.max(1);
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
     Ok(())

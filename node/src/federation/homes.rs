@@ -5,8 +5,8 @@ use vettid_federation::Handle;
 use vettid_wire::id::SpaceId;
 use vettid_wire::time::UnixMillis;
 
+use crate::database::column::{count, integer, number};
 use crate::database::{Database, Full, ReadError, WriteError};
-use crate::invitation::integer;
 
 /// A record to be put into the network; sealed, signed by its vault.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -104,7 +104,7 @@ impl HomeRows {
         now: UnixMillis,
         limit: usize,
     ) -> Result<Vec<Published>, ReadError> {
-        let limit = integer(u64::try_from(limit).unwrap_or(u64::MAX));
+        let limit = count(limit);
         self.database
             .read(move |connection| {
                 connection
@@ -132,7 +132,7 @@ impl HomeRows {
 fn published(row: &Row<'_>) -> rusqlite::Result<Published> {
     Ok(Published {
         location: row.get(0)?,
-        expires: UnixMillis(row.get::<_, i64>(1)?.unsigned_abs()),
+        expires: UnixMillis(number(row, 1)?),
         record: row.get(2)?,
     })
 }

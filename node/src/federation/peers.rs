@@ -13,8 +13,8 @@ use vettid_federation::key::peer_text;
 use vettid_wire::id::NodeId;
 use vettid_wire::link::federation::{Admitted, NotAdmitted};
 
+use crate::database::column::{integer, number};
 use crate::database::{Database, Full, ReadError, WriteError};
-use crate::invitation::integer;
 
 /// Peers that are remembered. Of more, refused ones go first, since anybody can be refused, then those
 /// that are away; of each the longest known.
@@ -260,17 +260,16 @@ fn write_admitted(
 fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
     let peer: Vec<u8> = row.get(0)?;
     let node: Option<[u8; 32]> = row.get(1)?;
-    let number = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
     let measurement: Vec<u8> = row.get(8)?;
     Ok(Listed {
         peer: peer_text(&peer),
         node: node.map(|node| NodeId(node).to_string()),
         state: PeerState::parse(&row.get::<_, String>(2)?),
         why: row.get(3)?,
-        since: number(4)?,
-        expires: number(5)?,
+        since: number(row, 4)?,
+        expires: number(row, 5)?,
         path: row.get(6)?,
-        release: number(7)?,
+        release: number(row, 7)?,
         image: HEXLOWER.encode(measurement.get(..48).unwrap_or_default()),
     })
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use vettid_wire::link::handover::{LaterImage, Others};
 use vettid_wire::{limits, record};
 
+use crate::database::column::count;
 use crate::database::{Database, ReadError, WriteError};
 use crate::space;
 
@@ -114,7 +115,7 @@ impl ReleaseRows {
                 break;
             }
         }
-        let most = i64::try_from(limits::RELEASES).unwrap_or(i64::MAX);
+        let most = count(limits::RELEASES);
         let others = self.0.read(move |connection| {
             let handovers = "SELECT handover FROM handover WHERE later = ?1
                 ORDER BY earlier DESC LIMIT ?2";
@@ -211,7 +212,7 @@ impl ReleaseRows {
                         })
                     })?
                     .collect::<Result<_, _>>()?;
-                let shown = i64::try_from(record::SHOWN).unwrap_or(i64::MAX);
+                let shown = count(record::SHOWN);
                 let bounds = (&[record::kind::CHANGESET][..], shown);
                 let fronts: Vec<Option<Vec<u8>>> = column_of(connection, HEADERS, bounds)?;
                 for front in fronts.into_iter().flatten() {

@@ -8,8 +8,9 @@ use vettid_wire::time::SECOND;
 use super::{Directory, SpaceState};
 use crate::bus::revocation::revoked_until;
 use crate::database::WriteError;
+use crate::database::column::integer;
 use crate::entropy::OsEntropy;
-use crate::invitation::{State, integer, present_in};
+use crate::invitation::{State, present_in};
 
 /// A device that may use the bus.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

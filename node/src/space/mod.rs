@@ -14,6 +14,7 @@ use vettid_wire::link::Entry;
 
 use crate::audit::{self, Action};
 use crate::bus::revocation::revoke_in;
+use crate::database::column::number;
 use crate::database::{Database, ReadError, WriteError};
 use crate::vault_log::VaultLog;
 
@@ -205,10 +206,10 @@ fn list_in(connection: &Connection) -> rusqlite::Result<Vec<Listed>> {
             Ok(Listed {
                 space: SpaceId(row.get(0)?).to_string(),
                 state: SpaceState::parse(&row.get::<_, String>(1)?),
-                created: row.get::<_, i64>(2)?.unsigned_abs(),
+                created: number(row, 2)?,
                 label: row.get(3)?,
-                devices: row.get::<_, i64>(4)?.unsigned_abs(),
-                newest: row.get::<_, i64>(5)?.unsigned_abs(),
+                devices: number(row, 4)?,
+                newest: number(row, 5)?,
             })
         })?
         .collect()

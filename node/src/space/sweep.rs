@@ -6,9 +6,9 @@ use vettid_wire::limits;
 use vettid_wire::time::SECOND;
 
 use super::{Directory, remove_in};
+use crate::database::column::integer;
 use crate::database::{ReadError, WriteError};
 use crate::enclave_link::folder_of;
-use crate::invitation::integer;
 use crate::object_store::ObjectStore;
 
 impl Directory {

@@ -7,8 +7,8 @@ use vettid_wire::limits;
 use vettid_wire::time::UnixMillis;
 
 use super::turns::LANES_OF_SPACE;
+use crate::database::column::{count, integer, number};
 use crate::database::{Database, Full, ReadError, WriteError};
-use crate::invitation::integer;
 
 /// Deliveries that one space may have waiting: as many as fill a mailbox twice.
 const SPACE_DELIVERIES: u64 = 2 * limits::MAILBOX_MESSAGES;
@@ -125,8 +125,7 @@ impl SpoolRows {
     /// Lanes with deliveries, but no more of one space than are followed at once: its newest, and any
     /// of the others.
     pub(crate) async fn lanes(&self, limit: usize) -> Result<Vec<Known>, ReadError> {
-        let bound = |count: usize| integer(u64::try_from(count).unwrap_or(u64::MAX));
-        let bounds = [bound(limit), bound(LANES_OF_SPACE)];
+        let bounds = [count(limit), count(LANES_OF_SPACE)];
         self.database
             .read(move |connection| {
                 connection
@@ -210,7 +209,7 @@ fn keep_in(connection: &Connection, keep: &Keep) -> rusqlite::Result<Place> {
         integer(SPACE_BYTES),
     ])?;
     if inserted > 0 {
-        return Ok(Place::New(number(connection.last_insert_rowid())));
+        return Ok(Place::New(connection.last_insert_rowid().unsigned_abs()));
     }
     let known = connection
         .prepare_cached("SELECT space, lane, number FROM spool WHERE delivery = ?1")?
@@ -223,10 +222,10 @@ fn load_in(
     connection: &Connection,
     lane: LaneId,
     behind: u64,
-    count: usize,
+    most: usize,
     now: UnixMillis,
 ) -> rusqlite::Result<(Vec<Spooled>, bool)> {
-    let limit = integer(u64::try_from(count).unwrap_or(u64::MAX));
+    let limit = count(most);
     let mut statement = connection.prepare_cached(LOAD)?;
     let mut rows = statement.query(params![lane.0, integer(behind), integer(now.0), limit])?;
     let (mut found, mut total) = (Vec::new(), 0_usize);
@@ -237,12 +236,12 @@ fn load_in(
             return Ok((found, false));
         }
         found.push(Spooled {
-            number: number(row.get(0)?),
+            number: number(row, 0)?,
             delivery: DeliveryId(row.get(1)?),
             bytes: Bytes::copy_from_slice(bytes),
         });
     }
-    let all = found.len() < count;
+    let all = found.len() < most;
     Ok((found, all))
 }
 
@@ -250,12 +249,8 @@ fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
     Ok(Known {
         space: SpaceId(row.get(0)?),
         lane: LaneId(row.get(1)?),
-        newest: number(row.get(2)?),
+        newest: number(row, 2)?,
     })
-}
-
-fn number(signed: i64) -> u64 {
-    signed.unsigned_abs()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::appender::Settle;
 use super::{
     Append, AppendError, Appender, From, NoRoom, Outcomes, Page, Pending, Record, VaultLog,
 };
+use crate::database::column::integer;
 use crate::database::{Change, Database, Full, ReadError, WriteError};
 
 /// The comparison and the write are one statement: two processes on one file cannot both win.
@@ -79,10 +80,9 @@ impl VaultLog for SqliteLog {
 
     fn cut_below(&self, space: SpaceId, number: u64) -> Pending<'_, Result<(), WriteError>> {
         Box::pin(self.database.transact(move |connection| {
-            let number = i64::try_from(number).unwrap_or(i64::MAX);
             connection
                 .prepare_cached(CUT)?
-                .execute(params![space.0, number])
+                .execute(params![space.0, integer(number)])
                 .map(drop)
         }))
     }

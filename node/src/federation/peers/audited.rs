@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use vettid_wire::link::federation::Admitted;
 
 use crate::audit::{self, Action};
-use crate::invitation::integer;
+use crate::database::column::integer;
 
 /// Rows of one node in a day: one runs two releases around an upgrade, and its operator may try a
 /// few images.
