@@ -16,8 +16,12 @@ use crate::output::one_line;
 /// What this owner is called.
 pub(super) const OWN: &str = "you";
 
-/// Digits of a vault's id behind a name, its prefix counted: 40 bits, which nobody makes alike.
-const DIGITS: usize = "vettid1".len() + 8;
+/// What every vault's id begins with.
+const ID: &str = "vettid1";
+
+/// Digits of a vault's id behind a name, its prefix counted: 40 bits, and each try to have the same
+/// costs a new vault.
+const DIGITS: usize = ID.len() + 8;
 
 /// Those whom this owner has connections with.
 #[derive(Default)]
@@ -132,7 +136,8 @@ impl<'a> Callings<'a> {
         };
         let looks = looks(&person.name);
         let is_alone = rivals.get(&looks).is_none_or(|users| users.len() == 1);
-        if is_alone && looks != OWN {
+        // Nor is anybody called what somebody without a name is shown as.
+        if is_alone && looks != OWN && !looks.starts_with(ID) {
             Some(person.name.clone())
         } else {
             Some(with_digits(&person.name, vault))
@@ -265,6 +270,15 @@ mod tests {
         let called = members(&[], &[(1, "you"), (2, "Y\u{2060}ou"), (3, "\u{200b}")]);
 
         assert_eq!(called, [marked(1, "you"), marked(2, "Y\u{2060}ou"), None]);
+    }
+
+    #[test]
+    fn id_of_another_is_no_name() {
+        let id = vault(1).to_string();
+
+        let called = members(&[], &[(1, ""), (2, &id)]);
+
+        assert_eq!(called, [None, marked(2, &id)]);
     }
 
     #[test]
