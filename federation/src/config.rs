@@ -87,7 +87,9 @@ pub struct Limits {
     pub republish: Duration,
     /// Searches for a home at once; more wait for their turn.
     pub searches: usize,
-    /// Nodes that are dialed at once; more wait for their turn.
+    /// Nodes that are dialed at once; more wait for their turn. Far fewer than
+    /// [`Self::connections_pending`]: whoever has many dialed that do not answer leaves room for
+    /// bootstrap nodes, relays and Kademlia.
     pub dials: usize,
     /// Reservations at relays that are kept.
     pub reservations: usize,
@@ -178,7 +180,7 @@ impl Default for Limits {
             records_per_minute: 600,
             republish: Duration::from_secs(3_600),
             searches: 64,
-            dials: 256,
+            dials: 64,
             reservations: 2,
         }
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use libp2p::connection_limits::Exceeded;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError};
 use libp2p::{Multiaddr, PeerId};
@@ -77,8 +78,10 @@ impl Driver {
         kept_out.max(self.untrue.wait(&(node, *peer), now))
     }
 
-    /// A dial has come through: whoever wanted it waits for the peer's word now.
+    /// A dial has come to its end. If it has come through, whoever wanted it waits for the peer's
+    /// word now.
     pub(super) fn dialed(&mut self, id: ConnectionId) {
+        self.dialing.remove(&id);
         for wanted in self.wanted.values_mut() {
             if wanted.dial == Some(id) {
                 wanted.dial = None;
@@ -89,6 +92,7 @@ impl Driver {
     /// A dial has failed: the next host of the node is tried, or the host is told.
     pub(super) fn on_dial_failed(&mut self, id: ConnectionId, peer: PeerId) {
         self.on_introducer_failed(peer);
+        self.dialing.remove(&id);
         let is_connected = self.connections_of(peer).next().is_some();
         // Another dial of the same peer may have come through.
         let failed = |wanted: &Wanted| match wanted.dial {
@@ -140,7 +144,13 @@ impl Driver {
         while self.wanted.len() < self.config.limits.dials
             && let Some(home) = self.to_dial.pop_front()
         {
+            let others = self.to_dial.len();
             self.dial(&home);
+            if self.to_dial.len() > others {
+                // There is no room for a dial yet, and it keeps its place.
+                self.to_dial.rotate_right(1);
+                break;
+            }
         }
         self.fail_fetches(|fetch| fetch.deadline <= now || fetch.reply.is_closed());
     }
@@ -242,7 +252,8 @@ impl Driver {
 
     /// Tells that a node was not reached, unless it is still tried elsewhere.
     fn unreachable(&mut self, node: NodeId, retry: Duration) {
-        if self.wanted.keys().any(|home| home.node == node) {
+        let mut tried = self.wanted.keys().chain(&self.to_dial);
+        if tried.any(|home| home.node == node) {
             return;
         }
         self.tell(Event::Unreachable { node, retry });
@@ -286,8 +297,10 @@ impl Driver {
                     None
                 }
                 None => match self.start_dial(peer, &home) {
-                    Some(dial) => dial,
-                    None => continue,
+                    Dial::Started(dial) => Some(dial),
+                    Dial::NotNeeded => None,
+                    Dial::NoRoom => return self.dial_later(&home),
+                    Dial::Failed => continue,
                 },
             };
             let wanted = Wanted {
@@ -310,9 +323,11 @@ impl Driver {
         connections.max_by_key(|(_, admitted)| admitted.is_some())
     }
 
-    /// Dials a peer, whoever else may be dialing it elsewhere; nothing within when a connection
-    /// that is closing comes first. Nothing at all when it cannot be dialed.
-    fn start_dial(&mut self, peer: PeerId, home: &HomeNode) -> Option<Option<ConnectionId>> {
+    /// Dials a peer, whoever else may be dialing it elsewhere.
+    fn start_dial(&mut self, peer: PeerId, home: &HomeNode) -> Dial {
+        if self.dialing.len() >= self.config.limits.dials {
+            return Dial::NoRoom;
+        }
         let with_private = self.config.private_addresses;
         let addresses: Vec<Multiaddr> = home
             .addresses
@@ -327,9 +342,15 @@ impl Driver {
             .build();
         let id = dial.connection_id();
         match self.swarm.dial(dial) {
-            Ok(()) => Some(Some(id)),
-            Err(DialError::DialPeerConditionFalse(_)) => Some(None),
-            Err(_) => None,
+            Ok(()) => {
+                self.dialing.insert(id);
+                Dial::Started(id)
+            }
+            Err(DialError::DialPeerConditionFalse(_)) => Dial::NotNeeded,
+            Err(DialError::Denied { cause }) if cause.downcast_ref::<Exceeded>().is_some() => {
+                Dial::NoRoom
+            }
+            Err(_) => Dial::Failed,
         }
     }
 
@@ -343,6 +364,17 @@ impl Driver {
             .take(MOST_HOSTS)
             .collect()
     }
+}
+
+/// What comes of a try to dial a peer.
+enum Dial {
+    Started(ConnectionId),
+    /// A connection that is closing comes first.
+    NotNeeded,
+    /// As many dials are under way as may be.
+    NoRoom,
+    /// It cannot be dialed.
+    Failed,
 }
 
 /// Nodes that may wait for their turn to be dialed.

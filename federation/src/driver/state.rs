@@ -57,6 +57,8 @@ pub(super) struct Driver {
     /// Nodes that are being dialed, by what somebody says of their hosts: two who name one node may
     /// say different things, and each is tried.
     pub(super) wanted: HashMap<HomeNode, Wanted>,
+    /// Dials of nodes that are under way, those that nobody wants any more among them.
+    pub(super) dialing: HashSet<ConnectionId>,
     /// Nodes that wait for their turn to be dialed.
     pub(super) to_dial: VecDeque<HomeNode>,
     /// Peers that were said to be hosts of a node and are not.
@@ -256,6 +258,7 @@ impl Driver {
             news_sender,
             pending: FuturesUnordered::new(),
             wanted: HashMap::new(),
+            dialing: HashSet::new(),
             to_dial: VecDeque::new(),
             untrue: Backoff::new(0),
             fetches: Vec::new(),

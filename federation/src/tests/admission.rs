@@ -131,6 +131,74 @@ async fn node_that_is_one_too_many_is_dialed_when_it_is_its_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_waits_for_its_turn_while_other_protocols_have_all_dials_that_may_be_pending() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
+    let port = silent.local_addr().expect("address").port();
+    let mut config = node();
+    config.limits.connections_pending = 1;
+    let hanging = HostKey::from_seed([8; 32]).peer();
+    config.known = vec![format!(
+        "/ip4/127.0.0.1/tcp/{port}/p2p/{}",
+        peer_text(&hanging)
+    )];
+    let mut a = Host::start(config, 1, ADMITS).await;
+    let b = Host::start(node(), 2, ADMITS).await;
+
+    a.dial(&b).await;
+    // Whatever was told of the dial by now comes before what is to come.
+    a.status().await;
+    drop(silent);
+
+    a.wait(|event| match event {
+        Event::Unreachable { node, .. } => panic!("{node:?} was given up"),
+        Event::PeerChange { standing, .. } => {
+            matches!(standing, Standing::Admitted { node, .. } if node == b.node).then_some(())
+        }
+        _ => None,
+    })
+    .await;
+}
+
+/// Somebody names ever new hosts of a node, each at an address that does not answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dials_that_nobody_wants_any_more_leave_room_for_bootstrap_nodes() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("listens");
+    let address = silent.local_addr().expect("address");
+    let mut config = node();
+    config.limits.connections_pending = 12;
+    config.limits.dials = 10;
+    let late = "/memory/4001992";
+    let bootstrap = HostKey::from_seed([100; 32]).peer();
+    config.bootstrap = vec![format!("{late}/p2p/{}", peer_text(&bootstrap))];
+    let a = Host::start(config, 1, ADMITS).await;
+    for seed in 10..60 {
+        let untrue = HomeNode {
+            node: NodeId([8; 32]),
+            peers: vec![HostKey::from_seed([seed; 32]).peer().into()],
+            addresses: vec![format!("/ip4/127.0.0.1/tcp/{}", address.port())],
+        };
+        a.handle.dial(untrue).await.expect("runs");
+    }
+    let mut hanging = Vec::new();
+    while hanging.len() < 10 {
+        let accepted = timeout(PATIENCE, silent.accept()).await.expect("in time");
+        hanging.push(accepted.expect("accepted"));
+    }
+
+    let mut there = super::config(Role::Bootstrap);
+    there.listen = vec![late.into()];
+    let _bootstrap = Host::start(there, 100, ADMITS).await;
+
+    // Those dials hang meanwhile.
+    let introduced = a.until(|status| status.peers.iter().any(|peer| peer.introduces));
+    timeout(Duration::from_secs(8), introduced)
+        .await
+        .expect("without waiting for them");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_blamed_for_what_this_side_lacks() {
     for why in [
         NotAdmitted::TooMany,
