@@ -1,5 +1,7 @@
 //! So many at once, and so many more as time passes.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -37,6 +39,11 @@ impl Bucket {
         }
     }
 
+    fn is_full(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.tokens == self.most
+    }
+
     fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_nanos();
         let back = passed
@@ -51,6 +58,43 @@ impl Bucket {
         }
     }
 }
+
+/// A bucket for each key. Keys whose bucket is full again are forgotten when there are many.
+#[derive(Debug)]
+pub(crate) struct Buckets<K> {
+    each: HashMap<K, Bucket>,
+    most: u32,
+    pause: Duration,
+}
+
+impl<K: Copy + Eq + Hash> Buckets<K> {
+    /// Every bucket is full.
+    pub(crate) fn new(most: u32, pause: Duration) -> Self {
+        Self {
+            each: HashMap::new(),
+            most,
+            pause,
+        }
+    }
+
+    /// Whether the bucket of a key has a token.
+    pub(crate) fn has(&self, key: &K, now: Instant) -> bool {
+        let mut bucket = self.each.get(key).copied();
+        bucket.as_mut().is_none_or(|bucket| bucket.take(now))
+    }
+
+    /// Takes a token from the bucket of a key, if there is one.
+    pub(crate) fn take(&mut self, key: K, now: Instant) -> bool {
+        if self.each.len() >= MANY {
+            self.each.retain(|_, bucket| !bucket.is_full(now));
+        }
+        let new = || Bucket::new(self.most, self.pause, now);
+        self.each.entry(key).or_insert_with(new).take(now)
+    }
+}
+
+/// Keys that are remembered before full buckets are forgotten.
+const MANY: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
@@ -71,5 +115,21 @@ mod tests {
         assert!(bucket.take(at(60_000)));
         assert!(bucket.take(at(60_000)));
         assert!(!bucket.take(at(60_000)));
+    }
+    #[test]
+    fn each_key_has_its_own_bucket_and_full_ones_are_forgotten() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut buckets = Buckets::new(1, second);
+
+        assert!(buckets.take(0, start));
+        assert!(!buckets.has(&0, start));
+        assert!(!buckets.take(0, start));
+        for key in 1..MANY {
+            assert!(buckets.has(&key, start) && buckets.take(key, start));
+        }
+        assert!(buckets.take(MANY, start + second));
+        assert_eq!(buckets.each.len(), 1);
+        assert!(buckets.has(&0, start + second));
     }
 }

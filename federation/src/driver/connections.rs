@@ -212,16 +212,25 @@ impl Driver {
     }
 
     /// Counts what may be a failure of the peer of a connection: it is not spoken to for a short
-    /// while.
+    /// while. Not of a peer that is admitted on another: whoever is on the way, such as a relay, can
+    /// delay a connection or cut it, and shall not keep a peer out by that.
     pub(super) fn let_rest(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
         // An address is blamed for who came from it, not for who was looked for there.
-        let is_dialed = self.connections.get(&id).is_some_and(|c| c.dialed);
+        let is_dialed = connection.dialed;
+        if self.is_admitted(connection.peer) {
+            return;
+        }
         self.exclude(id, |kept_out, peer, from, now| {
             kept_out.rest(peer, from.filter(|_| !is_dialed), now)
         });
     }
 
-    /// Counts a failure of the peer of a connection; it is not spoken to for a while.
+    /// Counts a failure of the peer of a connection, something that nobody but the peer can have
+    /// said; it is not spoken to for a while. On connections on which it is admitted it has no part
+    /// in that: they stay, it loses the others and gets no new one.
     pub(super) fn keep_out(&mut self, id: ConnectionId) {
         self.exclude(id, KeptOut::refuse);
     }
@@ -235,13 +244,16 @@ impl Driver {
             return;
         };
         let peer = connection.peer;
-        if self.connections_of(peer).any(|(_, c)| c.admitted.is_some()) {
-            return;
-        }
         let from = source(connection);
         let wait = exclude(&self.shared.kept_out, peer, from, Instant::now());
         self.metrics.peers_refused.inc();
-        if self.is_node() {
+        if self.is_admitted(peer) {
+            let others = self.connections_of(peer);
+            let others = others.filter(|(_, connection)| connection.admitted.is_none());
+            for other in others.map(|(id, _)| id).collect::<Vec<_>>() {
+                self.close(other);
+            }
+        } else if self.is_node() {
             self.standings.insert(peer, Standing::Refused { wait });
             self.tell(Event::PeerChange {
                 peer: peer.to_bytes(),
@@ -249,6 +261,11 @@ impl Driver {
             });
         }
         self.give_up(peer, wait);
+    }
+
+    fn is_admitted(&self, peer: PeerId) -> bool {
+        let mut connections = self.connections_of(peer);
+        connections.any(|(_, connection)| connection.admitted.is_some())
     }
 
     /// Tells how a peer stands, if that has changed.
@@ -345,10 +362,10 @@ const WAKING: Duration = Duration::from_secs(1);
 const OVERLAP: Duration = Duration::from_millis(500);
 /// Two dials that cross are this close together.
 const CROSSING: Duration = Duration::from_secs(5);
-/// Links that a peer may begin at once on one connection.
-const LINKS: u32 = 4;
+/// Links that a peer may begin at once on one connection, and on all on which it is not admitted.
+pub(super) const LINKS: u32 = 4;
 /// Time after which it may begin one more: it needs one for every admission.
-const LINK_AGAIN: Duration = Duration::from_secs(5);
+pub(super) const LINK_AGAIN: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -109,14 +109,18 @@ impl Driver {
         };
         // Strangers cannot have the enclave do nothing but shake hands.
         let waits = side == Side::Responder && connection.admitted.is_none();
-        let own = self.node;
-        let own = own.filter(|_| !waits || self.strangers.take(Instant::now()));
-        let Some(own) = own else {
+        let (peer, now) = (connection.peer, Instant::now());
+        let mut takes = || {
+            // What has to wait takes nothing of what others may begin.
+            self.strangers_each.has(&peer, now)
+                && self.strangers.take(now)
+                && self.strangers_each.take(peer, now)
+        };
+        let Some(own) = self.node.filter(|_| !waits || takes()) else {
             // A link that this side begins is begun anew.
             connection.early = (side == Side::Responder).then_some(stream);
             return;
         };
-        let peer = connection.peer;
         let known = connection.admitted.map(|admission| admission.node);
         let known = known.filter(|_| side == Side::Initiator);
         self.last_link = self.last_link.saturating_add(1);
@@ -162,8 +166,9 @@ impl Driver {
         let left = Duration::from_millis(expires.0.saturating_sub(unix_millis()));
         let now = Instant::now();
         let renew = left.mul_f64(if connection.dialed { 0.8 } else { 0.9 });
-        // A renewal takes nothing away.
+        // A renewal takes nothing away, and forgives nothing.
         let mutual = connection.admitted.is_some_and(|before| before.mutual);
+        let is_new = connection.admitted.is_none() && !connection.closing;
         connection.admitted = Some(Admission {
             node,
             mutual,
@@ -174,7 +179,9 @@ impl Driver {
         if !mutual {
             self.shared.gates.set(id, Access::PEER);
         }
-        self.shared.kept_out.forgive(&peer, from);
+        if is_new {
+            self.shared.kept_out.forgive(&peer, from);
+        }
         self.wanted.retain(|home, _| home.node != node);
         if initiates {
             let streams = &mut self.swarm.behaviour_mut().streams;

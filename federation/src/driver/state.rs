@@ -18,11 +18,12 @@ use vettid_wire::id::NodeId;
 use vettid_wire::link::federation::Side;
 
 use super::Outbox;
+use super::connections::{LINK_AGAIN, LINKS};
 use crate::attachment::FetchError;
 use crate::backoff::Backoff;
 use crate::behaviour::{Behaviour, Shared};
 use crate::boxed::Boxed;
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, Buckets};
 use crate::config::{Config, Limits};
 use crate::event::{Event, Standing};
 use crate::link::{LinkNews, Links, Steering};
@@ -68,6 +69,8 @@ pub(super) struct Driver {
     pub(super) serving_to: HashMap<NodeId, Arc<Semaphore>>,
     /// Links that strangers may begin.
     pub(super) strangers: Bucket,
+    /// Links that each peer may begin on connections on which it is not admitted.
+    pub(super) strangers_each: Buckets<PeerId>,
 
     pub(super) searches: HashMap<QueryId, Search>,
     /// Searches that wait for their turn.
@@ -265,6 +268,7 @@ impl Driver {
             serving,
             serving_to: HashMap::new(),
             strangers,
+            strangers_each: Buckets::new(LINKS, LINK_AGAIN),
             searches: HashMap::new(),
             to_search: VecDeque::new(),
             neighbors: Neighbors::default(),

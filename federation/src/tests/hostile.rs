@@ -234,3 +234,119 @@ async fn nothing_comes_by_the_second_stream_of_whoever_is_never_admitted() {
         .expect("in time")
         .expect("closed");
 }
+
+const KEY: [u8; 32] = [9; 32];
+const FRAME: [u8; 6] = [0, 0, 0, 2, 5, 5];
+
+/// One connection more of a peer, and a link on it that begins with `bytes`.
+async fn one_more(a: &Host, bytes: &[u8]) -> (Raw, Opened) {
+    let mut raw = Raw::quiet(&a.listening[0], HostKey::from_seed(KEY)).await;
+    let stream = say(&mut raw, bytes).await;
+    (raw, stream)
+}
+
+async fn say(raw: &mut Raw, bytes: &[u8]) -> Opened {
+    let mut stream = raw.open(Protocol::Attest).await.expect("opened");
+    stream.write_all(bytes).await.expect("written");
+    stream.flush().await.expect("flushed");
+    stream
+}
+
+async fn hears(a: &mut Host) {
+    a.wait(|event| match event {
+        Event::Frame { bytes, .. } => (bytes == FRAME[4..]).then_some(()),
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peer_that_misbehaves_beside_its_admission_keeps_that_and_gets_nothing_new() {
+    let mut a = Host::start(node(), 1, ADMITS).await;
+    let evidence = [&hello()[..], &FRAME].concat();
+    let (mut admitted, mut link) = one_more(&a, &evidence).await;
+    a.wait(|event| match event {
+        Event::PeerChange { standing, .. } => {
+            matches!(standing, Standing::Admitted { .. }).then_some(())
+        }
+        _ => None,
+    })
+    .await;
+
+    let (waiting, _) = one_more(&a, &[]).await;
+    let (misbehaving, _stream) = one_more(&a, &[255; 8]).await;
+
+    for gone in [waiting.closed, misbehaving.closed] {
+        timeout(PATIENCE, gone)
+            .await
+            .expect("in time")
+            .expect("closed");
+    }
+    a.until(|status| status.refused == 1 && status.peers.len() == 1)
+        .await;
+    // It goes on, and is not forgiven when it is admitted anew.
+    link.write_all(&FRAME).await.expect("written");
+    link.flush().await.expect("flushed");
+    hears(&mut a).await;
+    let _renewed = say(&mut admitted, &[&evidence[..], &FRAME].concat()).await;
+    hears(&mut a).await;
+    let status = a.status().await;
+    assert_eq!((status.refused, status.peers.len()), (1, 1));
+    let refused = Raw::quiet(&a.listening[0], HostKey::from_seed(KEY)).await;
+    timeout(PATIENCE, refused.closed)
+        .await
+        .expect("in time")
+        .expect("closed");
+}
+
+/// A relay, say, that keeps back what a peer says on one connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn admitted_peer_is_not_blamed_for_what_is_late_on_another_connection() {
+    let mut a = Host::start(hasty(), 1, ADMITS).await;
+    let evidence = [&hello()[..], &FRAME].concat();
+    let (_admitted, _link) = one_more(&a, &evidence).await;
+    a.wait(|event| match event {
+        Event::PeerChange { standing, .. } => {
+            matches!(standing, Standing::Admitted { .. }).then_some(())
+        }
+        _ => None,
+    })
+    .await;
+
+    let late = Raw::quiet(&a.listening[0], HostKey::from_seed(KEY)).await;
+
+    timeout(PATIENCE, late.closed)
+        .await
+        .expect("in time")
+        .expect("closed");
+    let status = a.status().await;
+    assert_eq!((status.refused, status.peers.len()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_connections_do_not_get_a_peer_more_links_than_one() {
+    let mut a = Host::start(node(), 1, Enclave::Listens).await;
+    let b = Host::start(node(), 2, ADMITS).await;
+    let began = std::time::Instant::now();
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let (mut raw, first) = one_more(&a, &hello()).await;
+        let second = say(&mut raw, &hello()).await;
+        held.push((raw, first, second));
+    }
+
+    b.dial(&a).await;
+
+    let (peer, mut links) = (HostKey::from_seed(KEY).peer(), 0);
+    a.wait(|event| match event {
+        Event::LinkOpen { peer: of, .. } if of == peer => {
+            links += 1;
+            None
+        }
+        Event::LinkOpen { .. } => Some(()),
+        _ => None,
+    })
+    .await;
+    let more = began.elapsed().as_secs() / 5;
+    assert!(links <= 4 + more, "{links} links");
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{ConnectionId, NetworkBehaviour, SwarmEvent};
 use libp2p::{PeerId, Swarm, identify, kad};
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +19,7 @@ use crate::{behaviour, transport};
 #[derive(NetworkBehaviour)]
 struct Bare {
     streams: Streams,
-    identify: identify::Behaviour,
+    identify: Toggle<identify::Behaviour>,
     kad: kad::Behaviour<Homes>,
 }
 
@@ -40,6 +41,15 @@ impl Raw {
     }
 
     pub(super) async fn with_key(address: &str, key: HostKey) -> Self {
+        Self::connect(address, key, true).await
+    }
+
+    /// Does not say who it is, so that its connection takes the place of no other of the same key.
+    pub(super) async fn quiet(address: &str, key: HostKey) -> Self {
+        Self::connect(address, key, false).await
+    }
+
+    async fn connect(address: &str, key: HostKey, identifies: bool) -> Self {
         let key = key.into_keypair();
         let own = key.public().to_peer_id();
         let gates = Gates::default();
@@ -49,9 +59,12 @@ impl Raw {
         let version = behaviour::network_version(&config);
         let name = format!("/vettid/{}/kad/1", network());
         let name = libp2p::StreamProtocol::try_from_owned(name).expect("name");
+        let identify = identify::Config::new(version, key.public());
         let bare = Bare {
             streams: Streams::new(gates.clone(), false),
-            identify: identify::Behaviour::new(identify::Config::new(version, key.public())),
+            identify: identifies
+                .then(|| identify::Behaviour::new(identify))
+                .into(),
             kad: kad::Behaviour::with_config(own, Homes::new(own, 10, 10), kad::Config::new(name)),
         };
         let settings = libp2p::swarm::Config::with_tokio_executor()
