@@ -108,10 +108,11 @@ impl Driver {
             }
             self.close(id);
         }
-        let of_several = |peer: &PeerId| self.connections_of(*peer).nth(1).is_some();
-        let peers = self.connections.values().filter(|c| !c.introduces);
-        let peers: HashSet<_> = peers.map(|c| c.peer).filter(of_several).collect();
-        for peer in peers {
+        let mut seen = HashSet::new();
+        let stay = self.connections.values();
+        let stay = stay.filter(|c| !c.introduces && !c.closing);
+        let several: HashSet<_> = stay.map(|c| c.peer).filter(|p| !seen.insert(*p)).collect();
+        for peer in several {
             self.close_surplus(peer);
         }
     }
