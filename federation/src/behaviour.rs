@@ -119,7 +119,7 @@ pub(crate) fn compose(
         streams: Streams::new(gates.clone(), !is_node),
         kad: Gated::new(kademlia(config, own), gates.clone(), kad_needs),
         gossip: gossip
-            .map(|gossip| Gated::new(gossip, gates.clone(), Access::PEER))
+            .map(|gossip| Gated::new(gossip, gates.clone(), Access::PEER).watched())
             .into(),
         reachability: (is_node && config.external.is_empty())
             .then(autonat::v2::client::Behaviour::default)

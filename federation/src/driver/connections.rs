@@ -119,10 +119,17 @@ impl Driver {
 
     /// Wakes the protocols of connections that were not the only ones of their peers. What goes to a peer
     /// waits for any of its connections, and gossipsub has only those told that have a stream for it: once
-    /// the one that had is gone, another would notice what waits when it happens to be looked at.
+    /// the one that had is gone, another would notice what waits when it happens to be looked at, which
+    /// may be too late. It is woken until gossipsub has asked for a stream on it, which it does when
+    /// something waits: from then on it is told itself.
     pub(super) fn wake_left(&mut self, due: Instant) {
         for (id, connection) in &mut self.connections {
-            if connection.woken.is_some_and(|at| at <= due) {
+            if connection.woken.is_none_or(|at| at > due) {
+                continue;
+            }
+            if self.shared.gates.has_asked(*id) {
+                connection.woken = None;
+            } else {
                 connection.woken = Some(Instant::now() + WAKING);
                 self.shared.gates.wake(*id);
             }

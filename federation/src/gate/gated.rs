@@ -2,6 +2,7 @@
 
 use std::iter::Take;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use libp2p::PeerId;
@@ -24,6 +25,7 @@ pub(crate) struct Gated<B> {
     inner: B,
     gates: Gates,
     needs: Access,
+    watched: bool,
 }
 
 /// Handler of [`Gated`] on one connection.
@@ -31,6 +33,7 @@ pub(crate) struct GatedHandler<H> {
     inner: H,
     gate: Arc<Gate>,
     needs: Access,
+    watched: bool,
 }
 
 /// The protocols of `U`, or none.
@@ -45,7 +48,14 @@ impl<B> Gated<B> {
             inner,
             gates,
             needs,
+            watched: false,
         }
+    }
+
+    /// The same; its connections note when it has asked for a stream. One protocol at most.
+    pub(crate) fn watched(mut self) -> Self {
+        self.watched = true;
+        self
     }
 
     pub(crate) const fn inner(&mut self) -> &mut B {
@@ -57,6 +67,7 @@ impl<B> Gated<B> {
             inner,
             gate: self.gates.of(connection),
             needs: self.needs,
+            watched: self.watched,
         }
     }
 }
@@ -160,11 +171,16 @@ impl<H: ConnectionHandler> ConnectionHandler for GatedHandler<H> {
         ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>,
     > {
         self.gate.waker.register(cx.waker());
-        if self.gate.allows(self.needs.to_ask()) {
-            self.inner.poll(cx)
-        } else {
-            Poll::Pending
+        if !self.gate.allows(self.needs.to_ask()) {
+            return Poll::Pending;
         }
+        let polled = self.inner.poll(cx);
+        if let Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { .. }) = &polled
+            && self.watched
+        {
+            self.gate.asked.store(true, Ordering::Release);
+        }
+        polled
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::ToBehaviour>> {
@@ -225,5 +241,39 @@ impl<U: InboundUpgradeSend> InboundUpgrade<Stream> for GatedUpgrade<U> {
 
     fn upgrade_inbound(self, stream: Stream, info: Self::Info) -> Self::Future {
         self.inner.upgrade_inbound(stream, info)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use libp2p::ping;
+
+    use super::*;
+
+    /// Whether it is noted that a protocol has asked for a stream.
+    async fn notes(watch: impl Fn(Gated<ping::Behaviour>) -> Gated<ping::Behaviour>) -> bool {
+        let (gates, id) = (Gates::default(), ConnectionId::new_unchecked(1));
+        let ping = ping::Behaviour::default();
+        let mut ping = watch(Gated::new(ping, gates.clone(), Access::ATTEST));
+        let address = "/memory/1".parse().expect("address");
+        let (peer, role, port) = (PeerId::random(), Endpoint::Dialer, PortUse::New);
+        let handler = ping.handle_established_outbound_connection(id, peer, &address, role, port);
+        let mut handler = handler.expect("handler");
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+
+        assert!(handler.poll(&mut cx).is_pending());
+        assert!(!gates.has_asked(id));
+        gates.set(id, Access::ATTEST);
+        poll_fn(|cx| handler.poll(cx)).await;
+
+        gates.has_asked(id)
+    }
+
+    #[tokio::test]
+    async fn stream_that_a_watched_protocol_asks_for_is_noted() {
+        assert!(notes(Gated::watched).await);
+        assert!(!notes(|ping| ping).await);
     }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Access(u8);
 pub(crate) struct Gate {
     access: AtomicU8,
     attests: AtomicBool,
+    asked: AtomicBool,
     made_room: AtomicBool,
     /// All handlers of a connection run in one task.
     waker: AtomicWaker,
@@ -102,6 +103,13 @@ impl Gates {
         if let Some(gate) = self.lock().get(&connection) {
             gate.attests.store(true, Ordering::Release);
         }
+    }
+
+    /// Whether the protocol that is [`Gated::watched`] has asked for a stream on a connection.
+    pub(crate) fn has_asked(&self, connection: ConnectionId) -> bool {
+        let gates = self.lock();
+        let gate = gates.get(&connection);
+        gate.is_some_and(|gate| gate.asked.load(Ordering::Acquire))
     }
 
     /// The place of a connection is another's now: it is closed, which is no failure of its peer.
