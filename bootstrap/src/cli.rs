@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::Value;
 use vettid_federation::Role;
-use vettid_federation::introducer::program::{Outcome, Program, folder, read_config};
+use vettid_federation::introducer::program::{LevelFilter, Outcome, Program, folder, read_config};
 
 use crate::config::Config;
 use crate::network::NetworkCommand;
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 enum Command {
     /// Make, sign and show a network file
     #[command(subcommand)]
-    Network(NetworkCommand),
+    Network(Box<NetworkCommand>),
     /// Serve until SIGTERM or Ctrl-C
     Run {
         /// Configuration file
@@ -38,10 +38,19 @@ enum Command {
         /// Print the effective configuration and exit
         #[arg(long)]
         check: bool,
-        /// What to log: error, warn, info or debug
-        #[arg(long, default_value = "info")]
-        log: String,
+        /// What to log
+        #[arg(long, value_enum, default_value_t = Log::Info)]
+        log: Log,
     },
+}
+
+/// How much is logged. A level and no more: what libraries log names peers and addresses.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Log {
+    Error,
+    Warn,
+    Info,
+    Debug,
 }
 
 /// Carries out one command line.
@@ -58,7 +67,7 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
             check: true,
             ..
         } => check(program, &config),
-        Command::Run { config, log, .. } => run(program, &config, &log).await,
+        Command::Run { config, log, .. } => run(program, &config, log).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,8 +85,8 @@ fn check(program: Program, path: &Path) -> Outcome {
     Ok(())
 }
 
-async fn run(program: Program, path: &Path, log: &str) -> Outcome {
-    program.start_log(log)?;
+async fn run(program: Program, path: &Path, log: Log) -> Outcome {
+    program.start_log(log.into())?;
     let config: Config = read_config(path)?;
     program.run(&config.host, path, Role::Bootstrap).await
 }
@@ -105,4 +114,33 @@ fn plain(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), ToOwned::to_owned)
+}
+
+impl From<Log> for LevelFilter {
+    fn from(log: Log) -> Self {
+        match log {
+            Log::Error => Self::ERROR,
+            Log::Warn => Self::WARN,
+            Log::Info => Self::INFO,
+            Log::Debug => Self::DEBUG,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn log_of_libraries_cannot_be_switched_on() {
+        let parse = |log| Arguments::try_parse_from(["vettid-bootstrap", "run", "--log", log]);
+
+        assert!(parse("debug").is_ok());
+        for more in ["info,libp2p=debug", "libp2p=debug", "trace"] {
+            let error = parse(more).expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::InvalidValue, "{more}");
+        }
+    }
 }

@@ -4,10 +4,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 use vettid_federation::Role;
-use vettid_federation::introducer::program::{Outcome, Program, folder, read_config};
+use vettid_federation::introducer::program::{LevelFilter, Outcome, Program, folder, read_config};
 
 use crate::config::Config;
 use crate::scrape;
@@ -36,12 +36,21 @@ enum Command {
         /// Print the effective configuration and exit
         #[arg(long)]
         check: bool,
-        /// What to log: error, warn, info or debug
-        #[arg(long, default_value = "info")]
-        log: String,
+        /// What to log
+        #[arg(long, value_enum, default_value_t = Log::Info)]
+        log: Log,
     },
     /// How the running relay is
     Status,
+}
+
+/// How much is logged. A level and no more: what libraries log names peers and addresses.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Log {
+    Error,
+    Warn,
+    Info,
+    Debug,
 }
 
 /// Carries out one command line.
@@ -54,7 +63,7 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
     let program = Program::new("vettid-relay", json);
     let outcome = match command {
         Command::Run { check: true, .. } => check(program, &config),
-        Command::Run { log, .. } => run(program, &config, &log).await,
+        Command::Run { log, .. } => run(program, &config, log).await,
         Command::Status => status(program, &config, json).await,
     };
     match outcome {
@@ -73,8 +82,8 @@ fn check(program: Program, path: &Path) -> Outcome {
     Ok(())
 }
 
-async fn run(program: Program, path: &Path, log: &str) -> Outcome {
-    program.start_log(log)?;
+async fn run(program: Program, path: &Path, log: Log) -> Outcome {
+    program.start_log(log.into())?;
     let (config, role) = read(path)?;
     program.run(&config.host, path, role).await
 }
@@ -130,4 +139,33 @@ async fn status(program: Program, path: &Path, json: bool) -> Outcome {
         }
     }
     Ok(())
+}
+
+impl From<Log> for LevelFilter {
+    fn from(log: Log) -> Self {
+        match log {
+            Log::Error => Self::ERROR,
+            Log::Warn => Self::WARN,
+            Log::Info => Self::INFO,
+            Log::Debug => Self::DEBUG,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn log_of_libraries_cannot_be_switched_on() {
+        let parse = |log| Arguments::try_parse_from(["vettid-relay", "run", "--log", log]);
+
+        assert!(parse("debug").is_ok());
+        for more in ["info,libp2p=debug", "libp2p=debug", "trace"] {
+            let error = parse(more).expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::InvalidValue, "{more}");
+        }
+    }
 }

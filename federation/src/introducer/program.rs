@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
+pub use tracing_subscriber::filter::LevelFilter;
 
 use super::HostTable;
 use crate::config::Role;
@@ -57,7 +58,7 @@ impl Program {
     /// Writes its log to standard error.
     ///
     /// Only lines of its own: what libraries log names peers and addresses.
-    pub fn start_log(&self, level: &str) -> Outcome {
+    pub fn start_log(&self, level: LevelFilter) -> Outcome {
         let own = self.name.replace('-', "_");
         let filter = format!("off,{own}={level},vettid_federation={level}");
         let log = tracing_subscriber::fmt()
