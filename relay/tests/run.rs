@@ -100,14 +100,37 @@ fn relay_runs_tells_how_it_is_and_stops_when_asked() {
     assert!(!status.success());
 }
 
+/// Starts a relay with a configuration that does not do; what it complains of.
+fn complaint(folder: &Path, arguments: &[&str]) -> String {
+    let output = relay(folder, arguments).output().expect("runs");
+    assert!(!output.status.success());
+    let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let message = said.pointer("/error/message").and_then(Value::as_str);
+    message.expect("a message").to_owned()
+}
+
+const SMALLEST: &str = "[host]\nkey = \"relay.key\"\nnetwork = \"network.toml\"\nlisten = []\n";
+
 #[test]
 fn relay_without_a_network_file_does_not_start() {
     let place = tempfile::tempdir().expect("folder");
-    let config = "[host]\nkey = \"relay.key\"\nnetwork = \"network.toml\"\nlisten = []\n";
+    let config = format!("{SMALLEST}private_addresses = true\n");
     std::fs::write(place.path().join("relay.toml"), config).expect("written");
 
     for arguments in [&["run", "--check"][..], &["run"]] {
-        let status = relay(place.path(), arguments).status().expect("runs");
-        assert!(!status.success());
+        let message = complaint(place.path(), arguments);
+        assert!(message.contains("network.toml"), "{message}");
+    }
+}
+
+#[test]
+fn relay_that_does_not_know_where_it_is_reached_does_not_start() {
+    let place = tempfile::tempdir().expect("folder");
+    std::fs::write(place.path().join("network.toml"), network()).expect("written");
+    std::fs::write(place.path().join("relay.toml"), SMALLEST).expect("written");
+
+    for arguments in [&["run", "--check"][..], &["run"]] {
+        let message = complaint(place.path(), arguments);
+        assert!(message.starts_with("host.external:"), "{message}");
     }
 }
