@@ -1,10 +1,10 @@
 //! The host's transport key. Its PeerId is named in the enclave's evidence; it opens nothing.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
@@ -69,22 +69,41 @@ impl HostKey {
         }
         let bytes = Zeroizing::new(fs::read(path)?);
         let seed = <[u8; 32]>::try_from(&bytes[..])
-            .map_err(|_| io::Error::new(ErrorKind::InvalidData, "host key is not 32 bytes"))?;
+            .map_err(|_| io::Error::new(ErrorKind::InvalidData, DAMAGED))?;
         Ok(Self::from_seed(seed))
     }
 
+    /// Makes the key of a file that is not there. The file is whole or is not there at all, whenever
+    /// the host crashes: what there is of it before is beside it, under a name that is its own.
     fn create(path: &Path) -> io::Result<Self> {
         let key = Self::generate();
-        let pair = key.0.clone().try_into_ed25519();
+        let draft = key.draft(path)?;
+        // Unlike a rename, this replaces nothing.
+        let placed = fs::hard_link(&draft, path);
+        fs::remove_file(&draft)?;
+        placed?;
+        let folder = path.parent().filter(|at| !at.as_os_str().is_empty());
+        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+        Ok(key)
+    }
+
+    fn draft(&self, path: &Path) -> io::Result<PathBuf> {
+        let pair = self.0.clone().try_into_ed25519();
         let pair = pair.map_err(|error| io::Error::other(error.to_string()))?;
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(format!(".{}", peer_text(&self.peer())));
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(path)?;
-        file.write_all(pair.secret().as_ref())?;
-        file.sync_all()?;
-        Ok(key)
+            .open(&draft)?;
+        let written = file.write_all(pair.secret().as_ref());
+        if let Err(error) = written.and_then(|()| file.sync_all()) {
+            // A host that is started again and again on a full disk leaves one each time.
+            let _ = fs::remove_file(&draft);
+            return Err(error);
+        }
+        Ok(draft.into())
     }
 }
 
@@ -105,6 +124,9 @@ pub fn parse_peer(text: &str) -> Result<Vec<u8>, NotAPeerId> {
     let peer: PeerId = text.parse().map_err(|_| NotAPeerId)?;
     Ok(peer.to_bytes())
 }
+
+/// The PeerId of a host is told to others: whether to give it up is for its operator to say.
+const DAMAGED: &str = "host key is damaged: restore it, or remove it for a new PeerId";
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +164,24 @@ mod tests {
 
         assert_eq!(open.kind(), ErrorKind::PermissionDenied);
         assert_eq!(short.kind(), ErrorKind::InvalidData);
+        assert_eq!(short.to_string(), DAMAGED);
+    }
+
+    #[test]
+    fn host_that_crashed_while_its_key_was_written_starts_with_a_whole_one() {
+        let place = tempfile::tempdir().expect("folder");
+        let path = place.path().join("host.key");
+        HostKey::from_seed([1; 32]).draft(&path).expect("written");
+        assert!(!path.exists());
+
+        let made = HostKey::load_or_create(&path).expect("made");
+        let other = HostKey::create(&path).expect_err("there is one");
+
+        assert_eq!(other.kind(), ErrorKind::AlreadyExists);
+        let read = HostKey::load(&path).expect("read");
+        assert_eq!(read.peer(), made.peer());
+        // The draft of the crash and the key.
+        assert_eq!(place.path().read_dir().expect("folder").count(), 2);
     }
 
     #[test]
