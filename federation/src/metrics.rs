@@ -7,6 +7,8 @@ pub use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 pub use prometheus_client::registry::Registry;
 
+use crate::config::Role;
+
 /// A value that goes up and down.
 pub type Level = Gauge<i64, AtomicI64>;
 
@@ -23,7 +25,18 @@ macro_rules! metrics {
         impl $name {
             /// Adds all of them to what is exposed.
             pub fn register(&self, registry: &mut $crate::metrics::Registry) {
-                $(registry.register($metric, concat!($($doc),+).trim(), self.$field.clone());)+
+                self.register_those(registry, |_| true);
+            }
+
+            /// Adds those whose names are wanted.
+            pub fn register_those(
+                &self,
+                registry: &mut $crate::metrics::Registry,
+                wanted: impl Fn(&str) -> bool,
+            ) {
+                $(if wanted($metric) {
+                    registry.register($metric, concat!($($doc),+).trim(), self.$field.clone());
+                })+
             }
 
             /// Name, kind and help of each as a scraper sees them, for the documentation.
@@ -91,11 +104,14 @@ metrics! {
 }
 
 impl Metrics {
-    /// All values in the Prometheus text format.
+    /// All values of a host in the Prometheus text format; what relays count, of a relay alone.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub fn to_text(&self, role: &Role) -> String {
         let mut registry = Registry::default();
-        self.register(&mut registry);
+        let is_relay = matches!(role, Role::Relay(_));
+        self.register_those(&mut registry, |name| {
+            is_relay || !name.starts_with(OF_RELAYS)
+        });
         let mut text = String::new();
         // Writing to memory does not fail.
         let _ = encode(&mut text, &registry);
@@ -103,16 +119,20 @@ impl Metrics {
     }
 }
 
+/// How the names of what relays count begin.
+const OF_RELAYS: &str = "vettid_relay_";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RelayLimits;
 
     #[test]
     fn every_metric_of_the_table_is_exposed_once() {
         let metrics = Metrics::default();
         metrics.frames_inbound.inc_by(3);
 
-        let text = metrics.to_text();
+        let text = metrics.to_text(&Role::Relay(RelayLimits::default()));
 
         for (name, kind, _) in Metrics::table() {
             let family = name.trim_end_matches("_total");
@@ -120,5 +140,15 @@ mod tests {
             assert_eq!(text.matches(&announced).count(), 1, "{name}");
         }
         assert!(text.contains("vettid_federation_frames_inbound_total 3\n"));
+    }
+
+    #[test]
+    fn what_relays_count_is_exposed_by_relays_alone() {
+        for role in [Role::Bootstrap, Role::Node] {
+            let text = Metrics::default().to_text(&role);
+
+            assert!(!text.contains(OF_RELAYS), "{role:?}");
+            assert!(text.contains("vettid_federation_connections_open 0\n"));
+        }
     }
 }

@@ -97,33 +97,36 @@ fn read(path: &Path) -> Result<(Config, Role), Box<dyn Error>> {
     Ok((config, role))
 }
 
+/// What a status shows of a relay's metrics; nothing when they are none of a relay.
+fn numbers(page: &str) -> Option<Vec<(&'static str, u64)>> {
+    let number = |(shown, metric)| Some((shown, scrape::value(page, metric)?));
+    NUMBERS.into_iter().map(number).collect()
+}
+
+const NUMBERS: [(&str, &str); 6] = [
+    ("reservations", "vettid_relay_reservations"),
+    (
+        "reservations_refused",
+        "vettid_relay_reservations_refused_total",
+    ),
+    ("circuits", "vettid_relay_circuits"),
+    ("circuits_opened", "vettid_relay_circuits_opened_total"),
+    ("circuits_refused", "vettid_relay_circuits_refused_total"),
+    ("connections", "vettid_federation_connections_open"),
+];
+
 async fn status(program: Program, path: &Path, json: bool) -> Outcome {
     let config: Config = read_config(path)?;
-    let page = scrape::page(config.host.metrics).await.map_err(|error| {
-        let at = config.host.metrics;
+    let at = config.host.metrics;
+    let page = scrape::page(at).await.map_err(|error| {
         format!(
             "the relay does not answer at {at} ({error}): start it with `vettid-relay run`, or name \
              its configuration with --config"
         )
     })?;
-    let number = |name| scrape::value(&page, name).unwrap_or(0);
-    let shown = [
-        ("reservations", number("vettid_relay_reservations")),
-        (
-            "reservations_refused",
-            number("vettid_relay_reservations_refused_total"),
-        ),
-        ("circuits", number("vettid_relay_circuits")),
-        (
-            "circuits_opened",
-            number("vettid_relay_circuits_opened_total"),
-        ),
-        (
-            "circuits_refused",
-            number("vettid_relay_circuits_refused_total"),
-        ),
-        ("connections", number("vettid_federation_connections_open")),
-    ];
+    let shown = page.as_deref().and_then(numbers);
+    let shown =
+        shown.ok_or_else(|| format!("what answers at {at} is no relay: check host.metrics"))?;
     let peer = config.host.peer(folder(path))?;
     if json {
         let mut object: serde_json::Map<_, _> = shown

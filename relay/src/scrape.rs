@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// The metrics page at `address`.
-pub(crate) async fn page(address: SocketAddr) -> io::Result<String> {
+/// The metrics page at `address`; nothing when what answers there has none.
+pub(crate) async fn page(address: SocketAddr) -> io::Result<Option<String>> {
     let read = async {
         let mut stream = TcpStream::connect(address).await?;
         stream
@@ -18,7 +18,7 @@ pub(crate) async fn page(address: SocketAddr) -> io::Result<String> {
         let mut page = String::new();
         let mut bounded = stream.take(LARGEST);
         bounded.read_to_string(&mut page).await?;
-        io::Result::Ok(page)
+        io::Result::Ok(page.starts_with(FOUND).then_some(page))
     };
     timeout(PATIENCE, read)
         .await
@@ -33,6 +33,7 @@ pub(crate) fn value(page: &str, name: &str) -> Option<u64> {
     line.trim().parse().ok()
 }
 
+const FOUND: &str = "HTTP/1.1 200 ";
 const LARGEST: u64 = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "tests fail by panicking")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -100,7 +100,7 @@ fn relay_runs_tells_how_it_is_and_stops_when_asked() {
     assert!(!status.success());
 }
 
-/// Starts a relay with a configuration that does not do; what it complains of.
+/// Has a command of the relay fail; what it complains of.
 fn complaint(folder: &Path, arguments: &[&str]) -> String {
     let output = relay(folder, arguments).output().expect("runs");
     assert!(!output.status.success());
@@ -132,5 +132,35 @@ fn relay_that_does_not_know_where_it_is_reached_does_not_start() {
     for arguments in [&["run", "--check"][..], &["run"]] {
         let message = complaint(place.path(), arguments);
         assert!(message.starts_with("host.external:"), "{message}");
+    }
+}
+
+/// Another host, say a bootstrap node, has the address at which the metrics were looked for.
+#[test]
+fn status_of_what_is_no_relay_is_an_error() {
+    let place = tempfile::tempdir().expect("folder");
+    let other = TcpListener::bind("127.0.0.1:0").expect("port");
+    let at = other.local_addr().expect("address");
+    let config = format!("{SMALLEST}metrics = \"{at}\"\n");
+    std::fs::write(place.path().join("relay.toml"), config).expect("written");
+
+    for answer in [
+        "HTTP/1.1 200 OK\r\n\r\nvettid_federation_connections_open 1\n",
+        "HTTP/1.1 404 Not Found\r\n\r\n",
+    ] {
+        let message = std::thread::scope(|threads| {
+            threads.spawn(|| {
+                let (mut asker, _) = other.accept().expect("accepted");
+                let mut asked = BufReader::new(asker.try_clone().expect("cloned")).lines();
+                while asked
+                    .next()
+                    .is_some_and(|line| line.is_ok_and(|l| !l.is_empty()))
+                {}
+                asker.write_all(answer.as_bytes()).expect("answered");
+            });
+            complaint(place.path(), &["status"])
+        });
+        let expected = format!("what answers at {at} is no relay: check host.metrics");
+        assert_eq!(message, expected);
     }
 }

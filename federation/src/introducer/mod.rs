@@ -115,7 +115,7 @@ impl HostTable {
 
     /// Starts a host that introduces others; `metrics` is exposed beside its own.
     pub async fn start(&self, folder: &Path, role: Role) -> Result<Introducer, HostError> {
-        let config = self.check(folder, role)?;
+        let config = self.check(folder, role.clone())?;
         let key_path = folder.join(&self.key);
         let key = HostKey::load_or_create(&key_path).map_err(blame(&key_path))?;
         let listener = TcpListener::bind(self.metrics).await;
@@ -126,7 +126,7 @@ impl HostTable {
         let exposed = listener.local_addr().unwrap_or(self.metrics);
         let (handle, events) = Federation::start(config, key).await?;
         let counted = handle.metrics().clone();
-        let metrics = tokio::spawn(serve_metrics(listener, move || counted.to_text()));
+        let metrics = tokio::spawn(serve_metrics(listener, move || counted.to_text(&role)));
         Ok(Introducer {
             handle,
             events,

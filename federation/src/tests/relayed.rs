@@ -58,7 +58,8 @@ async fn relay_is_enough_where_there_is_no_other_path() {
         _ => None,
     })
     .await;
-    let metrics = relay.handle.metrics().to_text();
+    let role = Role::Relay(RelayLimits::default());
+    let metrics = relay.handle.metrics().to_text(&role);
     assert!(
         metrics.contains("vettid_relay_reservations 2\n"),
         "{metrics}"
