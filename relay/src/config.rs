@@ -56,7 +56,7 @@ impl Limits {
             circuits_per_peer: self.circuits_per_node,
             circuits_per_network: self.circuits_per_network,
             circuit_time: seconds(self.circuit_seconds),
-            circuit_bytes: u64::from(self.circuit_mib) * 1024 * 1024,
+            circuit_bytes: u64::from(self.circuit_mib) * MIB,
             requests_per_minute: self.requests_per_minute,
             requests_per_minute_and_address: self.requests_per_minute_and_address,
         }
@@ -64,21 +64,26 @@ impl Limits {
 }
 
 impl Default for Limits {
+    /// Those of the network, in the units of a configuration file.
     fn default() -> Self {
+        let limits = RelayLimits::default();
+        let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
         Self {
-            reservations: 5_000,
-            reservations_per_node: 2,
-            reservation_seconds: 3_600,
-            circuits: 500,
-            circuits_per_node: 8,
-            circuits_per_network: 32,
-            circuit_seconds: 3_600,
-            circuit_mib: 1_024,
-            requests_per_minute: 60,
-            requests_per_minute_and_address: 600,
+            reservations: limits.reservations,
+            reservations_per_node: limits.reservations_per_peer,
+            reservation_seconds: seconds(limits.reservation_time),
+            circuits: limits.circuits,
+            circuits_per_node: limits.circuits_per_peer,
+            circuits_per_network: limits.circuits_per_network,
+            circuit_seconds: seconds(limits.circuit_time),
+            circuit_mib: u32::try_from(limits.circuit_bytes / MIB).unwrap_or(u32::MAX),
+            requests_per_minute: limits.requests_per_minute,
+            requests_per_minute_and_address: limits.requests_per_minute_and_address,
         }
     }
 }
+
+const MIB: u64 = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
