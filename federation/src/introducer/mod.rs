@@ -4,6 +4,7 @@
 pub mod program;
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,8 +86,15 @@ pub struct Introducer {
     events: mpsc::Receiver<Event>,
     metrics: JoinHandle<()>,
     exposed: SocketAddr,
-    file: PathBuf,
-    served: Vec<u8>,
+    file: NetworkFile,
+}
+
+/// A network file that may be replaced while it is handed out.
+#[derive(Debug)]
+struct NetworkFile {
+    path: PathBuf,
+    /// What was there at the last look, or why nothing was.
+    seen: Option<Result<String, ErrorKind>>,
 }
 
 impl HostTable {
@@ -132,8 +140,10 @@ impl HostTable {
             events,
             metrics,
             exposed,
-            file: folder.join(&self.network),
-            served: Vec::new(),
+            file: NetworkFile {
+                path: folder.join(&self.network),
+                seen: None,
+            },
         })
     }
 
@@ -176,15 +186,28 @@ impl Introducer {
     }
 
     async fn hand_out(&mut self) {
-        match read_network(&self.file).and_then(|file| Ok(file.verified()?)) {
-            Ok(bytes) if bytes != self.served => {
-                self.served.clone_from(&bytes);
+        match self.file.changed() {
+            Some(Ok(bytes)) => {
                 // A driver that has stopped ends the loop.
                 let _ = self.handle.serve_network(bytes).await;
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "network file is not handed out"),
+            Some(Err(error)) => tracing::warn!(%error, "network file is not handed out"),
+            None => {}
         }
+    }
+}
+
+impl NetworkFile {
+    /// What there is to hand out, or why there is nothing; once for each change of the file.
+    fn changed(&mut self) -> Option<Result<Vec<u8>, HostError>> {
+        let text = std::fs::read_to_string(&self.path);
+        let seen = text.as_ref().map_err(std::io::Error::kind).cloned();
+        if self.seen.as_ref() == Some(&seen) {
+            return None;
+        }
+        self.seen = Some(seen);
+        let text = text.map_err(blame(&self.path));
+        Some(text.and_then(|text| Ok(NetworkText::parse(&text)?.verified()?)))
     }
 }
 
@@ -208,3 +231,30 @@ const fn connections() -> u32 {
 
 /// Pause between looks at the network file.
 const LOOK: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_that_is_none_is_complained_of_once_for_each_change() {
+        let place = tempfile::tempdir().expect("folder");
+        let path = place.path().join("network.toml");
+        let mut file = NetworkFile {
+            path: path.clone(),
+            seen: None,
+        };
+        let mut look = || match file.changed()? {
+            Ok(_) => panic!("it was handed out"),
+            Err(error) => Some(error),
+        };
+
+        assert!(matches!(look(), Some(HostError::Io { .. })));
+        assert!(look().is_none());
+        for text in ["none", "none either"] {
+            std::fs::write(&path, text).expect("written");
+            assert!(matches!(look(), Some(HostError::NetworkText(_))));
+            assert!(look().is_none());
+        }
+    }
+}
