@@ -13,6 +13,7 @@ use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 use vettid_wire::id::AttachmentId;
+use vettid_wire::limits;
 
 use crate::event::Event;
 use crate::streams::Opened;
@@ -146,7 +147,7 @@ async fn answer(
     let answer = timeout(patience, ask(stream, peer, events)).await??;
     // Others wait for the place of one that takes nothing, or takes it slowly.
     let length = answer.as_ref().map_or(0, |answer| answer.length);
-    let longest = patience.saturating_add(Duration::from_secs(length / SLOWEST));
+    let longest = patience.saturating_add(Duration::from_secs(length / limits::TRANSFER_SLOWEST));
     timeout(longest, send(stream, answer)).await?
 }
 
@@ -201,9 +202,7 @@ const PIECE: usize = 64 * 1024;
 /// Pieces that wait to be sent.
 const PIECES: usize = 4;
 /// A peer that moves nothing for this long is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes a second that a peer must take, pauses included.
-const SLOWEST: u64 = 16 * 1024;
+const PATIENCE: Duration = Duration::from_millis(limits::TRANSFER_PAUSE);
 
 #[cfg(test)]
 mod tests {
