@@ -10,6 +10,7 @@ use vettid_wire::peer::{Delivered, NotTaken, PeerMessage};
 use vettid_wire::time::UnixMillis;
 
 use super::asked::Asked;
+use super::dials::Dials;
 use super::homes::Homes;
 use super::outbound::{Flight, UnderWay};
 use super::residents::Resident;
@@ -108,6 +109,8 @@ pub(crate) struct Courier {
     pub(super) open: BTreeMap<VaultId, Slot>,
     /// Nodes that there is a session with.
     pub(super) reachable: BTreeSet<NodeId>,
+    /// Nodes that are dialed for vaults.
+    pub(super) dials: Dials,
     pub(super) flights: BTreeMap<DeliveryId, Flight>,
     /// What flies to each node.
     pub(super) under_way: BTreeMap<NodeId, UnderWay>,
@@ -131,6 +134,7 @@ impl Courier {
             residents: BTreeMap::new(),
             open: BTreeMap::new(),
             reachable: BTreeSet::new(),
+            dials: Dials::default(),
             flights: BTreeMap::new(),
             under_way: BTreeMap::new(),
             tickets: BTreeMap::new(),

@@ -14,7 +14,7 @@
 //! | what does the host see and keep? | `sealed` |
 //! | where is a vault? | `homes`, `remembered` |
 //! | which process gets what is for a vault? | `residents` |
-//! | what becomes of what a vault sends? | `outbound` |
+//! | what becomes of what a vault sends? | `outbound`, `dials` |
 //! | what becomes of what comes for one? | `inbound`, `mailbox` |
 //! | what if a vault cannot take it yet? | `drain` |
 //!
@@ -24,6 +24,7 @@
 mod asked;
 mod checks;
 mod courier;
+mod dials;
 mod drain;
 mod homes;
 mod inbound;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vettid_wire::cbor::minicbor::bytes::ByteVec;
-use vettid_wire::home;
+use vettid_wire::home::{self, HomeNode};
 use vettid_wire::id::{DeliveryId, LaneId, NodeId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::link::federation::{FromEnclave, SpoolOutcome};
@@ -193,11 +193,18 @@ impl Courier {
             Some(node) => self.carry(node, delivery, letter, cx),
             None => {
                 self.look_up(letter.from, letter.to, cx.now);
-                let node = nodes.first().map(|node| node.node);
+                let (from, dials) = (letter.from, &mut self.dials);
+                let may = |node: &HomeNode| dials.begin(from, node.node, cx.now);
+                let known = nodes.len();
+                let nodes: Vec<_> = nodes.into_iter().filter(may).collect();
+                let outcome = match nodes.first().map(|node| node.node) {
+                    None if known > 0 => SpoolOutcome::Crowded,
+                    node => SpoolOutcome::Later { node },
+                };
                 for node in nodes {
                     self.host(FromEnclave::Dial(node));
                 }
-                self.settle(delivery, SpoolOutcome::Later { node });
+                self.settle(delivery, outcome);
             }
         }
     }
@@ -261,6 +268,7 @@ impl Courier {
 
     /// There is a session with a node.
     pub(crate) fn admitted(&mut self, node: NodeId) {
+        self.dials.reached(&node);
         self.reachable.insert(node);
     }
 

@@ -138,6 +138,34 @@ fn one_vault_has_few_of_the_look_ups_that_are_under_way() {
 }
 
 #[test]
+fn one_vault_has_few_nodes_dialed_that_do_not_answer() {
+    let mut world = World::new();
+    world.open(1, 5);
+    world.open(2, 6);
+    let dialed = |acts: &[Act]| {
+        let dials = |act: &&Act| matches!(act, Act::Host(FromEnclave::Dial(_)));
+        acts.iter().filter(dials).count()
+    };
+    let silent = |number| Whereabouts::Node(at(NodeId([number; 32])));
+    let mut count = 0;
+    for number in 100..130 {
+        let kept = world.send(1, number, number, silent(number));
+        let acts = world.due(&kept);
+        count += dialed(&acts);
+        let crowded = settled(number, SpoolOutcome::Crowded);
+        assert_eq!(acts.contains(&crowded), number >= 116);
+    }
+    assert_eq!(count, 16);
+
+    let kept = world.send(2, 200, 200, silent(200));
+    assert_eq!(dialed(&world.due(&kept)), 1);
+    // One of them was reached.
+    world.courier.admitted(NodeId([100; 32]));
+    let kept = world.send(1, 131, 131, silent(131));
+    assert_eq!(dialed(&world.due(&kept)), 1);
+}
+
+#[test]
 fn records_that_are_none_are_checked_once_and_not_more_than_a_vault_may_have_checked() {
     let mut world = sender();
     world.open(2, 8);
