@@ -341,13 +341,14 @@ fn every_frame_of_a_handshake_altered_anywhere_is_refused() {
     for number in 0..3 {
         for place in [1, 40, 400] {
             let (mut a, mut b) = (Enclave::new(1), Enclave::new(2));
-            let _ = refused_when(&mut a, &mut b, |at, mut frame| {
+            let why = refused_when(&mut a, &mut b, |at, mut frame| {
                 if at == number {
                     let place = place.min(frame.len() - 1);
                     frame[place] ^= 1;
                 }
                 frame
             });
+            assert_eq!(why, NotAdmitted::Evidence, "frame {number}, byte {place}");
         }
     }
 }
