@@ -312,9 +312,11 @@ async fn later_release_is_prepared_and_anything_else_is_refused_with_the_reason(
     }
 
     // The first release has served since.
-    let (mut child, enclave) = serve(&place, &listening).await;
-    child.kill().await.expect("killed");
+    let (mut child, mut enclave) = serve(&place, &listening).await;
+    terminate(&child);
+    soon(enclave.until_shutdown()).await;
     drop(enclave);
+    assert!(soon(child.wait()).await.expect("ended").success());
     let (ok, told) = prepared(&place, &listening, vec![Say::Others(1)]).await;
     assert!(
         !ok && told.to_string().contains("not later than release 1"),
