@@ -179,20 +179,32 @@ fn is_kept_from(on: &Changing<'_>, content: &Content, member: &GroupMember) -> R
     }
 }
 
-/// Whether a vault is not told what this owner has read: it is blocked, or its connection, or the last one
-/// there was, is set so.
+/// Whether a vault is not told what this owner has read: it is blocked, or its connection is set so.
 pub(crate) fn hides_reading(on: &Changing<'_>, vault: &VaultId) -> Result<bool, Stop> {
-    let with = on.change.connections_with(vault)?;
+    hides_reading_beside(on, vault, None)
+}
+
+/// The same, whatever one connection with it says. A vault that ends a connection and wants another does
+/// not get by that what was kept from it: the last one that was active, or was set so, counts.
+pub(crate) fn hides_reading_beside(
+    on: &Changing<'_>,
+    vault: &VaultId,
+    beside: Option<&ConnectionId>,
+) -> Result<bool, Stop> {
+    let with = on.change.connections_with(vault)?.into_iter();
+    let mut with: Vec<_> = with.filter(|(id, _)| Some(id) != beside).collect();
     if with.iter().any(|(_, state)| *state == State::Blocked) {
         return Ok(true);
     }
-    // A vault that ends its connection does not get by that what was kept from it.
-    let active = with.iter().find(|(_, state)| *state == State::Active);
-    let Some((id, _)) = active.or_else(|| with.first()) else {
-        return Ok(false);
-    };
-    let found = on.change.connection(id)?;
-    Ok(found.is_some_and(|found| found.settings.no_read_receipts))
+    with.sort_by_key(|(_, state)| *state != State::Active);
+    for (id, state) in with {
+        let found = on.change.connection(&id)?;
+        let hides = found.is_some_and(|found| found.settings.no_read_receipts);
+        if hides || matches!(state, State::Active | State::Revoked) {
+            return Ok(hides);
+        }
+    }
+    Ok(false)
 }
 
 fn home_of(on: &Changing<'_>, member: &GroupMember) -> Result<Option<Known>, Stop> {

@@ -17,7 +17,8 @@ use crate::stop::Stop;
 /// Both owners have approved. Earlier connections with the same vault are over: it has another one.
 pub(crate) fn begin(on: &mut Changing<'_>, mut connection: Connection) -> Result<(), Stop> {
     let (id, mut earlier) = (connection.id, Vec::new());
-    connection.settings.no_read_receipts |= circle::hides_reading(on, &connection.vault)?;
+    let hides = circle::hides_reading_beside(on, &connection.vault, Some(&id))?;
+    connection.settings.no_read_receipts |= hides;
     for (other, state) in on.change.connections_with(&connection.vault)? {
         if other != id && state == State::Active {
             earlier.extend(on.change.connection(&other)?);

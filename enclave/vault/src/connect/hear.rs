@@ -2,8 +2,8 @@
 //!
 //! What comes too early waits, and its sender keeps it until it was applied: when the keys are
 //! replaced before that, it is said again in its turn. What does not open, comes under a sequence
-//! that was used before or after something else than this vault has applied, or acknowledges what this vault has not said, means that one of the two
-//! vaults was restored: the connection is resumed, and whoever said it is told to try again.
+//! that was used before or after something else than this vault has applied, or acknowledges what this
+//! vault has not said, means that one of the two vaults was restored: the connection is resumed, and whoever said it is told to try again.
 
 use std::cmp::Ordering;
 

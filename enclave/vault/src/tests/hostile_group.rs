@@ -540,6 +540,9 @@ fn what_a_vault_is_not_told_it_is_not_told_after_its_connection_has_ended_either
             net.owners[1].call(&update).expect("updated");
             let revoke = connection::Revoke { id: side };
             net.owners[2].call(&revoke).expect("revoked");
+            net.run();
+            // Nor while it wants another one.
+            net.meet(2, 1);
         }
         net.run();
         let conversation = Conversation::Group(id);
@@ -560,6 +563,29 @@ fn what_a_vault_is_not_told_it_is_not_told_after_its_connection_has_ended_either
         assert_eq!(told, [net.owners[0].vault_id], "blocked: {blocked}");
         assert!(!told.contains(&third));
     }
+}
+
+#[test]
+fn vault_that_ends_its_connection_and_makes_another_is_not_told_what_was_kept_from_it() {
+    let mut net = Net::of(2);
+    let first = net.connect(0, 1);
+    let settings = connection::Settings {
+        no_read_receipts: true,
+        ..connection::Settings::default()
+    };
+    let update = connection::Update {
+        id: first,
+        settings,
+    };
+    net.owners[0].call(&update).expect("updated");
+    let revoke = connection::Revoke { id: first };
+    net.owners[1].call(&revoke).expect("revoked");
+    net.run();
+
+    let second = net.connect(1, 0);
+
+    assert!(net.owners[0].connection(second).settings.no_read_receipts);
+    assert!(!net.owners[1].connection(second).settings.no_read_receipts);
 }
 
 #[test]
