@@ -144,7 +144,7 @@ pub const SNAPSHOT_CHUNK: usize = 512 * 1024;
 pub const RECORD: usize = 900 * 1024;
 /// Header of a vault, bytes of its encoding: every device and every attempt, with room to spare.
 pub const HEADER: usize = 16 * 1024;
-/// Log records or bytes in one page that the host reads for the enclave.
+/// Bytes of log records in one page that the host reads for the enclave; a larger record is alone in its page.
 pub const LOG_PAGE: usize = 512 * 1024;
 
 /// Delivery between two vaults, bytes of its body: a message of 16 KiB or what opens a group of 256.
