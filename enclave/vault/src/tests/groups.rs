@@ -237,25 +237,23 @@ fn settle(net: &mut Net) {
     }
 }
 
-fn restore(net: &mut Net, which: usize, old: crate::fixture::MemoryHost) {
-    net.lose_everything();
-    net.owners[which].host = old;
-    net.owners[which].head = None;
-    net.owners[which].recover();
-}
-
-#[test]
-fn member_whom_a_restored_creator_puts_out_hears_nothing_of_the_others_either() {
+/// A group whose creator has added somebody and does not know it any more.
+fn forked() -> (Net, GroupId) {
     let (mut net, id, connections) = Net::circle(4, 2);
     let old = net.owners[0].host.clone();
-    // A change that the creator does not know afterwards.
     let add = group::Add {
         id,
         member: connections[2],
     };
     net.owners[0].call(&add).expect("invited");
     net.join([3], id);
-    restore(&mut net, 0, old);
+    net.restore(0, &old);
+    (net, id)
+}
+
+#[test]
+fn member_whom_a_restored_creator_puts_out_hears_nothing_of_the_others_either() {
+    let (mut net, id) = forked();
 
     let member = net.owners[1].vault_id;
     net.owners[0]
@@ -277,15 +275,7 @@ fn member_whom_a_restored_creator_puts_out_hears_nothing_of_the_others_either() 
 
 #[test]
 fn restored_creator_that_only_listens_brings_its_group_together_again() {
-    let (mut net, id, connections) = Net::circle(4, 2);
-    let old = net.owners[0].host.clone();
-    let add = group::Add {
-        id,
-        member: connections[2],
-    };
-    net.owners[0].call(&add).expect("invited");
-    net.join([3], id);
-    restore(&mut net, 0, old);
+    let (mut net, id) = forked();
 
     say(&mut net.owners[2], id, "in a state that was lost");
     net.run();
@@ -310,10 +300,7 @@ fn member_that_was_restored_is_added_anew() {
         .expect("removed");
     net.run();
 
-    net.lose_everything();
-    net.owners[2].host = old;
-    net.owners[2].head = None;
-    net.owners[2].recover();
+    net.restore(2, &old);
     say(&mut net.owners[0], id, "are you there?");
     net.run();
     // First it asks to be added; the answer shows that the connection lacks something too.

@@ -28,15 +28,6 @@ fn heard(net: &mut Net, own: usize, id: ConnectionId) -> Vec<String> {
     lines.filter(|line| !line.starts_with('>')).collect()
 }
 
-fn restore(net: &mut Net, which: usize, old: &crate::fixture::MemoryHost) {
-    net.lose_everything();
-    let owner = &mut net.owners[which];
-    owner.host = old.clone();
-    owner.head = None;
-    owner.outbound.clear();
-    owner.recover();
-}
-
 #[test]
 fn connection_heals_after_either_side_was_restored() {
     for which in [0, 1] {
@@ -48,7 +39,7 @@ fn connection_heals_after_either_side_was_restored() {
             net.run();
         }
 
-        restore(&mut net, which, &old);
+        net.restore(which, &old);
         net.owners[which].say(id, "after");
         net.owners[1 - which].say(id, "other");
         net.run();
@@ -84,7 +75,7 @@ fn restored_side_that_only_listens_asks_for_what_it_misses() {
     let old = net.owners[1].host.clone();
     net.owners[0].say(id, "missed");
     net.run();
-    restore(&mut net, 1, &old);
+    net.restore(1, &old);
 
     net.owners[0].say(id, "heard");
     net.run();
@@ -106,7 +97,7 @@ fn what_is_said_after_a_restoration_is_not_taken_for_what_was_said_before() {
             net.owners[which].say(id, &format!("before {number}"));
         }
         net.run();
-        restore(&mut net, which, &old);
+        net.restore(which, &old);
         // The other vault acknowledges what the restored one does not know, before it hears what has
         // the same sequences now; that waits at its node.
         net.owners[1 - which].say(id, "acknowledged");
@@ -147,7 +138,7 @@ fn more_that_is_said_after_a_restoration_than_before_overtakes_nothing_and_nothi
         net.advance(MINUTE);
         net.owners[1 - which].tick();
         let late = net.on_the_way();
-        restore(&mut net, which, &old);
+        net.restore(which, &old);
 
         net.owners[which].say(id, "again 1");
         net.owners[which].say(id, "again 2");
@@ -216,7 +207,7 @@ fn backlog_beyond_one_record_is_said_again_in_order() {
     }
     net.run();
     net.lose_mail();
-    restore(&mut net, 1, &old);
+    net.restore(1, &old);
 
     net.owners[1].say(id, "what was it?");
     net.owners[0].say(id, "and this");
@@ -248,7 +239,7 @@ fn connection_that_was_made_anew_has_no_digits_that_prove_anything() {
     );
     net.owners[0].say(id, "missed");
     net.run();
-    restore(&mut net, 1, &old);
+    net.restore(1, &old);
 
     net.owners[0].say(id, "heard");
     net.run();
