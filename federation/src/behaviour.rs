@@ -9,7 +9,7 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    Multiaddr, PeerId, StreamProtocol, autonat, connection_limits, dcutr, gossipsub, identify, kad,
+    Multiaddr, PeerId, StreamProtocol, autonat, connection_limits, gossipsub, identify, kad,
     memory_connection_limits, ping, relay,
 };
 use vettid_crypto::digest;
@@ -21,6 +21,7 @@ use crate::config::{Config, Limits, RelayLimits, Role};
 use crate::gate::{Access, Admits, Gated, Gates, Guard, KeptOut};
 use crate::identified::Identified;
 use crate::metrics::{Counter, Metrics};
+use crate::punch::Punch;
 use crate::records::Homes;
 use crate::streams::Streams;
 
@@ -40,7 +41,7 @@ pub(crate) struct Behaviour {
     reachability_server: Toggle<autonat::v2::server::Behaviour>,
     circuits: Gated<relay::client::Behaviour>,
     relay: Toggle<relay::Behaviour>,
-    punch: Toggle<Gated<dcutr::Behaviour>>,
+    pub(crate) punch: Toggle<Gated<Punch>>,
 }
 
 /// Gossip whose every copy is counted.
@@ -131,7 +132,7 @@ pub(crate) fn compose(
         circuits: Gated::new(circuits, gates.clone(), Access::INTRODUCER),
         relay: relay.into(),
         punch: is_node
-            .then(|| Gated::new(dcutr::Behaviour::new(own), gates.clone(), Access::PEER))
+            .then(|| Gated::new(Punch::new(own), gates.clone(), Access::PEER))
             .into(),
     })
 }

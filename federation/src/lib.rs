@@ -45,6 +45,7 @@ pub mod key;
 mod link;
 pub mod metrics;
 mod neighbors;
+mod punch;
 mod records;
 pub mod signals;
 mod status;

@@ -1,5 +1,7 @@
 //! What an operator does with a node: commands, pages, metrics.
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 use vettid_wire::id::SpaceId;
 
@@ -86,14 +88,23 @@ impl Node {
     /// When there is none of that name.
     #[must_use]
     pub fn metric(&self, name: &str) -> f64 {
-        let answer = request::<()>(self.metrics(), "GET", "/metrics", None).expect("metrics");
-        let text = answer.text();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.and_then(|value| value.trim().parse().ok())
-            .unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
+        metric(self.metrics(), name)
     }
+}
+
+/// Value of a metric of the page that is served at an address.
+///
+/// # Panics
+/// When there is none of that name.
+#[must_use]
+pub fn metric(at: SocketAddr, name: &str) -> f64 {
+    let answer = request::<()>(at, "GET", "/metrics", None).expect("metrics");
+    let text = answer.text();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.trim().parse().ok())
+        .unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
 }
 
 /// The object in `value` that has a member of this name, however deep.

@@ -35,6 +35,27 @@ fn meet(nats: [Nat; 2], path: &str) {
     }
 }
 
+/// Gates that let nobody through at first: the nodes meet at the relay, and go on directly once they may.
+fn meet_later() {
+    let lab = Lab::between([Nat::Restricted, Nat::Restricted]);
+    lab.part();
+    let public = Public::founded(&lab);
+    let homes = public.homes();
+    for home in &homes {
+        home.wait_for("relayed");
+    }
+    wait::until("the first tries are given up", || {
+        let failed: f64 = homes.iter().map(Home::failed_punches).sum();
+        (failed > 0.0).then_some(())
+    });
+
+    lab.join();
+
+    for home in &homes {
+        home.wait_for("direct");
+    }
+}
+
 /// Owners enroll, meet, approve and say something each.
 fn talk([ada, ben]: &[Home<'_>; 2]) {
     for (home, (pin, password)) in [ada, ben].into_iter().zip(PEOPLE) {
@@ -100,6 +121,11 @@ fn port_restricted_ones_are_got_through_from_both_sides_at_once() {
         "port_restricted_ones_are_got_through_from_both_sides_at_once",
         || meet([Nat::Restricted, Nat::Restricted], "direct"),
     );
+}
+
+#[test]
+fn gates_that_open_later_are_got_through_then() {
+    inside("gates_that_open_later_are_got_through_then", meet_later);
 }
 
 #[test]

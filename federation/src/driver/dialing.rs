@@ -155,8 +155,9 @@ impl Driver {
         self.fail_fetches(|fetch| fetch.deadline <= now || fetch.reply.is_closed());
     }
 
-    /// Tries the direct way to peers that are admitted through a relay only. That a peer is reached
-    /// directly may be found out, and named by it, after both have met at the relay.
+    /// Tries the direct way to peers that are admitted through a relay only: by the addresses that they
+    /// name, and through their gates, in turns. That a peer is reached directly may be found out, and
+    /// named by it, after both have met at the relay.
     pub(super) fn check_paths(&mut self, now: Instant) {
         let relayed = self.connections.iter();
         let relayed = relayed.filter(|(_, c)| c.relayed && !c.closing && c.admitted.is_some());
@@ -166,14 +167,22 @@ impl Driver {
             let Some(connection) = self.connections.get_mut(&id) else {
                 continue;
             };
-            let pause = DIRECT.saturating_mul(1 << connection.direct.tries.min(DOUBLINGS));
+            let tries = connection.direct.tries;
+            let pause = DIRECT.saturating_mul(1 << tries.min(DOUBLINGS));
             connection.direct = Again {
                 at: now + pause,
-                tries: connection.direct.tries.saturating_add(1),
+                tries: tries.saturating_add(1),
             };
             let named = connection.named.iter();
             let direct: Vec<_> = named.filter(|a| !address::is_relayed(a)).cloned().collect();
-            if is_direct || direct.is_empty() {
+            if is_direct {
+                continue;
+            }
+            if direct.is_empty() || tries % 2 == 1 {
+                let punch = self.swarm.behaviour_mut().punch.as_mut();
+                if let Some(punch) = punch.filter(|_| tries <= PUNCHES) {
+                    punch.inner().again(id);
+                }
                 continue;
             }
             let dial = DialOpts::peer_id(peer)
@@ -390,6 +399,8 @@ const DIALING: Duration = Duration::from_secs(30);
 pub(super) const DIRECT: Duration = Duration::from_secs(5);
 /// How often that doubles: every eleven minutes in the end.
 const DOUBLINGS: u32 = 7;
+/// Tries after which gates are taken as they are, for the library keeps a trace of each. That is for more than an hour.
+const PUNCHES: u32 = 13;
 /// Pause that is asked for when nothing better is known.
 pub(super) const LATER: Duration = Duration::from_secs(10);
 /// Chunks that wait for a node to be admitted.

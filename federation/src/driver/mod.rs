@@ -333,9 +333,11 @@ impl Driver {
             BehaviourEvent::Relay(event) => self.on_relay(&event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
             // A direct connection shows as a connection; one that failed leaves the relayed one.
-            BehaviourEvent::Punch(_)
-            | BehaviourEvent::Reachability(_)
-            | BehaviourEvent::ReachabilityServer(_) => {}
+            BehaviourEvent::Punch(event) => match event.result {
+                Ok(_) => drop(self.metrics.punches_done.inc()),
+                Err(_) => drop(self.metrics.punches_failed.inc()),
+            },
+            BehaviourEvent::Reachability(_) | BehaviourEvent::ReachabilityServer(_) => {}
             BehaviourEvent::Limits(never)
             | BehaviourEvent::Memory(never)
             | BehaviourEvent::Guard(never) => match never {},

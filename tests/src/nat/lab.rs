@@ -22,7 +22,7 @@ pub struct Lab {
     /// Where the nodes are.
     pub homes: [Namespace; 2],
     /// Between them.
-    _gates: [Namespace; 2],
+    gates: [Namespace; 2],
 }
 
 impl Lab {
@@ -53,7 +53,31 @@ impl Lab {
         Self {
             public,
             homes,
-            _gates: gates,
+            gates,
+        }
+    }
+
+    /// Keeps everything out that comes to one gate from the other, until they are [joined](Self::join).
+    ///
+    /// # Panics
+    /// When the kernel refuses.
+    pub fn part(&self) {
+        let gates = "203.0.113.10, 203.0.113.20";
+        for gate in &self.gates {
+            gate.nft(&format!(
+                "table ip apart {{\nchain inward {{ type filter hook prerouting priority -200;\n\
+                 ip saddr {{ {gates} }} drop\n}}\n}}\n"
+            ));
+        }
+    }
+
+    /// Lets through again what [`Self::part`] keeps out.
+    ///
+    /// # Panics
+    /// When the kernel refuses.
+    pub fn join(&self) {
+        for gate in &self.gates {
+            gate.nft("delete table ip apart\n");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Who is in the networks: bootstrap node and relay on the public side, a node in each home.
 
 use std::fs::{self, File};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -12,6 +13,7 @@ use super::lab::Lab;
 use super::namespace::Namespace;
 use crate::command_line::CommandLine;
 use crate::node::set;
+use crate::operator::metric;
 use crate::processes::send;
 use crate::programs::{NATS_SERVER, nats_server, program};
 use crate::spoken::Spoken;
@@ -187,6 +189,13 @@ impl Home<'_> {
         admitted["path"].as_str().map(str::to_owned)
     }
 
+    /// Tries to get through both gates at once that this side has given up.
+    #[must_use]
+    pub fn failed_punches(&self) -> f64 {
+        self.network
+            .within(|| metric(METRICS, "vettid_federation_punches_failed_total"))
+    }
+
     /// Waits until the other node is admitted, and connected in this way.
     ///
     /// # Panics
@@ -211,6 +220,7 @@ impl Home<'_> {
             let address = format!("{address}:4440");
             set(&mut config, "federation", listener, address.into());
         }
+        set(&mut config, "metrics", "listen", METRICS.to_string().into());
         set(&mut config, "federation", "private_addresses", false.into());
         set(&mut config, "http", "requests_per_minute", 100_000.into());
         fs::write(&path, config.to_string()).expect("node.toml");
@@ -269,6 +279,9 @@ impl Drop for Running {
         }
     }
 }
+
+/// Where nodes show what they count; each is alone in its network.
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_440);
 
 /// Where a host at a public address listens.
 fn listening(address: &str) -> [String; 2] {
