@@ -22,6 +22,7 @@ use crate::gate::{Access, Admits, Gated, Gates, Guard, KeptOut};
 use crate::identified::Identified;
 use crate::metrics::{Counter, Metrics};
 use crate::punch::Punch;
+use crate::reachability::{Pace, Reachability};
 use crate::records::Homes;
 use crate::streams::Streams;
 
@@ -37,7 +38,7 @@ pub(crate) struct Behaviour {
     pub(crate) streams: Streams,
     pub(crate) kad: Gated<kad::Behaviour<Homes>>,
     pub(crate) gossip: Toggle<Gated<Gossip>>,
-    reachability: Toggle<Gated<autonat::v2::client::Behaviour>>,
+    reachability: Toggle<Gated<Reachability>>,
     reachability_server: Toggle<autonat::v2::server::Behaviour>,
     circuits: Gated<relay::client::Behaviour>,
     relay: Toggle<relay::Behaviour>,
@@ -123,7 +124,7 @@ pub(crate) fn compose(
             .map(|gossip| Gated::new(gossip, gates.clone(), Access::PEER).watched())
             .into(),
         reachability: (is_node && config.external.is_empty())
-            .then(autonat::v2::client::Behaviour::default)
+            .then(|| Reachability::new(Pace::default()))
             .map(|client| Gated::new(client, gates.clone(), Access::INTRODUCER))
             .into(),
         reachability_server: (config.role == Role::Bootstrap)

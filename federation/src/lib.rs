@@ -19,6 +19,7 @@
 //! | how do frames travel? | `link`, `frame` |
 //! | which protocols are spoken? | `behaviour`, `transport` |
 //! | where do homes lie? | `records` |
+//! | from where is this host reached? | `identified`, `reachability`, `punch` |
 //! | who gets how much of a relay? | `circuits` |
 //!
 //! Provided: bounded queues and deadlines toward every peer; a peer that is slow, silent or hostile
@@ -46,6 +47,7 @@ mod link;
 pub mod metrics;
 mod neighbors;
 mod punch;
+mod reachability;
 mod records;
 pub mod signals;
 mod status;
