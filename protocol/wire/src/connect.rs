@@ -4,15 +4,12 @@
 //! link commits to the key that the inviting vault will show, and says where that vault is, so
 //! that the accepting vault needs no directory.
 
-use bech32::primitives::decode::CheckedHrpstring;
-use bech32::{Bech32m, Hrp};
 use minicbor::{Decode, Encode};
-use vettid_crypto::Zeroizing;
 
 use crate::Secret;
-use crate::cbor;
 use crate::home::HomeNode;
 use crate::id::{NetworkId, VaultId};
+use crate::secret_text;
 use crate::time::UnixMillis;
 
 /// An invitation to connect, as its link carries it. Usable once.
@@ -63,23 +60,14 @@ impl ConnectInvitation {
     /// The link that opens the app.
     #[must_use]
     pub fn link(&self) -> String {
-        let text = bech32::encode::<Bech32m>(Hrp::parse_unchecked(PREFIX), &cbor::encode(self));
-        format!("{SCHEME}{}", text.unwrap_or_default())
+        format!("{SCHEME}{}", secret_text::encode(PREFIX, self))
     }
 
     /// Reads the link, or the bare data.
     pub fn parse(text: &str) -> Result<Self, NotAnInvitation> {
         let text = text.trim();
         let data = text.strip_prefix(SCHEME).unwrap_or(text);
-        if data.len() > LONGEST {
-            return Err(NotAnInvitation);
-        }
-        let parsed = CheckedHrpstring::new::<Bech32m>(data).map_err(|_| NotAnInvitation)?;
-        if parsed.hrp().as_str() != PREFIX {
-            return Err(NotAnInvitation);
-        }
-        let bytes: Zeroizing<Vec<u8>> = Zeroizing::new(parsed.byte_iter().collect());
-        let invitation: Self = cbor::decode(&bytes).map_err(|_| NotAnInvitation)?;
+        let invitation: Self = secret_text::decode(PREFIX, data).ok_or(NotAnInvitation)?;
         let home = &invitation.home;
         let fits = home.is_bounded() && home.addresses.len() <= ADDRESSES;
         if fits && invitation.token.len() == 32 {
@@ -96,8 +84,6 @@ pub const ADDRESSES: usize = 3;
 pub const ADDRESS_BYTES: usize = 240;
 const SCHEME: &str = "vettid:connect?d=";
 const PREFIX: &str = "connect";
-/// Characters of a bech32m string, BCH code length.
-const LONGEST: usize = 1023;
 
 #[cfg(test)]
 mod tests {

@@ -3,14 +3,12 @@
 //! `vettid:invite?d=<data>` and `https://<node>/#<data>`: the secret part is in the fragment, which
 //! browsers do not send. `data` is a bech32m string (`invite1…`) over deterministic CBOR.
 
-use bech32::primitives::decode::CheckedHrpstring;
-use bech32::{Bech32m, Hrp};
 use minicbor::{Decode, Encode};
-use vettid_crypto::{InvitationSecret, Label, SecretBytes, WipedVec, derive, digest};
+use vettid_crypto::{InvitationSecret, Label, SecretBytes, derive, digest};
 
 use crate::Secret;
-use crate::cbor;
 use crate::id::{NetworkId, NodeId};
+use crate::secret_text;
 use crate::time::UnixMillis;
 
 /// An invitation, as its link carries it. Whoever holds it can enroll once.
@@ -84,15 +82,7 @@ impl Invitation {
         let data = after_fragment
             .strip_prefix(SCHEME)
             .unwrap_or(after_fragment);
-        if data.len() > LONGEST {
-            return Err(NotAnInvitation);
-        }
-        let parsed = CheckedHrpstring::new::<Bech32m>(data).map_err(|_| NotAnInvitation)?;
-        if parsed.hrp().as_str() != PREFIX {
-            return Err(NotAnInvitation);
-        }
-        let bytes = WipedVec::new(parsed.byte_iter().collect());
-        let invitation: Self = cbor::decode(&bytes).map_err(|_| NotAnInvitation)?;
+        let invitation: Self = secret_text::decode(PREFIX, data).ok_or(NotAnInvitation)?;
         if invitation.secret.len() == 32 {
             Ok(invitation)
         } else {
@@ -101,8 +91,7 @@ impl Invitation {
     }
 
     fn text(&self) -> String {
-        bech32::encode::<Bech32m>(Hrp::parse_unchecked(PREFIX), &cbor::encode(self))
-            .unwrap_or_default()
+        secret_text::encode(PREFIX, self)
     }
 }
 
@@ -110,8 +99,6 @@ const SCHEME: &str = "vettid:invite?d=";
 const PREFIX: &str = "invite";
 /// Bytes of the longest address that fits a link.
 pub const ADDRESS: usize = 300;
-/// Characters of a bech32m string, BCH code length.
-const LONGEST: usize = 1023;
 
 #[cfg(test)]
 mod tests {

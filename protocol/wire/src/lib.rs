@@ -43,6 +43,7 @@ pub mod record;
 pub mod refusal;
 pub mod request;
 mod secret;
+mod secret_text;
 pub mod signed;
 pub mod subject;
 pub mod time;
