@@ -101,7 +101,8 @@ impl Failure {
                 format!("the audit chain is broken: {why}; keep an export, and ask for help")
             }
             Self::Interrupted => {
-                "interrupted: nothing is left half-done; the same command can be run again".into()
+                "interrupted: what was asked for may have been done; look before you run it again"
+                    .into()
             }
             Self::Sdk(error) => error.to_string(),
             Self::Usage(_, message) | Self::System(_, message) => message.clone(),

@@ -32,10 +32,10 @@ impl Output {
 /// Prints an outcome; what it means for the shell.
 pub(crate) fn print(outcome: &Result<Output, Failure>, json: bool) -> u8 {
     let printed = match outcome {
-        Ok(output) if json => writeln!(io::stdout().lock(), "{}", output.json),
+        Ok(output) if json => writeln!(io::stdout().lock(), "{}", escaped(&output.json)),
         Ok(output) if output.text.is_empty() => Ok(()),
         Ok(output) => writeln!(io::stdout().lock(), "{}", clean(&output.text)),
-        Err(failure) if json => writeln!(io::stdout().lock(), "{}", failure.to_json()),
+        Err(failure) if json => writeln!(io::stdout().lock(), "{}", escaped(&failure.to_json())),
         Err(failure) => writeln!(io::stderr().lock(), "vettid: {}", clean(&failure.message())),
     };
     match (outcome, printed) {
@@ -62,10 +62,28 @@ pub(crate) fn note(text: &str) {
 }
 
 /// Text without what would steer a terminal: labels and values come from anywhere.
-fn clean(text: &str) -> String {
-    let steers = |c: char| (c.is_control() && c != '\n' && c != '\t') || turns(c);
+pub(crate) fn clean(text: &str) -> String {
+    let steers = |c: char| steers(c) && c != '\n' && c != '\t';
     let shown = |c: char| if steers(c) { '\u{fffd}' } else { c };
     text.chars().map(shown).collect()
+}
+
+/// A JSON value in which what would steer a terminal is escaped, so that it means the same.
+fn escaped(value: &Value) -> String {
+    let mut text = String::new();
+    for c in value.to_string().chars() {
+        if steers(c) {
+            // Those that steer are of one unit of UTF-16 each.
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+fn steers(c: char) -> bool {
+    c.is_control() || turns(c)
 }
 
 /// Whether a character changes the direction of what stands after it.
@@ -91,24 +109,28 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Columns of equal width.
+/// Columns of equal width. A cell that is wider than [`WIDEST`] sticks out: others choose what is in it.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let length = |cell: &String| cell.chars().count();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        cells.map(length).max().unwrap_or(0).min(WIDEST)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}", width = *width))
-            .collect();
-        cells.join("  ").trim_end().to_owned()
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            line.push_str(&" ".repeat(width.saturating_sub(length(cell)) + 2));
+        }
+        line.trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
+
+/// Characters to which the columns of a table are brought.
+const WIDEST: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -119,6 +141,25 @@ mod tests {
         let rows = [["a", "b", "c"], ["long", "", "x"]].map(|row| row.map(String::from).to_vec());
 
         assert_eq!(table(&rows), "a     b  c\nlong     x");
+    }
+
+    #[test]
+    fn cell_of_any_length_is_shown() {
+        let long = "\n".repeat(70_000);
+
+        let shown = table(&[vec![long.clone(), "x".into()], vec!["a".into(), "y".into()]]);
+
+        assert!(shown.starts_with(&(long + "  x\na ")));
+    }
+
+    #[test]
+    fn json_steers_no_terminal_and_says_the_same() {
+        let value = serde_json::json!({ "text": "a\u{9b}2J\u{202e}b\n\u{7f}" });
+
+        let text = escaped(&value);
+
+        assert!(!text.chars().any(steers));
+        assert_eq!(serde_json::from_str::<Value>(&text).ok(), Some(value));
     }
 
     #[test]

@@ -13,16 +13,16 @@ use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
 use vettid_crypto::{InvitationSecret, SecretBytes, Zeroizing};
-use vettid_wire::Secret;
 use vettid_wire::http::{Credentials, Enroll};
 use vettid_wire::invitation::{Halves, Invitation};
 use vettid_wire::operation::{credential, vault};
 use vettid_wire::refusal::Code;
 use vettid_wire::request::Outcome;
+use vettid_wire::{Secret, cbor};
 
 use crate::check;
 use crate::clock::Clock;
-use crate::error::{Error, Fault, Unacceptable};
+use crate::error::{Error, Fault, Unacceptable, Unreachable};
 use crate::keeper::Keeper;
 use crate::keystore::{Enrollment, Kept, Keystore, KeystoreError, State};
 use crate::owner::{Owner, repeated, start};
@@ -138,21 +138,45 @@ async fn ask_node(
 /// Stages the vault and makes its first commit. A staged vault that was lost is staged again.
 async fn set_up(owner: &Owner, entry: &Entry) -> Result<(), Error> {
     let _turn = owner.turn().await;
-    let is_complete = owner.keeper().read(|state| state.credential.is_some());
-    if is_complete || finish_earlier(owner, entry).await? {
-        return Ok(());
-    }
+    let mut last = Error::Refused(Code::NotEnrolled.into());
     for _ in 0..STAGINGS {
+        let is_complete = owner.keeper().read(|state| state.credential.is_some());
+        if is_complete || finish_earlier(owner, entry).await? {
+            return prove(owner, entry).await;
+        }
         stage(owner, entry).await?;
-        match owner
-            .use_credential(&entry.password, &credential::Create {}, None)
-            .await
-        {
+        let created = owner.use_credential(&entry.password, &credential::Create {}, None);
+        match created.await {
             Err(Error::Refused(refusal)) if refusal.code == Code::NotEnrolled => {}
+            // It is found out whether it was done.
+            Err(error @ Error::Unreachable(Unreachable::Since(_))) => last = error,
             outcome => return outcome.map(drop),
         }
     }
-    Err(Error::Refused(Code::NotEnrolled.into()))
+    Err(last)
+}
+
+/// Whether the vault that an earlier call set up has this PIN and password: the owner has entered them anew,
+/// and would keep others in mind for good.
+async fn prove(owner: &Owner, entry: &Entry) -> Result<(), Error> {
+    let unlock = vault::Unlock {
+        pin: entry.pin.clone(),
+        seen: owner.keeper().head(),
+    };
+    let change = credential::ChangePassword {};
+    let proven = async {
+        owner.call(&unlock).await?;
+        let same = Some(Secret::new(cbor::encode(&entry.password)));
+        owner.call_in_turn(&entry.password, &change, same).await
+    };
+    match proven.await {
+        Err(Error::Refused(refusal))
+            if matches!(refusal.code, Code::WrongPin | Code::WrongPassword) =>
+        {
+            Err(Unacceptable::EnteredBefore.into())
+        }
+        outcome => outcome.map(drop),
+    }
 }
 
 async fn stage(owner: &Owner, entry: &Entry) -> Result<(), Error> {
@@ -190,7 +214,7 @@ async fn finish_earlier(owner: &Owner, entry: &Entry) -> Result<bool, Error> {
     };
     for unlocked in [false, true] {
         let prepared = repeated(&pending).ok_or(Fault::Key)?;
-        let reply = owner.ask_again(prepared).await?;
+        let reply = owner.ask_again(prepared).await?.reply;
         match &reply.outcome {
             Outcome::Refused(refusal) if refusal.code == Code::Locked && !unlocked => {
                 let seen = owner.keeper().head();
@@ -204,6 +228,17 @@ async fn finish_earlier(owner: &Owner, entry: &Entry) -> Result<bool, Error> {
             Outcome::Refused(refusal) if refusal.code == Code::NotEnrolled => {
                 owner.keep_answer(reply, None)?;
                 return Ok(false);
+            }
+            // It was done longer ago than the vault keeps its answers, or the one who did it is another.
+            Outcome::Refused(refusal) if refusal.code == Code::AlreadyEnrolled => {
+                let refused = refusal.clone();
+                owner.fetch_credential().await?;
+                let is_there = owner.keeper().read(|state| state.credential.is_some());
+                return if is_there {
+                    Ok(true)
+                } else {
+                    Err(refused.into())
+                };
             }
             Outcome::Refused(refusal) => return Err(refusal.clone().into()),
             Outcome::Done(_) | Outcome::Sealed(_) => {

@@ -97,6 +97,9 @@ pub enum Unacceptable {
     /// The device's name is empty or too long.
     #[error("a device name has 1 to 64 bytes")]
     DeviceName,
+    /// The vault was set up by an earlier call, with another PIN or password.
+    #[error("this vault was set up with the PIN and password that were entered first: enter those")]
+    EnteredBefore,
     /// The invitation is too old.
     #[error("the invitation has expired: ask the operator for a new one")]
     InvitationExpired,
@@ -112,6 +115,7 @@ impl Unacceptable {
     const fn code(self) -> &'static str {
         match self {
             Self::DeviceName => "device-name",
+            Self::EnteredBefore => "entered-before",
             Self::InvitationExpired => "invitation-expired",
             Self::Pin => "pin-form",
             Self::Password => "password-form",
@@ -143,6 +147,12 @@ pub enum Unreachable {
         /// HTTP status.
         status: u16,
     },
+    /// The request was sent, its answer was lost, and the vault does not look at it any more. Whether it was
+    /// carried out is not known.
+    #[error(
+        "no answer came, and it is not known whether the request was carried out. Since then: {0}"
+    )]
+    Since(Refusal),
     /// The session ended too often.
     #[error("the node ended the session again and again: try again later, or tell its operator")]
     Reset,
@@ -161,7 +171,7 @@ impl Unreachable {
             Self::Http(_) => "node-unreachable",
             Self::HttpAnswer { .. } => "not-a-node",
             Self::Reset => "session-reset",
-            Self::Unanswered => "unanswered",
+            Self::Since(_) | Self::Unanswered => "unanswered",
         }
     }
 }

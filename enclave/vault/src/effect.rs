@@ -60,6 +60,8 @@ pub(crate) trait Effect {
     type On<'a>;
     /// As in the table.
     const NAME: &'static str;
+    /// Whether a repeated request is answered with what was kept.
+    const KEEPS: bool = false;
 
     /// Serves one call of an operation with this effect.
     fn serve<O: Operation<Effect = Self>>(
@@ -257,6 +259,7 @@ impl Traces {
 impl Effect for Once {
     type On<'a> = Changing<'a>;
     const NAME: &'static str = "changes once";
+    const KEEPS: bool = true;
 
     fn serve<O: Operation<Effect = Self>>(
         state: &mut State,

@@ -76,6 +76,8 @@ impl Kind {
 fn decide(kind: Kind, facts: &Facts) -> Result<(), Code> {
     match (kind, facts.phase) {
         (Kind::Enrolling, Phase::Fresh | Phase::Staged) => return Ok(()),
+        // One who has set it up hears what came of it once it is open.
+        (Kind::Enrolling, Phase::Sealed) if facts.role.is_some() => return Err(Code::Locked),
         (Kind::Enrolling, Phase::Sealed | Phase::Unlocked) => return Err(Code::AlreadyEnrolled),
         (_, Phase::Fresh | Phase::Staged) => return Err(Code::NotEnrolled),
         (_, Phase::Unusable) => return Err(Code::Damaged),
@@ -275,7 +277,7 @@ mod tests {
                 Some(Role::App),
                 true,
                 [
-                    no(AlreadyEnrolled),
+                    no(Locked),
                     yes,
                     no(Locked),
                     no(Locked),

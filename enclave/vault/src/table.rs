@@ -123,6 +123,10 @@ impl Row {
                 O::Grant::KIND.matches(O::Request::PROOF),
                 "grant and proof do not match"
             );
+            assert!(
+                O::Request::ONCE || !O::Effect::KEEPS,
+                "apps must know that it is done once"
+            );
         }
         Self {
             operation: name::<O>(),

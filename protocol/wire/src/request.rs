@@ -174,6 +174,8 @@ pub trait Operation: Wire {
     const NAME: &'static str;
     /// Proof that must be enclosed.
     const PROOF: Proof;
+    /// Whether doing it again would do harm: who has lost its answer must not take it for not done.
+    const ONCE: bool;
     /// Type of the answer.
     type Reply: Wire;
 }

@@ -13,6 +13,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use vettid_crypto::{WipedVec, digest};
 use vettid_wire::attachment::Attachment;
 
@@ -31,7 +32,7 @@ pub(super) struct Part {
 impl Part {
     /// Takes up what is there of an attachment, or begins.
     pub(super) fn open(folder: &Path, attachment: &Attachment) -> Result<Self, AttachmentFault> {
-        let path = folder.join(format!(".vettid-{}.part", attachment.id));
+        let path = folder.join(name(attachment));
         let io = |error: std::io::Error| AttachmentFault::io(&path, &error);
         let file = match file::private().create_new(true).open(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -105,6 +106,15 @@ impl Part {
     }
 }
 
+/// Name of the file meanwhile. Its id is the sender's choice, so it says nothing of what is there: only
+/// who has sent the same, key included, has sent what was fetched before. Where it lies may change.
+fn name(attachment: &Attachment) -> String {
+    let key = attachment.key.expose(digest::sha256);
+    let same = [&attachment.id.0[..], &key].concat();
+    let name = HEXLOWER.encode(&digest::sha256(&same)[..16]);
+    format!(".vettid-{name}.part")
+}
+
 const DIGEST: u64 = 32;
 
 #[cfg(test)]
@@ -131,7 +141,7 @@ mod tests {
     }
 
     fn part(folder: &Path) -> PathBuf {
-        folder.join(format!(".vettid-{}.part", "01".repeat(16)))
+        folder.join(name(&attachment()))
     }
 
     #[test]
@@ -158,6 +168,23 @@ mod tests {
         again.finish(&to).unwrap();
         assert_eq!(fs::read(&to).unwrap(), b"abcdefghxy");
         assert!(!part(folder.path()).exists());
+    }
+
+    /// Another sender chooses the same id: nothing of his becomes part of this file.
+    #[test]
+    fn part_of_another_key_is_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = Attachment {
+            key: Secret::new(vec![9; 32]),
+            ..attachment()
+        };
+        let mut his = Part::open(folder.path(), &other).unwrap();
+        his.put(0, b"evil").unwrap();
+
+        let mut part = Part::open(folder.path(), &attachment()).unwrap();
+
+        assert!(!part.has(0).unwrap());
+        assert!(his.has(0).unwrap());
     }
 
     #[test]

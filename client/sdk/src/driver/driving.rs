@@ -13,7 +13,7 @@ use vettid_session::KnownEnclave;
 use vettid_wire::request::FromVault;
 
 use super::news::{News, announce, answered};
-use super::outstanding::{Ask, Outstanding};
+use super::outstanding::{Answered, Ask, Outstanding};
 use super::probe::Probe;
 use super::release::Release;
 use crate::clock::Clock;
@@ -330,7 +330,7 @@ impl<D: Dial> Driver<D> {
                 self.failures = 0;
                 if let Some((ask, repeated)) = self.outstanding.answered(reply.id) {
                     let floor = self.floor.filter(|_| !repeated);
-                    release.add(ask.answer, reply, floor);
+                    release.add(ask.answer, Answered { reply, repeated }, floor);
                 }
             }
             FromVault::Feed(sequence) => announce(&self.parts.feed, sequence),

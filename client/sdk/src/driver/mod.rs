@@ -19,4 +19,4 @@ mod release;
 mod timing;
 
 pub(crate) use driving::{Command, Driver, Parts};
-pub(crate) use outstanding::Ask;
+pub(crate) use outstanding::{Answered, Ask};

@@ -8,13 +8,13 @@ use vettid_wire::operation::vault::Status;
 use vettid_wire::request::Reply;
 
 use super::driving::Driver;
-use super::outstanding::Ask;
+use super::outstanding::{Answered, Ask};
 use crate::call;
 use crate::error::Error;
 use crate::transport::Dial;
 
 /// An answer that says how far feed and messages have come.
-pub(super) type News = oneshot::Receiver<Result<Reply, Error>>;
+pub(super) type News = oneshot::Receiver<Result<Answered, Error>>;
 
 impl<D: Dial> Driver<D> {
     /// Asks how far they have come, if anybody listens: an announcement that fell between two
@@ -61,7 +61,7 @@ pub(super) fn announce(listeners: &watch::Sender<u64>, number: u64) {
 /// Waits for the answer, if one is awaited. Cancel-safe.
 pub(super) async fn answered(news: &mut Option<News>) -> Option<Reply> {
     match news {
-        Some(news) => news.await.ok().and_then(Result::ok),
+        Some(news) => news.await.ok()?.ok().map(|answered| answered.reply),
         None => pending().await,
     }
 }

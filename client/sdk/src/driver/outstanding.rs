@@ -9,6 +9,15 @@ use vettid_wire::request::Reply;
 
 use crate::error::Error;
 
+/// An answer to a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    /// Whether the request may have come to the vault before: a refusal to look at it says nothing of
+    /// what became of it then.
+    pub(crate) repeated: bool,
+}
+
 /// A request on its way to the vault.
 pub(crate) struct Ask {
     /// Its id.
@@ -20,7 +29,7 @@ pub(crate) struct Ask {
     /// Whether an earlier program may have sent it.
     pub(crate) again: bool,
     /// Who waits for the answer.
-    pub(crate) answer: oneshot::Sender<Result<Reply, Error>>,
+    pub(crate) answer: oneshot::Sender<Result<Answered, Error>>,
 }
 
 struct Waiting {
@@ -134,7 +143,7 @@ mod tests {
     use super::*;
     use crate::error::Unreachable;
 
-    fn ask(byte: u8, sends: u32) -> (Ask, oneshot::Receiver<Result<Reply, Error>>) {
+    fn ask(byte: u8, sends: u32) -> (Ask, oneshot::Receiver<Result<Answered, Error>>) {
         let (answer, heard) = oneshot::channel();
         let message = WipedVec::new(vec![byte]);
         (

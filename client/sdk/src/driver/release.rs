@@ -1,25 +1,27 @@
 //! Replies on their way to their callers: what they say is kept first.
 
 use tokio::sync::oneshot;
-use vettid_wire::request::{Head, Outcome, Reply};
+use vettid_wire::request::{Head, Outcome};
 
+use super::outstanding::Answered;
 use crate::error::Error;
 use crate::keeper::Keeper;
 use crate::trust::TrustError;
 
-type Answer = oneshot::Sender<Result<Reply, Error>>;
+type Answer = oneshot::Sender<Result<Answered, Error>>;
 
 /// Replies that came together.
 #[derive(Default)]
 pub(super) struct Release {
-    answers: Vec<(Answer, Result<Reply, Error>)>,
+    answers: Vec<(Answer, Result<Answered, Error>)>,
     newest: Option<Head>,
 }
 
 impl Release {
     /// Takes a reply. `floor` is the newest record seen when the session was opened; what was sent
     /// only once in it cannot be answered from before that.
-    pub(super) fn add(&mut self, answer: Answer, reply: Reply, floor: Option<u64>) {
+    pub(super) fn add(&mut self, answer: Answer, answered: Answered, floor: Option<u64>) {
+        let reply = &answered.reply;
         let refused = matches!(reply.outcome, Outcome::Refused(_));
         match (reply.head, floor) {
             (Some(head), Some(seen)) if head.number < seen && !refused => {
@@ -35,7 +37,7 @@ impl Release {
             }
             (None, _) => {}
         }
-        self.answers.push((answer, Ok(reply)));
+        self.answers.push((answer, Ok(answered)));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -49,7 +51,7 @@ impl Release {
             Err(error) => Err(error.into()),
         });
         for (answer, reply) in self.answers {
-            let reply = reply.and_then(|reply| kept.clone().map(|()| reply));
+            let reply = reply.and_then(|answered| kept.clone().map(|()| answered));
             // The caller may have gone; the reply of a change can be asked for again.
             let _ = answer.send(reply);
         }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use vettid_wire::id::{DeviceId, VaultId};
-use vettid_wire::request::{Operation, Reply};
+use vettid_wire::request::{Operation, Outcome};
 use vettid_wire::time::UnixMillis;
 
+use super::presence::is_before_looking;
 use crate::attachment::Chunks;
 use crate::call::{self, Prepared};
 use crate::clock::Clock;
-use crate::driver::{Ask, Command, Driver, Parts};
+use crate::driver::{Answered, Ask, Command, Driver, Parts};
 use crate::error::{Error, Fault, Unreachable};
 use crate::keeper::Keeper;
 use crate::keystore::{Keystore, KeystoreError, State};
@@ -93,17 +94,22 @@ impl Owner {
     ) -> Result<O::Reply, Error> {
         let prepared = call::prepare(request)?;
         let id = prepared.id;
-        let reply = self.ask(prepared, sends).await?;
-        call::read::<O>(id, reply.outcome, None)
+        let Answered { reply, repeated } = self.ask(prepared, sends).await?;
+        match reply.outcome {
+            Outcome::Refused(refusal) if O::ONCE && repeated && is_before_looking(refusal.code) => {
+                Err(Unreachable::Since(refusal).into())
+            }
+            outcome => call::read::<O>(id, outcome, None),
+        }
     }
 
     /// Sends a request until its answer comes.
-    pub(crate) async fn ask(&self, prepared: Prepared, sends: u32) -> Result<Reply, Error> {
+    pub(crate) async fn ask(&self, prepared: Prepared, sends: u32) -> Result<Answered, Error> {
         self.send_until_answered(prepared, sends, false).await
     }
 
     /// Sends a request that an earlier program may have sent. Its answer may be an old one.
-    pub(crate) async fn ask_again(&self, prepared: Prepared) -> Result<Reply, Error> {
+    pub(crate) async fn ask_again(&self, prepared: Prepared) -> Result<Answered, Error> {
         self.send_until_answered(prepared, SENDS, true).await
     }
 
@@ -112,7 +118,7 @@ impl Owner {
         prepared: Prepared,
         sends: u32,
         again: bool,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Answered, Error> {
         let (answer, heard) = oneshot::channel();
         let Prepared { id, message } = prepared;
         self.send(Command::Ask(Ask {
@@ -124,7 +130,7 @@ impl Owner {
         }))
         .await?;
         match tokio::time::timeout(LONGEST, heard).await {
-            Ok(Ok(reply)) => reply,
+            Ok(Ok(answered)) => answered,
             Ok(Err(_)) => Err(Fault::Stopped.into()),
             Err(_) => Err(Unreachable::Unanswered.into()),
         }

@@ -7,7 +7,7 @@ use vettid_wire::{Secret, cbor};
 
 use super::device::Owner;
 use crate::check;
-use crate::error::Error;
+use crate::error::{Error, Unreachable};
 
 impl Owner {
     /// Opens the vault with its PIN. An earlier request whose answer was lost is settled then.
@@ -25,7 +25,14 @@ impl Owner {
 
     /// Closes the vault for everybody.
     pub async fn lock(&self) -> Result<Done, Error> {
-        self.call_at_most(&vault::Lock {}, ATTEMPTS).await
+        match self.call_at_most(&vault::Lock {}, ATTEMPTS).await {
+            Err(Error::Unreachable(Unreachable::Since(refusal)))
+                if refusal.code == Code::Locked =>
+            {
+                Ok(Done {})
+            }
+            outcome => outcome,
+        }
     }
 
     /// State of the vault, as far as it can be told.

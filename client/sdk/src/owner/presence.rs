@@ -8,7 +8,8 @@ use vettid_wire::request::{Operation, Outcome, Reply, TransactionKey};
 
 use super::device::{Owner, SENDS};
 use crate::call::{self, Prepared, Presence};
-use crate::error::Error;
+use crate::driver::Answered;
+use crate::error::{Error, Unreachable};
 use crate::keystore::{KeystoreError, Pending};
 
 impl Owner {
@@ -25,11 +26,25 @@ impl Owner {
     ) -> Result<O::Reply, Error> {
         let _turn = self.turn().await;
         self.settle_in_turn().await?;
+        self.call_in_turn(password, request, input).await
+    }
+
+    /// The same, for one who has the turn, with nothing left to settle.
+    pub(crate) async fn call_in_turn<O: Operation>(
+        &self,
+        password: &Secret,
+        request: &O,
+        input: Option<Secret>,
+    ) -> Result<O::Reply, Error> {
         let mut outcome = self.use_credential(password, request, input.clone()).await;
         if is_spent_key(&outcome) {
             // The pool here is not what the vault's is: nothing was done, and another key will do.
             self.refill_in_turn().await?;
             outcome = self.use_credential(password, request, input).await;
+        }
+        if is_behind(&outcome) {
+            // The vault still has what this device has missed: with it the identity can be rotated.
+            let _ = self.fetch_credential().await;
         }
         if self.keys_left() < FEW {
             // The answer matters more than the pool, which the next call fills.
@@ -75,9 +90,16 @@ impl Owner {
         key: TransactionKey,
     ) -> Result<O::Reply, Error> {
         let id = prepared.id;
-        let reply = self.ask(prepared, SENDS).await?;
-        let not_tried = was_not_tried(&reply.outcome);
-        let outcome = self.keep_answer(reply, not_tried.then_some(key))?;
+        let Answered { reply, repeated } = self.ask(prepared, SENDS).await?;
+        let unlooked = match &reply.outcome {
+            Outcome::Refused(refusal) if is_before_looking(refusal.code) => Some(refusal.clone()),
+            _ => None,
+        };
+        if let (true, Some(refusal)) = (repeated, unlooked.clone()) {
+            // It may have been done the first time: it stays, and is settled when the vault looks again.
+            return Err(Unreachable::Since(refusal).into());
+        }
+        let outcome = self.keep_answer(reply, unlooked.map(|_| key))?;
         call::read::<O>(id, outcome, Some(reply_key))
     }
 
@@ -130,17 +152,30 @@ impl Owner {
     }
 }
 
-/// Whether a refusal says that the request was not looked at: the same one can be sent later.
-pub(crate) const fn was_not_tried(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Refused(refusal) => {
-            matches!(
-                refusal.code,
-                Code::Locked | Code::TooFast | Code::Unavailable
-            )
-        }
-        Outcome::Done(_) | Outcome::Sealed(_) => false,
-    }
+/// Whether a refusal comes before the vault looks at a request, or for what it has done before: of a request
+/// that it may have done before it says nothing, and any other can be sent later.
+pub(crate) const fn is_before_looking(code: Code) -> bool {
+    matches!(
+        code,
+        Code::AlreadyEnrolled
+            | Code::Damaged
+            | Code::Locked
+            | Code::NotEnrolled
+            | Code::OtherRelease
+            | Code::RolledBack
+            | Code::TooFast
+            | Code::Unavailable
+            | Code::UnknownDevice
+    )
+}
+
+/// Whether this device has an older credential than the vault.
+fn is_behind<T>(outcome: &Result<T, Error>) -> bool {
+    let code = match outcome {
+        Err(Error::Refused(refusal)) => Some(refusal.code),
+        _ => None,
+    };
+    matches!(code, Some(Code::CredentialStale | Code::CredentialFrozen))
 }
 
 fn is_spent_key<T>(outcome: &Result<T, Error>) -> bool {

@@ -6,7 +6,7 @@ use vettid_wire::request::{Outcome, Request};
 use vettid_wire::{cbor, limits};
 
 use super::device::Owner;
-use super::presence::was_not_tried;
+use super::presence::is_before_looking;
 use crate::call::Prepared;
 use crate::error::Error;
 use crate::keystore::Pending;
@@ -68,8 +68,10 @@ impl Owner {
     }
 
     async fn repeat(&self, prepared: Prepared) -> Result<SettledOutcome, Error> {
-        let reply = self.ask_again(prepared).await?;
-        if let (true, Outcome::Refused(refusal)) = (was_not_tried(&reply.outcome), &reply.outcome) {
+        let reply = self.ask_again(prepared).await?.reply;
+        if let Outcome::Refused(refusal) = &reply.outcome
+            && is_before_looking(refusal.code)
+        {
             return Err(refusal.clone().into());
         }
         if is_spent_key(&reply.outcome) {
@@ -83,7 +85,7 @@ impl Owner {
     }
 
     /// Takes the credential whose reply this device may have missed.
-    async fn fetch_credential(&self) -> Result<(), Error> {
+    pub(crate) async fn fetch_credential(&self) -> Result<(), Error> {
         let report = self.call(&credential::Version {}).await?;
         self.keeper().change(|state| {
             state.pending = None;

@@ -37,6 +37,8 @@ pub(super) enum Mishap {
     ResetBefore,
     /// The vault carries the next request out; the reply is lost, the session reset.
     ResetAfter,
+    /// The vault carries the next request out and ends; it comes back sealed.
+    DieAfter,
     /// The next reply is lost without a word.
     LoseReply,
     /// The next two replies come in the wrong order.
@@ -421,6 +423,10 @@ impl World {
         let request = cbor::decode(message).expect("a request");
         let reply = self.vault.serve(&request, self.now);
         if self.mishap(Mishap::ResetAfter) {
+            return self.reset(id);
+        }
+        if self.mishap(Mishap::DieAfter) {
+            self.vault.crash();
             return self.reset(id);
         }
         self.say(id, &FromVault::Reply(reply));

@@ -162,11 +162,15 @@ async fn locked_vault_is_a_refusal_and_the_pin_opens_it() {
     let (owner, _) = lab.enrolled().await;
     lab.world().crash();
 
+    // Its session is gone with the process, so that the request is sent twice.
+    let unknown = owner.call(&put()).await;
     let refused = owner.call(&put()).await;
     let wrong = owner.unlock(&"000000".into()).await;
     let right = owner.unlock(&"123456".into()).await;
 
-    assert_eq!(refused, Err(Error::Refused(Code::Locked.into())));
+    let locked = vettid_wire::refusal::Refusal::from(Code::Locked);
+    assert_eq!(unknown, Err(Unreachable::Since(locked.clone()).into()));
+    assert_eq!(refused, Err(Error::Refused(locked)));
     assert_eq!(wrong.map(drop), Err(Error::Refused(Code::WrongPin.into())));
     assert!(right.is_ok());
     assert!(owner.call(&put()).await.is_ok());

@@ -5,9 +5,9 @@ use vettid_wire::time::DAY;
 
 use super::bus::{Lab, Mishap, Shelf};
 use super::vault::VAULT;
-use crate::enroll;
 use crate::error::{Error, Unacceptable};
 use crate::keystore::{KeystoreError, MemoryKeystore};
+use crate::{Entry, enroll};
 
 #[tokio::test(start_paused = true)]
 async fn invitation_becomes_an_open_vault() {
@@ -63,7 +63,12 @@ async fn enrollment_goes_on_after_a_crash_at_any_save() {
 
 #[tokio::test(start_paused = true)]
 async fn enrollment_survives_the_vault_process_at_each_request() {
-    for mishap in [Mishap::ResetBefore, Mishap::ResetAfter, Mishap::LoseReply] {
+    for mishap in [
+        Mishap::ResetBefore,
+        Mishap::ResetAfter,
+        Mishap::DieAfter,
+        Mishap::LoseReply,
+    ] {
         for quiet in 0..2 {
             let (lab, shelf) = (Lab::new(), Shelf::default());
             // Closing after the first reply stands for a request that goes through.
@@ -110,7 +115,56 @@ async fn finished_vault_that_is_locked_again_is_opened_to_fetch_its_credential()
 
     assert!(second.is_ok(), "{second:?}");
     assert_eq!(lab.world().vault.times_done("credential.create"), 1);
-    assert_eq!(shelf.state().credential.expect("a credential").version, 1);
+    assert_eq!(
+        shelf.state().credential.expect("a credential").version,
+        lab.world().vault.version
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn finished_vault_that_keeps_the_answer_no_more_gives_its_credential() {
+    let (lab, shelf) = (Lab::new(), Shelf::default());
+    shelf.disk().fails_at = Some((7, false));
+    let first = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+    assert!(first.is_err() && shelf.state().pending.is_some());
+    shelf.disk().fails_at = None;
+    lab.world().vault.forget_replies();
+
+    let second = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+
+    assert!(second.is_ok(), "{second:?}");
+    assert_eq!(lab.world().vault.times_done("credential.create"), 1);
+}
+
+/// The owner has entered something else the second time, and would keep that in mind.
+#[tokio::test(start_paused = true)]
+async fn what_is_entered_when_enrollment_goes_on_must_be_what_the_vault_has() {
+    for last_save in [false, true] {
+        let (lab, shelf) = (Lab::new(), Shelf::default());
+        shelf.disk().fails_at = Some((if last_save { 8 } else { 7 }, false));
+        let first = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+        assert!(first.is_err(), "{last_save}");
+        assert_eq!(shelf.state().pending.is_none(), last_save);
+        shelf.disk().fails_at = None;
+        let other_pin = Entry {
+            pin: "654321".into(),
+            ..lab.entry()
+        };
+        let other_password = Entry {
+            password: "nine paper herons".into(),
+            ..lab.entry()
+        };
+        for entry in [other_pin, other_password] {
+            let other = enroll(shelf.clone(), lab.clone(), lab.clock(), &entry).await;
+            let told = Err(Error::Unacceptable(Unacceptable::EnteredBefore));
+            assert_eq!(other.map(drop), told, "{last_save}");
+        }
+
+        let right = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+
+        assert!(right.is_ok(), "{right:?}");
+        assert_eq!(lab.world().vault.times_done("credential.create"), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

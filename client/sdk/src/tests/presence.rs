@@ -7,7 +7,7 @@ use vettid_wire::refusal::Code;
 use vettid_wire::time::{DAY, HOUR};
 
 use super::bus::{Lab, Mishap, Shelf};
-use crate::error::Error;
+use crate::error::{Error, Unreachable};
 use crate::{Owner, SettledOutcome};
 
 const PASSWORD: &str = "seven brass otters";
@@ -116,6 +116,32 @@ async fn unlocking_settles_what_was_interrupted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn request_that_was_done_before_the_vault_was_sealed_is_settled_and_not_called_refused() {
+    let lab = Lab::new();
+    let (owner, shelf) = lab.enrolled().await;
+    let locked = Error::Unreachable(Unreachable::Since(Code::Locked.into()));
+    lab.expect_mishap(Mishap::DieAfter);
+
+    assert_eq!(change_password(&owner).await, Err(locked.clone()));
+
+    assert!(owner.has_pending());
+    owner.unlock(&"123456".into()).await.expect("unlocked");
+    assert!(!owner.has_pending());
+    assert_eq!(held(&shelf), 2);
+    assert_eq!(lab.world().vault.times_done("password.change"), 1);
+    let (current, replacement) = ("nine paper herons".into(), PASSWORD.into());
+    let changed = owner.change_password(&current, &replacement).await;
+    assert!(changed.is_ok(), "{changed:?}");
+
+    // The same without a credential: it is not known, and not said, that it was not done.
+    lab.expect_mishap(Mishap::DieAfter);
+    let remove = crate::wire::operation::tag::Remove { name: "x".into() };
+    assert_eq!(owner.call(&remove).await.map(drop), Err(locked));
+    let refused = Err(Error::Refused(Code::Locked.into()));
+    assert_eq!(owner.call(&remove).await.map(drop), refused);
+}
+
+#[tokio::test(start_paused = true)]
 async fn request_that_the_vault_has_forgotten_is_not_repeated() {
     let lab = Lab::new();
     let (_, shelf) = lab.enrolled().await;
@@ -174,6 +200,8 @@ async fn stale_credential_is_a_refusal() {
     let outcome = change_password(&lab.reopened(&copy)).await;
 
     assert_eq!(outcome, Err(Error::Refused(Code::CredentialStale.into())));
+    // With the current one the identity can be rotated, and the alarm ends.
+    assert_eq!(held(&copy), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,6 +57,11 @@ impl Vault {
         self.locked = self.exists;
     }
 
+    /// A day goes by: no reply is kept any more.
+    pub(super) fn forget_replies(&mut self) {
+        self.replies.clear();
+    }
+
     pub(super) fn times_done(&self, operation: &str) -> usize {
         self.done.iter().filter(|name| *name == operation).count()
     }
@@ -107,6 +112,14 @@ impl Vault {
         if self.locked && !matches!(request.operation.as_str(), "vault.unlock" | "vault.status") {
             return (Err(Code::Locked.into()), None);
         }
+        if self.exists
+            && matches!(
+                request.operation.as_str(),
+                "vault.enroll" | "credential.create"
+            )
+        {
+            return (Err(Code::AlreadyEnrolled.into()), None);
+        }
         if request.proof.is_some() {
             return self.with_owner(request);
         }
@@ -115,7 +128,6 @@ impl Vault {
 
     fn without_owner(&mut self, request: &Request, now: UnixMillis) -> Done_ {
         match request.operation.as_str() {
-            "vault.enroll" if self.exists => Err(Code::AlreadyEnrolled.into()),
             "vault.enroll" => {
                 let entered: vault::Enroll = body(request);
                 self.staged = true;

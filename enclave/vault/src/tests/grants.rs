@@ -49,7 +49,6 @@ fn sealed_vault_refuses_everything_but_status_and_unlock() {
         let mut owner = fixture::owner();
         owner.reopen();
         let expected = match row.grant {
-            Kind::Enrolling => Some(Code::AlreadyEnrolled),
             Kind::Unlocking if row.operation == "vault.status" => None,
             Kind::Unlocking => Some(Code::Malformed),
             _ => Some(Code::Locked),

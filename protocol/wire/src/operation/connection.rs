@@ -168,7 +168,7 @@ pub struct Approve {
     #[n(0)]
     pub id: ConnectionId,
 }
-operation!(Approve => Connection, "connection.approve", Session);
+operation!(Approve => Connection, "connection.approve", Session, once);
 
 /// `connection.decline`: this owner does not want it; its keys are destroyed.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -178,7 +178,7 @@ pub struct Decline {
     #[n(0)]
     pub id: ConnectionId,
 }
-operation!(Decline => Done, "connection.decline", Session);
+operation!(Decline => Done, "connection.decline", Session, once);
 
 /// `connection.verify`: the owners have compared the digits.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -191,7 +191,7 @@ pub struct Verify {
     #[n(1)]
     pub safety_code: String,
 }
-operation!(Verify => Connection, "connection.verify", Session);
+operation!(Verify => Connection, "connection.verify", Session, once);
 
 /// `connection.update`: replaces what this owner has set.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -214,7 +214,7 @@ pub struct Rotate {
     #[n(0)]
     pub id: ConnectionId,
 }
-operation!(Rotate => Done, "connection.rotate", Session);
+operation!(Rotate => Done, "connection.rotate", Session, once);
 
 /// `connection.revoke`: ends it at once; the other side is told when it can be. Keys are destroyed.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -224,7 +224,7 @@ pub struct Revoke {
     #[n(0)]
     pub id: ConnectionId,
 }
-operation!(Revoke => Done, "connection.revoke", Session);
+operation!(Revoke => Done, "connection.revoke", Session, once);
 
 /// `connection.block`: nothing of that vault gets through any more, invitations included, and it
 /// is not told.
@@ -235,7 +235,7 @@ pub struct Block {
     #[n(0)]
     pub id: ConnectionId,
 }
-operation!(Block => Done, "connection.block", Session);
+operation!(Block => Done, "connection.block", Session, once);
 
 /// `connection.unblock`: that vault may be connected with again, by a new invitation.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -245,4 +245,4 @@ pub struct Unblock {
     #[n(0)]
     pub id: ConnectionId,
 }
-operation!(Unblock => Done, "connection.unblock", Session);
+operation!(Unblock => Done, "connection.unblock", Session, once);

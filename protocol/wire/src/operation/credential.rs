@@ -54,7 +54,7 @@ pub struct VersionReport {
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
 pub struct ReportLost {}
-operation!(ReportLost => Done, "credential.report-lost", Session);
+operation!(ReportLost => Done, "credential.report-lost", Session, once);
 
 /// `credential.rotate-identity`: new credential key and identity; lifts a freeze.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]

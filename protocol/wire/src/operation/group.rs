@@ -17,7 +17,7 @@ pub struct Create {
     #[n(1)]
     pub members: Vec<ConnectionId>,
 }
-operation!(Create => Group, "group.create", Session);
+operation!(Create => Group, "group.create", Session, once);
 
 /// A group as one vault keeps it.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -126,7 +126,7 @@ pub struct Add {
     #[n(1)]
     pub member: ConnectionId,
 }
-operation!(Add => Group, "group.add", Session);
+operation!(Add => Group, "group.add", Session, once);
 
 /// `group.accept`: this owner, who was invited, wants to be in. Its vault is a member when the
 /// creator's vault has added it.
@@ -137,7 +137,7 @@ pub struct Accept {
     #[n(0)]
     pub id: GroupId,
 }
-operation!(Accept => Group, "group.accept", Session);
+operation!(Accept => Group, "group.accept", Session, once);
 
 /// `group.decline`: this owner, who was invited, does not want to be in.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -147,7 +147,7 @@ pub struct Decline {
     #[n(0)]
     pub id: GroupId,
 }
-operation!(Decline => Done, "group.decline", Session);
+operation!(Decline => Done, "group.decline", Session, once);
 
 /// `group.remove`: puts one out; it reads nothing later. By its creator alone.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -160,7 +160,7 @@ pub struct Remove {
     #[n(1)]
     pub member: VaultId,
 }
-operation!(Remove => Group, "group.remove", Session);
+operation!(Remove => Group, "group.remove", Session, once);
 
 /// `group.leave`: this vault goes. When its creator goes, the group ends.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -170,7 +170,7 @@ pub struct Leave {
     #[n(0)]
     pub id: GroupId,
 }
-operation!(Leave => Done, "group.leave", Session);
+operation!(Leave => Done, "group.leave", Session, once);
 
 /// `group.rename`: another name for every member. By its creator alone.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -183,4 +183,4 @@ pub struct Rename {
     #[n(1)]
     pub name: String,
 }
-operation!(Rename => Group, "group.rename", Session);
+operation!(Rename => Group, "group.rename", Session, once);

@@ -47,7 +47,7 @@ pub struct Create {
     #[n(3)]
     pub label: Option<String>,
 }
-operation!(Create => Created, "invitation.create", Session);
+operation!(Create => Created, "invitation.create", Session, once);
 
 /// An invitation that was made.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -132,7 +132,7 @@ pub struct Cancel {
     #[n(0)]
     pub id: InvitationId,
 }
-operation!(Cancel => Done, "invitation.cancel", Session);
+operation!(Cancel => Done, "invitation.cancel", Session, once);
 
 /// `invitation.inspect`: what a link says, before anything is done with it.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -185,7 +185,7 @@ pub struct Accept {
     #[n(2)]
     pub alias: Option<String>,
 }
-operation!(Accept => Accepted, "invitation.accept", Session);
+operation!(Accept => Accepted, "invitation.accept", Session, once);
 
 /// A connection that has begun.
 #[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]

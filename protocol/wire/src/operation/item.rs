@@ -183,7 +183,7 @@ pub struct Put {
     #[n(2)]
     pub draft: Draft,
 }
-operation!(Put => Written, "item.put", Session);
+operation!(Put => Written, "item.put", Session, once);
 
 /// `item.put-critical`: creates or replaces a critical item. The draft's values are absent; secret
 /// input: [`CriticalValues`] in the order of the draft's fields.
@@ -405,7 +405,7 @@ pub struct Remove {
     #[n(2)]
     pub forever: bool,
 }
-operation!(Remove => Done, "item.remove", Session);
+operation!(Remove => Done, "item.remove", Session, once);
 
 /// `item.restore`: out of the trash, or back to an earlier version.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -421,7 +421,7 @@ pub struct Restore {
     #[n(2)]
     pub version: Option<u64>,
 }
-operation!(Restore => Written, "item.restore", Session);
+operation!(Restore => Written, "item.restore", Session, once);
 
 /// `item.otp`: the one-time code of now, without its seed.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]

@@ -130,4 +130,4 @@ pub struct Remove {
     #[n(0)]
     pub id: KeyId,
 }
-operation!(Remove => Done, "key.remove", Session);
+operation!(Remove => Done, "key.remove", Session, once);

@@ -51,7 +51,7 @@ pub struct Send {
     #[n(4)]
     pub disappear_after: Option<u64>,
 }
-operation!(Send => Sent, "message.send", Session);
+operation!(Send => Sent, "message.send", Session, once);
 
 /// A message that was taken.
 #[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
@@ -250,7 +250,7 @@ pub struct Edit {
     #[n(1)]
     pub text: Secret,
 }
-operation!(Edit => Done, "message.edit", Session);
+operation!(Edit => Done, "message.edit", Session, once);
 
 /// `message.remove`: takes a message away.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -263,7 +263,7 @@ pub struct Remove {
     #[n(1)]
     pub everywhere: bool,
 }
-operation!(Remove => Done, "message.remove", Session);
+operation!(Remove => Done, "message.remove", Session, once);
 
 /// `message.search`: messages whose text matches.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -336,4 +336,4 @@ pub struct React {
     #[n(1)]
     pub reaction: Option<String>,
 }
-operation!(React => Done, "message.react", Session);
+operation!(React => Done, "message.react", Session, once);

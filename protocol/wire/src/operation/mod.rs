@@ -22,12 +22,19 @@ use minicbor::{Decode, Encode};
 #[cbor(map)]
 pub struct Done {}
 
-/// Ties a request type to its name, proof and reply.
+/// Ties a request type to its name, proof and reply; `once` says that doing it twice would do harm.
 macro_rules! operation {
     ($request:ty => $reply:ty, $name:literal, $proof:ident) => {
+        $crate::operation::operation!($request => $reply, $name, $proof, (false));
+    };
+    ($request:ty => $reply:ty, $name:literal, $proof:ident, once) => {
+        $crate::operation::operation!($request => $reply, $name, $proof, (true));
+    };
+    ($request:ty => $reply:ty, $name:literal, $proof:ident, ($once:literal)) => {
         impl crate::request::Operation for $request {
             const NAME: &'static str = $name;
             const PROOF: crate::request::Proof = crate::request::Proof::$proof;
+            const ONCE: bool = $once;
             type Reply = $reply;
         }
     };

@@ -54,7 +54,7 @@ pub struct Put {
     #[n(0)]
     pub tag: Tag,
 }
-operation!(Put => Done, "tag.put", Session);
+operation!(Put => Done, "tag.put", Session, once);
 
 /// `tag.rename`: gives a tag another name that is not taken.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -67,7 +67,7 @@ pub struct Rename {
     #[n(1)]
     pub replacement: String,
 }
-operation!(Rename => Done, "tag.rename", Session);
+operation!(Rename => Done, "tag.rename", Session, once);
 
 /// `tag.merge`: moves every item of one tag to another and removes the first.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -80,7 +80,7 @@ pub struct Merge {
     #[n(1)]
     pub into: String,
 }
-operation!(Merge => Done, "tag.merge", Session);
+operation!(Merge => Done, "tag.merge", Session, once);
 
 /// `tag.remove`: removes a tag from every item.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -90,4 +90,4 @@ pub struct Remove {
     #[n(0)]
     pub name: String,
 }
-operation!(Remove => Done, "tag.remove", Session);
+operation!(Remove => Done, "tag.remove", Session, once);

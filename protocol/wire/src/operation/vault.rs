@@ -76,7 +76,7 @@ pub struct Unlocked {
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
 pub struct Lock {}
-operation!(Lock => Done, "vault.lock", Session);
+operation!(Lock => Done, "vault.lock", Session, once);
 
 /// `vault.status`: what can be said with or without the PIN.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
@@ -149,4 +149,4 @@ pub struct ChangePin {
     #[n(1)]
     pub replacement: Secret,
 }
-operation!(ChangePin => Done, "pin.change", Session);
+operation!(ChangePin => Done, "pin.change", Session, once);

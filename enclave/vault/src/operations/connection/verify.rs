@@ -5,12 +5,14 @@ use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::refusal::Code;
+use vettid_wire::request::Outcome;
 
 use super::reply;
 use crate::audit::{self, Audit};
 use crate::connect::ending;
 use crate::effect::{Changing, Turning, Turns};
 use crate::grant::App;
+use crate::kept;
 use crate::operation::Operation;
 use crate::stop::Stop;
 
@@ -35,10 +37,13 @@ impl Operation for Verify {
             let alike = compare(on, &request)?;
             let (change, now) = (on.change, on.now);
             audit::note_call(change, call, Some(&request.id.0), alike, now)?;
-            Ok(match alike {
-                true => Some(reply(on, &request.id)?),
-                false => None,
-            })
+            if alike {
+                return Ok(Some(reply(on, &request.id)?));
+            }
+            // Whoever loses this answer and asks again must not hear less.
+            let differ = Outcome::Refused(Code::CodesDiffer.into());
+            kept::keep(change, call, &differ, None, now)?;
+            Ok(None)
         })?;
         verified.ok_or_else(|| Code::CodesDiffer.into())
     }

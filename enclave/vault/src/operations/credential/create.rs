@@ -258,6 +258,23 @@ mod tests {
     }
 
     #[test]
+    fn lost_answer_is_given_again_once_the_vault_is_open() {
+        let mut owner = fixture::staged();
+        let request = owner.create_request();
+        let first = owner.send(&request);
+        owner.reopen();
+
+        let locked = owner.send(&request);
+        owner.unlock().expect("unlocked");
+        let again = owner.send(&request);
+
+        assert_eq!(locked.outcome, Outcome::Refused(Code::Locked.into()));
+        assert_eq!(again.outcome, first.outcome);
+        assert_eq!(again.credential, first.credential);
+        assert!(again.credential.is_some());
+    }
+
+    #[test]
     fn second_credential_is_refused() {
         let mut owner = fixture::owner();
 

@@ -212,6 +212,11 @@ mod tests {
 
         assert_eq!(
             owner.call(&owner.enroll_request()),
+            refused(Code::Locked)
+        );
+        owner.use_other_device();
+        assert_eq!(
+            owner.call(&owner.enroll_request()),
             refused(Code::AlreadyEnrolled)
         );
     }
