@@ -16,6 +16,7 @@ use vettid_crypto::digest;
 use vettid_wire::limits;
 use vettid_wire::topic::Topic;
 
+use crate::address;
 use crate::circuits::Circuits;
 use crate::config::{Config, Limits, RelayLimits, Role};
 use crate::gate::{Access, Admits, Gated, Gates, Guard, KeptOut};
@@ -124,7 +125,7 @@ pub(crate) fn compose(
             .map(|gossip| Gated::new(gossip, gates.clone(), Access::PEER).watched())
             .into(),
         reachability: (is_node && config.external.is_empty())
-            .then(|| Reachability::new(Pace::default()))
+            .then(|| Reachability::new(Pace::default(), checkers(config)))
             .map(|client| Gated::new(client, gates.clone(), Access::INTRODUCER))
             .into(),
         reachability_server: (config.role == Role::Bootstrap)
@@ -136,6 +137,14 @@ pub(crate) fn compose(
             .then(|| Gated::new(Punch::new(own), gates.clone(), Access::PEER))
             .into(),
     })
+}
+
+/// Bootstrap nodes check addresses. Relays carry connections that seem to come from anywhere.
+fn checkers(config: &Config) -> HashSet<PeerId> {
+    let known = config.bootstrap.iter();
+    known
+        .filter_map(|text| Some(address::parse_peer(text).ok()?.0))
+        .collect()
 }
 
 /// What this host calls itself and its network; a host of another network is not talked to.

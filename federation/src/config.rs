@@ -93,6 +93,11 @@ pub struct Limits {
     pub dials: usize,
     /// Reservations at relays that are kept.
     pub reservations: usize,
+    /// A relay must have answered by then.
+    pub reserving: Duration,
+    /// An address at which this host was reached is told to others for so long after it was lost: one that
+    /// comes and goes would have every vault tell every contact each time.
+    pub lingering: Duration,
 }
 
 /// What a relay gives, and to how many.
@@ -182,6 +187,8 @@ impl Default for Limits {
             searches: 64,
             dials: 64,
             reservations: 2,
+            reserving: Duration::from_secs(20),
+            lingering: Duration::from_secs(60),
         }
     }
 }

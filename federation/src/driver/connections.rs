@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-use super::dialing::DIRECT;
+use super::paths::DIRECT;
 use super::state::{Again, Connection, Driver};
 use crate::address;
 use crate::bucket::Bucket;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use vettid_wire::home::HomeNode;
 use vettid_wire::id::NodeId;
 
-use super::state::{Again, Connection, Done, Driver, Fetch, Wanted};
+use super::state::{Connection, Done, Driver, Fetch, Wanted};
 use crate::address;
 use crate::attachment::FetchError;
 use crate::event::Event;
@@ -153,45 +153,6 @@ impl Driver {
             }
         }
         self.fail_fetches(|fetch| fetch.deadline <= now || fetch.reply.is_closed());
-    }
-
-    /// Tries the direct way to peers that are admitted through a relay only: by the addresses that they
-    /// name, and through their gates, in turns. That a peer is reached directly may be found out, and
-    /// named by it, after both have met at the relay.
-    pub(super) fn check_paths(&mut self, now: Instant) {
-        let relayed = self.connections.iter();
-        let relayed = relayed.filter(|(_, c)| c.relayed && !c.closing && c.admitted.is_some());
-        let due = relayed.filter(|(_, c)| c.direct.at <= now);
-        for (id, peer) in due.map(|(id, c)| (*id, c.peer)).collect::<Vec<_>>() {
-            let is_direct = self.connections_of(peer).any(|(_, c)| !c.relayed);
-            let Some(connection) = self.connections.get_mut(&id) else {
-                continue;
-            };
-            let tries = connection.direct.tries;
-            let pause = DIRECT.saturating_mul(1 << tries.min(DOUBLINGS));
-            connection.direct = Again {
-                at: now + pause,
-                tries: tries.saturating_add(1),
-            };
-            let named = connection.named.iter();
-            let direct: Vec<_> = named.filter(|a| !address::is_relayed(a)).cloned().collect();
-            if is_direct {
-                continue;
-            }
-            if direct.is_empty() || tries % 2 == 1 {
-                let punch = self.swarm.behaviour_mut().punch.as_mut();
-                if let Some(punch) = punch.filter(|_| tries <= PUNCHES) {
-                    punch.inner().again(id);
-                }
-                continue;
-            }
-            let dial = DialOpts::peer_id(peer)
-                .condition(PeerCondition::NotDialing)
-                .addresses(direct)
-                .build();
-            // One that fails leaves the relayed one.
-            let _ = self.swarm.dial(dial);
-        }
     }
 
     /// Opens a stream for a chunk of an attachment, once the node is admitted.
@@ -394,13 +355,6 @@ const CLAIMS: usize = 8;
 const MOST_HOSTS: usize = 4;
 /// A node must be connected and admitted by then.
 const DIALING: Duration = Duration::from_secs(30);
-/// From a connection through a relay to the first try of the direct way: the two may have got through to
-/// each other by then. So long again after the first, and each time twice as long.
-pub(super) const DIRECT: Duration = Duration::from_secs(5);
-/// How often that doubles: every eleven minutes in the end.
-const DOUBLINGS: u32 = 7;
-/// Tries after which gates are taken as they are, for the library keeps a trace of each. That is for more than an hour.
-const PUNCHES: u32 = 13;
 /// Pause that is asked for when nothing better is known.
 pub(super) const LATER: Duration = Duration::from_secs(10);
 /// Chunks that wait for a node to be admitted.

@@ -9,7 +9,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, identify};
 use tokio::time::Instant;
 
-use super::dialing::DIRECT;
+use super::paths::DIRECT;
 use super::state::Driver;
 use crate::address;
 use crate::behaviour;

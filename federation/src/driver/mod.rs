@@ -9,6 +9,7 @@ mod dialing;
 mod discovery;
 mod gossip;
 mod links;
+mod paths;
 mod reach;
 mod roster;
 mod search;
@@ -353,6 +354,7 @@ impl Driver {
         self.wake_left(now);
         self.check_records(now);
         self.check_relays(now);
+        self.check_lost(now);
         self.check_introducers(now);
     }
 

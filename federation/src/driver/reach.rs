@@ -1,7 +1,7 @@
 //! Where this host can be reached: its own addresses, and reservations at relays, which are kept and
 //! made again.
 
-use std::time::Duration;
+use std::collections::HashSet;
 
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol as Part;
@@ -61,17 +61,24 @@ impl Driver {
         }
         let mut late = Vec::new();
         let mut asked = 0;
-        for introducer in self.introducers.values() {
+        for (peer, introducer) in &self.introducers {
             match introducer.reservation {
                 Reservation::None => {}
-                Reservation::Asked { listener, deadline } if deadline <= now => late.push(listener),
+                Reservation::Asked { deadline, .. } if deadline <= now => {
+                    late.push(*peer);
+                    asked += 1;
+                }
                 Reservation::Asked { .. } | Reservation::Held { .. } => asked += 1,
             }
         }
-        for listener in late {
-            // Its end is told as that of every listener.
-            if !self.swarm.remove_listener(listener) {
-                self.on_not_listening(listener);
+        for peer in late {
+            // The library panics at an answer to what it has given up: nothing is given up but with the
+            // connection. Its end is that of the listener, which is told as every such end.
+            let _ = self.swarm.disconnect_peer_id(peer);
+            if let Some(introducer) = self.introducers.get_mut(&peer)
+                && let Reservation::Asked { deadline, .. } = &mut introducer.reservation
+            {
+                *deadline = now + self.config.limits.reserving;
             }
         }
         let wanted = self.config.limits.reservations.saturating_sub(asked);
@@ -91,7 +98,7 @@ impl Driver {
             let address = address.with(Part::P2p(*peer)).with(Part::P2pCircuit);
             introducer.retry = Some(now + pause(introducer.failures));
             if let Ok(listener) = self.swarm.listen_on(address) {
-                let deadline = now + RESERVING;
+                let deadline = now + self.config.limits.reserving;
                 introducer.reservation = Reservation::Asked { listener, deadline };
                 self.circuits.insert(listener, *peer);
             } else {
@@ -100,23 +107,35 @@ impl Driver {
         }
     }
 
+    /// Tells no more of what was lost for long enough.
+    pub(super) fn check_lost(&mut self, now: Instant) {
+        if self.lost.values().any(|until| *until <= now) {
+            self.tell_reachable();
+        }
+    }
+
     /// Tells the host where it can be reached, if that has changed.
     pub(super) fn tell_reachable(&mut self) {
         let own = *self.swarm.local_peer_id();
         let with_private = self.config.private_addresses;
-        let mut addresses: Vec<Multiaddr> = self
+        let now = Instant::now();
+        let addresses = self
             .swarm
             .external_addresses()
             .map(|address| address::without_peer(address.clone(), &own))
-            .filter(|address| address::is_usable(address, with_private))
-            .collect();
-        addresses.sort_by_key(|a| (address::is_relayed(a), a.to_string()));
-        addresses.dedup();
-        let reachable: Vec<String> = addresses
-            .iter()
-            .take(limits::HOME_ADDRESSES)
-            .map(ToString::to_string)
-            .collect();
+            .filter(|address| address::is_usable(address, with_private));
+        let current: HashSet<Multiaddr> = addresses.collect();
+        self.lost.retain(|address, _| !current.contains(address));
+        for text in &self.reachable {
+            if let Ok(told) = address::parse(text)
+                && !current.contains(&told)
+            {
+                let until = now + self.config.limits.lingering;
+                self.lost.entry(told).or_insert(until);
+            }
+        }
+        self.lost.retain(|_, until| *until > now);
+        let reachable = best(current, self.lost.keys());
         if reachable != self.reachable {
             self.reachable.clone_from(&reachable);
             self.tell(Event::Reachable {
@@ -208,10 +227,59 @@ impl Driver {
     }
 }
 
+/// The addresses to tell, best first: direct ones, then those at relays, for which there is room in any
+/// case. What was lost comes after what is there.
+fn best<'a>(current: HashSet<Multiaddr>, lost: impl Iterator<Item = &'a Multiaddr>) -> Vec<String> {
+    let kind = |address: &Multiaddr| (address::is_relayed(address), address.to_string());
+    let mut found: Vec<_> = current.into_iter().map(|a| (false, kind(&a))).collect();
+    found.extend(lost.map(|address| (true, kind(address))));
+    found.sort();
+    let (relayed, direct): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .map(|(_, kind)| kind)
+        .partition(|(is_relayed, _)| *is_relayed);
+    let for_direct = limits::HOME_ADDRESSES - relayed.len().min(RELAYED);
+    let told = direct.into_iter().take(for_direct).chain(relayed);
+    let told = told.take(limits::HOME_ADDRESSES);
+    told.map(|(_, text)| text).collect()
+}
+
 /// How far two PeerIds are apart, bit by bit.
 fn distance(a: &[u8], b: &[u8]) -> Vec<u8> {
     a.iter().zip(b).map(|(a, b)| a ^ b).collect()
 }
 
-/// A relay must have answered by then.
-const RESERVING: Duration = Duration::from_secs(20);
+/// Places among the addresses of a node that are a relay's if it has any: whoever is asked about the
+/// others may say what is not so.
+const RELAYED: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn direct_addresses_leave_places_for_relays_and_what_is_lost_comes_last() {
+        let parsed = |text: String| text.parse::<Multiaddr>().expect("address");
+        let direct = |last: u8| parsed(format!("/ip4/198.51.100.{last}/tcp/4440"));
+        let relayed = |last: u8| {
+            let relay = libp2p::PeerId::random();
+            parsed(format!(
+                "/ip4/203.0.113.{last}/tcp/4001/p2p/{relay}/p2p-circuit"
+            ))
+        };
+        let (kept, gone) = (relayed(9), direct(1));
+        let mut current: HashSet<_> = (10..30).map(direct).collect();
+        current.insert(kept.clone());
+
+        let many = best(current, [&gone].into_iter());
+        let few = best(
+            HashSet::from([kept.clone(), direct(7)]),
+            [&gone].into_iter(),
+        );
+
+        assert_eq!(many.len(), limits::HOME_ADDRESSES);
+        assert!(many.contains(&kept.to_string()) && !many.contains(&gone.to_string()));
+        let wanted = [direct(7), gone, kept].map(|address| address.to_string());
+        assert_eq!(few, wanted);
+    }
+}

@@ -88,6 +88,8 @@ pub(super) struct Driver {
     /// Who holds a reservation here.
     pub(super) reserved: HashSet<PeerId>,
     pub(super) reachable: Vec<String>,
+    /// Addresses of these that are gone, and until when they are told all the same.
+    pub(super) lost: HashMap<Multiaddr, Instant>,
     pub(super) network_file: Option<Arc<[u8]>>,
 }
 
@@ -280,6 +282,7 @@ impl Driver {
             circuits: HashMap::new(),
             reserved: HashSet::new(),
             reachable: Vec::new(),
+            lost: HashMap::new(),
             network_file: None,
         }
     }

@@ -198,7 +198,7 @@ impl NetworkBehaviour for Guard {
         }
         let trusted = peer.is_some_and(|peer| self.introducers.contains(&peer));
         let usable = |a: &Multiaddr| trusted || address::is_usable(a, self.private_addresses);
-        if addresses.iter().all(usable) {
+        if addresses.len() <= ADDRESSES && addresses.iter().all(usable) {
             Ok(vec![])
         } else {
             Err(Denied::NoUsableAddress.into())
@@ -264,6 +264,8 @@ impl From<Denied> for ConnectionDenied {
     }
 }
 
+/// Addresses of one dial: an honest peer has fewer, and each is tried.
+const ADDRESSES: usize = 32;
 /// Longest that somebody is kept out for what may be nobody's fault.
 const REST: Duration = Duration::from_secs(60);
 

@@ -9,7 +9,7 @@ mod recalling;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub(crate) struct Pace {
 pub(crate) struct Reachability {
     inner: Client,
     pace: Pace,
+    /// Who is asked and believed: not everybody who says that it checks addresses.
+    checkers: HashSet<PeerId>,
     connections: HashMap<ConnectionId, (PeerId, ConnectedPoint)>,
     /// Where others have seen this host, the latest last: each says so once in a connection.
     seen: VecDeque<Multiaddr>,
@@ -57,10 +59,11 @@ pub(crate) struct Reachability {
 }
 
 impl Reachability {
-    pub(crate) fn new(pace: Pace) -> Self {
+    pub(crate) fn new(pace: Pace, checkers: HashSet<PeerId>) -> Self {
         Self {
             inner: client(pace),
             pace,
+            checkers,
             connections: HashMap::new(),
             seen: VecDeque::new(),
             confirmed: HashMap::new(),
@@ -205,7 +208,12 @@ impl NetworkBehaviour for Reachability {
         id: ConnectionId,
         event: THandlerOutEvent<Self>,
     ) {
-        self.inner.on_connection_handler_event(peer, id, event);
+        // Nobody is reached directly through a relay.
+        let connection = self.connections.get(&id);
+        let is_direct = connection.is_some_and(|(_, endpoint)| !endpoint.is_relayed());
+        if is_direct && self.checkers.contains(&peer) {
+            self.inner.on_connection_handler_event(peer, id, event);
+        }
     }
 
     fn poll(

@@ -52,15 +52,17 @@ async fn listening<B: NetworkBehaviour + Send>(
 }
 
 /// A host that asks, connected with one that checks; its listener and where that is.
-async fn asker() -> (Swarm<Asks>, ListenerId, Multiaddr) {
-    let (mut asker, listener, own) = listening(|identify| Asks {
-        identify,
-        reachability: Reachability::new(PACE),
-    })
-    .await;
+async fn asker(believes: bool) -> (Swarm<Asks>, ListenerId, Multiaddr) {
     let (mut checker, _, address) = listening(|identify| Checks {
         identify,
         server: autonat::v2::server::Behaviour::default(),
+    })
+    .await;
+    let checkers = HashSet::from([*checker.local_peer_id()]);
+    let checkers = if believes { checkers } else { HashSet::new() };
+    let (mut asker, listener, own) = listening(|identify| Asks {
+        identify,
+        reachability: Reachability::new(PACE, checkers),
     })
     .await;
     tokio::spawn(async move { while checker.next().await.is_some() {} });
@@ -94,7 +96,7 @@ fn confirmed(event: SwarmEvent<AsksEvent>) -> Option<Multiaddr> {
 
 #[tokio::test]
 async fn address_is_checked_in_every_round_and_told_no_more_once_it_is_gone() {
-    let (mut asker, listener, own) = asker().await;
+    let (mut asker, listener, own) = asker(true).await;
     for _ in 0..3 {
         assert_eq!(next(&mut asker, confirmed).await, own);
     }
@@ -111,7 +113,7 @@ async fn address_is_checked_in_every_round_and_told_no_more_once_it_is_gone() {
 
 #[tokio::test]
 async fn address_that_is_opened_later_is_found_out() {
-    let (mut asker, _, own) = asker().await;
+    let (mut asker, _, own) = asker(true).await;
     assert_eq!(next(&mut asker, confirmed).await, own);
     let free = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr());
     let port = free.expect("a port").port();
@@ -133,4 +135,13 @@ async fn address_that_is_opened_later_is_found_out() {
 
     let found = next(&mut asker, |event| confirmed(event).filter(|a| *a == later));
     assert_eq!(found.await, later);
+}
+
+#[tokio::test]
+async fn who_is_no_checker_is_not_asked() {
+    let (mut asker, _, _) = asker(false).await;
+
+    let found = timeout(PACE.look * 40, next(&mut asker, confirmed)).await;
+
+    assert!(found.is_err(), "{found:?}");
 }

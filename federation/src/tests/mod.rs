@@ -59,6 +59,7 @@ fn network() -> NetworkId {
 fn config(role: Role) -> Config {
     let mut config = Config::new(network(), role);
     config.private_addresses = true;
+    config.limits.lingering = Duration::ZERO;
     config.listen = vec!["/memory/0".into()];
     config
 }

@@ -1,7 +1,16 @@
+use std::collections::HashSet;
+
+use futures::StreamExt as _;
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{Swarm, identify};
+use tokio::sync::watch;
+
 use super::raw::Raw;
 use super::*;
 use crate::config::RelayLimits;
 use crate::event::Path;
+use crate::gate::{Access, Gated, Gates};
+use crate::{behaviour, transport};
 
 fn relay() -> Config {
     config(Role::Relay(RelayLimits::default()))
@@ -139,6 +148,116 @@ async fn reservation_is_made_again_after_the_relay_was_away() {
     drop(second);
 }
 
+/// A relay that takes requests, and answers only when it is told to.
+struct Slow {
+    address: String,
+    answers: watch::Sender<bool>,
+    /// Connections that have ended.
+    ended: watch::Receiver<u32>,
+}
+
+#[derive(NetworkBehaviour)]
+struct Relaying {
+    relay: Gated<libp2p::relay::Behaviour>,
+    identify: identify::Behaviour,
+}
+
+impl Slow {
+    async fn start() -> Self {
+        let key = HostKey::generate().into_keypair();
+        let own = key.public().to_peer_id();
+        let gates = Gates::default();
+        let (transport, _circuits) =
+            transport::build(&key, true, HashSet::new()).expect("transport");
+        let relay = libp2p::relay::Behaviour::new(own, libp2p::relay::Config::default());
+        let version = behaviour::network_version(&node());
+        let relaying = Relaying {
+            relay: Gated::new(relay, gates.clone(), Access::PEER),
+            identify: identify::Behaviour::new(identify::Config::new(version, key.public())),
+        };
+        let settings =
+            libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(PATIENCE);
+        let mut swarm = Swarm::new(transport, relaying, own, settings);
+        let any = "/memory/0".parse().expect("address");
+        swarm.listen_on(any).expect("listens");
+        let address = loop {
+            if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
+                break address;
+            }
+        };
+        swarm.add_external_address(address.clone());
+        let (answers, told) = watch::channel(false);
+        let (ending, ended) = watch::channel(0);
+        tokio::spawn(serve(swarm, gates, told, ending));
+        let address = format!("{address}/p2p/{own}");
+        Self {
+            address,
+            answers,
+            ended,
+        }
+    }
+}
+
+async fn serve(
+    mut swarm: Swarm<Relaying>,
+    gates: Gates,
+    mut answers: watch::Receiver<bool>,
+    ending: watch::Sender<u32>,
+) {
+    // Without the word that both sides are admitted the relay hears and is not polled.
+    let access = |answers| match answers {
+        true => Access::PEER.or(Access::MUTUAL),
+        false => Access::PEER,
+    };
+    let mut open = HashSet::new();
+    loop {
+        tokio::select! {
+            changed = answers.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                for id in &open {
+                    gates.set(*id, access(*answers.borrow()));
+                }
+            }
+            event = swarm.select_next_some() => match event {
+                SwarmEvent::ConnectionEstablished { connection_id, .. } => {
+                    open.insert(connection_id);
+                    gates.set(connection_id, access(*answers.borrow()));
+                }
+                SwarmEvent::ConnectionClosed { connection_id, .. } => {
+                    open.remove(&connection_id);
+                    ending.send_modify(|ended| *ended += 1);
+                }
+                _ => {}
+            },
+        }
+    }
+}
+
+/// The library takes an answer to what it has given up for a fault of its own, and panics.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relay_that_answers_too_late_is_asked_anew_on_another_connection() {
+    let mut slow = Slow::start().await;
+    let mut config = Config {
+        listen: vec![],
+        relays: vec![slow.address.clone()],
+        ..node()
+    };
+    config.limits.reserving = Duration::from_millis(300);
+    let node = Host::start(config, 1, ADMITS).await;
+    let ended = slow.ended.wait_for(|ended| *ended > 0);
+    timeout(PATIENCE, ended)
+        .await
+        .expect("in time")
+        .expect("runs");
+
+    slow.answers.send_replace(true);
+
+    node.until(|status| status.relays.len() == 1 && !status.reachable.is_empty())
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_relays_are_used_and_no_more_than_wanted() {
     let mut relays = Vec::new();
@@ -176,4 +295,31 @@ async fn relay_that_is_full_refuses_and_another_serves() {
     node.until(|status| status.relays == [peer_text(free.handle.peer())])
         .await;
     eventually(|| async { full.handle.metrics().relay_reservations_refused.get() > 0 }).await;
+}
+
+/// A relay that comes and goes is nothing that every vault has to tell every contact each time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn address_that_is_lost_for_a_moment_is_told_all_the_while() {
+    let port = 7_000_002;
+    let at = Config {
+        listen: vec![format!("/memory/{port}")],
+        ..relay()
+    };
+    let first = Host::start(at.clone(), 100, ADMITS).await;
+    let mut config = hidden(&first);
+    config.limits.lingering = PATIENCE * 2;
+    let mut node = Host::start(config, 1, ADMITS).await;
+    let told = node.circuit().await.addresses;
+    first.end().await;
+    node.until(|status| status.relays.is_empty()).await;
+
+    assert_eq!(node.status().await.reachable, told);
+
+    let second = Host::start(at, 100, ADMITS).await;
+    node.until(|status| status.relays.len() == 1).await;
+    assert_eq!(node.status().await.reachable, told);
+    while let Ok(event) = node.told.try_recv() {
+        assert!(!matches!(event, Event::Reachable { .. }), "{event:?}");
+    }
+    drop(second);
 }

@@ -4,9 +4,13 @@
 //! connected, and gives up when a gate, a busy machine or an address learned too late was in the way.
 //! Here each try has a handler of its own, with what is known by then, on the connection that is there.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint, Multiaddr};
@@ -16,13 +20,27 @@ use libp2p::swarm::{
     THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{PeerId, dcutr};
+use tokio::time::Instant;
+
+use crate::bucket::Bucket;
 
 /// DCUtR that can be asked to try again.
+///
+/// One dial at a time for a peer: the library takes a second one that gets through for a fault of its own
+/// and panics. Few for all peers, and few from one connection: what a peer says is dialed.
 pub(crate) struct Punch {
     inner: dcutr::Behaviour,
-    /// Connections through relays.
-    relayed: HashMap<ConnectionId, (PeerId, ConnectedPoint)>,
+    relayed: HashMap<ConnectionId, Relayed>,
+    /// Whom the library dials, or was just told something that may make it; and by which connection.
+    dialing: HashMap<PeerId, Option<ConnectionId>>,
     renewed: VecDeque<ToSwarm<dcutr::Event, THandlerInEvent<Self>>>,
+}
+
+/// A connection through a relay.
+struct Relayed {
+    peer: PeerId,
+    endpoint: ConnectedPoint,
+    tries: Bucket,
 }
 
 /// Handler of one connection: that of the newest try.
@@ -41,6 +59,7 @@ impl Punch {
         Self {
             inner: dcutr::Behaviour::new(own),
             relayed: HashMap::new(),
+            dialing: HashMap::new(),
             renewed: VecDeque::new(),
         }
     }
@@ -48,15 +67,30 @@ impl Punch {
     /// Begins anew on a connection through a relay that the peer has dialed; on others that is the
     /// peer's part (DCUtR: the listening side asks).
     pub(crate) fn again(&mut self, id: ConnectionId) {
-        let endpoint = self.relayed.get(&id).map(|(_, endpoint)| endpoint);
-        if endpoint.is_some_and(ConnectedPoint::is_listener) {
+        let relayed = self.relayed.get(&id);
+        let relayed = relayed.filter(|relayed| relayed.endpoint.is_listener());
+        if relayed.is_some_and(|relayed| !self.dialing.contains_key(&relayed.peer)) {
             self.renew(id);
         }
     }
 
+    /// Whether the library may hear what the handler of a connection says: it may dial then.
+    fn may_dial(&mut self, id: ConnectionId, now: Instant) -> bool {
+        let Some(relayed) = self.relayed.get_mut(&id) else {
+            return true;
+        };
+        let has_room = self.dialing.len() < DIALS && !self.dialing.contains_key(&relayed.peer);
+        has_room && relayed.tries.take(now)
+    }
+
+    /// A dial has come to its end.
+    fn dialed(&mut self, id: ConnectionId) {
+        self.dialing.retain(|_, dial| *dial != Some(id));
+    }
+
     /// Gives a connection a handler that knows the addresses known by now.
     fn renew(&mut self, id: ConnectionId) {
-        let Some((peer, endpoint)) = self.relayed.get(&id) else {
+        let Some(Relayed { peer, endpoint, .. }) = self.relayed.get(&id) else {
             return;
         };
         // The library keeps no record of handlers on relayed connections.
@@ -124,9 +158,17 @@ impl NetworkBehaviour for Punch {
     fn on_swarm_event(&mut self, event: FromSwarm) {
         match &event {
             FromSwarm::ConnectionEstablished(new) if new.endpoint.is_relayed() => {
-                let relayed = (new.peer_id, new.endpoint.clone());
+                let relayed = Relayed {
+                    peer: new.peer_id,
+                    endpoint: new.endpoint.clone(),
+                    tries: Bucket::new(TRIES, ANOTHER, Instant::now()),
+                };
                 self.relayed.insert(new.connection_id, relayed);
             }
+            FromSwarm::ConnectionEstablished(new) => {
+                self.dialed(new.connection_id);
+            }
+            FromSwarm::DialFailure(failed) => self.dialed(failed.connection_id),
             FromSwarm::ConnectionClosed(closed) => {
                 self.relayed.remove(&closed.connection_id);
             }
@@ -141,10 +183,13 @@ impl NetworkBehaviour for Punch {
         id: ConnectionId,
         event: THandlerOutEvent<Self>,
     ) {
-        self.inner.on_connection_handler_event(peer, id, event);
+        if self.may_dial(id, Instant::now()) {
+            self.dialing.insert(peer, None);
+            self.inner.on_connection_handler_event(peer, id, event);
+        }
         // The side that answers cannot know when it is asked next: it is ready once a try is over.
-        let endpoint = self.relayed.get(&id).map(|(_, endpoint)| endpoint);
-        if endpoint.is_some_and(ConnectedPoint::is_dialer) {
+        let relayed = self.relayed.get(&id);
+        if relayed.is_some_and(|relayed| relayed.endpoint.is_dialer()) {
             self.renew(id);
         }
     }
@@ -156,7 +201,17 @@ impl NetworkBehaviour for Punch {
         if let Some(renewed) = self.renewed.pop_front() {
             return Poll::Ready(renewed);
         }
-        self.inner.poll(cx).map(|event| event.map_in(Told::Inner))
+        let Poll::Ready(event) = self.inner.poll(cx) else {
+            // What it was told has made it dial nobody.
+            self.dialing.retain(|_, dial| dial.is_some());
+            return Poll::Pending;
+        };
+        if let ToSwarm::Dial { opts } = &event
+            && let Some(peer) = opts.get_peer_id()
+        {
+            self.dialing.insert(peer, Some(opts.connection_id()));
+        }
+        Poll::Ready(event.map_in(Told::Inner))
     }
 }
 
@@ -218,104 +273,9 @@ impl<H: ConnectionHandler> fmt::Debug for Told<H> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use libp2p::swarm::StreamUpgradeError;
-    use libp2p::swarm::behaviour::ConnectionEstablished;
-    use libp2p::swarm::handler::DialUpgradeError;
-
-    use super::*;
-
-    type Handler = THandler<Punch>;
-
-    /// A connection through a relay; its handler.
-    fn connected(punch: &mut Punch, id: ConnectionId, is_listener: bool) -> Handler {
-        let relay: Multiaddr = format!("/ip4/192.0.2.1/tcp/1/p2p/{}/p2p-circuit", PeerId::random())
-            .parse()
-            .expect("address");
-        let peer = PeerId::random();
-        let (endpoint, handler) = if is_listener {
-            let endpoint = ConnectedPoint::Listener {
-                local_addr: relay.clone(),
-                send_back_addr: relay.clone(),
-            };
-            let handler = punch.handle_established_inbound_connection(id, peer, &relay, &relay);
-            (endpoint, handler)
-        } else {
-            let endpoint = ConnectedPoint::Dialer {
-                address: relay.clone(),
-                role_override: Endpoint::Dialer,
-                port_use: PortUse::New,
-            };
-            let (role, port) = (Endpoint::Dialer, PortUse::New);
-            let handler =
-                punch.handle_established_outbound_connection(id, peer, &relay, role, port);
-            (endpoint, handler)
-        };
-        punch.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
-            peer_id: peer,
-            connection_id: id,
-            endpoint: &endpoint,
-            failed_addresses: &[],
-            other_established: 0,
-        }));
-        handler.expect("handler")
-    }
-
-    /// Whether it asks for a stream; with what it wants back when it is answered.
-    fn asks(handler: &mut Handler) -> Option<<Handler as ConnectionHandler>::OutboundOpenInfo> {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        match handler.poll(&mut cx) {
-            Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol }) => {
-                Some(protocol.into_upgrade().1)
-            }
-            _ => None,
-        }
-    }
-
-    /// What the handler is told next.
-    fn told(punch: &mut Punch) -> Option<THandlerInEvent<Punch>> {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        while let Poll::Ready(event) = punch.poll(&mut cx) {
-            if let ToSwarm::NotifyHandler { event, .. } = event {
-                return Some(event);
-            }
-        }
-        None
-    }
-
-    #[test]
-    fn one_that_was_refused_is_asked_again() {
-        let (mut punch, id) = (Punch::new(PeerId::random()), ConnectionId::new_unchecked(1));
-        let mut handler = connected(&mut punch, id, true);
-        for _ in 0..5 {
-            let info = asks(&mut handler).expect("it asks");
-            let error = StreamUpgradeError::NegotiationFailed;
-            let refused = DialUpgradeError { info, error };
-            handler.on_connection_event(ConnectionEvent::DialUpgradeError(refused));
-            let mut cx = Context::from_waker(std::task::Waker::noop());
-            let Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(event)) = handler.poll(&mut cx)
-            else {
-                panic!("its behaviour is told");
-            };
-            punch.on_connection_handler_event(PeerId::random(), id, event);
-            assert!(told(&mut punch).is_none());
-            assert!(asks(&mut handler).is_none());
-
-            punch.again(id);
-
-            handler.on_behaviour_event(told(&mut punch).expect("a handler"));
-        }
-    }
-
-    #[test]
-    fn the_side_that_answers_never_asks() {
-        let (mut punch, id) = (Punch::new(PeerId::random()), ConnectionId::new_unchecked(1));
-        let mut handler = connected(&mut punch, id, false);
-
-        punch.again(id);
-
-        assert!(told(&mut punch).is_none());
-        assert!(asks(&mut handler).is_none());
-    }
-}
+/// Dials at once.
+const DIALS: usize = 16;
+/// Tries that one connection begins at once.
+const TRIES: u32 = 8;
+/// Time after which it may begin one more.
+const ANOTHER: Duration = Duration::from_secs(60);
