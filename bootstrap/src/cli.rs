@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::Value;
 use vettid_federation::Role;
-use vettid_federation::introducer::program::{LevelFilter, Outcome, Program, folder, read_config};
+use vettid_federation::introducer::program::{LevelFilter, Outcome, Program, read_config};
 
 use crate::config::Config;
 use crate::network::NetworkCommand;
@@ -80,9 +80,7 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
 
 fn check(program: Program, path: &Path) -> Outcome {
     let config: Config = read_config(path)?;
-    config.host.check(folder(path), Role::Bootstrap)?;
-    program.say(toml::to_string(&config)?);
-    Ok(())
+    program.check(&config.host, (&config, path), Role::Bootstrap)
 }
 
 async fn run(program: Program, path: &Path, log: Log) -> Outcome {

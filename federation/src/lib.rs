@@ -18,6 +18,7 @@
 //! | what is served to whom, and who is kept out? | `gate`, `backoff` |
 //! | how do frames travel? | `link`, `frame` |
 //! | which protocols are spoken? | `behaviour`, `transport` |
+//! | can an address be listened on? | [`listen`] |
 //! | where do homes lie? | `records` |
 //! | from where is this host reached? | `identified`, `reachability`, `punch` |
 //! | who gets how much of a relay? | `circuits` |
@@ -44,6 +45,7 @@ mod identified;
 pub mod introducer;
 pub mod key;
 mod link;
+pub mod listen;
 pub mod metrics;
 mod neighbors;
 mod punch;

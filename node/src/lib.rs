@@ -3,6 +3,7 @@
 //! It carries and keeps ciphertext and is trusted for availability alone. [`node::Node`] wires the
 //! parts together; each part stands alone and is tested alone.
 
+mod addresses;
 pub mod admin;
 mod attachment;
 pub mod audit;

@@ -77,9 +77,7 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
 
 fn check(program: Program, path: &Path) -> Outcome {
     let (config, role) = read(path)?;
-    config.host.check(folder(path), role)?;
-    program.say(toml::to_string(&config)?);
-    Ok(())
+    program.check(&config.host, (&config, path), role)
 }
 
 async fn run(program: Program, path: &Path, log: Log) -> Outcome {

@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "tests fail by panicking")]
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -55,29 +55,44 @@ fn relay(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-#[test]
-fn relay_runs_tells_how_it_is_and_stops_when_asked() {
-    let place = tempfile::tempdir().expect("folder");
-    // What other programs connect from is not of this process's own part of the loopback network.
+/// An address for metrics that nobody else takes: what other programs connect from is not of this
+/// process's own part of the loopback network.
+fn free_address() -> SocketAddr {
     let [_, high, middle, low] = std::process::id().to_be_bytes();
     let own = Ipv4Addr::new(127, high | 0x40, middle, low);
     let free = TcpListener::bind((own, 0)).expect("port");
-    let metrics = free.local_addr().expect("address");
-    drop(free);
-    std::fs::write(place.path().join("network.toml"), network()).expect("written");
+    free.local_addr().expect("address")
+}
+
+/// What a relay needs to start, but its key.
+fn configure(folder: &Path, listen: &[&str], metrics: SocketAddr) {
+    std::fs::write(folder.join("network.toml"), network()).expect("written");
     let config = format!(
-        "[host]\nkey = \"relay.key\"\nnetwork = \"network.toml\"\n\
-         listen = [\"/ip4/127.0.0.1/tcp/0\", \"/ip4/127.0.0.1/udp/0/quic-v1\"]\n\
+        "[host]\nkey = \"relay.key\"\nnetwork = \"network.toml\"\nlisten = {listen:?}\n\
          metrics = \"{metrics}\"\nprivate_addresses = true\n"
     );
-    std::fs::write(place.path().join("relay.toml"), config).expect("written");
+    std::fs::write(folder.join("relay.toml"), config).expect("written");
+}
 
-    let mut run = relay(place.path(), &["run"]);
+/// A relay that is ready, and what it says then.
+fn start(folder: &Path) -> (Running, Value) {
+    let mut run = relay(folder, &["run"]);
     let mut running = Running(run.stdout(Stdio::piped()).spawn().expect("starts"));
     let mut lines = BufReader::new(running.0.stdout.take().expect("output")).lines();
     let ready = lines.next().expect("a line").expect("text");
     let ready: Value = serde_json::from_str(&ready).expect("JSON");
-    assert_eq!(ready["ready"], true);
+    assert_eq!(ready.get("ready"), Some(&true.into()));
+    (running, ready)
+}
+
+const ANY_PORT: [&str; 2] = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"];
+
+#[test]
+fn relay_runs_tells_how_it_is_and_stops_when_asked() {
+    let place = tempfile::tempdir().expect("folder");
+    configure(place.path(), &ANY_PORT, free_address());
+
+    let (mut running, ready) = start(place.path());
     assert_eq!(ready["listening"].as_array().map(Vec::len), Some(2));
 
     let status = relay(place.path(), &["status"]).output().expect("runs");
@@ -107,6 +122,56 @@ fn complaint(folder: &Path, arguments: &[&str]) -> String {
     let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let message = said.pointer("/error/message").and_then(Value::as_str);
     message.expect("a message").to_owned()
+}
+
+#[test]
+fn relay_does_not_share_the_addresses_of_another() {
+    let (first, second) = (tempfile::tempdir(), tempfile::tempdir());
+    let (first, second) = (first.expect("folder"), second.expect("folder"));
+    let metrics = free_address();
+    configure(first.path(), &ANY_PORT, metrics);
+    let (_running, ready) = start(first.path());
+    let own = format!("/p2p/{}", ready["peer"].as_str().expect("text"));
+    let listening = ready["listening"].as_array().expect("addresses");
+    let listening = listening
+        .iter()
+        .map(|address| address.as_str().expect("text").trim_end_matches(&own))
+        .collect::<Vec<_>>();
+    configure(second.path(), &listening, metrics);
+
+    for arguments in [&["run", "--check"][..], &["run"]] {
+        let message = complaint(second.path(), arguments);
+        let taken = "another program listens there: end it, or choose another address";
+        for address in &listening {
+            let wanted = format!("host.listen: {address}: {taken}");
+            assert!(message.contains(&wanted), "{message}");
+        }
+        let wanted = format!("host.metrics: {metrics}: {taken}");
+        assert!(message.contains(&wanted), "{message}");
+    }
+}
+
+/// Its addresses are its own: a changed configuration can be checked before it is started anew.
+#[test]
+fn running_relay_is_checked_and_not_started_twice() {
+    let place = tempfile::tempdir().expect("folder");
+    let metrics = free_address();
+    configure(place.path(), &ANY_PORT, metrics);
+    let (_running, _) = start(place.path());
+
+    let check = relay(place.path(), &["run", "--check"]).output();
+    let message = complaint(place.path(), &["run"]);
+
+    let check = check.expect("runs");
+    let shown = String::from_utf8_lossy(&check.stdout);
+    assert!(
+        check.status.success() && shown.contains("[limits]"),
+        "{shown}"
+    );
+    assert!(
+        message.contains("another process serves with this key"),
+        "{message}"
+    );
 }
 
 const SMALLEST: &str = "[host]\nkey = \"relay.key\"\nnetwork = \"network.toml\"\nlisten = []\n";

@@ -35,6 +35,7 @@ use crate::gate::{Gates, KeptOut};
 use crate::handle::{Command, Handle};
 use crate::key::HostKey;
 use crate::link::Links;
+use crate::listen::{check_all_free, innermost};
 use crate::metrics::Metrics;
 use crate::transport;
 use state::Driver;
@@ -81,6 +82,7 @@ impl Federation {
         let own = key.peer_id();
         let metrics = Metrics::default();
         let introducers = introducers(&config, &own)?;
+        check_all_free(&config.listen)?;
         let shared = Shared {
             circuits: match &config.role {
                 Role::Relay(limits) => Circuits::new(limits),
@@ -163,17 +165,6 @@ fn introducers(
         introducer.addresses.push(address);
     }
     Ok(found)
-}
-
-/// What is at the bottom of an error of the transport, which shows nothing of it.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let shown = causes
-        .map(ToString::to_string)
-        .filter(|text| !text.is_empty());
-    shown
-        .last()
-        .unwrap_or_else(|| "taken, or not one of this machine's".to_owned())
 }
 
 /// A listener that reports neither an address nor an end: what it names is not there to be had.

@@ -3,6 +3,7 @@
 
 pub mod program;
 
+use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use crate::event::Event;
 use crate::exposition::serve_metrics;
 use crate::handle::Handle;
 use crate::key::HostKey;
+use crate::listen::{self, NotFree};
 
 /// The `[host]` table of a configuration file. Paths are relative to the file.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -60,7 +62,7 @@ pub enum HostError {
         /// What is wrong with it.
         why: BadAddress,
     },
-    /// A file cannot be read, or the metrics address is taken.
+    /// A file cannot be read.
     #[error("{what}: {cause}")]
     Io {
         /// What was touched.
@@ -74,6 +76,12 @@ pub enum HostError {
     /// The network file is none.
     #[error("network file: {0}")]
     NetworkText(#[from] NetworkTextError),
+    /// Addresses cannot be listened on; each with its key in the configuration.
+    #[error("{}", .0.join("; "))]
+    NotFree(Vec<String>),
+    /// A host with this key serves already.
+    #[error("{}: another process serves with this key: end it, or configure another key", .0.display())]
+    Running(PathBuf),
     /// It cannot join the network.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -87,7 +95,12 @@ pub struct Introducer {
     metrics: JoinHandle<()>,
     exposed: SocketAddr,
     file: NetworkFile,
+    _lock: KeyLock,
 }
+
+/// Held by the one process that serves with a key; the system releases it when the process ends.
+#[derive(Debug)]
+struct KeyLock(#[expect(dead_code, reason = "held, not read")] File);
 
 /// A network file that may be replaced while it is handed out.
 #[derive(Debug)]
@@ -121,14 +134,40 @@ impl HostTable {
         Ok(config)
     }
 
+    /// Refuses addresses that cannot be listened on. While a host with this key serves they are its
+    /// own, and are not looked at.
+    pub fn check_free(&self, folder: &Path) -> Result<(), HostError> {
+        let key = folder.join(&self.key);
+        match key.exists().then(|| KeyLock::take(&key)).transpose() {
+            Err(HostError::Running(_)) => return Ok(()),
+            lock => drop(lock?),
+        }
+        let listen = self.listen.iter().filter_map(|text| {
+            let why = listen::check_free(text).err()?;
+            Some(format!("host.listen: {text}: {why}"))
+        });
+        let metrics = std::net::TcpListener::bind(self.metrics).err();
+        let metrics = metrics.map(|error| {
+            let why = NotFree::from(error);
+            format!("host.metrics: {}: {why}", self.metrics)
+        });
+        let wrong: Vec<_> = listen.chain(metrics).collect();
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(HostError::NotFree(wrong))
+    }
+
     /// Starts a host that introduces others; `metrics` is exposed beside its own.
     pub async fn start(&self, folder: &Path, role: Role) -> Result<Introducer, HostError> {
         let config = self.check(folder, role.clone())?;
+        self.check_free(folder)?;
         let key_path = folder.join(&self.key);
         let key = HostKey::load_or_create(&key_path).map_err(blame(&key_path))?;
+        let lock = KeyLock::take(&key_path)?;
         let listener = TcpListener::bind(self.metrics).await;
         let listener = listener.map_err(|cause| HostError::Io {
-            what: format!("metrics at {}", self.metrics),
+            what: format!("host.metrics: {}", self.metrics),
             cause,
         })?;
         let exposed = listener.local_addr().unwrap_or(self.metrics);
@@ -144,6 +183,7 @@ impl HostTable {
                 path: folder.join(&self.network),
                 seen: None,
             },
+            _lock: lock,
         })
     }
 
@@ -193,6 +233,17 @@ impl Introducer {
             }
             Some(Err(error)) => tracing::warn!(%error, "network file is not handed out"),
             None => {}
+        }
+    }
+}
+
+impl KeyLock {
+    fn take(key: &Path) -> Result<Self, HostError> {
+        let file = File::open(key).map_err(blame(key))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(HostError::Running(key.to_owned())),
+            Err(TryLockError::Error(cause)) => Err(blame(key)(cause)),
         }
     }
 }

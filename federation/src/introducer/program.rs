@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::path::Path;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -29,6 +30,19 @@ impl Program {
     #[must_use]
     pub const fn new(name: &'static str, json: bool) -> Self {
         Self { name, json }
+    }
+
+    /// Shows a configuration, or everything that can be known to be wrong with it before a start.
+    pub fn check(
+        &self,
+        table: &HostTable,
+        (config, path): (&impl Serialize, &Path),
+        role: Role,
+    ) -> Outcome {
+        table.check(folder(path), role)?;
+        table.check_free(folder(path))?;
+        self.say(toml::to_string(config)?);
+        Ok(())
     }
 
     /// Starts the host of a configuration file, says where it is, and serves until SIGTERM or Ctrl-C.

@@ -6,10 +6,12 @@ mod discovery;
 mod gossip;
 mod hostile;
 mod links;
+mod listen;
 mod raw;
 mod relayed;
 
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
@@ -62,6 +64,13 @@ fn config(role: Role) -> Config {
     config.limits.lingering = Duration::ZERO;
     config.listen = vec!["/memory/0".into()];
     config
+}
+
+/// An address at which no other program takes a port: what they connect from is not of this process's
+/// own part of the loopback network.
+pub(crate) fn own_ip() -> Ipv4Addr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, high | 0x40, middle, low)
 }
 
 fn node() -> Config {

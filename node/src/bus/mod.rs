@@ -22,6 +22,5 @@ mod version;
 
 pub use connection::{BusError, connect};
 pub use server_file::Listeners;
-pub(crate) use server_file::check_free;
 pub use token::SignError;
 pub use version::{ServerVersion, VersionError};

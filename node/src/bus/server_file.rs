@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use vettid_wire::limits;
 
 use super::credentials::Credentials;
+use crate::addresses::not_free;
 use crate::config::{Config, Tls};
 
 /// Largest payload, bytes: an envelope and room for protocol headers.
@@ -32,17 +33,6 @@ pub struct Listeners {
     pub max_connections: u32,
 }
 
-/// Whether an address can be listened on; the error names `key`.
-pub(crate) fn check_free(key: &str, address: SocketAddr) -> io::Result<()> {
-    match TcpListener::bind(address) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(io::Error::new(
-            error.kind(),
-            format!("{key}: {address}: {error}"),
-        )),
-    }
-}
-
 impl Listeners {
     /// As they are configured.
     #[must_use]
@@ -59,8 +49,13 @@ impl Listeners {
     /// Whether both addresses are free, as far as can be known before the server takes them.
     pub fn check_free(&self) -> io::Result<()> {
         for (key, address) in [("bus.tcp", self.tcp), ("bus.websocket", self.websocket)] {
-            check_free(key, address)?;
+            TcpListener::bind(address).map_err(not_free(key, address))?;
         }
+        self.check_apart()
+    }
+
+    /// Whether they are two.
+    pub fn check_apart(&self) -> io::Result<()> {
         if self.tcp == self.websocket && self.tcp.port() != 0 {
             let same = "bus.tcp and bus.websocket are the same address";
             return Err(io::Error::new(io::ErrorKind::AddrInUse, same));

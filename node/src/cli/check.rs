@@ -7,11 +7,13 @@ use serde_json::json;
 use vettid_crypto::digest::sha384;
 
 use super::output::{Failure, say};
+use crate::addresses;
 use crate::audit;
+use crate::bus::ServerVersion;
 use crate::bus::credentials::Credentials;
-use crate::bus::{Listeners, ServerVersion, check_free};
 use crate::config::Config;
 use crate::database::Database;
+use crate::federation::is_wanted;
 use crate::folder::{FolderError, NodeFolder};
 use crate::http;
 use crate::network::NetworkFile;
@@ -86,10 +88,7 @@ async fn look(folder: &NodeFolder, config: &Config) -> Vec<Finding> {
     }
     if let Ok(_lock) = folder.lock() {
         // While the node runs, they are its own.
-        findings.push(finding(
-            "addresses",
-            look_at_addresses(config).map(|()| "free".to_owned()),
-        ));
+        findings.extend(look_at_addresses(config, network.as_ref().ok()));
     }
     let certificates = [("http TLS", &config.http.tls), ("bus TLS", &config.bus.tls)];
     for (what, tls) in certificates {
@@ -128,11 +127,18 @@ fn look_at_database(folder: &NodeFolder) -> Result<String, String> {
     ))
 }
 
-/// Whether what the node listens at is free.
-fn look_at_addresses(config: &Config) -> std::io::Result<()> {
-    check_free("http.listen", config.http.listen)?;
-    check_free("metrics.listen", config.metrics.listen)?;
-    Listeners::of(config).check_free()
+/// Whether what the node listens at is free; each address that is not is a finding.
+fn look_at_addresses(config: &Config, network: Option<&NetworkFile>) -> Vec<Finding> {
+    let meets_others = network.is_some_and(|network| is_wanted(&config.federation, network));
+    let outcomes = match addresses::wrong(config, meets_others) {
+        wrong if wrong.is_empty() => vec![Ok("free".to_owned())],
+        wrong => wrong.into_iter().map(Err).collect(),
+    };
+    let found = |outcome| Finding {
+        what: "addresses",
+        outcome,
+    };
+    outcomes.into_iter().map(found).collect()
 }
 
 /// What the emulated enclave keeps there. None of it can be made again: another sealing root opens

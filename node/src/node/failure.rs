@@ -32,7 +32,7 @@ pub enum StartError {
     /// The folder is not usable.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// An address cannot be bound, or a file not written.
+    /// A file cannot be written, or a part not be started.
     #[error("{what}: {cause}")]
     Io {
         /// What was tried.
@@ -40,6 +40,9 @@ pub enum StartError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(std::io::Error),
     /// The network file is not usable.
     #[error(transparent)]
     Network(#[from] NetworkFileError),

@@ -11,6 +11,7 @@ use vettid_wire::version;
 
 use super::StartError;
 use super::failure::blame;
+use crate::addresses::not_free;
 use crate::bus::credentials::Credentials;
 use crate::bus::revocation::account_token;
 use crate::bus::server::BusServer;
@@ -155,10 +156,12 @@ pub(super) async fn start_http(
         tls,
         bounds,
     );
-    let api = api.await.map_err(blame("http.listen"))?;
+    let taken = not_free("http.listen", config.http.listen);
+    let api = api.await.map_err(|e| StartError::Listen(taken(e)))?;
     let few = ListenerLimits { connections: 16 };
     let counts = Listener::bind(config.metrics.listen, http::metrics_api(front), None, few);
-    let counts = counts.await.map_err(blame("metrics.listen"))?;
+    let taken = not_free("metrics.listen", config.metrics.listen);
+    let counts = counts.await.map_err(|e| StartError::Listen(taken(e)))?;
     let addresses = (
         api.address().map_err(blame("http.listen"))?,
         counts.address().map_err(blame("metrics.listen"))?,

@@ -86,6 +86,9 @@ async fn operator_makes_lists_and_revokes_invitations_while_the_node_runs_and_wh
     );
     let (_, status) = run(folder, &["status"]).await;
     assert_eq!(status["running"], true);
+    // Its addresses are its own.
+    let (ok, checked) = run(folder, &["check"]).await;
+    assert!(ok, "{checked}");
     assert_eq!(status["readiness"]["enclave"], true);
     terminate(&child);
     soon(enclave.until_shutdown()).await;
@@ -263,6 +266,61 @@ async fn address_of_the_bus_that_somebody_has_is_named_and_nobody_there_is_spoke
         !ok && shown.to_string().contains("the same address"),
         "{shown}"
     );
+}
+
+#[tokio::test]
+async fn every_address_that_somebody_has_is_told_by_check_and_refused_by_run() {
+    let (mut place, _listening) = ours();
+    let squatters = [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let [http, metrics, tcp] = squatters.each_ref().map(|squatter| {
+        let address = squatter.local_addr();
+        address.expect("an address")
+    });
+    let quic = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let free = place.config.clone();
+    place.config.http.listen = http;
+    place.config.metrics.listen = metrics;
+    let federation = &mut place.config.federation;
+    (federation.tcp, federation.enabled) = (tcp, Some(true));
+    federation.quic = quic.local_addr().expect("an address");
+    let wrong = [
+        format!("http.listen: {http}"),
+        format!("metrics.listen: {metrics}"),
+        format!("federation.tcp: {tcp}"),
+        format!("federation.quic: {}", federation.quic),
+    ];
+    place.write_config();
+    let folder = place.folder.path().to_owned();
+
+    let checked = program().arg("--folder").arg(&folder).arg("check").output();
+    let checked = soon(checked).await.expect("ran");
+    let findings = String::from_utf8_lossy(&checked.stdout).into_owned();
+    for wrong in &wrong {
+        let line = format!("{wrong}: another program listens there");
+        assert!(findings.contains(&line), "{findings}");
+    }
+
+    let alone = |wanted: usize| {
+        let (mut config, taken) = (free.clone(), &place.config);
+        match wanted {
+            0 => config.http.listen = taken.http.listen,
+            1 => config.metrics.listen = taken.metrics.listen,
+            _ => config.federation = taken.federation.clone(),
+        }
+        config
+    };
+    for (config, wanted) in [0, 1, 2].map(alone).into_iter().zip([
+        wrong[0].clone(),
+        wrong[1].clone(),
+        format!("/ip4/127.0.0.1/tcp/{}", tcp.port()),
+    ]) {
+        let text = toml::to_string(&config).expect("written");
+        std::fs::write(folder.join("node.toml"), text).expect("written");
+        let (ok, shown) = run(&folder, &["run"]).await;
+        let message = shown["error"]["message"].as_str().expect("text");
+        let wanted = format!("{wanted}: another program listens there");
+        assert!(!ok && message.contains(&wanted), "{message}");
+    }
 }
 
 /// What `release prepare` answers when the enclave says these things.
