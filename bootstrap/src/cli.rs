@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use serde_json::Value;
 use vettid_federation::Role;
-use vettid_federation::introducer::program::{LevelFilter, Outcome, Program, read_config};
+use vettid_federation::introducer::program::{Outcome, Program, read_config};
+use vettid_federation::log::Log;
 
 use crate::config::Config;
 use crate::network::NetworkCommand;
@@ -44,15 +45,6 @@ enum Command {
     },
 }
 
-/// How much is logged. A level and no more: what libraries log names peers and addresses.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Log {
-    Error,
-    Warn,
-    Info,
-    Debug,
-}
-
 /// Carries out one command line.
 pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
     let Arguments { json, command } = arguments;
@@ -84,7 +76,7 @@ fn check(program: Program, path: &Path) -> Outcome {
 }
 
 async fn run(program: Program, path: &Path, log: Log) -> Outcome {
-    program.start_log(log.into())?;
+    program.start_log(log)?;
     let config: Config = read_config(path)?;
     program.run(&config.host, path, Role::Bootstrap).await
 }
@@ -114,17 +106,6 @@ fn plain(value: &Value) -> String {
         .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-impl From<Log> for LevelFilter {
-    fn from(log: Log) -> Self {
-        match log {
-            Log::Error => Self::ERROR,
-            Log::Warn => Self::WARN,
-            Log::Info => Self::INFO,
-            Log::Debug => Self::DEBUG,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::error::ErrorKind;
@@ -132,13 +113,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn log_of_libraries_cannot_be_switched_on() {
+    fn log_is_a_level() {
         let parse = |log| Arguments::try_parse_from(["vettid-bootstrap", "run", "--log", log]);
 
         assert!(parse("debug").is_ok());
-        for more in ["info,libp2p=debug", "libp2p=debug", "trace"] {
-            let error = parse(more).expect_err("refused");
-            assert_eq!(error.kind(), ErrorKind::InvalidValue, "{more}");
-        }
+        let error = parse("info,libp2p=debug").expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::InvalidValue);
     }
 }

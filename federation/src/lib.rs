@@ -46,6 +46,7 @@ pub mod introducer;
 pub mod key;
 mod link;
 pub mod listen;
+pub mod log;
 pub mod metrics;
 mod neighbors;
 mod punch;

@@ -2,17 +2,16 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
-pub use tracing_subscriber::filter::LevelFilter;
 
 use super::HostTable;
 use crate::config::Role;
+use crate::log::{self, Log};
 use crate::signals::signaled;
 
 /// What a command line comes to.
@@ -72,19 +71,10 @@ impl Program {
     /// Writes its log to standard error.
     ///
     /// Only lines of its own: what libraries log names peers and addresses.
-    pub fn start_log(&self, level: LevelFilter) -> Outcome {
+    pub fn start_log(&self, level: Log) -> Outcome {
         let own = self.name.replace('-', "_");
         let filter = format!("off,{own}={level},vettid_federation={level}");
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::try_new(filter)?)
-            .with_writer(stderr)
-            .with_ansi(stderr().is_terminal());
-        if self.json {
-            log.json().init();
-        } else {
-            log.init();
-        }
-        Ok(())
+        Ok(log::start(&filter, self.json)?)
     }
 
     /// A line on standard output; whoever closed it wants no more.

@@ -1,12 +1,11 @@
 //! `vettid-node run`: a node in the foreground.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
+use vettid_federation::log::{self, Log};
 
 use super::output::{Failure, say};
 use crate::config::Config;
@@ -20,14 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How it speaks.
 #[derive(Args, Debug)]
 pub(super) struct Run {
-    /// What to log: error, warn, info, debug, or a filter like `info,vettid_node::bus=debug`
-    #[arg(long, default_value = "info,async_nats=warn")]
-    log: String,
+    /// What to log
+    #[arg(long, value_enum, default_value_t = Log::Info)]
+    log: Log,
 }
 
 impl Run {
     pub(super) async fn serve(self, path: &Path, json: bool) -> Result<(), Failure> {
-        self.start_log(json)?;
+        log::start(&filter(self.log), json)?;
         let folder = NodeFolder::open(path)?;
         let config = Config::read(&folder)?;
         let urls = config.bus_urls();
@@ -53,19 +52,39 @@ impl Run {
         tracing::info!("stopped");
         Ok(())
     }
+}
 
-    fn start_log(&self, json: bool) -> Result<(), Failure> {
-        let filter = EnvFilter::try_new(&self.log)
-            .map_err(|error| Failure::new(format!("--log: {error}")))?;
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
-        if json {
-            log.json().init();
-        } else {
-            log.init();
+/// What is logged at a level: of everything, but not each connection that the bus client makes.
+fn filter(level: Log) -> String {
+    match level {
+        Log::Info => "info,async_nats=warn".to_owned(),
+        Log::Error | Log::Warn | Log::Debug => level.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use clap::error::ErrorKind;
+
+    use super::*;
+    use crate::cli::Arguments;
+
+    #[test]
+    fn log_is_a_level() {
+        let parse = |log| Arguments::try_parse_from(["vettid-node", "run", "--log", log]);
+
+        assert!(parse("debug").is_ok());
+        for more in ["nonsense", "info,vettid_node=debug", ""] {
+            let error = parse(more).expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::InvalidValue, "{more}");
         }
-        Ok(())
+    }
+
+    #[test]
+    fn node_logs_of_everything_and_of_the_bus_client_its_faults() {
+        assert_eq!(filter(Log::Info), "info,async_nats=warn");
+        assert_eq!(filter(Log::Debug), "debug");
+        assert_eq!(filter(Log::Warn), "warn");
     }
 }
