@@ -19,6 +19,9 @@ const CONFIG: &str = "VETTID_BOOTSTRAP_CONFIG";
 #[derive(Debug, Parser)]
 #[command(name = "vettid-bootstrap", version)]
 pub(crate) struct Arguments {
+    /// Configuration file
+    #[arg(long, global = true, env = CONFIG, default_value = "bootstrap.toml")]
+    config: PathBuf,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -33,9 +36,6 @@ enum Command {
     Network(Box<NetworkCommand>),
     /// Serve until SIGTERM or Ctrl-C
     Run {
-        /// Configuration file
-        #[arg(long, env = CONFIG, default_value = "bootstrap.toml")]
-        config: PathBuf,
         /// Print the effective configuration and exit
         #[arg(long)]
         check: bool,
@@ -47,19 +47,19 @@ enum Command {
 
 /// Carries out one command line.
 pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
-    let Arguments { json, command } = arguments;
+    let Arguments {
+        config,
+        json,
+        command,
+    } = arguments;
     let program = Program::new("vettid-bootstrap", json);
     let outcome = match command {
         Command::Network(command) => command
             .execute()
             .map(|shown| show(program, &shown, json))
             .map_err(Into::into),
-        Command::Run {
-            config,
-            check: true,
-            ..
-        } => check(program, &config),
-        Command::Run { config, log, .. } => run(program, &config, log).await,
+        Command::Run { check: true, .. } => check(program, &config),
+        Command::Run { log, .. } => run(program, &config, log).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -119,5 +119,16 @@ mod tests {
         assert!(parse("debug").is_ok());
         let error = parse("info,libp2p=debug").expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::InvalidValue);
+    }
+
+    #[test]
+    fn configuration_is_named_before_or_behind_the_command() {
+        for line in [
+            ["vettid-bootstrap", "--config", "b.toml", "run"],
+            ["vettid-bootstrap", "run", "--config", "b.toml"],
+        ] {
+            let arguments = Arguments::try_parse_from(line).expect("read");
+            assert_eq!(arguments.config, Path::new("b.toml"));
+        }
     }
 }

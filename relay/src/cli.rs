@@ -148,4 +148,15 @@ mod tests {
         let error = parse("info,libp2p=debug").expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::InvalidValue);
     }
+
+    #[test]
+    fn configuration_is_named_before_or_behind_the_command() {
+        for line in [
+            ["vettid-relay", "--config", "r.toml", "status"],
+            ["vettid-relay", "status", "--config", "r.toml"],
+        ] {
+            let arguments = Arguments::try_parse_from(line).expect("read");
+            assert_eq!(arguments.config, Path::new("r.toml"));
+        }
+    }
 }
