@@ -11,7 +11,7 @@ use vettid_wire::network_file::NetworkTextError;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum Fault {
     /// An argument is no address of a bootstrap node or relay.
-    #[error("{argument} {text:.80}: {why}: write it as /ip4/192.0.2.1/tcp/4001/p2p/<PeerId>")]
+    #[error("{argument} {text:.80}: {why}: write it as /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…")]
     Address {
         /// Which.
         argument: &'static str,

@@ -15,6 +15,9 @@ pub enum BadAddress {
     /// It must end in the PeerId.
     #[error("does not end in /p2p/<PeerId>")]
     NoPeer,
+    /// What stands where a PeerId must is none, as in an example that was copied.
+    #[error("no PeerId follows /p2p/: put the one there that the program shows when it is ready")]
+    NotAPeer,
 }
 
 /// Whether `text` is a multiaddr to listen on or to announce.
@@ -31,7 +34,19 @@ pub(crate) fn parse(text: &str) -> Result<Multiaddr, BadAddress> {
     if text.len() > limits::ADDRESS {
         return Err(BadAddress::Malformed);
     }
-    text.parse().map_err(|_| BadAddress::Malformed)
+    text.parse().map_err(|_| {
+        let mut named = text.split("/p2p/").skip(1);
+        let is_peer = |rest: &str| {
+            rest.split('/')
+                .next()
+                .is_some_and(|p| p.parse::<PeerId>().is_ok())
+        };
+        if named.all(is_peer) {
+            BadAddress::Malformed
+        } else {
+            BadAddress::NotAPeer
+        }
+    })
 }
 
 /// Splits an address from the PeerId at its end.
@@ -234,5 +249,15 @@ mod tests {
         assert_eq!(without_peer(text.parse().expect("address"), &peer), address);
         assert_eq!(check_peer("/ip4/8.8.8.8/tcp/1"), Err(BadAddress::NoPeer));
         assert_eq!(check(&"/x".repeat(200)), Err(BadAddress::Malformed));
+    }
+
+    #[test]
+    fn placeholder_of_a_peer_is_told_from_an_address_that_is_none() {
+        for peer in ["<PeerId>", "12D3Koo…", "", "PEER/p2p-circuit"] {
+            let text = format!("/ip4/8.8.8.8/tcp/4001/p2p/{peer}");
+            assert_eq!(check_peer(&text), Err(BadAddress::NotAPeer), "{text}");
+        }
+        let text = format!("/ip4/8.8.8/tcp/4001/p2p/{PEER}");
+        assert_eq!(check_peer(&text), Err(BadAddress::Malformed));
     }
 }
