@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde_json::Value;
 use vettid_federation::Role;
-use vettid_federation::introducer::program::{Outcome, Program, read_config};
+use vettid_federation::introducer::program::{Outcome, Program};
 use vettid_federation::log::Log;
 
 use crate::config::Config;
@@ -71,13 +71,13 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
 }
 
 fn check(program: Program, path: &Path) -> Outcome {
-    let config: Config = read_config(path)?;
+    let config: Config = program.read_config(path)?;
     program.check(&config.host, (&config, path), Role::Bootstrap)
 }
 
 async fn run(program: Program, path: &Path, log: Log) -> Outcome {
     program.start_log(log)?;
-    let config: Config = read_config(path)?;
+    let config: Config = program.read_config(path)?;
     program.run(&config.host, path, Role::Bootstrap).await
 }
 

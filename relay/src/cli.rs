@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 use vettid_federation::Role;
-use vettid_federation::introducer::program::{Outcome, Program, folder, read_config};
+use vettid_federation::introducer::program::{Outcome, Program, folder};
 use vettid_federation::log::Log;
 
 use crate::config::Config;
@@ -68,18 +68,18 @@ pub(crate) async fn execute(arguments: Arguments) -> ExitCode {
 }
 
 fn check(program: Program, path: &Path) -> Outcome {
-    let (config, role) = read(path)?;
+    let (config, role) = read(program, path)?;
     program.check(&config.host, (&config, path), role)
 }
 
 async fn run(program: Program, path: &Path, log: Log) -> Outcome {
     program.start_log(log)?;
-    let (config, role) = read(path)?;
+    let (config, role) = read(program, path)?;
     program.run(&config.host, path, role).await
 }
 
-fn read(path: &Path) -> Result<(Config, Role), Box<dyn Error>> {
-    let config: Config = read_config(path)?;
+fn read(program: Program, path: &Path) -> Result<(Config, Role), Box<dyn Error>> {
+    let config: Config = program.read_config(path)?;
     if config.host.external.is_empty() && !config.host.private_addresses {
         return Err("host.external: a relay must know where it is reached".into());
     }
@@ -106,7 +106,7 @@ const NUMBERS: [(&str, &str); 6] = [
 ];
 
 async fn status(program: Program, path: &Path, json: bool) -> Outcome {
-    let config: Config = read_config(path)?;
+    let config: Config = program.read_config(path)?;
     let at = config.host.metrics;
     let page = scrape::page(at).await.map_err(|error| {
         format!(

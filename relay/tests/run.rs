@@ -151,6 +151,20 @@ fn relay_does_not_share_the_addresses_of_another() {
     }
 }
 
+#[test]
+fn relay_without_a_configuration_says_where_one_is_shown() {
+    let place = tempfile::tempdir().expect("folder");
+
+    for arguments in [&["status"][..], &["run", "--check"], &["run"]] {
+        let message = complaint(place.path(), arguments);
+        let advice = "write it as docs/relay.md shows, or name another with --config";
+        assert!(
+            message.contains("relay.toml") && message.ends_with(advice),
+            "{message}"
+        );
+    }
+}
+
 /// Its addresses are its own: a changed configuration can be checked before it is started anew.
 #[test]
 fn running_relay_is_checked_and_not_started_twice() {

@@ -31,6 +31,20 @@ impl Program {
         Self { name, json }
     }
 
+    /// Reads its configuration file.
+    pub fn read_config<T: DeserializeOwned>(&self, path: &Path) -> Result<T, ConfigError> {
+        let name = || path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Io {
+            path: name(),
+            cause,
+            guide: format!("{}.md", self.name.trim_start_matches("vettid-")),
+        })?;
+        toml::from_str(&text).map_err(|cause| ConfigError::Syntax {
+            path: name(),
+            cause,
+        })
+    }
+
     /// Shows a configuration, or everything that can be known to be wrong with it before a start.
     pub fn check(
         &self,
@@ -105,12 +119,14 @@ impl Program {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// It cannot be read.
-    #[error("{path}: {cause}")]
+    #[error("{path}: {cause}: write it as docs/{guide} shows, or name another with --config")]
     Io {
         /// The file.
         path: String,
         /// What the system said.
         cause: std::io::Error,
+        /// Document that shows one.
+        guide: String,
     },
     /// Not TOML, or a key that is not known.
     #[error("{path}: {cause}")]
@@ -120,20 +136,6 @@ pub enum ConfigError {
         /// Where it is wrong, and how.
         cause: toml::de::Error,
     },
-}
-
-/// Reads a configuration file.
-pub fn read_config<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    let name = || path.display().to_string();
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|cause| ConfigError::Io {
-        path: name(),
-        cause,
-    })?;
-    toml::from_str(&text).map_err(|cause| ConfigError::Syntax {
-        path: name(),
-        cause,
-    })
 }
 
 /// Folder that paths in a configuration file are relative to.
