@@ -1,9 +1,9 @@
 //! Governance keys: made here, kept in files that only their holder can read, never named on a
 //! command line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
@@ -11,6 +11,7 @@ use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{Entropy, Zeroizing};
 
 use crate::fault::Fault;
+use crate::file;
 
 /// Draws from the operating system.
 struct OsEntropy;
@@ -36,18 +37,12 @@ pub(crate) enum Source<'a> {
 /// Makes a key and its file.
 pub(crate) fn create(path: &Path) -> Result<SigningKey, Fault> {
     let key = SigningKey::generate(&mut OsEntropy);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(Fault::create(path))?;
-    key.expose_seed(|seed| {
-        let text = Zeroizing::new(HEXLOWER.encode(seed));
-        writeln!(file, "{}", *text)
-    })
-    .and_then(|()| file.sync_all())
-    .map_err(Fault::write(path))?;
+    file::create(path, 0o600, |file| {
+        key.expose_seed(|seed| {
+            let text = Zeroizing::new(HEXLOWER.encode(seed));
+            writeln!(file, "{}", *text)
+        })
+    })?;
     Ok(key)
 }
 

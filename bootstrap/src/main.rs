@@ -8,6 +8,7 @@
 mod cli;
 mod config;
 mod fault;
+mod file;
 mod governance;
 mod network;
 

@@ -9,7 +9,7 @@
 //! A later file is made from the one before: `network create --from network.toml …`; its epoch is one
 //! higher, and its anchors stay as they are.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,7 @@ use vettid_wire::network::{GovernanceKey, Network, ReferenceValue, ReleaseStatus
 use vettid_wire::network_file::NetworkText;
 
 use crate::fault::Fault;
+use crate::file;
 use crate::governance::{self, Source};
 
 /// Works on network files and governance keys.
@@ -107,7 +108,7 @@ impl NetworkCommand {
                 let source = sign.key_file.as_deref();
                 let key = governance::read(source.map_or(Source::Prompt, Source::File))?;
                 text.sign(&key).map_err(Fault::file(&sign.file))?;
-                replace(&sign.file, &text.to_toml())?;
+                file::replace(&sign.file, &text.to_toml())?;
                 Ok(shown(&text))
             }
         }
@@ -122,15 +123,12 @@ impl Create {
         };
         let text = NetworkText::draft(self.with_status(network)?).map_err(Fault::Content)?;
         if self.from.as_ref() == Some(&self.out) {
-            replace(&self.out, &text.to_toml())?;
+            file::replace(&self.out, &text.to_toml())?;
         } else {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&self.out)
-                .map_err(Fault::create(&self.out))?;
-            file.write_all(text.to_toml().as_bytes())
-                .map_err(Fault::write(&self.out))?;
+            // As open as the umask lets it be: there is no secret in it.
+            file::create(&self.out, 0o666, |file| {
+                file.write_all(text.to_toml().as_bytes())
+            })?;
         }
         Ok(shown(&text))
     }
@@ -259,17 +257,6 @@ fn read(path: &Path) -> Result<NetworkText, Fault> {
     }
     let text = fs::read_to_string(path).map_err(Fault::read(path))?;
     NetworkText::parse(&text).map_err(Fault::file(path))
-}
-
-/// Writes a file whole or not at all.
-fn replace(path: &Path, text: &str) -> Result<(), Fault> {
-    let draft = path.with_extension("new");
-    let written = fs::File::create(&draft).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(Fault::write(&draft))?;
-    fs::rename(&draft, path).map_err(Fault::write(path))
 }
 
 /// What a file says, as JSON.

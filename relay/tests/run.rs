@@ -152,6 +152,24 @@ fn relay_does_not_share_the_addresses_of_another() {
 }
 
 #[test]
+fn first_start_that_fails_leaves_no_key_and_a_later_one_leaves_the_key_there() {
+    let place = tempfile::tempdir().expect("folder");
+    let key = place.path().join("relay.key");
+    // No transport of a relay: that shows when it is to listen.
+    let elsewhere = ["/ip4/127.0.0.1/tcp/0/ws"];
+    configure(place.path(), &elsewhere, free_address());
+
+    complaint(place.path(), &["run"]);
+    assert!(!key.exists());
+
+    configure(place.path(), &ANY_PORT, free_address());
+    drop(start(place.path()));
+    configure(place.path(), &elsewhere, free_address());
+    complaint(place.path(), &["run"]);
+    assert!(key.exists());
+}
+
+#[test]
 fn relay_without_a_configuration_says_where_one_is_shown() {
     let place = tempfile::tempdir().expect("folder");
 

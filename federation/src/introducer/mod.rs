@@ -158,13 +158,29 @@ impl HostTable {
         Err(HostError::NotFree(wrong))
     }
 
-    /// Starts a host that introduces others; `metrics` is exposed beside its own.
+    /// Starts a host that introduces others; `metrics` is exposed beside its own. A key that was made
+    /// for a start that fails is removed again.
     pub async fn start(&self, folder: &Path, role: Role) -> Result<Introducer, HostError> {
         let config = self.check(folder, role.clone())?;
         self.check_free(folder)?;
         let key_path = folder.join(&self.key);
+        let is_new = !key_path.exists();
         let key = HostKey::load_or_create(&key_path).map_err(blame(&key_path))?;
         let lock = KeyLock::take(&key_path)?;
+        let started = self.start_with(folder, role, (config, key, lock)).await;
+        if is_new && started.is_err() {
+            // Nobody knows its PeerId yet.
+            let _ = std::fs::remove_file(&key_path);
+        }
+        started
+    }
+
+    async fn start_with(
+        &self,
+        folder: &Path,
+        role: Role,
+        (config, key, lock): (Config, HostKey, KeyLock),
+    ) -> Result<Introducer, HostError> {
         let listener = TcpListener::bind(self.metrics).await;
         let listener = listener.map_err(|cause| HostError::Io {
             what: format!("host.metrics: {}", self.metrics),
