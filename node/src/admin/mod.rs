@@ -88,6 +88,28 @@ pub enum Request {
     Status,
 }
 
+impl Request {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub const fn only_looks(&self) -> bool {
+        match self {
+            Self::InvitationList
+            | Self::NetworkShow
+            | Self::PeerList
+            | Self::ReleaseShow
+            | Self::SpaceList
+            | Self::Status => true,
+            Self::InvitationCreate { .. }
+            | Self::InvitationRevoke { .. }
+            | Self::NetworkJoin { .. }
+            | Self::ReleasePrepare { .. }
+            | Self::SpaceRemove { .. }
+            | Self::SpaceResume { .. }
+            | Self::SpaceSuspend { .. } => false,
+        }
+    }
+}
+
 /// What an operator is told.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "answer")]

@@ -202,7 +202,12 @@ async fn alone(folder: &NodeFolder, request: Request) -> Result<Reply, Failure> 
     folder.check_permissions()?;
     let config = Config::read(folder)?;
     let network = NetworkFile::read(&folder.network())?;
-    let database = Database::open(&folder.database(), Options::default())?;
+    let path = folder.database();
+    let database = match request.only_looks() {
+        // A node of the release before must still be able to start.
+        true => Database::look(&path)?,
+        false => Database::open(&path, Options::default())?,
+    };
     let network = NetworkPlace::new(folder.network(), network);
     Ok(Operator::new(database, &config, network, None)
         .answer(request)

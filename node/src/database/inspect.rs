@@ -6,10 +6,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Database, MIGRATIONS, OpenError, applied, connect};
+use super::reader::Readers;
+use super::writer::Writer;
+use super::{Database, MIGRATIONS, OpenError, applied, apply, connect};
 
 /// `node.db`, opened for reading alone.
 #[derive(Debug)]
@@ -19,10 +22,31 @@ pub struct Inspection {
     pub schema: usize,
     /// Schema that a start of this program brings it to.
     pub known: usize,
-    _index: Option<MadeIndex>,
+    index: Option<MadeIndex>,
 }
 
 impl Database {
+    /// Opens the file at `path` for reading alone, with the tables that a start of this program would
+    /// make; every change is refused. Nobody else may use it meanwhile.
+    ///
+    /// The file keeps its schema, and is not made when there is none.
+    pub fn look(path: &Path) -> Result<Self, OpenError> {
+        let (connection, index) = match Self::inspect(path)? {
+            None => (migrated_for_itself(Connection::open_in_memory()?)?, None),
+            Some(found) if found.schema == found.known => (found.connection, found.index),
+            // Closed first: what is made to read the log goes with it.
+            Some(older) => {
+                drop(older);
+                let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+                (migrated_for_itself(connection)?, None)
+            }
+        };
+        Ok(Self {
+            writer: Arc::new(Writer::closed()),
+            readers: Arc::new(Readers::of(connection, index)),
+        })
+    }
+
     /// Opens the file at `path` for reading alone; nothing when there is none. Nobody else may use it
     /// meanwhile.
     ///
@@ -44,15 +68,22 @@ impl Database {
             connection,
             schema,
             known,
-            _index: index,
+            index,
         }))
     }
+}
+
+/// Migrates what one connection sees: its transaction ends with it, and is never committed.
+fn migrated_for_itself(connection: Connection) -> Result<Connection, OpenError> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    apply(&connection)?;
+    Ok(connection)
 }
 
 /// The index of a write-ahead log, which SQLite makes to read one; removed with the last use, unless
 /// it was there before.
 #[derive(Debug)]
-struct MadeIndex(PathBuf);
+pub(super) struct MadeIndex(PathBuf);
 
 impl MadeIndex {
     fn expect(path: &Path) -> Option<Self> {
@@ -97,7 +128,7 @@ fn address(path: &Path, has_log: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::Options;
+    use crate::database::{Options, WriteError};
 
     /// Every file of a folder with its bytes.
     fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
@@ -137,6 +168,47 @@ mod tests {
         assert_eq!((inspected.schema, inspected.known), (1, MIGRATIONS.len()));
         drop(inspected);
         assert!(files(folder.path()) == before);
+    }
+
+    const FIND_PEER: &str = "SELECT count(*) FROM audited_peer";
+
+    #[tokio::test]
+    async fn file_of_an_earlier_release_is_read_as_if_it_were_migrated_and_changed_by_nobody() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("node.db");
+        let connection = Connection::open(&path).expect("opened");
+        connection.execute_batch(MIGRATIONS[0]).expect("applied");
+        connection
+            .execute_batch(
+                "INSERT INTO fact VALUES ('a', x'01');
+                 PRAGMA user_version = 1; PRAGMA journal_mode = WAL;",
+            )
+            .expect("set");
+        drop(connection);
+        let before = files(folder.path());
+
+        let database = Database::look(&path).expect("opened");
+
+        let peers = database.read(|c| c.query_row(FIND_PEER, [], |row| row.get(0)));
+        assert_eq!(peers.await, Ok(0));
+        let facts = "SELECT count(*) FROM fact";
+        let facts = database.read(move |c| c.query_row(facts, [], |row| row.get(0)));
+        assert_eq!(facts.await, Ok(1));
+        let removed = database.transact(|c| c.execute("DELETE FROM fact", []));
+        assert_eq!(removed.await, Err(WriteError::Closed));
+        drop(database);
+        assert!(files(folder.path()) == before);
+    }
+
+    #[tokio::test]
+    async fn database_that_is_not_there_is_looked_at_as_an_empty_one() {
+        let folder = tempfile::tempdir().expect("folder");
+
+        let database = Database::look(&folder.path().join("node.db")).expect("opened");
+
+        let peers = database.read(|c| c.query_row(FIND_PEER, [], |row| row.get(0)));
+        assert_eq!(peers.await, Ok(0));
+        assert!(files(folder.path()).is_empty());
     }
 
     #[tokio::test]

@@ -158,11 +158,17 @@ fn prepare_writer(connection: &Connection, options: Options) -> Result<(), OpenE
 
 fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for step in MIGRATIONS.iter().skip(applied(&transaction)?) {
-        transaction.execute_batch(step)?;
-    }
+    apply(&transaction)?;
     transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).ok())?;
     transaction.commit()?;
+    Ok(())
+}
+
+/// Makes the tables of this release from those of the release that has written the file.
+fn apply(connection: &Connection) -> Result<(), OpenError> {
+    for step in MIGRATIONS.iter().skip(applied(connection)?) {
+        connection.execute_batch(step)?;
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
+use super::inspect::MadeIndex;
 use super::{OpenError, ReadError, connect};
 
 /// Reads that run at the same time; more wait. Reads are unlocks of closed vaults.
@@ -15,6 +16,8 @@ const READERS: usize = 4;
 pub(super) struct Readers {
     permits: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
+    // Behind the connections: it removes what one of them has made.
+    _index: Option<MadeIndex>,
 }
 
 impl Readers {
@@ -26,7 +29,17 @@ impl Readers {
         Ok(Self {
             permits: Arc::new(Semaphore::new(READERS)),
             idle: Arc::new(Mutex::new(idle)),
+            _index: None,
         })
+    }
+
+    /// Reads on one connection alone.
+    pub(super) fn of(connection: Connection, index: Option<MadeIndex>) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(1)),
+            idle: Arc::new(Mutex::new(vec![connection])),
+            _index: index,
+        }
     }
 
     pub(super) async fn read<T, F>(&self, query: F) -> Result<T, ReadError>

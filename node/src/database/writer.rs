@@ -57,6 +57,15 @@ impl Writer {
         })
     }
 
+    /// Writes nothing: of a database that is only looked at.
+    pub(super) fn closed() -> Self {
+        Self {
+            queue: None,
+            writable: Arc::new(AtomicBool::new(false)),
+            thread: None,
+        }
+    }
+
     pub(super) fn enqueue(&self, change: Box<dyn Change>) -> Result<(), Full> {
         let Some(queue) = &self.queue else {
             return Err(Full);

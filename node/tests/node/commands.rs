@@ -174,7 +174,7 @@ async fn check_shows_the_configuration_and_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn check_makes_no_database_and_changes_none() {
+async fn who_only_looks_makes_no_database_and_changes_none() {
     let (place, listening) = ours();
     let (folder, path) = (place.folder.path(), place.folder.database());
     let detail = |shown: &Value| {
@@ -184,6 +184,20 @@ async fn check_makes_no_database_and_changes_none() {
     };
     let (ok, shown) = run(folder, &["check"]).await;
     assert!(ok && detail(&shown).contains("none yet"), "{shown}");
+    let looks = async || {
+        for command in [
+            &["status"][..],
+            &["invitation", "list"],
+            &["network", "show"],
+            &["peer", "list"],
+            &["release", "show"],
+            &["space", "list"],
+        ] {
+            let (ok, shown) = run(folder, command).await;
+            assert!(ok, "{command:?}: {shown}");
+        }
+    };
+    looks().await;
     assert!(!path.exists());
 
     let (mut child, mut enclave) = serve(&place, &listening).await;
@@ -202,6 +216,7 @@ async fn check_makes_no_database_and_changes_none() {
 
     let told = detail(&shown);
     assert!(ok && told.contains("will be migrated"), "{shown}");
+    looks().await;
     assert!(std::fs::read(&path).expect("there") == before);
 }
 
