@@ -68,7 +68,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Invitation {
-    /// Make an invitation and show its link and QR code
+    /// Make an invitation and show its link, and on a terminal its QR code
     Create {
         /// A note for your own list; the invited owner does not see it
         #[arg(long, default_value = "")]

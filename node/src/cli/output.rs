@@ -1,7 +1,7 @@
 //! Text for people, JSON for scripts.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stdout};
 
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -109,7 +109,9 @@ fn print_invitation(id: u64, link: &str, web_link: &str, expires: u64) {
         span(expires)
     ));
     say(format!("\n  {link}\n\n  {web_link}\n"));
-    if let Ok(code) = QrCode::new(link) {
+    // A scanner sees the terminal; a program that reads on has no use for it.
+    let shown = stdout().is_terminal();
+    if let Some(code) = shown.then(|| QrCode::new(link).ok()).flatten() {
         // Most terminals show light on dark, which scanners want the other way round.
         let (dark, light) = (Dense1x2::Light, Dense1x2::Dark);
         say(code

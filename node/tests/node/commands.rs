@@ -84,6 +84,17 @@ async fn operator_makes_lists_and_revokes_invitations_while_the_node_runs_and_wh
             .expect("a link")
             .starts_with("vettid:invite?d=invite1")
     );
+    let mut piped = program();
+    piped
+        .arg("--folder")
+        .arg(folder)
+        .args(["invitation", "create"]);
+    let text = soon(piped.output()).await.expect("ran").stdout;
+    let text = String::from_utf8(text).expect("text");
+    assert!(
+        text.contains("vettid:invite?d=invite1") && text.is_ascii(),
+        "{text}"
+    );
     let (_, status) = run(folder, &["status"]).await;
     assert_eq!(status["running"], true);
     // Its addresses are its own.
@@ -98,13 +109,13 @@ async fn operator_makes_lists_and_revokes_invitations_while_the_node_runs_and_wh
     let (_, status) = run(folder, &["status"]).await;
     assert_eq!(
         (&status["running"], &status["audit_rows"]),
-        (&false.into(), &1.into())
+        (&false.into(), &2.into())
     );
     assert!(run(folder, &["invitation", "revoke", "1"]).await.0);
     assert!(!run(folder, &["invitation", "revoke", "1"]).await.0);
     let (_, listed) = run(folder, &["invitation", "list"]).await;
-    assert_eq!(listed["invitations"][0]["state"], "revoked");
-    assert_eq!(listed["invitations"][0]["label"], "aunt");
+    assert_eq!(listed["invitations"][1]["state"], "revoked");
+    assert_eq!(listed["invitations"][1]["label"], "aunt");
 }
 
 #[tokio::test]
