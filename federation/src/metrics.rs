@@ -108,18 +108,21 @@ metrics! {
 }
 
 impl Metrics {
-    /// All values of a host in the Prometheus text format; what relays count, of a relay alone.
+    /// All values of a host in the Prometheus text format.
     #[must_use]
     pub fn to_text(&self, role: &Role) -> String {
         let mut registry = Registry::default();
-        let is_relay = matches!(role, Role::Relay(_));
-        self.register_those(&mut registry, |name| {
-            is_relay || !name.starts_with(OF_RELAYS)
-        });
+        self.register_for(role, &mut registry);
         let mut text = String::new();
         // Writing to memory does not fail.
         let _ = encode(&mut text, &registry);
         text
+    }
+
+    /// Adds what a host counts to what is exposed; what relays count, of a relay alone.
+    pub fn register_for(&self, role: &Role, registry: &mut Registry) {
+        let is_relay = matches!(role, Role::Relay(_));
+        self.register_those(registry, |name| is_relay || !name.starts_with(OF_RELAYS));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything this program counts. No label ever names an owner, a space or a device.
 
+use vettid_federation::Role;
 use vettid_federation::metrics::{self, Registry, encode};
 
 vettid_federation::metrics! {
@@ -87,7 +88,7 @@ impl Metrics {
     pub fn to_text(&self, network: Option<&metrics::Metrics>) -> String {
         let mut registry = Registry::default();
         if let Some(network) = network {
-            network.register(&mut registry);
+            network.register_for(&Role::Node, &mut registry);
         }
         self.register(&mut registry);
         let mut text = String::new();
@@ -116,6 +117,14 @@ mod tests {
             );
         }
         assert!(text.contains("vettid_node_frames_inbound_total 3\n"));
+    }
+
+    #[test]
+    fn network_of_nodes_is_exposed_without_what_relays_count() {
+        let text = Metrics::default().to_text(Some(&metrics::Metrics::default()));
+
+        assert!(text.contains("vettid_federation_links_open 0\n"));
+        assert!(!text.contains("vettid_relay_"));
     }
 
     #[test]
