@@ -1,5 +1,6 @@
 //! The network file: checked here only so that a mistake shows early; apps check it themselves.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use vettid_wire::id::NetworkId;
-use vettid_wire::network::{Network, NetworkError, ReferenceValue, ReleaseStatus, SignedNetwork};
+use vettid_wire::network::{
+    Network, NetworkError, ReferenceValue, ReleaseStatus, SignedNetwork, TrustRoot,
+};
 use vettid_wire::network_file::{NetworkText, NetworkTextError};
 
 use crate::folder::write_private;
@@ -19,6 +22,8 @@ pub struct NetworkFile {
     pub id: NetworkId,
     /// Encoding of the signed file, as the enclave and apps take it.
     pub signed: Vec<u8>,
+    /// What attestation documents of the network chain to.
+    pub trust_root: TrustRoot,
     /// PCR0 of every accepted image.
     pub images: Vec<[u8; 48]>,
     /// Every release, retired ones too.
@@ -67,7 +72,7 @@ pub enum NetworkFileError {
     #[error("{0}")]
     Network(#[from] NetworkError),
     /// The file of this name is not usable.
-    #[error("{path}: {why}")]
+    #[error("{path}: {why}: {}", why.remedy())]
     Named {
         /// Where it is.
         path: String,
@@ -80,6 +85,28 @@ pub enum NetworkFileError {
     /// Its text is not that of a network file.
     #[error("{0}")]
     Text(#[from] NetworkTextError),
+}
+
+impl NetworkFileError {
+    /// What to do about a file that was named.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Io(error) if error.kind() != ErrorKind::InvalidData => {
+                "name a network file that is there and can be read"
+            }
+            Self::Io(_) | Self::Text(NetworkTextError::Syntax(_)) => {
+                "name the `network.toml` that whoever runs the network hands out"
+            }
+            Self::Network(NetworkError::Signatures | NetworkError::TooFew { .. })
+            | Self::Text(NetworkTextError::Network(
+                NetworkError::Signatures | NetworkError::TooFew { .. },
+            )) => {
+                "it counts once holders of its governance keys have signed it \
+                 (`vettid-bootstrap network sign`)"
+            }
+            _ => "take it anew from whoever runs the network",
+        }
+    }
 }
 
 impl NetworkFile {
@@ -104,6 +131,7 @@ impl NetworkFile {
         Ok(Self {
             id: network.id(),
             images: accepted(&network),
+            trust_root: network.trust_root,
             releases: network.reference_values,
             release_floor: network.release_floor,
             epoch: network.epoch,

@@ -114,6 +114,11 @@ impl Request {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "answer")]
 pub enum Reply {
+    /// The node has this network file already.
+    AlreadyJoined {
+        /// Epoch of the file.
+        epoch: u64,
+    },
     /// It is done.
     Done,
     /// It was not done.
@@ -332,7 +337,8 @@ impl Operator {
     /// are spaces and while no node runs.
     async fn join(&self, text: &str) -> Result<Reply, String> {
         let file = NetworkFile::parse(text).map_err(|error| error.to_string())?;
-        let subject = format!("{} epoch {}", file.id, file.epoch);
+        let epoch = file.epoch;
+        let subject = format!("{} epoch {epoch}", file.id);
         let taken = if file.id == self.network.current().id {
             self.network.take_newer(file).await
         } else {
@@ -346,13 +352,14 @@ impl Operator {
             }
             self.network.take_other(file).await.map(|()| true)
         };
-        if taken.map_err(|error| error.to_string())? {
-            let now = unix_seconds();
-            let noted = self.database.transact(move |connection| {
-                audit::record_in(connection, now, Action::NetworkJoined, &subject)
-            });
-            noted.await.map_err(|error| error.to_string())?;
+        if !taken.map_err(|error| error.to_string())? {
+            return Ok(Reply::AlreadyJoined { epoch });
         }
+        let now = unix_seconds();
+        let noted = self.database.transact(move |connection| {
+            audit::record_in(connection, now, Action::NetworkJoined, &subject)
+        });
+        noted.await.map_err(|error| error.to_string())?;
         Ok(Reply::Done)
     }
 

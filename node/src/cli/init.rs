@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 use tokio::process::Command;
+use vettid_wire::network::TrustRoot;
 
 use super::output::{Failure, say};
 use crate::bus::credentials::Credentials;
@@ -69,7 +70,10 @@ impl Init {
     pub(super) async fn make(self, path: &Path, json: bool) -> Result<(), Failure> {
         if let Some(file) = &self.network {
             // Before anything is made.
-            NetworkFile::read(file)?;
+            let network = NetworkFile::read(file)?;
+            if let Some(root) = &self.development_root {
+                check_root(root, file, &network)?;
+            }
             if self.enclave.is_none() && self.development_root.is_none() {
                 return Err(Failure::new(
                     "--network needs --enclave, or --development-root for an emulated network",
@@ -139,6 +143,31 @@ impl Init {
         // What is written must be readable.
         Ok(Config::parse(&toml::to_string(&config)?)?)
     }
+}
+
+/// Whether a folder holds the development root of a network.
+fn check_root(root: &Path, file: &Path, network: &NetworkFile) -> Result<(), Failure> {
+    let (place, root, file) = (root, root.display(), file.display());
+    let TrustRoot::Emulated(certificate) = &network.trust_root else {
+        return Err(Failure::new(format!(
+            "{file}: a network of AWS Nitro has no development root: use --enclave instead"
+        )));
+    };
+    for name in ["development-root.key", "development-root.der"] {
+        if let Err(error) = std::fs::metadata(place.join(name)) {
+            return Err(Failure::new(format!(
+                "{root}: holds no development root ({name}: {error}): name the folder `enclave` of a \
+                 node of that network"
+            )));
+        }
+    }
+    if std::fs::read(place.join("development-root.der"))? == *certificate {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{file} and {root} are of two networks: name the network file of the node whose development \
+         root it is ({root}/network.toml), or the folder `enclave` of a node of that network"
+    )))
 }
 
 fn address(ip: IpAddr, port: u16) -> Result<SocketAddr, Failure> {

@@ -176,10 +176,8 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
 }
 
 async fn join(folder: &Path, json: bool, file: &Path) -> Result<(), Failure> {
-    let file = std::fs::read_to_string(file)
-        .map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     // Before it is sent anywhere: a wrong file is the commonest mistake.
-    NetworkFile::parse(&file)?;
+    let file = NetworkFile::read(file)?.to_toml()?;
     command_to(folder, json, Request::NetworkJoin { file }).await
 }
 

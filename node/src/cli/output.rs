@@ -44,6 +44,11 @@ pub(super) fn print_reply(reply: &Reply, json: bool) {
         return;
     }
     match reply {
+        Reply::AlreadyJoined { epoch } => {
+            say(format!(
+                "joined already: this node has this file, of epoch {epoch}"
+            ));
+        }
         Reply::Done => say("done"),
         Reply::Failed { message } => complain(message),
         Reply::Invitation {

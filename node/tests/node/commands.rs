@@ -9,6 +9,7 @@ use tokio::process::{Child, Command};
 use vettid_node::folder::NodeFolder;
 use vettid_wire::link::sealing::FromEnclave as Say;
 use vettid_wire::link::{FromEnclave, FromHost};
+use vettid_wire::network_file::NetworkText;
 
 use crate::enclave::{Enclave, Listening};
 use crate::fixture::{Place, network_file, soon};
@@ -467,12 +468,23 @@ async fn network_file_is_shown_and_a_newer_one_taken() {
 
     assert!(join(network_file(1, 5)).await.0);
     assert_eq!(run(folder, &["network", "show"]).await.1["epoch"], 5);
-    // The same again is nothing new.
-    assert!(join(network_file(1, 5)).await.0);
+    let (ok, again) = join(network_file(1, 5)).await;
+    assert!(ok && again["answer"] == "already-joined", "{again}");
+    let (ok, missing) = run(folder, &["network", "join", "/nowhere/network.toml"]).await;
+    let missing = missing["error"]["message"].to_string();
+    assert!(
+        !ok && missing.contains("/nowhere/network.toml") && missing.contains("name a network file"),
+        "{missing}"
+    );
     for (text, wanted) in [
         (network_file(1, 4), "a newer network file, of epoch 5"),
         (network_file(2, 9), "another network"),
-        ("id = \"x\"\nsigned = \"AAAA\"\n".to_owned(), "network file"),
+        (
+            "id = \"x\"\nsigned = \"AAAA\"\n".to_owned(),
+            "given.toml: network file",
+        ),
+        ("no TOML".to_owned(), "whoever runs the network hands out"),
+        (unsigned(), "`vettid-bootstrap network sign`"),
     ] {
         let (ok, shown) = join(text).await;
         let message = shown["error"]["message"].as_str().expect("text");
@@ -481,6 +493,39 @@ async fn network_file_is_shown_and_a_newer_one_taken() {
     assert_eq!(run(folder, &["network", "show"]).await.1["epoch"], 5);
     let (_, status) = run(folder, &["status"]).await;
     assert_eq!(status["audit_rows"], 1);
+}
+
+/// A network file that nobody has signed.
+fn unsigned() -> String {
+    let signed = NetworkText::parse(&network_file(1, 9)).expect("a file");
+    let draft = NetworkText::draft(signed.network().clone());
+    draft.expect("a draft").to_toml()
+}
+
+#[tokio::test]
+async fn development_root_must_be_there_and_of_the_network() {
+    let (place, _listening) = ours();
+    let parent = tempfile::tempdir().expect("a folder");
+    let (folder, root) = (parent.path().join("new"), parent.path().join("enclave"));
+    let network = place.folder.network();
+    let given = ["init", "--network", network.to_str().expect("text")];
+    let init = async || {
+        let root = root.to_str().expect("text");
+        let arguments = [&given[..], &["--development-root", root]].concat();
+        let (ok, shown) = run(&folder, &arguments).await;
+        assert!(!ok);
+        shown["error"]["message"].to_string()
+    };
+
+    std::fs::create_dir(&root).expect("made");
+    let empty = init().await;
+    assert!(empty.contains("holds no development root"), "{empty}");
+    for name in ["development-root.key", "development-root.der"] {
+        std::fs::write(root.join(name), "of another").expect("written");
+    }
+    let other = init().await;
+    assert!(other.contains("are of two networks"), "{other}");
+    assert!(!folder.exists());
 }
 
 #[tokio::test]
