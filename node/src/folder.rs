@@ -50,15 +50,21 @@ pub enum FolderError {
 }
 
 impl NodeFolder {
+    /// Refuses a place where a node is.
+    pub fn check_vacant(path: &Path) -> Result<(), FolderError> {
+        match Self(path.to_owned()).config().exists() {
+            true => Err(FolderError::AlreadyThere(path.to_owned())),
+            false => Ok(()),
+        }
+    }
+
     /// Makes a new folder, mode 0700, with its sub-folders.
     pub fn create(path: &Path) -> Result<Self, FolderError> {
+        Self::check_vacant(path)?;
         fs::create_dir_all(path).map_err(blame(path))?;
         let path = path.canonicalize().map_err(blame(path))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(blame(&path))?;
         let folder = Self(path);
-        if folder.config().exists() {
-            return Err(FolderError::AlreadyThere(folder.0));
-        }
         for part in [
             folder.objects(),
             folder.bus(),

@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::process::Command;
 use vettid_wire::network::TrustRoot;
 
+use super::made::Made;
 use super::output::{Failure, say};
 use crate::bus::credentials::Credentials;
 use crate::clock::unix_seconds;
@@ -80,6 +81,27 @@ impl Init {
                 ));
             }
         }
+        NodeFolder::check_vacant(path)?;
+        let made = Made::since(path)
+            .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        let (folder, network) = self.fill(path).await?;
+        drop(made);
+        let (shown, id) = (folder.path().display().to_string(), network.id.to_string());
+        if json {
+            say(json!({ "folder": shown, "network": id }));
+        } else {
+            say(format!("node folder  {shown}\nnetwork      {id}"));
+            say(format!("next         vettid-node run --folder {shown}"));
+            if self.enclave.is_none() {
+                say(
+                    "note         the enclave is emulated: root on this machine can read the vaults",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn fill(&self, path: &Path) -> Result<(NodeFolder, NetworkFile), Failure> {
         let folder = NodeFolder::create(path)?;
         let config = self.config()?;
         match (&self.network, &self.development_root) {
@@ -106,19 +128,7 @@ impl Init {
         Credentials::create(&folder.bus(), unix_seconds())?;
         // Last: a folder with a configuration is complete.
         write_private(&folder.config(), toml::to_string(&config)?.as_bytes())?;
-        let (shown, id) = (folder.path().display().to_string(), network.id.to_string());
-        if json {
-            say(json!({ "folder": shown, "network": id }));
-        } else {
-            say(format!("node folder  {shown}\nnetwork      {id}"));
-            say(format!("next         vettid-node run --folder {shown}"));
-            if self.enclave.is_none() {
-                say(
-                    "note         the enclave is emulated: root on this machine can read the vaults",
-                );
-            }
-        }
-        Ok(())
+        Ok((folder, network))
     }
 
     fn config(&self) -> Result<Config, Failure> {

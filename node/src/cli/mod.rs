@@ -3,6 +3,7 @@
 
 mod check;
 mod init;
+mod made;
 mod output;
 mod release;
 mod run;

@@ -573,6 +573,7 @@ async fn init_without_an_enclave_program_says_what_to_do() {
             .expect("text")
             .contains("--enclave-program")
     );
+    assert!(!folder.exists(), "what it has made is gone");
 }
 
 fn terminate(child: &Child) {
