@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{lints, marks, reasons, supply};
+use super::{lints, marks, paths, reasons, supply};
 use crate::golden::{self, Mode};
 use crate::repository::Repository;
 use crate::tools::{Need, Tools, provide};
@@ -30,6 +30,11 @@ const CHECKS: &[Check] = &[
         name: "marks",
         needs: &[],
         run: |repository, _| marks::check(repository),
+    },
+    Check {
+        name: "paths",
+        needs: &[],
+        run: |repository, _| paths::check(repository),
     },
     Check {
         name: "layers",

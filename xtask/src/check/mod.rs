@@ -3,6 +3,7 @@
 mod lints;
 mod list;
 mod marks;
+mod paths;
 mod reasons;
 mod supply;
 
