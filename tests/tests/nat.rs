@@ -35,9 +35,9 @@ fn meet(nats: [Nat; 2], path: &str) {
     }
 }
 
-/// Gates that let nobody through at first: the nodes meet at the relay, and go on directly once they may.
+/// Gates that keep each other out at first: the nodes meet at the relay, and go on directly once they may.
 fn meet_later() {
-    let lab = Lab::between([Nat::Restricted, Nat::Restricted]);
+    let lab = Lab::between([Nat::Full, Nat::Symmetric]);
     lab.part();
     let public = Public::founded(&lab);
     let homes = public.homes();

@@ -10,7 +10,7 @@ use crate::address;
 
 impl Driver {
     /// Tries the direct way to peers that are admitted through a relay only: by the addresses that they
-    /// name, and through their gates, in turns. That a peer is reached directly may be found out, and
+    /// name, and through their gates every other time. That a peer is reached directly may be found out, and
     /// named by it, after both have met at the relay.
     pub(super) fn check_paths(&mut self, now: Instant) {
         let relayed = self.connections.iter();
@@ -37,6 +37,8 @@ impl Driver {
                 if let Some(punch) = punch.filter(|_| tries <= PUNCHES) {
                     punch.inner().again(id);
                 }
+            }
+            if direct.is_empty() {
                 continue;
             }
             let dial = DialOpts::peer_id(peer)

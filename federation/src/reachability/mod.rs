@@ -39,6 +39,8 @@ pub(crate) struct Pace {
     pub(crate) look: Duration,
     /// From one round to the next.
     pub(crate) round: Duration,
+    /// The same at first, while this host is reached nowhere; twice as long each time, up to the above.
+    pub(crate) first: Duration,
     /// The same when a confirmed address is in doubt.
     pub(crate) doubt: Duration,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Reachability {
     confirmed: HashMap<Multiaddr, u32>,
     queue: VecDeque<ToSwarm<client::Event, THandlerInEvent<Self>>>,
     next: Pin<Box<Sleep>>,
+    /// Rounds in a row that began while this host was reached nowhere.
+    vain: u32,
 }
 
 impl Reachability {
@@ -68,13 +72,21 @@ impl Reachability {
             seen: VecDeque::new(),
             confirmed: HashMap::new(),
             queue: VecDeque::new(),
-            next: Box::pin(sleep(pace.round)),
+            next: Box::pin(sleep(pace.first)),
+            vain: 0,
         }
     }
 
     fn begin_round(&mut self) {
         self.inner = client(self.pace);
-        self.round_in(self.pace.round);
+        let pause = if self.confirmed.is_empty() {
+            self.vain = self.vain.saturating_add(1);
+            self.pace.first.saturating_mul(1 << self.vain.min(10))
+        } else {
+            self.vain = 0;
+            self.pace.round
+        };
+        self.round_in(pause.min(self.pace.round));
         for (id, (peer, endpoint)) in &self.connections {
             let established = FromSwarm::ConnectionEstablished(ConnectionEstablished {
                 peer_id: *peer,
@@ -148,6 +160,7 @@ impl Default for Pace {
         Self {
             look: Duration::from_secs(5),
             round: Duration::from_secs(900),
+            first: Duration::from_secs(15),
             doubt: Duration::from_secs(60),
         }
     }

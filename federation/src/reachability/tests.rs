@@ -11,6 +11,7 @@ use super::*;
 const PACE: Pace = Pace {
     look: Duration::from_millis(50),
     round: Duration::from_millis(400),
+    first: Duration::from_millis(100),
     doubt: Duration::from_millis(200),
 };
 

@@ -65,7 +65,7 @@ impl Lab {
         let gates = "203.0.113.10, 203.0.113.20";
         for gate in &self.gates {
             gate.nft(&format!(
-                "table ip apart {{\nchain inward {{ type filter hook prerouting priority -200;\n\
+                "table ip apart {{\nchain inward {{ type filter hook prerouting priority -300;\n\
                  ip saddr {{ {gates} }} drop\n}}\n}}\n"
             ));
         }

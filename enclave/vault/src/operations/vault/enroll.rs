@@ -210,10 +210,7 @@ mod tests {
 
         owner.reopen();
 
-        assert_eq!(
-            owner.call(&owner.enroll_request()),
-            refused(Code::Locked)
-        );
+        assert_eq!(owner.call(&owner.enroll_request()), refused(Code::Locked));
         owner.use_other_device();
         assert_eq!(
             owner.call(&owner.enroll_request()),
