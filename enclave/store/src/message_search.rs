@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use vettid_wire::cbor;
 use vettid_wire::id::MessageId;
 use vettid_wire::operation::message::{Conversation, Cursor};
+use vettid_wire::time::UnixMillis;
 
 use crate::rows::column;
 use crate::search::words;
@@ -49,12 +50,13 @@ impl Database {
 
 impl View<'_> {
     /// Messages that hold every word of `text`, newest first, behind where an earlier page ended;
-    /// none without an index. Says whether there are more.
+    /// none without an index. What has disappeared by `now` is not found. Says whether there are more.
     pub fn search_messages(
         &self,
         text: &str,
         conversation: Option<&Conversation>,
         (after, limit): (Option<&Cursor>, Option<u32>),
+        now: UnixMillis,
     ) -> Result<(Vec<MessageId>, bool), StoreError> {
         let words = words(text);
         if !self.messages_indexed || words.is_empty() {
@@ -64,6 +66,7 @@ impl View<'_> {
             "SELECT message FROM said.words JOIN said.entries ON number = words.rowid
              WHERE words MATCH ?1 AND (?2 IS NULL OR conversation = ?2)
                AND (?3 IS NULL OR (at, sequence, message) < (?3, ?4, ?5))
+               AND message NOT IN (SELECT id FROM messages WHERE disappears <= ?7)
              ORDER BY at DESC, sequence DESC, message DESC LIMIT ?6",
         )?;
         let (shown, fetched) = column::page(limit);
@@ -74,6 +77,7 @@ impl View<'_> {
             after.map(|after| column::integer(after.sequence)),
             after.map(|after| after.id.0),
             fetched,
+            column::time(now),
         ];
         let rows = statement.query_map(values, |row| row.get(0).map(MessageId))?;
         let mut found: Vec<_> = rows.collect::<Result<_, _>>()?;

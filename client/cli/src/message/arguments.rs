@@ -75,7 +75,7 @@ pub(crate) struct Send {
     /// Message that it answers
     #[arg(long, value_name = "MESSAGE")]
     pub(super) reply_to: Option<MessageId>,
-    /// Seconds after reading until it disappears on both sides
+    /// Seconds until it disappears on both sides, counted from when the other owner reads it
     #[arg(long, value_name = "SECONDS")]
     pub(super) disappear_after: Option<u64>,
 }

@@ -61,7 +61,27 @@ pub(super) async fn mark(
         through,
     };
     owner.call(&request).await?;
-    Ok(Output::done(""))
+    Ok(Output::done(leaving(owner, conversation, through).await?))
+}
+
+/// What was read and disappears now, and when: of the newest messages up to a place, a line for each.
+async fn leaving(
+    owner: &Owner,
+    conversation: wire::Conversation,
+    through: u64,
+) -> Result<String, Failure> {
+    let request = wire::List {
+        conversation,
+        from: wire::From::Before(through.saturating_add(1)),
+        limit: None,
+    };
+    let messages = owner.call(&request).await?.messages;
+    let leave = |message: &&wire::Message| message.from.is_some() && message.disappears.is_some();
+    let lines = messages.iter().filter(leave).filter_map(|message| {
+        let when = show::goes(message)?;
+        Some(format!("{}  disappears {when}", message.sequence))
+    });
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Messages whose text matches.

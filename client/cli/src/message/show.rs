@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use vettid_sdk::wire::attachment::Attachment;
+use vettid_sdk::wire::limits;
 use vettid_sdk::wire::operation::message as wire;
+use vettid_sdk::wire::time::SECOND;
 
 use super::names::Names;
 use crate::failure::Failure;
@@ -38,10 +40,10 @@ pub(super) async fn one(message: &wire::Message, names: &mut Names<'_>) -> Resul
         ("read", message.read),
         ("edited", message.edited),
         ("removed", message.removed),
-        ("disappears", message.disappears),
     ] {
         rows.extend(at.map(|at| row(name, time::text(at))));
     }
+    rows.extend(goes(message).map(|when| row("disappears", when)));
     rows.extend(message.reply_to.map(|id| row("answers", id.to_string())));
     if !fate(message).is_empty() {
         rows.push(row("receipt", fate(message).into()));
@@ -116,8 +118,27 @@ fn said(message: &wire::Message) -> Result<String, Failure> {
     if message.edited.is_some() {
         parts.push("(edited)".into());
     }
+    parts.extend(goes(message).map(|when| format!("(disappears {when})")));
     parts.retain(|part| !part.is_empty());
     Ok(parts.join("  "))
+}
+
+/// When a message disappears; none for one that stays, or is gone.
+pub(super) fn goes(message: &wire::Message) -> Option<String> {
+    let after = message
+        .disappear_after
+        .filter(|_| message.removed.is_none())?;
+    let seconds = after.div_ceil(SECOND);
+    // Until it is known to be read, its sender keeps it as long as it may take to be delivered.
+    let latest = message.sent.plus(limits::DELIVERY_TIME).plus(after);
+    Some(match message.disappears {
+        None => format!("{seconds} s after you read it"),
+        Some(at) if at == latest => {
+            let latest = time::text(at);
+            format!("{seconds} s after it is read, {latest} at the latest")
+        }
+        Some(at) => time::text(at),
+    })
 }
 
 /// What became of a message.
@@ -243,9 +264,38 @@ mod tests {
     }
 
     #[test]
+    fn message_that_disappears_says_when() {
+        let received = wire::Message {
+            disappear_after: Some(90_000),
+            ..message("hello")
+        };
+        let read = wire::Message {
+            disappears: Some(UnixMillis(1_790_000_000_000)),
+            ..received.clone()
+        };
+        let own = wire::Message {
+            disappears: Some(UnixMillis(limits::DELIVERY_TIME + 90_000)),
+            ..received.clone()
+        };
+
+        for (message, when) in [
+            (received, "90 s after you read it"),
+            (read, "2026-09-21T14:13:20Z"),
+            (
+                own,
+                "90 s after it is read, 1970-01-17T00:01:30Z at the latest",
+            ),
+        ] {
+            let shown = said(&message).unwrap();
+            assert_eq!(shown, format!("hello  (disappears {when})"));
+        }
+    }
+
+    #[test]
     fn removed_message_says_nothing_else() {
         let removed = wire::Message {
             removed: Some(UnixMillis(5)),
+            disappear_after: Some(90_000),
             ..message("")
         };
 

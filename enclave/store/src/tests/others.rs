@@ -453,7 +453,7 @@ fn messages_are_searched_with_an_index_that_follows() {
     vault.commit(|change| change.index_message(&MessageId([1; 16])));
     let found = |vault: &Vault, words: &str, place: Option<&Conversation>| {
         let view = vault.database.view();
-        let found = view.search_messages(words, place, (None, None));
+        let found = view.search_messages(words, place, (None, None), NOW);
         found.expect("found").0.len()
     };
     assert_eq!(found(&vault, "tex", None), 1);
@@ -478,7 +478,7 @@ fn messages_found_behind_one_that_was_changed_or_removed_are_neither_skipped_nor
     vault.database.build_message_index().expect("built");
     let page = |vault: &Vault, after: Option<&message::Cursor>| {
         let view = vault.database.view();
-        let found = view.search_messages("text", None, (after, Some(2)));
+        let found = view.search_messages("text", None, (after, Some(2)), NOW);
         let (found, more) = found.expect("found");
         let ids: Vec<_> = found.iter().map(|it| it.0[0]).collect();
         (ids, more)

@@ -170,7 +170,7 @@ impl Voice {
     }
 
     fn find(&self, on: &Changing<'_>, id: Option<MessageId>) -> Result<Option<Message>, Stop> {
-        let found = id.map(|id| on.change.message(&id)).transpose()?;
+        let found = id.map(|id| on.message(&id)).transpose()?;
         Ok(found.flatten())
     }
 
@@ -227,6 +227,12 @@ impl Changing<'_> {
         Ok(())
     }
 
+    /// A message as it is now: one whose time to disappear has come is removed.
+    pub(crate) fn message(&self, id: &MessageId) -> Result<Option<Message>, Stop> {
+        let found = self.change.message(id)?;
+        Ok(found.map(|found| found.as_of(self.now)))
+    }
+
     /// A message as everybody can name it; none when it is not there.
     pub(crate) fn name_of(&self, id: &MessageId) -> Result<Option<Named>, Stop> {
         let said = self.change.said_as(id)?;
@@ -243,7 +249,7 @@ impl Changing<'_> {
         member: &VaultId,
         receipt: Receipt,
     ) -> Result<(), Stop> {
-        let message = self.change.message(id)?;
+        let message = self.message(id)?;
         if message.is_none_or(|it| it.removed.is_some()) {
             return Ok(());
         }

@@ -124,7 +124,7 @@ pub(crate) fn fail_message(
     vault: &VaultId,
     why: Failed,
 ) -> Result<(), Stop> {
-    let Some(message) = on.change.message(id)? else {
+    let Some(message) = on.message(id)? else {
         return Ok(());
     };
     if let Conversation::Group(_) = message.conversation {

@@ -4,6 +4,7 @@ mod attempts;
 mod catching_up;
 mod crash;
 mod credential_use;
+mod disappearing;
 mod floods;
 mod full;
 mod grants;

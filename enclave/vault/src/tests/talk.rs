@@ -12,17 +12,17 @@ use vettid_wire::time::{DAY, HOUR, MINUTE};
 
 use crate::fixture::{Net, Owner, refused, text};
 
-fn talking() -> (Net, ConnectionId) {
+pub(super) fn talking() -> (Net, ConnectionId) {
     let mut net = Net::of(2);
     let id = net.connect(0, 1);
     (net, id)
 }
 
-fn get(owner: &mut Owner, id: MessageId) -> Message {
+pub(super) fn get(owner: &mut Owner, id: MessageId) -> Message {
     owner.call(&message::Get { id }).expect("message")
 }
 
-fn mark_read(owner: &mut Owner, id: ConnectionId) {
+pub(super) fn mark_read(owner: &mut Owner, id: ConnectionId) {
     let through = u64::MAX;
     let conversation = Conversation::Connection(id);
     owner
@@ -200,50 +200,6 @@ fn message_of_the_other_owner_is_neither_edited_nor_removed_everywhere() {
 
     assert!(get(&mut net.owners[0], sent).text.is_some());
     assert!(get(&mut net.owners[1], sent).text.is_none());
-}
-
-#[test]
-fn disappearing_message_goes_on_both_sides_after_it_was_read() {
-    let (mut net, id) = talking();
-    let send = message::Send {
-        disappear_after: Some(HOUR),
-        ..text(Conversation::Connection(id), "secret")
-    };
-    let sent = net.owners[0].call(&send).expect("sent").id;
-    net.run();
-    net.advance(DAY);
-    net.tick();
-    assert!(get(&mut net.owners[1], sent).text.is_some());
-
-    mark_read(&mut net.owners[1], id);
-    net.run();
-    net.advance(HOUR + MINUTE);
-    net.tick();
-
-    for owner in &mut net.owners {
-        let gone = get(owner, sent);
-        assert!(gone.text.is_none() && gone.removed.is_some());
-    }
-}
-
-#[test]
-fn disappearing_message_goes_at_its_sender_though_nobody_says_that_it_was_read() {
-    let (mut net, id) = talking();
-    let send = message::Send {
-        disappear_after: Some(HOUR),
-        ..text(Conversation::Connection(id), "secret")
-    };
-    let sent = net.owners[0].call(&send).expect("sent").id;
-    net.run();
-
-    net.advance(limits::DELIVERY_TIME + HOUR - MINUTE);
-    net.tick();
-    assert!(get(&mut net.owners[0], sent).text.is_some());
-    net.advance(2 * MINUTE);
-    net.tick();
-
-    assert!(get(&mut net.owners[0], sent).text.is_none());
-    assert!(get(&mut net.owners[1], sent).text.is_some(), "not read yet");
 }
 
 #[test]

@@ -121,6 +121,16 @@ pub struct Messages {
     pub more: bool,
 }
 
+impl Messages {
+    /// As they are shown at a time.
+    #[must_use]
+    pub fn as_of(mut self, now: UnixMillis) -> Self {
+        let messages = self.messages.into_iter();
+        self.messages = messages.map(|message| message.as_of(now)).collect();
+        self
+    }
+}
+
 /// One message, as one vault keeps it.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
@@ -176,7 +186,7 @@ pub struct Message {
     /// Disappears this long after it was read, ms.
     #[n(15)]
     pub disappear_after: Option<u64>,
-    /// Disappears then.
+    /// Disappears then: from that time on it is shown as one that was removed.
     #[n(16)]
     pub disappears: Option<UnixMillis>,
     /// When this owner read it.
@@ -301,6 +311,24 @@ pub struct Cursor {
 }
 
 impl Message {
+    /// As it is shown at a time: one whose time to disappear has come is gone, though its row may be
+    /// cleared a little later.
+    #[must_use]
+    pub fn as_of(self, now: UnixMillis) -> Self {
+        match self.disappears {
+            Some(at) if at <= now && self.removed.is_none() => Self {
+                text: None,
+                removed: Some(at),
+                attachments: Vec::new(),
+                reactions: Vec::new(),
+                reacted: 0,
+                disappears: None,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Where a page ends of which this is the last that was found.
     #[must_use]
     pub fn cursor(&self) -> Cursor {

@@ -18,6 +18,7 @@ impl Operation for Changes {
     const AUDIT: Audit = Audit::Never;
 
     fn run(on: &mut Reading<'_>, _: Device, request: message::Changes) -> Result<Messages, Stop> {
-        Ok(on.view().message_changes(request.behind, request.limit)?)
+        let page = on.view().message_changes(request.behind, request.limit)?;
+        Ok(page.as_of(on.now))
     }
 }

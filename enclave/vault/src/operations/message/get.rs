@@ -20,6 +20,6 @@ impl Operation for Get {
 
     fn run(on: &mut Reading<'_>, _: Device, request: message::Get) -> Result<Message, Stop> {
         let found = on.view().message(&request.id)?;
-        found.ok_or_else(|| Code::NotFound.into())
+        Ok(found.ok_or(Code::NotFound)?.as_of(on.now))
     }
 }

@@ -19,8 +19,9 @@ impl Operation for List {
 
     fn run(on: &mut Reading<'_>, _: Device, request: message::List) -> Result<Messages, Stop> {
         let conversation = &request.conversation;
-        Ok(on
+        let page = on
             .view()
-            .messages(conversation, request.from, request.limit)?)
+            .messages(conversation, request.from, request.limit)?;
+        Ok(page.as_of(on.now))
     }
 }

@@ -62,7 +62,7 @@ fn say(
 
 /// A message that was not removed.
 fn present(on: &Changing<'_>, id: &MessageId) -> Result<Message, Stop> {
-    let found = on.change.message(id)?;
+    let found = on.message(id)?;
     found
         .filter(|message| message.removed.is_none())
         .ok_or_else(|| Code::NotFound.into())

@@ -23,12 +23,12 @@ impl Operation for Search {
     fn run(on: &mut Reading<'_>, _: Device, request: message::Search) -> Result<Messages, Stop> {
         text::at_most("search", limits::SEARCH, request.text.len())?;
         on.database.build_message_index()?;
-        let view = on.view();
+        let (view, now) = (on.view(), on.now);
         let found = request.text.expose(|text| {
             let text = std::str::from_utf8(text).map_err(|_| Code::InvalidValue)?;
             let conversation = request.conversation.as_ref();
             let page = (request.after.as_ref(), request.limit);
-            Ok::<_, Stop>(view.search_messages(text, conversation, page)?)
+            Ok::<_, Stop>(view.search_messages(text, conversation, page, now)?)
         })?;
         let (found, more) = found;
         let mut page = view.messages_found(&found)?;
