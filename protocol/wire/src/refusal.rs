@@ -138,6 +138,8 @@ codes! {
     OtherRelease = 33 "other-release",
     /// Keys were lost before both owners approved, and the digits with them: decline, and invite anew.
     DigitsLost = 34 "digits-lost",
+    /// Nothing is left of the message that could be changed, or there is none of this id: 30 days after it was removed here, its sender can no longer have it removed everywhere.
+    MessageGone = 35 "message-gone",
 }
 
 impl Refusal {

@@ -92,9 +92,9 @@ fn nothing_is_done_with_a_message_whose_time_has_come() {
         id: sent,
         text: Secret::from("burning still"),
     };
-    assert_eq!(net.owners[0].call(&edit), refused(Code::NotFound));
+    assert_eq!(net.owners[0].call(&edit), refused(Code::MessageGone));
     for owner in &mut net.owners {
-        assert_eq!(react(owner, sent), refused(Code::NotFound));
+        assert_eq!(react(owner, sent), refused(Code::MessageGone));
     }
 }
 

@@ -203,6 +203,37 @@ fn message_of_the_other_owner_is_neither_edited_nor_removed_everywhere() {
 }
 
 #[test]
+fn message_that_was_removed_here_can_still_be_removed_everywhere_while_anything_is_left_of_it() {
+    let (mut net, id) = talking();
+    let late = net.owners[0].say(id, "mine");
+    let sent = net.owners[0].say(id, "mine too");
+    net.run();
+    let remove = |id, everywhere| message::Remove { id, everywhere };
+    for id in [late, sent] {
+        net.owners[0].call(&remove(id, false)).expect("here");
+    }
+    let removed = get(&mut net.owners[0], sent).removed;
+    assert_eq!(
+        net.owners[0].call(&remove(sent, false)),
+        refused(Code::MessageGone)
+    );
+    net.advance(MINUTE);
+
+    net.owners[0].call(&remove(sent, true)).expect("everywhere");
+    net.run();
+
+    assert_eq!(get(&mut net.owners[0], sent).removed, removed);
+    assert!(get(&mut net.owners[1], sent).removed.is_some());
+    assert!(get(&mut net.owners[1], late).removed.is_none());
+    net.advance(limits::REMOVED + MINUTE);
+    net.tick();
+    assert_eq!(
+        net.owners[0].call(&remove(late, true)),
+        refused(Code::MessageGone)
+    );
+}
+
+#[test]
 fn owner_is_told_of_changes_that_never_arrive() {
     let failed = feed::Kind::MessageFailed;
     for everywhere in [false, true] {

@@ -6,7 +6,7 @@ use vettid_wire::limits;
 use vettid_wire::operation::{Done, message};
 use vettid_wire::refusal::Code;
 
-use super::{own, say};
+use super::{own, say, still};
 use crate::audit::Audit;
 use crate::connect::said;
 use crate::effect::{Changing, Once};
@@ -27,7 +27,7 @@ impl Operation for Edit {
 
     fn run(on: &mut Changing<'_>, _: App, request: message::Edit) -> Result<Done, Stop> {
         text::at_most("text", limits::TEXT, request.text.len())?;
-        let message = own(on, &request.id)?;
+        let message = still(own(on, &request.id)?)?;
         let says = !request.text.is_empty() || !message.attachments.is_empty();
         if !says || !said::is_text(&request.text) {
             return Err(Code::InvalidValue.into());

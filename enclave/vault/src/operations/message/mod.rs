@@ -60,17 +60,27 @@ fn say(
     }
 }
 
-/// A message that was not removed.
-fn present(on: &Changing<'_>, id: &MessageId) -> Result<Message, Stop> {
-    let found = on.message(id)?;
-    found
-        .filter(|message| message.removed.is_none())
-        .ok_or_else(|| Code::NotFound.into())
+/// A message, or what is left of a removed one.
+fn known(on: &Changing<'_>, id: &MessageId) -> Result<Message, Stop> {
+    on.message(id)?.ok_or_else(|| Code::MessageGone.into())
 }
 
-/// A message of this owner that was not removed.
+/// A message that was not removed.
+fn present(on: &Changing<'_>, id: &MessageId) -> Result<Message, Stop> {
+    still(known(on, id)?)
+}
+
+/// The message, if it was not removed.
+fn still(message: Message) -> Result<Message, Stop> {
+    match message.removed {
+        None => Ok(message),
+        Some(_) => Err(Code::MessageGone.into()),
+    }
+}
+
+/// A message of this owner, or what is left of it.
 fn own(on: &Changing<'_>, id: &MessageId) -> Result<Message, Stop> {
-    let message = present(on, id)?;
+    let message = known(on, id)?;
     match message.from {
         None => Ok(message),
         Some(_) => Err(Code::NotAllowed.into()),

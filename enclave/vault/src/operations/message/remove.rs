@@ -22,13 +22,16 @@ impl Operation for Remove {
     const ROOM: Room = Room::Reserve;
 
     fn run(on: &mut Changing<'_>, _: App, request: message::Remove) -> Result<Done, Stop> {
-        let message = match request.everywhere {
-            true => own(on, &request.id)?,
-            false => present(on, &request.id)?,
-        };
         if request.everywhere {
+            // Also of one that was removed here before: the others have it still.
+            let message = own(on, &request.id)?;
             let content = Content::Remove(request.id);
             say(on, &message.conversation, &content, None)?;
+            if message.removed.is_some() {
+                return Ok(Done {});
+            }
+        } else {
+            present(on, &request.id)?;
         }
         on.change.remove_message(&request.id, on.now)?;
         on.change.index_message(&request.id)?;
