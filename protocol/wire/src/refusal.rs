@@ -140,6 +140,12 @@ codes! {
     DigitsLost = 34 "digits-lost",
     /// Nothing is left of the message that could be changed, or there is none of this id: 30 days after it was removed here, its sender can no longer have it removed everywhere.
     MessageGone = 35 "message-gone",
+    /// The connection is over: to be connected again, one of you makes a new invitation.
+    ConnectionOver = 36 "connection-over",
+    /// The two vaults have not met yet: try again when the connection is pending.
+    NotMet = 37 "not-met",
+    /// The connection is active: end it with revoke, or without a word with block.
+    ConnectionActive = 38 "connection-active",
 }
 
 impl Refusal {

@@ -156,9 +156,27 @@ pub(crate) const TOLD: u32 = 256;
 
 /// A connection in a state where an owner can still decide.
 pub(crate) fn undecided(on: &Changing<'_>, id: &ConnectionId) -> Result<Connection, Stop> {
+    let connection = lasting(on, id)?;
+    match connection.state {
+        State::Active => Err(Code::ConnectionActive.into()),
+        _ => Ok(connection),
+    }
+}
+
+/// A connection that is not over.
+pub(crate) fn lasting(on: &Changing<'_>, id: &ConnectionId) -> Result<Connection, Stop> {
     let connection = on.change.connection(id)?.ok_or(Code::NotFound)?;
     match connection.state {
-        State::Agreeing | State::Pending | State::Approved => Ok(connection),
-        _ => Err(Code::InvalidValue.into()),
+        State::Declined | State::Revoked | State::Blocked => Err(Code::ConnectionOver.into()),
+        _ => Ok(connection),
+    }
+}
+
+/// A connection that is not over and whose vaults have met.
+pub(crate) fn met(on: &Changing<'_>, id: &ConnectionId) -> Result<Connection, Stop> {
+    let connection = lasting(on, id)?;
+    match connection.state {
+        State::Agreeing => Err(Code::NotMet.into()),
+        _ => Ok(connection),
     }
 }

@@ -152,6 +152,48 @@ fn digits_that_differ_end_the_attempt_on_both_sides() {
 }
 
 #[test]
+fn nothing_is_decided_about_a_connection_that_is_over_or_has_not_begun() {
+    let mut net = Net::of(2);
+    let link = net.owners[0].invite();
+    let id = net.owners[1].accept(link).expect("accepted");
+    let verify = connection::Verify {
+        id,
+        safety_code: "123456".into(),
+    };
+    assert_eq!(net.owners[1].approve(id), refused(Code::NotMet));
+    assert_eq!(net.owners[1].call(&verify), refused(Code::NotMet));
+    net.run();
+    let decline = connection::Decline { id };
+    net.owners[0].call(&decline).expect("declined");
+    net.run();
+
+    for owner in &mut net.owners {
+        assert_eq!(owner.approve(id), refused(Code::ConnectionOver));
+        assert_eq!(owner.call(&verify), refused(Code::ConnectionOver));
+        assert_eq!(owner.call(&decline), refused(Code::ConnectionOver));
+        let revoked = owner.call(&connection::Revoke { id });
+        assert_eq!(revoked, refused(Code::ConnectionOver));
+    }
+}
+
+#[test]
+fn yes_may_be_said_twice_and_no_only_before_a_connection_is_active() {
+    let mut net = Net::of(2);
+    let id = net.meet(0, 1);
+
+    for state in [State::Approved, State::Approved] {
+        assert_eq!(net.owners[0].approve(id), Ok(state));
+    }
+    net.run();
+    for state in [State::Active, State::Active] {
+        assert_eq!(net.owners[1].approve(id), Ok(state));
+    }
+
+    let declined = net.owners[1].call(&connection::Decline { id });
+    assert_eq!(declined, refused(Code::ConnectionActive));
+}
+
+#[test]
 fn no_that_crosses_a_yes_ends_the_connection_on_both_sides() {
     let mut net = Net::of(2);
     let id = net.meet(0, 1);
@@ -214,6 +256,11 @@ fn connection_without_digits_is_not_approved() {
             assert_eq!(told.last(), Some(&feed::Kind::DigitsLost));
         } else {
             assert_eq!(net.owners[0].approve(id), refused(Code::DigitsLost));
+            let verify = connection::Verify {
+                id,
+                safety_code: "123456".into(),
+            };
+            assert_eq!(net.owners[0].call(&verify), refused(Code::DigitsLost));
             assert_eq!(net.owners[0].connection_state(id), State::Pending);
         }
     }

@@ -4,7 +4,6 @@ use vettid_store::Room;
 use vettid_wire::content::Content;
 use vettid_wire::operation::Done;
 use vettid_wire::operation::connection::{self, State};
-use vettid_wire::refusal::Code;
 
 use crate::audit::Audit;
 use crate::connect::ending;
@@ -25,13 +24,8 @@ impl Operation for Revoke {
 
     fn run(on: &mut Changing<'_>, _: App, request: connection::Revoke) -> Result<Done, Stop> {
         on.about(&request.id.0);
-        let found = on.change.connection(&request.id)?.ok_or(Code::NotFound)?;
-        match found.state {
-            State::Declined | State::Revoked | State::Blocked => Err(Code::InvalidValue.into()),
-            _ => {
-                ending::end_and_say(on, &found, State::Revoked, &Content::Revoke)?;
-                Ok(Done {})
-            }
-        }
+        let found = ending::lasting(on, &request.id)?;
+        ending::end_and_say(on, &found, State::Revoked, &Content::Revoke)?;
+        Ok(Done {})
     }
 }

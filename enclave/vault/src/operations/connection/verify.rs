@@ -50,16 +50,13 @@ impl Operation for Verify {
 }
 
 fn compare(on: &mut Changing<'_>, request: &connection::Verify) -> Result<bool, Stop> {
-    let mut found = on.change.connection(&request.id)?.ok_or(Code::NotFound)?;
-    let decided = matches!(
-        found.state,
-        State::Pending | State::Approved | State::Active
-    );
-    if !decided {
-        return Err(Code::NotConnected.into());
-    }
+    let mut found = ending::met(on, &request.id)?;
     // A connection that was made anew has none.
-    let code = found.safety_code.clone().ok_or(Code::NotFound)?;
+    let without = match found.state {
+        State::Active => Code::NotFound,
+        _ => Code::DigitsLost,
+    };
+    let code = found.safety_code.clone().ok_or(without)?;
     if code == request.safety_code.trim() {
         found.verified = Some(on.now);
         on.change.put_connection(&found)?;
