@@ -85,6 +85,9 @@ impl Failure {
                 }
                 insert(&mut error, "retry_after", refusal.retry_after);
                 insert(&mut error, "current", refusal.current);
+                if let Some(connection) = &refusal.connection {
+                    error.insert("connection".into(), connection.to_string().into());
+                }
             }
             Self::Sdk(Error::NodeRefused(reason)) => {
                 insert(&mut error, "retry_after", reason.retry_after);
@@ -137,6 +140,7 @@ mod tests {
     use vettid_sdk::keystore::KeystoreError;
     use vettid_sdk::trust::TrustError;
     use vettid_sdk::wire::http::Reason;
+    use vettid_sdk::wire::id::ConnectionId;
     use vettid_sdk::wire::refusal::{Code, Refusal};
     use vettid_sdk::{Fault, Unacceptable, Unreachable};
 
@@ -184,6 +188,8 @@ mod tests {
         assert_eq!(limit["error"]["code"], "limit-exceeded");
         assert_eq!(wait["error"]["retry_after"], 30);
         assert_eq!(conflict["error"]["current"], 7);
+        let accepted = Failure::from(Refusal::accepted(ConnectionId([7; 16]))).to_json();
+        assert_eq!(accepted["error"]["connection"], "07".repeat(16));
         assert_eq!(conflict["error"].get("retry_after"), None);
     }
 }

@@ -268,7 +268,7 @@ impl Vault {
 
 /// Reads a log of [`SPACE`] as a new process would.
 pub(crate) fn read(log: &[Vec<u8>]) -> Result<(Chain, Vec<Linked>), ChainError> {
-    let mut chain = Chain::knowing(SPACE, 2);
+    let mut chain = Chain::new(SPACE);
     let records = log
         .iter()
         .map(|bytes| chain.accept(Record::parse(bytes).expect("record")))

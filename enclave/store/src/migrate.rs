@@ -17,6 +17,7 @@ impl Schema {
     pub(crate) const CURRENT: Self = Self(&[
         include_str!("schema/0001_vault.sql"),
         include_str!("schema/0002_connections.sql"),
+        include_str!("schema/0003_endings.sql"),
     ]);
 
     /// Newest version that these scripts reach.

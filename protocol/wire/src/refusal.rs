@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::id::ConnectionId;
+
 /// Why a request was refused, for the person who can act on it.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
@@ -18,6 +20,9 @@ pub struct Refusal {
     /// Version or number that is current, where the caller's is not.
     #[n(3)]
     pub current: Option<u64>,
+    /// The connection that is there already, with [`Code::InvitationAccepted`].
+    #[n(4)]
+    pub connection: Option<ConnectionId>,
 }
 
 /// A bound and what exceeded it.
@@ -146,6 +151,12 @@ codes! {
     NotMet = 37 "not-met",
     /// The connection is active: end it with revoke, or without a word with block.
     ConnectionActive = 38 "connection-active",
+    /// You have made this invitation yourself: give the link to the owner whom it is for.
+    OwnInvitation = 39 "own-invitation",
+    /// You have accepted this invitation before: see what became of the connection; if it is over, ask for a new link.
+    InvitationAccepted = 40 "invitation-accepted",
+    /// The invitation can no longer be used: ask for a new link.
+    InvitationExpired = 41 "invitation-expired",
 }
 
 impl Refusal {
@@ -157,6 +168,7 @@ impl Refusal {
             limit: None,
             retry_after: None,
             current: None,
+            connection: None,
         }
     }
 
@@ -200,6 +212,14 @@ impl Refusal {
             ..Self::new(Code::Conflict)
         }
     }
+
+    /// The link was used before, for this connection.
+    #[must_use]
+    pub const fn accepted(connection: ConnectionId) -> Self {
+        let mut refusal = Self::new(Code::InvitationAccepted);
+        refusal.connection = Some(connection);
+        refusal
+    }
 }
 
 impl From<Code> for Refusal {
@@ -223,6 +243,9 @@ impl core::fmt::Display for Refusal {
         }
         if let Some(current) = self.current {
             write!(f, " (current is {current})")?;
+        }
+        if let Some(connection) = &self.connection {
+            write!(f, " (connection {connection})")?;
         }
         Ok(())
     }
@@ -251,11 +274,17 @@ mod tests {
 
     #[test]
     fn refusal_travels() {
-        let refusal = Refusal::wait(30);
+        for refusal in [Refusal::wait(30), Refusal::accepted(ConnectionId([7; 16]))] {
+            let decoded = crate::cbor::decode(&crate::cbor::encode(&refusal));
+            assert_eq!(decoded, Ok(refusal));
+        }
+    }
 
-        assert_eq!(
-            crate::cbor::decode(&crate::cbor::encode(&refusal)),
-            Ok(refusal)
-        );
+    #[test]
+    fn link_that_was_used_before_names_its_connection() {
+        let refusal = Refusal::accepted(ConnectionId([7; 16])).to_string();
+
+        let named = format!("(connection {})", "07".repeat(16));
+        assert!(refusal.ends_with(&named), "{refusal}");
     }
 }

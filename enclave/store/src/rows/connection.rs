@@ -38,10 +38,13 @@ pub struct Connection {
     pub home: Vec<u8>,
     /// How far an agreement on keys has come, as the vault encodes it.
     pub progress: Option<Secret>,
+    /// Digest of the token of the link that this owner has used; none where this vault has invited.
+    pub token: Option<[u8; 32]>,
 }
 
 const COLUMNS: &str = "SELECT id, state, vault, inviter, created, active, card, safety_code,
-    verified, alias, favorite, archived, muted, no_read_receipts, home, progress FROM connections";
+    verified, alias, favorite, archived, muted, no_read_receipts, home, progress, token
+    FROM connections";
 
 impl View<'_> {
     /// One connection.
@@ -94,6 +97,17 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The connection that was begun with a link, by the digest of its token.
+    pub fn connection_of_token(
+        &self,
+        token: &[u8; 32],
+    ) -> Result<Option<ConnectionId>, StoreError> {
+        let sql = "SELECT id FROM connections WHERE token = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row([token], |row| row.get(0).map(ConnectionId));
+        Ok(found.optional()?)
+    }
+
     /// Ids of all connections in a state that began before a time.
     pub fn connections_in(
         &self,
@@ -137,12 +151,12 @@ impl Change<'_> {
         let mut put = self.connection.prepare_cached(
             "INSERT INTO connections (id, state, vault, inviter, created, active, card,
                safety_code, verified, alias, favorite, archived, muted, no_read_receipts, home,
-               progress)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+               progress, token)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
              ON CONFLICT DO UPDATE SET state = ?2, vault = ?3, inviter = ?4, created = ?5,
                active = ?6, card = ?7, safety_code = ?8, verified = ?9, alias = ?10,
                favorite = ?11, archived = ?12, muted = ?13, no_read_receipts = ?14, home = ?15,
-               progress = ?16",
+               progress = ?16, token = ?17",
         )?;
         let mut write = |progress: Option<&[u8]>| {
             put.execute(params![
@@ -162,6 +176,7 @@ impl Change<'_> {
                 column::flag(settings.no_read_receipts),
                 connection.home,
                 progress,
+                connection.token,
             ])
         };
         match &connection.progress {
@@ -219,5 +234,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Connection> {
         },
         home: row.get(14)?,
         progress: column::read_secret_option(row, 15)?,
+        token: row.get(16)?,
     })
 }

@@ -40,6 +40,7 @@ fn connection(number: u8, active: u64) -> Connection {
         settings: Settings::default(),
         home: vec![1, 2, 3],
         progress: Some(Secret::from("progress")),
+        token: Some([number; 32]),
     }
 }
 

@@ -52,6 +52,7 @@ fn accepts(on: &mut Changing<'_>, group: &GroupId, number: usize) {
         settings: Settings::default(),
         home: cbor::encode(&home),
         progress: None,
+        token: None,
     };
     on.change.put_connection(&found).expect("written");
     let member = GroupMember {

@@ -3,7 +3,7 @@
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed;
 use vettid_wire::operation::invitation;
-use vettid_wire::refusal::Code;
+use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::request::Outcome;
 
 use crate::fixture::{self, Chaos, Net, refused};
@@ -100,6 +100,25 @@ fn second_vault_that_uses_an_invitation_gets_nothing() {
 }
 
 #[test]
+fn own_link_and_one_that_was_used_here_before_are_told_for_what_they_are() {
+    let mut net = Net::of(2);
+    let link = net.owners[0].invite();
+    let own = net.owners[0].accept(link.clone());
+    assert_eq!(own, refused(Code::OwnInvitation));
+    let first = net.owners[1].accept(link.clone()).expect("accepted");
+
+    let again = net.owners[1].accept(link.clone());
+
+    assert_eq!(again, Err(Refusal::accepted(first)));
+    // Also when it has led to nothing, and can no longer be used.
+    net.run();
+    let decline = connection::Decline { id: first };
+    net.owners[1].call(&decline).expect("declined");
+    net.advance(8 * vettid_wire::time::DAY);
+    assert_eq!(net.owners[1].accept(link), Err(Refusal::accepted(first)));
+}
+
+#[test]
 fn canceled_and_expired_invitations_cannot_be_used() {
     let mut net = Net::of(2);
     let link = net.owners[0].invite();
@@ -117,7 +136,7 @@ fn canceled_and_expired_invitations_cannot_be_used() {
     assert_eq!(told.last(), Some(&feed::Kind::InvitationRefused));
     let late = net.owners[0].invite();
     net.advance(8 * vettid_wire::time::DAY);
-    assert_eq!(net.owners[1].accept(late), refused(Code::InvitationInvalid));
+    assert_eq!(net.owners[1].accept(late), refused(Code::InvitationExpired));
 }
 
 #[test]

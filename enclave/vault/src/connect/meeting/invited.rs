@@ -57,6 +57,7 @@ pub(crate) fn hello(
             card,
         }
         .keep(),
+        token: Some(hello.token),
     };
     on.change.put_connection(&connection)?;
     on.post(Address::of(&connection, &home), &Parcel::Hello(hello))?;

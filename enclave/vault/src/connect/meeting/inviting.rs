@@ -132,6 +132,7 @@ fn offer(
             card: offered.card,
         }
         .keep(),
+        token: None,
     };
     on.change.put_connection(&connection)?;
     on.post(Address::of(&connection, &at), &Parcel::Offer(offer))?;

@@ -1,5 +1,6 @@
 //! `invitation.accept`: begins a connection.
 
+use vettid_crypto::digest;
 use vettid_wire::limits;
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::invitation::{self, Accepted};
@@ -35,8 +36,15 @@ impl Operation for Accept {
         if link.network != here.network {
             return Err(Code::ForeignNetwork.into());
         }
-        if link.expires <= on.now || link.vault == on.vault {
-            return Err(Code::InvitationInvalid.into());
+        if link.vault == on.vault {
+            return Err(Code::OwnInvitation.into());
+        }
+        let token = link.token.expose(digest::sha256);
+        if let Some(connection) = on.change.connection_of_token(&token)? {
+            return Err(Refusal::accepted(connection).into());
+        }
+        if link.expires <= on.now {
+            return Err(Code::InvitationExpired.into());
         }
         let with = on.change.connections_with(&link.vault)?;
         if with.iter().any(|(_, state)| *state == State::Blocked) {

@@ -1,0 +1,5 @@
+-- Which link a connection was begun with. The rules of 0001 hold here too.
+
+-- Digest of the token of the link that this owner has used; none where this vault has invited.
+ALTER TABLE connections ADD COLUMN token BLOB;
+CREATE INDEX connections_by_token ON connections (token) WHERE token IS NOT NULL;
