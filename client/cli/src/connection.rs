@@ -5,6 +5,7 @@ use vettid_sdk::Owner;
 use vettid_sdk::wire::id::ConnectionId;
 use vettid_sdk::wire::operation::connection as wire;
 
+use crate::ending;
 use crate::failure::Failure;
 use crate::invitation::{shown, text};
 use crate::output::{Output, one_line, table};
@@ -275,13 +276,21 @@ fn row(connection: &wire::Connection) -> Vec<String> {
         one_line(&name(connection).unwrap_or_default()),
         count(connection.unread, "new"),
         count(connection.waiting, "not delivered"),
+        connection
+            .ended
+            .map(ending::meaning)
+            .unwrap_or_default()
+            .into(),
     ]
 }
 
 fn one(connection: &wire::Connection) -> Result<Output, Failure> {
     let mut rows = vec![
         vec!["id".to_owned(), connection.id.to_string()],
-        vec!["state".into(), state(connection.state).into()],
+        vec![
+            "state".into(),
+            ending::shown(state(connection.state), connection.ended),
+        ],
         vec!["vault".into(), connection.vault.to_string()],
         vec!["node".into(), connection.node.to_string()],
     ];
@@ -338,7 +347,7 @@ fn next_step(connection: &wire::Connection) -> Option<String> {
         )),
         wire::State::Pending => Some(format!("`vettid connection approve {id}`")),
         wire::State::Approved => Some("wait until the other owner approves".into()),
-        _ => None,
+        _ => ending::next_step(connection),
     }
 }
 
@@ -367,6 +376,7 @@ fn to_json(connection: &wire::Connection) -> Result<Value, Failure> {
         "active": connection.active.0,
         "unread": connection.unread,
         "waiting": connection.waiting,
+        "ended": connection.ended.map(ending::name),
     }))
 }
 
@@ -385,6 +395,9 @@ const fn state(state: wire::State) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vettid_sdk::wire::id::{NodeId, VaultId};
+    use vettid_sdk::wire::operation::invitation::Card;
+    use vettid_sdk::wire::time::UnixMillis;
 
     #[test]
     fn digits_are_shown_in_groups_and_taken_in_any() {
@@ -395,6 +408,52 @@ mod tests {
         for mistyped in ["", "01234", "0123456", "01234x"] {
             assert_eq!(digits(mistyped).unwrap_err().exit_code(), 2, "{mistyped}");
         }
+    }
+
+    /// A connection that has ended, or not.
+    fn ended(state: wire::State, how: Option<wire::Ended>) -> wire::Connection {
+        wire::Connection {
+            id: ConnectionId([1; 16]),
+            state,
+            vault: VaultId([2; 32]),
+            node: NodeId([3; 32]),
+            inviter: false,
+            card: Card::default(),
+            safety_code: None,
+            verified: None,
+            settings: wire::Settings::default(),
+            created: UnixMillis(0),
+            active: UnixMillis(0),
+            unread: 0,
+            waiting: 0,
+            ended: how,
+        }
+    }
+
+    #[test]
+    fn connection_that_is_over_says_how_and_what_to_do() {
+        use wire::{Ended, State};
+        let refused = ended(State::Declined, Some(Ended::InvitationRefused));
+
+        let shown = one(&refused).unwrap();
+        assert!(
+            shown
+                .text
+                .contains("declined: the invitation was used or withdrawn"),
+            "{}",
+            shown.text
+        );
+        assert!(shown.text.contains("ask the other owner for a new link"));
+        assert_eq!(shown.json["ended"], "invitation-refused");
+        assert!(table(&[row(&refused)]).ends_with("the invitation was used or withdrawn"));
+        // One that had ended before vaults kept how.
+        let next = next_step(&ended(State::Declined, None)).unwrap();
+        assert!(next.contains("vettid invitation create"), "{next}");
+        let next = next_step(&ended(State::Blocked, Some(Ended::Blocked))).unwrap();
+        assert!(next.contains("connection unblock 0101"), "{next}");
+        let next = next_step(&ended(State::Revoked, Some(Ended::Blocked))).unwrap();
+        assert!(next.contains("vettid invitation create"), "{next}");
+        assert_eq!(next_step(&ended(State::Active, None)), None);
     }
 
     #[test]

@@ -149,7 +149,7 @@ const fn meaning(kind: Kind) -> &'static str {
         Kind::CloneAlarm => "a stale copy of the credential was presented: operations are frozen",
         Kind::ConnectionActive => "a connection is active",
         Kind::CodesDiffered => {
-            "the digits were not alike: the connection was ended, ask for a new invitation"
+            "the digits were not alike: the connection was ended; invite anew, over another way"
         }
         Kind::ConnectionDeclined => "the other owner does not want to be connected",
         Kind::ConnectionHealed => "a connection had lost its keys and was made anew",

@@ -88,7 +88,7 @@ pub(crate) async fn run(
             Ok(Output::new(
                 format!(
                     "connection {id}\nwhen both vaults have met, `vettid connection get {id}` \
-                     shows six digits to compare"
+                     shows six digits to compare; if the link was used before, it says so there"
                 ),
                 json!({ "connection": id }),
             ))

@@ -8,6 +8,7 @@ mod audit;
 mod connection;
 mod credential;
 mod device;
+mod ending;
 mod enroll;
 mod failure;
 mod feed;

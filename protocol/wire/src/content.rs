@@ -304,6 +304,9 @@ pub enum Content {
     /// This message was not kept: there is no room for more of that vault's.
     #[n(12)]
     NotKept(#[n(0)] MessageId),
+    /// The owner has entered other digits than this vault's: it ends the connection.
+    #[n(13)]
+    CodesDiffer,
 }
 
 /// A message as everybody can name it. Its sender chose its id, and two senders may choose the same: the

@@ -205,6 +205,7 @@ mod tests {
             active: UnixMillis(0),
             unread: 0,
             waiting: 0,
+            ended: None,
         }
     }
 

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use vettid_wire::Secret;
 use vettid_wire::cbor;
 use vettid_wire::id::{ConnectionId, VaultId};
-use vettid_wire::operation::connection::{List, Settings, State};
+use vettid_wire::operation::connection::{Ended, List, Settings, State};
 use vettid_wire::operation::invitation::Card;
 use vettid_wire::time::UnixMillis;
 
@@ -40,11 +40,13 @@ pub struct Connection {
     pub progress: Option<Secret>,
     /// Digest of the token of the link that this owner has used; none where this vault has invited.
     pub token: Option<[u8; 32]>,
+    /// How it has ended, if it has.
+    pub ended: Option<Ended>,
 }
 
 const COLUMNS: &str = "SELECT id, state, vault, inviter, created, active, card, safety_code,
-    verified, alias, favorite, archived, muted, no_read_receipts, home, progress, token
-    FROM connections";
+    verified, alias, favorite, archived, muted, no_read_receipts, home, progress, token,
+    ended FROM connections";
 
 impl View<'_> {
     /// One connection.
@@ -151,12 +153,13 @@ impl Change<'_> {
         let mut put = self.connection.prepare_cached(
             "INSERT INTO connections (id, state, vault, inviter, created, active, card,
                safety_code, verified, alias, favorite, archived, muted, no_read_receipts, home,
-               progress, token)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+               progress, token, ended)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+               ?18)
              ON CONFLICT DO UPDATE SET state = ?2, vault = ?3, inviter = ?4, created = ?5,
                active = ?6, card = ?7, safety_code = ?8, verified = ?9, alias = ?10,
                favorite = ?11, archived = ?12, muted = ?13, no_read_receipts = ?14, home = ?15,
-               progress = ?16, token = ?17",
+               progress = ?16, token = ?17, ended = ?18",
         )?;
         let mut write = |progress: Option<&[u8]>| {
             put.execute(params![
@@ -177,6 +180,7 @@ impl Change<'_> {
                 connection.home,
                 progress,
                 connection.token,
+                connection.ended.as_ref().map(column::number_of),
             ])
         };
         match &connection.progress {
@@ -235,5 +239,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Connection> {
         home: row.get(14)?,
         progress: column::read_secret_option(row, 15)?,
         token: row.get(16)?,
+        ended: match column::is_null(row, 17)? {
+            true => None,
+            false => Some(column::read_number_of(row, 17)?),
+        },
     })
 }

@@ -1,4 +1,7 @@
--- Which link a connection was begun with. The rules of 0001 hold here too.
+-- Which link a connection was begun with, and how it has ended. The rules of 0001 hold here too.
+
+-- How a connection has ended, as the wire counts.
+ALTER TABLE connections ADD COLUMN ended INTEGER;
 
 -- Digest of the token of the link that this owner has used; none where this vault has invited.
 ALTER TABLE connections ADD COLUMN token BLOB;

@@ -4,7 +4,7 @@ use vettid_crypto::sealed_box::BoxSecret;
 use vettid_wire::Secret;
 use vettid_wire::connect::Class;
 use vettid_wire::id::{ConnectionId, DeliveryId, GroupId, InvitationId, MessageId, VaultId};
-use vettid_wire::operation::connection::{List, Settings, State};
+use vettid_wire::operation::connection::{Ended, List, Settings, State};
 use vettid_wire::operation::invitation::{self, Card, Invitation};
 use vettid_wire::operation::message::{Conversation, Failed, From, Receipt};
 use vettid_wire::operation::{connection, feed, group, invitation as wire, message};
@@ -41,6 +41,7 @@ fn connection(number: u8, active: u64) -> Connection {
         home: vec![1, 2, 3],
         progress: Some(Secret::from("progress")),
         token: Some([number; 32]),
+        ended: Some(Ended::Late),
     }
 }
 

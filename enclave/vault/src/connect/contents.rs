@@ -7,7 +7,7 @@ use vettid_wire::cbor;
 use vettid_wire::content::{Content, GroupChange, Parcel, Said};
 use vettid_wire::home::Home;
 use vettid_wire::id::GroupId;
-use vettid_wire::operation::connection::State;
+use vettid_wire::operation::connection::{Ended, State};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Receipt};
 
@@ -32,13 +32,19 @@ pub(crate) fn apply(
         (Content::Decline, _) => ending::end(
             on,
             connection,
-            State::Declined,
+            Ended::DeclinedThere,
             Some(Kind::ConnectionDeclined),
+        ),
+        (Content::CodesDiffer, _) => ending::end(
+            on,
+            connection,
+            Ended::CodesDifferedThere,
+            Some(Kind::CodesDiffered),
         ),
         (Content::Revoke, _) => ending::end(
             on,
             connection,
-            State::Revoked,
+            Ended::RevokedThere,
             Some(Kind::ConnectionRevoked),
         ),
         (Content::Renew, _) => healing::asked(on, &connection.id),

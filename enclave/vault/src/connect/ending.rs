@@ -3,7 +3,7 @@
 use vettid_store::rows::connection::Connection;
 use vettid_wire::content::Content;
 use vettid_wire::id::{ConnectionId, MessageId};
-use vettid_wire::operation::connection::State;
+use vettid_wire::operation::connection::{Ended, State};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed};
 use vettid_wire::refusal::Code;
@@ -33,7 +33,7 @@ pub(crate) fn begin(on: &mut Changing<'_>, mut connection: Connection) -> Result
     // That vault stays a member of the groups of this one, and this one of its.
     for earlier in earlier {
         take_over(on, &earlier.id, &id)?;
-        end(on, &earlier, State::Revoked, None)?;
+        end(on, &earlier, Ended::Replaced, None)?;
     }
     on.tell_of(Kind::ConnectionActive, &Conversation::Connection(id))
 }
@@ -41,7 +41,7 @@ pub(crate) fn begin(on: &mut Changing<'_>, mut connection: Connection) -> Result
 /// Both owners want the connection, and it has lost its digits since this one did: whoever is in between could
 /// have had it made anew to take them away before they were compared. It ends.
 pub(crate) fn without_digits(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
-    end_and_say(on, connection, State::Declined, &Content::Decline)?;
+    end_and_say(on, connection, Ended::DigitsLost, &Content::Decline)?;
     on.tell_of(Kind::DigitsLost, &Conversation::Connection(connection.id))
 }
 
@@ -78,7 +78,7 @@ fn take_over(
 pub(crate) fn end(
     on: &mut Changing<'_>,
     connection: &Connection,
-    state: State,
+    how: Ended,
     tell: Option<Kind>,
 ) -> Result<(), Stop> {
     let id = connection.id;
@@ -89,14 +89,30 @@ pub(crate) fn end(
     drop_unsaid(on, &id)?;
     on.remove_channel(&id)?;
     on.change.put_connection(&Connection {
-        state,
+        state: state(how),
         progress: None,
+        ended: Some(how),
         ..connection.clone()
     })?;
     circle::lost(on, connection)?;
     match tell {
         Some(kind) => on.tell_of(kind, &Conversation::Connection(id)),
         None => Ok(()),
+    }
+}
+
+/// What is left of a connection that has ended so.
+const fn state(how: Ended) -> State {
+    match how {
+        Ended::Declined
+        | Ended::DeclinedThere
+        | Ended::CodesDiffered
+        | Ended::CodesDifferedThere
+        | Ended::DigitsLost
+        | Ended::InvitationRefused
+        | Ended::Late => State::Declined,
+        Ended::Revoked | Ended::RevokedThere | Ended::Replaced => State::Revoked,
+        Ended::Blocked => State::Blocked,
     }
 }
 
@@ -123,7 +139,7 @@ fn fail(on: &mut Changing<'_>, message: Option<&MessageId>) -> Result<(), Stop> 
 pub(crate) fn end_and_say(
     on: &mut Changing<'_>,
     connection: &Connection,
-    state: State,
+    how: Ended,
     content: &Content,
 ) -> Result<(), Stop> {
     let (change, expires) = (on.change, on.now.plus(limits::DELIVERY_TIME));
@@ -135,8 +151,9 @@ pub(crate) fn end_and_say(
     let waiting = on.change.outgoing_on(&connection.id)?;
     on.remove_channel(&connection.id)?;
     on.change.put_connection(&Connection {
-        state,
+        state: state(how),
         progress: None,
+        ended: Some(how),
         ..connection.clone()
     })?;
     for entry in waiting {

@@ -8,7 +8,7 @@ use vettid_store::{Room, StoreError, View};
 use vettid_wire::content::Content;
 use vettid_wire::id::{ConnectionId, GroupId, MessageId};
 use vettid_wire::limits;
-use vettid_wire::operation::connection::State;
+use vettid_wire::operation::connection::{Ended, State};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed};
 use vettid_wire::time::{DAY, UnixMillis};
@@ -218,10 +218,10 @@ fn decline(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
         return Ok(());
     };
     if connection.state == State::Agreeing {
-        return ending::end(on, &connection, State::Declined, Some(told));
+        return ending::end(on, &connection, Ended::Late, Some(told));
     }
     // The other vault may have heard of an approval that this one did not.
-    ending::end_and_say(on, &connection, State::Declined, &Content::Decline)?;
+    ending::end_and_say(on, &connection, Ended::Late, &Content::Decline)?;
     on.tell_of(told, &Conversation::Connection(*id))
 }
 

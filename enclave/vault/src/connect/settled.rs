@@ -3,7 +3,7 @@
 use vettid_store::rows::outbox::Entry;
 use vettid_wire::content::Content;
 use vettid_wire::id::{ConnectionId, DeliveryId, MessageId, VaultId};
-use vettid_wire::operation::connection::State;
+use vettid_wire::operation::connection::{Ended, State};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::{Conversation, Failed, Receipt};
 use vettid_wire::peer::Delivered;
@@ -68,9 +68,13 @@ fn refused(on: &mut Changing<'_>, entry: &Entry) -> Result<(), Stop> {
         return fail(on, entry, Failed::Refused);
     };
     if connection.state == State::Agreeing {
-        // The invitation was used, taken back, or is none of that vault.
-        let told = Some(Kind::InvitationRefused);
-        return ending::end(on, &connection, State::Declined, told);
+        let (how, told) = match connection.inviter {
+            // Whoever was invited has thought better of it.
+            true => (Ended::DeclinedThere, Kind::ConnectionDeclined),
+            // The invitation was used, taken back, or is none of that vault.
+            false => (Ended::InvitationRefused, Kind::InvitationRefused),
+        };
+        return ending::end(on, &connection, how, Some(told));
     }
     match (entry.outgoing.sequence, on.change.channel(&connection.id)?) {
         // One of both vaults was restored: it is said again in a new group.

@@ -25,5 +25,6 @@ pub(crate) fn shown(view: View<'_>, found: Connection) -> Result<connection::Con
         active: found.active,
         unread: view.count_unread(&conversation)?,
         waiting: view.count_waiting(&found.id)?,
+        ended: found.ended,
     })
 }

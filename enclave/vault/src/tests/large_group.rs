@@ -53,6 +53,7 @@ fn accepts(on: &mut Changing<'_>, group: &GroupId, number: usize) {
         home: cbor::encode(&home),
         progress: None,
         token: None,
+        ended: None,
     };
     on.change.put_connection(&found).expect("written");
     let member = GroupMember {

@@ -1,6 +1,7 @@
 //! Two vaults meet, over a network that does its worst.
 
-use vettid_wire::operation::connection::{self, State};
+use vettid_wire::id::ConnectionId;
+use vettid_wire::operation::connection::{self, Ended, State};
 use vettid_wire::operation::feed;
 use vettid_wire::operation::invitation;
 use vettid_wire::refusal::{Code, Refusal};
@@ -72,6 +73,58 @@ fn owners_meet_and_talk_over_a_wild_network() {
     }
 }
 
+/// How a connection has ended on both sides.
+fn endings(net: &mut Net, id: ConnectionId) -> [Option<Ended>; 2] {
+    net.run();
+    [0, 1].map(|owner| net.owners[owner].connection(id).ended)
+}
+
+#[test]
+fn both_owners_see_how_a_connection_has_ended() {
+    let mut net = Net::of(2);
+    let id = net.meet(0, 1);
+    assert_eq!(endings(&mut net, id), [None, None]);
+    net.owners[0]
+        .call(&connection::Decline { id })
+        .expect("declined");
+    let ends = [Some(Ended::Declined), Some(Ended::DeclinedThere)];
+    assert_eq!(endings(&mut net, id), ends);
+
+    let (first, second) = (net.connect(0, 1), net.connect(1, 0));
+    let ends = [Some(Ended::Replaced), Some(Ended::Replaced)];
+    assert_eq!(endings(&mut net, first), ends);
+    net.owners[1]
+        .call(&connection::Revoke { id: second })
+        .expect("revoked");
+    let ends = [Some(Ended::RevokedThere), Some(Ended::Revoked)];
+    assert_eq!(endings(&mut net, second), ends);
+
+    let id = net.meet(0, 1);
+    net.owners[0]
+        .call(&connection::Block { id })
+        .expect("blocked");
+    assert_eq!(endings(&mut net, id), [Some(Ended::Blocked), None]);
+    net.owners[0]
+        .call(&connection::Unblock { id })
+        .expect("unblocked");
+    assert_eq!(endings(&mut net, id)[0], Some(Ended::Blocked));
+}
+
+#[test]
+fn whoever_has_invited_sees_that_the_other_thought_better_of_it() {
+    let mut net = Net::of(2);
+    let link = net.owners[0].invite();
+    let id = net.owners[1].accept(link).expect("accepted");
+    net.owners[1]
+        .call(&connection::Decline { id })
+        .expect("declined");
+
+    let ends = [Some(Ended::DeclinedThere), Some(Ended::Declined)];
+    assert_eq!(endings(&mut net, id), ends);
+    let told = net.owners[0].feed_kinds();
+    assert_eq!(told.last(), Some(&feed::Kind::ConnectionDeclined));
+}
+
 #[test]
 fn second_vault_that_uses_an_invitation_gets_nothing() {
     let mut net = Net::of(3);
@@ -83,7 +136,9 @@ fn second_vault_that_uses_an_invitation_gets_nothing() {
     net.run();
 
     assert_eq!(net.owners[1].connection_state(first), State::Pending);
-    assert_eq!(net.owners[2].connection_state(second), State::Declined);
+    let refused = net.owners[2].connection(second);
+    assert_eq!(refused.state, State::Declined);
+    assert_eq!(refused.ended, Some(Ended::InvitationRefused));
     let told = net.owners[2].feed_kinds();
     assert_eq!(told.last(), Some(&feed::Kind::InvitationRefused));
     let list = connection::List {
@@ -161,12 +216,16 @@ fn digits_that_differ_end_the_attempt_on_both_sides() {
     }
     net.run();
 
+    let ended = [0, 1].map(|owner| net.owners[owner].connection(id).ended);
+    assert_eq!(
+        ended,
+        [Some(Ended::CodesDiffered), Some(Ended::CodesDifferedThere)]
+    );
     for owner in &mut net.owners {
         assert_eq!(owner.connection_state(id), State::Declined);
+        let told = owner.feed_kinds();
+        assert_eq!(told.last(), Some(&feed::Kind::CodesDiffered));
     }
-    let [one, other] = [0, 1].map(|owner| net.owners[owner].feed_kinds());
-    assert_eq!(one.last(), Some(&feed::Kind::CodesDiffered));
-    assert_eq!(other.last(), Some(&feed::Kind::ConnectionDeclined));
     assert!(net.owners[0].audited("connection.verify", false));
 }
 
@@ -273,6 +332,8 @@ fn connection_without_digits_is_not_approved() {
             }
             let told = net.owners[0].feed_kinds();
             assert_eq!(told.last(), Some(&feed::Kind::DigitsLost));
+            let ended = net.owners[0].connection(id).ended;
+            assert_eq!(ended, Some(Ended::DigitsLost));
         } else {
             assert_eq!(net.owners[0].approve(id), refused(Code::DigitsLost));
             let verify = connection::Verify {
@@ -296,7 +357,11 @@ fn attempt_that_nobody_approves_ends_after_a_week() {
     net.tick();
 
     for owner in &mut net.owners {
-        assert_eq!(owner.connection_state(id), State::Declined);
+        let late = owner.connection(id);
+        assert_eq!(
+            (late.state, late.ended),
+            (State::Declined, Some(Ended::Late))
+        );
         assert_eq!(owner.feed_kinds().last(), Some(&feed::Kind::ConnectionLate));
     }
 }

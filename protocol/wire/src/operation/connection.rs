@@ -97,6 +97,9 @@ pub struct Connection {
     /// Messages that were not delivered yet.
     #[n(12)]
     pub waiting: u32,
+    /// How it has ended, if it has and this vault knows.
+    #[n(13)]
+    pub ended: Option<Ended>,
 }
 
 /// How far a connection has come.
@@ -123,6 +126,45 @@ pub enum State {
     Revoked,
     /// This owner takes nothing from the other any more, and the other is not told.
     #[n(6)]
+    Blocked,
+}
+
+/// How a connection has ended.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(index_only)]
+pub enum Ended {
+    /// This owner has declined it.
+    #[n(0)]
+    Declined,
+    /// The other owner has.
+    #[n(1)]
+    DeclinedThere,
+    /// This owner has entered other digits than this vault's.
+    #[n(2)]
+    CodesDiffered,
+    /// The other owner has entered other digits than that vault's.
+    #[n(3)]
+    CodesDifferedThere,
+    /// The keys were lost before both owners had approved, and the digits with them.
+    #[n(4)]
+    DigitsLost,
+    /// Somebody else had used the invitation, or it was taken back.
+    #[n(5)]
+    InvitationRefused,
+    /// It was not approved by both owners in time.
+    #[n(6)]
+    Late,
+    /// This owner has revoked it.
+    #[n(7)]
+    Revoked,
+    /// The other owner has.
+    #[n(8)]
+    RevokedThere,
+    /// A later connection with the same vault has taken its place.
+    #[n(9)]
+    Replaced,
+    /// This owner has blocked the other.
+    #[n(10)]
     Blocked,
 }
 

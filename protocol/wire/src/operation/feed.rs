@@ -134,7 +134,8 @@ pub enum Kind {
     /// taken back.
     #[n(22)]
     InvitationRefused,
-    /// The digits that were entered are not those of this side: the connection was ended.
+    /// The digits that one of the owners has entered are not those of that side: the connection was
+    /// ended.
     #[n(23)]
     CodesDiffered,
     /// A connection was not approved by both owners in time.

@@ -58,6 +58,7 @@ pub(crate) fn hello(
         }
         .keep(),
         token: Some(hello.token),
+        ended: None,
     };
     on.change.put_connection(&connection)?;
     on.post(Address::of(&connection, &home), &Parcel::Hello(hello))?;

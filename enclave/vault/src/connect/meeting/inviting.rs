@@ -133,6 +133,7 @@ fn offer(
         }
         .keep(),
         token: None,
+        ended: None,
     };
     on.change.put_connection(&connection)?;
     on.post(Address::of(&connection, &at), &Parcel::Offer(offer))?;

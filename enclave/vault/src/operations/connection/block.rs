@@ -2,7 +2,7 @@
 
 use vettid_store::Room;
 use vettid_wire::operation::Done;
-use vettid_wire::operation::connection::{self, State};
+use vettid_wire::operation::connection::{self, Ended, State};
 use vettid_wire::refusal::Code;
 
 use crate::audit::Audit;
@@ -31,7 +31,7 @@ impl Operation for Block {
             if (id == found.id || !ended)
                 && let Some(other) = on.change.connection(&id)?
             {
-                ending::end(on, &other, State::Blocked, None)?;
+                ending::end(on, &other, Ended::Blocked, None)?;
             }
         }
         Ok(Done {})

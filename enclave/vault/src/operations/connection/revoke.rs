@@ -3,7 +3,7 @@
 use vettid_store::Room;
 use vettid_wire::content::Content;
 use vettid_wire::operation::Done;
-use vettid_wire::operation::connection::{self, State};
+use vettid_wire::operation::connection::{self, Ended};
 
 use crate::audit::Audit;
 use crate::connect::ending;
@@ -25,7 +25,7 @@ impl Operation for Revoke {
     fn run(on: &mut Changing<'_>, _: App, request: connection::Revoke) -> Result<Done, Stop> {
         on.about(&request.id.0);
         let found = ending::lasting(on, &request.id)?;
-        ending::end_and_say(on, &found, State::Revoked, &Content::Revoke)?;
+        ending::end_and_say(on, &found, Ended::Revoked, &Content::Revoke)?;
         Ok(Done {})
     }
 }

@@ -1,7 +1,7 @@
 //! `connection.verify`: the owners have compared the digits.
 
 use vettid_wire::content::Content;
-use vettid_wire::operation::connection::{self, State};
+use vettid_wire::operation::connection::{self, Ended, State};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
 use vettid_wire::refusal::Code;
@@ -62,11 +62,7 @@ fn compare(on: &mut Changing<'_>, request: &connection::Verify) -> Result<bool, 
         on.change.put_connection(&found)?;
         return Ok(true);
     }
-    let content = match found.state {
-        State::Active => Content::Revoke,
-        _ => Content::Decline,
-    };
-    ending::end_and_say(on, &found, State::Declined, &content)?;
+    ending::end_and_say(on, &found, Ended::CodesDiffered, &Content::CodesDiffer)?;
     let conversation = Conversation::Connection(found.id);
     on.tell_of(Kind::CodesDiffered, &conversation)?;
     Ok(false)
