@@ -324,7 +324,7 @@ fn one(connection: &wire::Connection) -> Result<Output, Failure> {
         rows.push(vec![name.into(), set.into()]);
     }
     rows.push(vec!["since".into(), time::text(connection.created)]);
-    rows.push(vec!["active".into(), time::text(connection.active)]);
+    rows.push(vec!["last active".into(), time::text(connection.active)]);
     rows.push(vec!["unread".into(), connection.unread.to_string()]);
     rows.push(vec!["not delivered".into(), connection.waiting.to_string()]);
     if let Some(next) = next_step(connection) {
@@ -445,6 +445,7 @@ mod tests {
         );
         assert!(shown.text.contains("ask the other owner for a new link"));
         assert_eq!(shown.json["ended"], "invitation-refused");
+        assert!(shown.text.contains("last active"), "{}", shown.text);
         assert!(table(&[row(&refused)]).ends_with("the invitation was used or withdrawn"));
         // One that had ended before vaults kept how.
         let next = next_step(&ended(State::Declined, None)).unwrap();

@@ -94,7 +94,7 @@ fn details(group: &wire::Group) -> Vec<Vec<String>> {
         vec!["name".into(), one_line(&group.name)],
         vec!["creator".into(), creator.unwrap_or_else(|| "you".into())],
         vec!["since".into(), time::text(group.since)],
-        vec!["active".into(), time::text(group.active)],
+        vec!["last active".into(), time::text(group.active)],
         vec!["unread".into(), group.unread.to_string()],
     ];
     if !standing(group).is_empty() {
