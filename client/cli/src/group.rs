@@ -101,18 +101,35 @@ fn details(group: &wire::Group) -> Vec<Vec<String>> {
         rows.push(vec!["you".into(), standing(group).into()]);
     }
     for member in &group.members {
+        let standing = if member.joined { "member" } else { "invited" };
         let name = one_line(&member.name);
-        rows.push(vec!["member".into(), format!("{}  {name}", member.vault)]);
+        rows.push(vec![standing.into(), format!("{}  {name}", member.vault)]);
     }
     rows
 }
 
 /// How this owner stands to a group, where that is not plain membership.
 const fn standing(group: &wire::Group) -> &'static str {
-    match (group.invited, group.member) {
-        (true, _) => "invited",
-        (false, true) => "",
-        (false, false) => "not a member",
+    match (group.invited, group.joining, group.member) {
+        (true, _, _) => "invited: accept or decline",
+        (false, true, _) => "accepted: in as soon as the creator's vault has added you",
+        (false, false, true) => "",
+        (false, false, false) => "not a member",
+    }
+}
+
+/// How many are in a group and how many were invited; nothing to whom that is not known yet.
+fn count(group: &wire::Group) -> String {
+    if group.invited || group.joining {
+        return String::new();
+    }
+    let joined = group.members.iter().filter(|member| member.joined).count();
+    let invited = group.members.len().saturating_sub(joined);
+    // Everybody but this owner is listed.
+    let members = joined.saturating_add(usize::from(group.member));
+    match invited {
+        0 => format!("{members} members"),
+        invited => format!("{members} members, {invited} invited"),
     }
 }
 
@@ -139,11 +156,6 @@ async fn all(owner: &Owner) -> Result<Vec<wire::Group>, Failure> {
 async fn list(owner: &Owner) -> Result<Output, Failure> {
     let groups = all(owner).await?;
     let row = |group: &wire::Group| {
-        // Everybody but this owner is listed.
-        let members = group
-            .members
-            .len()
-            .saturating_add(usize::from(group.member));
         let unread = match group.unread {
             0 => String::new(),
             count => format!("{count} new"),
@@ -151,7 +163,7 @@ async fn list(owner: &Owner) -> Result<Output, Failure> {
         vec![
             group.id.to_string(),
             one_line(&group.name),
-            format!("{members} members"),
+            count(group),
             standing(group).into(),
             unread,
         ]
@@ -170,6 +182,7 @@ fn to_json(group: &wire::Group) -> Value {
                 "vault": member.vault.to_string(),
                 "connection": member.connection.map(|id| id.to_string()),
                 "name": member.name,
+                "joined": member.joined,
             })
         })
         .collect();
@@ -180,8 +193,76 @@ fn to_json(group: &wire::Group) -> Value {
         "members": members,
         "member": group.member,
         "invited": group.invited,
+        "joining": group.joining,
         "since": group.since.0,
         "active": group.active.0,
         "unread": group.unread,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vettid_sdk::wire::time::UnixMillis;
+
+    /// A group of this owner, with so many who are in and so many who were invited.
+    fn group(joined: u8, invited: u8) -> wire::Group {
+        let member = |number| wire::Member {
+            vault: VaultId([number; 32]),
+            connection: None,
+            name: format!("n{number}"),
+            joined: number < joined,
+        };
+        wire::Group {
+            id: GroupId([1; 16]),
+            name: "friends".into(),
+            creator: None,
+            members: (0..joined.saturating_add(invited)).map(member).collect(),
+            member: true,
+            since: UnixMillis(0),
+            active: UnixMillis(0),
+            unread: 0,
+            invited: false,
+            joining: false,
+        }
+    }
+
+    fn labels(group: &wire::Group) -> Vec<String> {
+        let rows = details(group).into_iter();
+        let labels = rows.filter_map(|row| row.into_iter().next());
+        labels.skip(6).collect()
+    }
+
+    #[test]
+    fn members_and_those_who_were_invited_are_told_apart() {
+        let group = group(1, 2);
+
+        assert_eq!(count(&group), "2 members, 2 invited");
+        assert_eq!(labels(&group), ["member", "invited", "invited"]);
+        assert_eq!(to_json(&group)["members"][1]["joined"], false);
+    }
+
+    #[test]
+    fn whoever_was_invited_is_no_member_and_not_out_either() {
+        let invited = wire::Group {
+            invited: true,
+            member: false,
+            ..group(0, 0)
+        };
+        let accepted = wire::Group {
+            invited: false,
+            joining: true,
+            ..invited.clone()
+        };
+        let left = wire::Group {
+            joining: false,
+            ..accepted.clone()
+        };
+
+        assert_eq!(standing(&invited), "invited: accept or decline");
+        assert!(standing(&accepted).starts_with("accepted"));
+        assert_eq!(standing(&left), "not a member");
+        assert_eq!([count(&invited), count(&accepted)], ["", ""]);
+        assert_eq!(count(&left), "0 members");
+    }
 }

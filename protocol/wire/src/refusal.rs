@@ -157,6 +157,8 @@ codes! {
     InvitationAccepted = 40 "invitation-accepted",
     /// The invitation can no longer be used: ask for a new link.
     InvitationExpired = 41 "invitation-expired",
+    /// You are not invited into this group, or have decided before: whoever made it can invite you again.
+    NotInvited = 42 "not-invited",
 }
 
 impl Refusal {

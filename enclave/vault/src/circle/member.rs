@@ -71,7 +71,7 @@ fn open(on: &Changing<'_>, id: &GroupId) -> Result<Group, Stop> {
     let group = on.change.group(id)?.ok_or(Code::NotFound)?;
     match group.invited {
         true => Ok(group),
-        false => Err(Code::InvalidValue.into()),
+        false => Err(Code::NotInvited.into()),
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) fn shown(view: View<'_>, found: Group) -> Result<group::Group, Stop> 
             vault: member.vault,
             connection: active.map(|(id, _)| id),
             name: member.name,
+            joined: member.key.is_some(),
         });
     }
     Ok(group::Group {
@@ -29,6 +30,7 @@ pub(crate) fn shown(view: View<'_>, found: Group) -> Result<group::Group, Stop> 
         since: found.since,
         active: found.active,
         invited: found.invited,
+        joining: found.signer.is_some() && !found.member && !found.invited,
         unread: view.count_unread(&Conversation::Group(found.id))?,
     })
 }

@@ -41,6 +41,40 @@ fn everybody_hears_everybody() {
 }
 
 #[test]
+fn owners_see_who_is_in_and_who_was_only_invited() {
+    let mut net = Net::of(3);
+    let members = vec![net.connect(0, 1), net.connect(0, 2)];
+    let create = group::Create {
+        name: "friends".into(),
+        members,
+    };
+    let created = net.owners[0].call(&create).expect("created");
+    assert!(created.members.len() == 2 && created.members.iter().all(|it| !it.joined));
+    net.run();
+    let id = created.id;
+
+    let accepted = net.owners[1].call(&group::Accept { id }).expect("accepted");
+
+    let standing = |group: &Group| (group.invited, group.joining, group.member);
+    assert_eq!(standing(&accepted), (false, true, false));
+    let again = net.owners[1].call(&group::Accept { id });
+    assert_eq!(again.err().map(|it| it.code), Some(Code::NotInvited));
+    let others = [&get(&mut net.owners[2], id), &created].map(standing);
+    assert_eq!(others, [(true, false, false), (false, false, true)]);
+    net.run();
+    let joined = |group: &Group| -> Vec<_> { group.members.iter().map(|it| it.joined).collect() };
+    let mut creator = joined(&get(&mut net.owners[0], id));
+    creator.sort_unstable();
+    assert_eq!(creator, [false, true]);
+    let member = get(&mut net.owners[1], id);
+    assert_eq!(standing(&member), (false, false, true));
+    assert_eq!(joined(&member), [true]);
+    net.owners[1].call(&group::Leave { id }).expect("left");
+    let left = get(&mut net.owners[1], id);
+    assert_eq!(standing(&left), (false, false, false));
+}
+
+#[test]
 fn receipt_is_the_least_of_all_members() {
     let (mut net, id, _) = Net::circle(3, 2);
     net.owners[2].reopen();

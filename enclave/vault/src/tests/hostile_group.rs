@@ -158,7 +158,7 @@ fn invited_owner_decides_and_is_asked_so_often_at_most() {
         .expect("declined");
     assert_eq!(
         net.owners[0].call(&group::Accept { id }),
-        refused(Code::InvalidValue)
+        refused(Code::NotInvited)
     );
     // Nothing is left of those that nobody wanted.
     net.advance(limits::APPROVAL + DAY);

@@ -50,6 +50,9 @@ pub struct Group {
     /// Whether this owner was invited and has neither accepted nor declined.
     #[n(8)]
     pub invited: bool,
+    /// Whether this owner has accepted and the creator's vault has not added this one yet.
+    #[n(9)]
+    pub joining: bool,
 }
 
 /// A member of a group.
@@ -65,6 +68,9 @@ pub struct Member {
     /// Name that the creator gave it.
     #[n(2)]
     pub name: String,
+    /// Whether it is in; one that is not was invited.
+    #[n(3)]
+    pub joined: bool,
 }
 
 /// `group.list`: a page of the groups.
