@@ -58,10 +58,18 @@ pub(crate) fn answer_for(
     after: u64,
     out: &mut Outside<'_>,
 ) -> Result<(), Stop> {
-    let owing = open
-        .view()
-        .channels_owing(ago(out.now, after), PILED, AT_ONCE);
-    each(open, out, owing, acknowledge)
+    let (before, mut last) = (ago(out.now, after), Vec::new());
+    for _ in 0..ROUNDS {
+        let owing = open.view().channels_owing(before, PILED, AT_ONCE);
+        let owing = owing.unwrap_or_default();
+        // None, or some that cannot be told now.
+        if owing == last {
+            break;
+        }
+        last.clone_from(&owing);
+        each(open, out, Ok(owing), acknowledge)?;
+    }
+    Ok(())
 }
 
 /// Takes in whoever waits in a group: fewer at a time where one record does not hold more.
@@ -228,10 +236,11 @@ fn decline(on: &mut Changing<'_>, id: &ConnectionId) -> Result<(), Stop> {
 /// Deliveries that wait in a connection while nothing is acknowledged in it by itself: whoever talks
 /// and takes nothing must not fill the outbox with that.
 pub(super) const PILED: u32 = 256;
-/// Connections in which that is done in one round.
+/// Connections in which that is done in one record.
 const AT_ONCE: u32 = 32;
-/// Rows that one record forgets, and records of one round: more than comes between two rounds.
+/// Rows that one record forgets: with so many records, more than comes between two rounds.
 const MANY: u32 = 10_000;
+/// Records in which one thing is done at once.
 const ROUNDS: u32 = 16;
 /// Removed messages that one round forgets: a record names each.
 const REMOVED: u32 = 5_000;

@@ -33,6 +33,8 @@ pub(crate) struct Unlocked {
     pub(crate) next_upkeep: UnixMillis,
     /// Refusals that may be noted yet.
     pub(crate) refusals: Refusals,
+    /// When the vault was opened.
+    pub(crate) opened: UnixMillis,
     /// When to tell other vaults next what was applied.
     pub(crate) next_answer: UnixMillis,
     /// When to do next what time asks for between this vault and others.

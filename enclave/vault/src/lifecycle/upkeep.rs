@@ -15,6 +15,9 @@ use crate::stop::Stop;
 /// Time after which another vault is told what was applied of what it said, if nothing else was said
 /// to it since, ms: its node may have kept it for this vault, and cannot tell.
 const ANSWER: u64 = 5 * SECOND;
+/// Time after its opening in which a vault empties its mailbox, ms. Whoever has said what is applied then
+/// was told that it is stored, and is told more as soon as nothing follows: once for all of it.
+const EMPTYING: u64 = 2 * MINUTE;
 /// Time between two rounds of forgetting, ms.
 const ROUND: u64 = 10 * MINUTE;
 /// Kept replies that one round forgets: its record stays small.
@@ -42,7 +45,9 @@ fn round(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
     let State::Unlocked(open) = state else {
         return Ok(());
     };
-    if out.now >= open.next_answer {
+    if out.now.since(open.opened) < EMPTYING {
+        rounds::answer_for(open, 0, out)?;
+    } else if out.now >= open.next_answer {
         open.next_answer = out.now.plus(ANSWER);
         rounds::answer_for(open, ANSWER, out)?;
     }

@@ -115,6 +115,68 @@ fn what_waited_in_a_mailbox_is_delivered_a_few_seconds_after_it_was_taken() {
 }
 
 #[test]
+fn what_waited_in_a_mailbox_is_delivered_as_soon_as_nothing_follows_and_told_once() {
+    let (mut net, id) = talking();
+    net.owners[1].reopen();
+    let sent: Vec<_> = (0..3).map(|_| net.owners[0].say(id, "hello?")).collect();
+    net.run();
+    net.owners[1].recover();
+    net.drain_mail(1);
+    net.run();
+
+    // A quiet vault looks at the time for the first time after so long.
+    net.advance(2_000);
+    net.owners[1].tick();
+
+    assert_eq!(net.on_the_way().len(), 1);
+    net.run();
+    for sent in sent {
+        let receipt = get(&mut net.owners[0], sent).receipt;
+        assert_eq!(receipt, Some(Receipt::Delivered));
+    }
+    net.advance(2_000);
+    net.tick();
+    assert_eq!(net.on_the_way(), []);
+}
+
+#[test]
+fn every_connection_is_told_that_its_messages_left_the_mailbox() {
+    let others = 33;
+    let mut net = Net::of(others + 1);
+    let connections: Vec<_> = (1..=usize::from(others))
+        .map(|other| (other, net.connect(0, other)))
+        .collect();
+    net.owners[0].reopen();
+    for (other, id) in &connections {
+        net.owners[*other].say(*id, "hello?");
+    }
+    net.run();
+    net.owners[0].recover();
+    net.drain_mail(0);
+    net.run();
+    net.advance(2_000);
+
+    net.owners[0].tick();
+
+    assert_eq!(net.on_the_way().len(), connections.len());
+}
+
+#[test]
+fn what_came_while_a_vault_was_open_is_not_told_at_once() {
+    let (mut net, id) = talking();
+    net.advance(HOUR);
+    net.tick();
+    net.run();
+    net.owners[0].say(id, "hello");
+    net.run();
+
+    net.advance(2_000);
+    net.tick();
+
+    assert_eq!(net.on_the_way(), []);
+}
+
+#[test]
 fn what_waited_in_a_mailbox_is_delivered_when_its_vault_is_locked_at_once() {
     let (mut net, sent) = taken_from_the_mailbox();
     net.advance(1);

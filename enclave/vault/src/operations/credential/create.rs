@@ -217,6 +217,7 @@ fn open(
         last_event,
         next_upkeep,
         refusals: Refusals::default(),
+        opened: next_upkeep,
         next_answer: next_upkeep,
         next_round: next_upkeep,
         flow: Flow::default(),

@@ -127,6 +127,7 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
         last_event,
         next_upkeep: on.out.now,
         refusals: Refusals::default(),
+        opened: on.out.now,
         next_answer: on.out.now,
         next_round: on.out.now,
         flow: Flow::default(),
