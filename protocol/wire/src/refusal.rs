@@ -156,7 +156,7 @@ codes! {
     /// You have accepted this invitation before: see what became of the connection; if it is over, ask for a new link.
     InvitationAccepted = 40 "invitation-accepted",
     /// The invitation can no longer be used: ask for a new link.
-    InvitationExpired = 41 "invitation-expired",
+    LinkExpired = 41 "link-expired",
     /// You are not invited into this group, or have decided before: whoever made it can invite you again.
     NotInvited = 42 "not-invited",
 }

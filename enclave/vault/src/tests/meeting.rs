@@ -191,7 +191,7 @@ fn canceled_and_expired_invitations_cannot_be_used() {
     assert_eq!(told.last(), Some(&feed::Kind::InvitationRefused));
     let late = net.owners[0].invite();
     net.advance(8 * vettid_wire::time::DAY);
-    assert_eq!(net.owners[1].accept(late), refused(Code::InvitationExpired));
+    assert_eq!(net.owners[1].accept(late), refused(Code::LinkExpired));
 }
 
 #[test]

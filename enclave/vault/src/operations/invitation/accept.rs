@@ -44,7 +44,7 @@ impl Operation for Accept {
             return Err(Refusal::accepted(connection).into());
         }
         if link.expires <= on.now {
-            return Err(Code::InvitationExpired.into());
+            return Err(Code::LinkExpired.into());
         }
         let with = on.change.connections_with(&link.vault)?;
         if with.iter().any(|(_, state)| *state == State::Blocked) {
