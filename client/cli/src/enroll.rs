@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use vettid_sdk::transport::Dialer;
 use vettid_sdk::wire::invitation::Invitation;
-use vettid_sdk::{Entry, SystemClock};
+use vettid_sdk::{Entry, SystemClock, check};
 
 use crate::failure::Failure;
 use crate::home;
@@ -42,8 +42,9 @@ pub(crate) async fn run(
         )
     })?;
     let keystore = home::keystore(folder)?;
-    let pin = secrets.fresh("PIN (6 to 32 digits)")?;
-    let password = secrets.fresh("Password (at least 8 characters)")?;
+    check::device_name(&arguments.device_name)?;
+    let pin = secrets.fresh("PIN (6 to 32 digits)", check::pin)?;
+    let password = secrets.fresh("Password (at least 8 characters)", check::password)?;
     let entry = Entry {
         invitation,
         device_name: arguments.device_name,

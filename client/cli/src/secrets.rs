@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Read, Write, stderr, stdin};
 
 use tokio::sync::oneshot;
+use vettid_sdk::Unacceptable;
 use vettid_sdk::wire::Secret;
 
 use crate::failure::Failure;
@@ -66,9 +67,14 @@ impl Secrets {
         }
     }
 
-    /// A secret that is set now: a person enters it twice.
-    pub(crate) fn fresh(&mut self, what: &str) -> Result<Secret, Failure> {
+    /// A secret that is set now, looked at before anything else is asked: a person enters it twice.
+    pub(crate) fn fresh(
+        &mut self,
+        what: &str,
+        check: impl FnOnce(&Secret) -> Result<(), Unacceptable>,
+    ) -> Result<Secret, Failure> {
         let secret = self.current(what)?;
+        check(&secret)?;
         if matches!(self.0, Source::Prompt) && prompt(&format!("{what}, again: "))? != secret {
             return Err(Failure::Usage(
                 "not-the-same",
@@ -177,6 +183,7 @@ const LONGEST: usize = 64 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vettid_sdk::check;
 
     #[test]
     fn lines_are_taken_in_order_and_without_their_ends() {
@@ -184,11 +191,24 @@ mod tests {
 
         assert_eq!(secrets.current("PIN").unwrap(), "123456".into());
         assert_eq!(
-            secrets.fresh("password").unwrap(),
+            secrets.fresh("password", check::password).unwrap(),
             "seven brass otters".into()
         );
         assert_eq!(secrets.current("value").unwrap(), "".into());
         assert_eq!(secrets.current("value").unwrap(), "last".into());
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said_before_anything_else_is_asked() {
+        let mut secrets = Secrets::of("12345\nseven brass otters\n");
+
+        let refused = secrets.fresh("PIN", check::pin).unwrap_err();
+
+        assert_eq!(refused, Failure::from(Unacceptable::Pin));
+        assert_eq!(
+            secrets.current("password").unwrap(),
+            "seven brass otters".into()
+        );
     }
 
     #[test]

@@ -101,7 +101,8 @@ fn what_is_entered_is_looked_at_before_anything_is_sent() {
         (2, "not-an-invitation".into())
     );
     assert_eq!(
-        outcome(&enroll(&link), "12345\npassword\n"),
+        // Before the password is asked for.
+        outcome(&enroll(&link), "12345\n"),
         (2, "pin-form".into())
     );
     assert_eq!(

@@ -1,11 +1,14 @@
-//! What an owner enters, looked at before it is sent.
+//! What an owner enters, looked at before it is sent; apps can look as soon as it is entered.
 
 use vettid_wire::{Secret, limits};
 
 use crate::error::Unacceptable;
 
 /// A PIN has 6 to 32 decimal digits.
-pub(crate) fn pin(pin: &Secret) -> Result<(), Unacceptable> {
+///
+/// # Errors
+/// It has not.
+pub fn pin(pin: &Secret) -> Result<(), Unacceptable> {
     let digits = pin.expose(|digits| digits.iter().all(u8::is_ascii_digit));
     if digits && limits::PIN.contains(&pin.len()) {
         Ok(())
@@ -15,7 +18,10 @@ pub(crate) fn pin(pin: &Secret) -> Result<(), Unacceptable> {
 }
 
 /// A password has 8 to 1024 bytes.
-pub(crate) fn password(password: &Secret) -> Result<(), Unacceptable> {
+///
+/// # Errors
+/// It has not.
+pub fn password(password: &Secret) -> Result<(), Unacceptable> {
     if limits::PASSWORD.contains(&password.len()) {
         Ok(())
     } else {
@@ -24,7 +30,10 @@ pub(crate) fn password(password: &Secret) -> Result<(), Unacceptable> {
 }
 
 /// A device name has 1 to 64 bytes.
-pub(crate) fn device_name(name: &str) -> Result<(), Unacceptable> {
+///
+/// # Errors
+/// It has not.
+pub fn device_name(name: &str) -> Result<(), Unacceptable> {
     if (1..=limits::DEVICE_NAME).contains(&name.len()) {
         Ok(())
     } else {

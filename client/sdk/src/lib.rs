@@ -23,7 +23,7 @@
 pub mod attachment;
 pub mod audit;
 mod call;
-mod check;
+pub mod check;
 mod clock;
 mod driver;
 mod enroll;

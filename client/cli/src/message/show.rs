@@ -118,9 +118,34 @@ fn said(message: &wire::Message) -> Result<String, Failure> {
     if message.edited.is_some() {
         parts.push("(edited)".into());
     }
+    parts.push(reactions(message));
     parts.extend(goes(message).map(|when| format!("(disappears {when})")));
     parts.retain(|part| !part.is_empty());
     Ok(parts.join("  "))
+}
+
+/// Reactions to a message, each with how many have it; nothing without any.
+fn reactions(message: &wire::Message) -> String {
+    let mut counted: Vec<(String, u32)> = Vec::new();
+    for one in &message.reactions {
+        let reaction = one_line(&one.reaction);
+        match counted.iter_mut().find(|(known, _)| *known == reaction) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => counted.push((reaction, 1)),
+        }
+    }
+    if counted.is_empty() {
+        return String::new();
+    }
+    let shown = counted.into_iter().map(|(reaction, count)| match count {
+        1 => reaction,
+        count => format!("{reaction} {count}"),
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    if usize::try_from(message.reacted).is_ok_and(|all| all > message.reactions.len()) {
+        return format!("[{shown}, … {} in all]", message.reacted);
+    }
+    format!("[{shown}]")
 }
 
 /// When a message disappears; none for one that stays, or is gone.
@@ -203,7 +228,7 @@ mod tests {
     use super::*;
     use vettid_sdk::wire::Secret;
     use vettid_sdk::wire::home::HomeNode;
-    use vettid_sdk::wire::id::{AttachmentId, ConnectionId, MessageId, NodeId};
+    use vettid_sdk::wire::id::{AttachmentId, ConnectionId, MessageId, NodeId, VaultId};
     use vettid_sdk::wire::time::UnixMillis;
 
     fn message(text: &str) -> wire::Message {
@@ -261,6 +286,21 @@ mod tests {
         assert_eq!(json["attachments"], json!([file]));
         assert!(!json.to_string().contains(&"4b".repeat(8)));
         assert_eq!(json["receipt"], "stored");
+    }
+
+    #[test]
+    fn reactions_stand_behind_what_they_are_to() {
+        let reaction = |number, reaction: &str| wire::Reaction {
+            from: Some(VaultId([number; 32])),
+            reaction: reaction.into(),
+        };
+        let mut message = message("hello");
+        message.reactions = vec![reaction(1, "+"), reaction(2, "a\nb"), reaction(3, "+")];
+        message.reacted = 3;
+
+        assert_eq!(said(&message).unwrap(), "hello  [+ 2, a b]");
+        message.reacted = 80;
+        assert_eq!(said(&message).unwrap(), "hello  [+ 2, a b, … 80 in all]");
     }
 
     #[test]
