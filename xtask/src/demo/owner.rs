@@ -149,15 +149,34 @@ impl Owner {
         let words = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            bail!(
-                "{} was refused: {} {}",
-                self.name,
-                words.trim(),
-                said.trim()
-            );
+            bail!("{}", refused(self.name, words.trim(), said.trim()));
         }
         serde_json::from_str(&words).with_context(|| format!("answer of vettid: {words}"))
     }
+}
+
+/// A refusal in words: its code and message, or all that was said where that is none.
+fn refused(name: &str, answer: &str, said: &str) -> String {
+    let error: Value = serde_json::from_str(answer).unwrap_or_default();
+    let part = |part: &str| error.pointer(part).and_then(Value::as_str);
+    match (part("/error/code"), part("/error/message")) {
+        (Some(code), Some(message)) => format!("{name} was refused ({code}): {message}"),
+        _ => format!("{name} was refused: {answer} {said}"),
+    }
+}
+
+/// Members of a JSON object in a row, for people.
+pub(crate) fn members(object: &Value) -> String {
+    let Some(members) = object.as_object() else {
+        return object.to_string();
+    };
+    let shown = members.iter().map(|(name, value)| {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        format!("{} {value}", name.replace('_', " "))
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// Fails unless the call was refused in words that contain `expected`.
@@ -206,6 +225,23 @@ mod tests {
         assert!(refusal(stale(), "stale").is_ok());
         assert!(refusal(stale(), "wrong PIN").is_err());
         assert!(refusal(Ok(()), "stale").is_err());
+    }
+
+    #[test]
+    fn refusal_is_told_in_words() {
+        let answer = r#"{"error":{"code":"wrong-pin","message":"The PIN is wrong."}}"#;
+
+        let told = refused("Ada", answer, "");
+        assert_eq!(told, "Ada was refused (wrong-pin): The PIN is wrong.");
+        let other = refused("Ada", "no JSON", "and why");
+        assert_eq!(other, "Ada was refused: no JSON and why");
+    }
+
+    #[test]
+    fn members_of_an_answer_are_told_in_a_row() {
+        let answer = serde_json::json!({ "bytes_carried": 7, "state": "open" });
+
+        assert_eq!(members(&answer), "bytes carried 7, state open");
     }
 
     #[test]

@@ -31,7 +31,8 @@ struct Told<'a> {
     detail: &'a str,
 }
 
-/// Tells the steps in order; stops at the first that fails and names it in the error.
+/// Tells the steps in order, and that the story is over; stops at the first that fails and names it in the
+/// error.
 pub(crate) fn tell<S>(
     steps: &[&Step<S>],
     scene: &mut S,
@@ -80,6 +81,9 @@ pub(crate) fn tell<S>(
         if outcome.is_err() {
             bail!("step {} is not as told", step.name);
         }
+    }
+    if voice == Voice::Words {
+        writeln!(out, "That is the whole story, and every step was as told.")?;
     }
     Ok(())
 }
@@ -154,8 +158,15 @@ mod tests {
     fn words_show_progress_before_and_after_a_step() {
         let (text, _, _) = told(&STEPS[..1], Voice::Words);
 
-        assert_eq!(text, "[1/1] Counts one\n      ok: counted 1\n");
+        let end = "That is the whole story, and every step was as told.\n";
+        assert_eq!(
+            text,
+            format!("[1/1] Counts one\n      ok: counted 1\n{end}")
+        );
         let (text, _, _) = told(&LINES, Voice::Words);
-        assert_eq!(text, "[1/1] Tells lines\n      ok: one\n          two\n");
+        let lines = "[1/1] Tells lines\n      ok: one\n          two\n";
+        assert_eq!(text, format!("{lines}{end}"));
+        let (text, _, _) = told(&STEPS, Voice::Words);
+        assert!(!text.contains(end));
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::stdout;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use super::federation;
 use super::owner::{Owner, refusal, text_of};
@@ -269,7 +270,7 @@ fn crash(scene: &mut Scene) -> Result<String> {
 fn restart(scene: &mut Scene) -> Result<String> {
     scene.node()?.start()?;
     let words = refusal(scene.owner(0)?.unlock("000000"), "wrong-pin")?;
-    refusal(scene.owner(0)?.list(), "\"locked\"")?;
+    refusal(scene.owner(0)?.list(), "(locked)")?;
     Ok(words)
 }
 
@@ -308,12 +309,22 @@ fn ciphertext(scene: &mut Scene) -> Result<String> {
 }
 
 fn audit(scene: &mut Scene) -> Result<String> {
-    let verified: Result<Vec<String>> = scene
-        .owners
-        .iter()
-        .map(|owner| Ok(owner.verify_audit()?.to_string()))
-        .collect();
-    Ok(verified?.join(" "))
+    let verified: Result<Vec<String>> = scene.owners.iter().map(verified).collect();
+    Ok(verified?.join("\n"))
+}
+
+fn verified(owner: &Owner) -> Result<String> {
+    let answer = owner.verify_audit()?;
+    let is = |name: &str| answer.get(name) == Some(&Value::Bool(true));
+    ensure!(is("valid"), "the chain is broken: {answer}");
+    let count = |name: &str| answer.get(name).and_then(Value::as_u64);
+    let (Some(events), Some(here)) = (count("events"), count("checked_here")) else {
+        bail!("no events in {answer}");
+    };
+    Ok(format!(
+        "{}: {events} events in one chain, verified in the vault; {here} of them once more outside",
+        owner.name
+    ))
 }
 
 fn expect(text: &str, word: &str) -> Result<()> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::setting::{LABEL, NAMES, TEXTS, found, is};
 use super::sight::{Sight, log_of};
-use crate::demo::owner::{refusal, text_of};
+use crate::demo::owner::{members, refusal, text_of};
 use crate::demo::scene::Scene;
 use crate::demo::traces::Search;
 use crate::demo::wait;
@@ -85,7 +85,8 @@ pub(crate) fn relayed(scene: &mut Scene) -> Result<String> {
     let circuits = status.get("circuits").and_then(Value::as_u64);
     ensure!(circuits > Some(0), "the relay carries nothing: {status}");
     Ok(format!(
-        "both list the other as relayed; the relay tells {status}"
+        "both list the other as relayed; the relay counts {}",
+        members(&status)
     ))
 }
 
@@ -153,7 +154,8 @@ pub(crate) fn hosts_saw(scene: &mut Scene) -> Result<String> {
         lines.push(log_of(&side.node)?);
     }
     let relay = federation.relay.as_ref().context("no relay yet")?;
-    lines.push(format!("relay:\n  counts {}", relay.status()?));
+    let counts = members(&relay.status()?);
+    lines.push(format!("relay:\n  counts {counts}"));
     Ok(format!(
         "rows, and lengths of what is in them\n{}",
         lines.join("\n")
