@@ -97,6 +97,7 @@ fn no_argument_takes_a_secret() {
         "unread",
         "version",
         "watch",
+        "yes",
     ];
     for (path, argument) in every_argument() {
         let id = argument.get_id().as_str();
@@ -184,6 +185,8 @@ fn message_goes_to_one_conversation() {
         "vettid message list --watch".into(),
         format!("vettid message list {id} --after 7 --limit 3"),
         format!("vettid message read {id}"),
+        format!("vettid message clear {id} --yes"),
+        format!("vettid message clear --group {id} --before {id} --yes"),
         format!("vettid message attachment save {id} 1 --to x"),
         format!("vettid connection verify {id} 123 456"),
         "vettid connection list --state pending".into(),
@@ -193,6 +196,7 @@ fn message_goes_to_one_conversation() {
     for line in [
         "vettid message send".into(),
         format!("vettid message send {id} --group {id}"),
+        "vettid message clear --yes".into(),
         format!("vettid message send {id} --text hello"),
         "vettid message list".into(),
         format!("vettid message list {id} --before 7 --after 3"),

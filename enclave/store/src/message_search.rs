@@ -64,9 +64,11 @@ impl View<'_> {
         }
         let mut statement = self.connection.prepare_cached(
             "SELECT message FROM said.words JOIN said.entries ON number = words.rowid
-             WHERE words MATCH ?1 AND (?2 IS NULL OR conversation = ?2)
+             WHERE words MATCH ?1 AND (?2 IS NULL OR entries.conversation = ?2)
                AND (?3 IS NULL OR (at, sequence, message) < (?3, ?4, ?5))
                AND message NOT IN (SELECT id FROM messages WHERE disappears <= ?7)
+               AND sequence > coalesce((SELECT through FROM cleared
+                                        WHERE cleared.conversation = entries.conversation), 0)
              ORDER BY at DESC, sequence DESC, message DESC LIMIT ?6",
         )?;
         let (shown, fetched) = column::page(limit);
@@ -104,6 +106,29 @@ impl Change<'_> {
                 .execute([number])?;
         }
         index(self, id)
+    }
+}
+
+impl Change<'_> {
+    /// Takes everything before a place of a conversation out of the index, if there is one.
+    pub(crate) fn unindex_messages(
+        &self,
+        conversation: &[u8],
+        before: i64,
+    ) -> Result<(), StoreError> {
+        if !self.messages_indexed {
+            return Ok(());
+        }
+        for sql in [
+            "DELETE FROM said.words WHERE rowid IN
+               (SELECT number FROM said.entries WHERE conversation = ?1 AND sequence < ?2)",
+            "DELETE FROM said.entries WHERE conversation = ?1 AND sequence < ?2",
+        ] {
+            self.connection
+                .prepare_cached(sql)?
+                .execute(params![conversation, before])?;
+        }
+        Ok(())
     }
 }
 

@@ -18,6 +18,7 @@ impl Schema {
         include_str!("schema/0001_vault.sql"),
         include_str!("schema/0002_connections.sql"),
         include_str!("schema/0003_endings.sql"),
+        include_str!("schema/0004_cleared.sql"),
     ]);
 
     /// Newest version that these scripts reach.

@@ -17,7 +17,7 @@ use crate::outside::Outside;
 use crate::stop::Stop;
 
 /// Every operation, by name.
-static TABLE: [Row; 74] = [
+static TABLE: [Row; 75] = [
     Row::of::<audit::Export>(),
     Row::of::<audit::Query>(),
     Row::of::<audit::Verify>(),
@@ -70,6 +70,7 @@ static TABLE: [Row; 74] = [
     Row::of::<key::Remove>(),
     Row::of::<key::Sign>(),
     Row::of::<message::Changes>(),
+    Row::of::<message::Clear>(),
     Row::of::<message::Edit>(),
     Row::of::<message::Get>(),
     Row::of::<message::List>(),

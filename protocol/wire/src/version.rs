@@ -7,4 +7,4 @@ pub const ENVELOPE: u8 = 1;
 /// Frames between host and enclave.
 pub const LINK: u16 = 1;
 /// Schema of the newest vault database that this code writes.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;

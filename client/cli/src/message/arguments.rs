@@ -52,6 +52,17 @@ pub(crate) enum Message {
         #[arg(long)]
         everywhere: bool,
     },
+    /// Empty a conversation, for you alone: the other owners keep what they have
+    Clear {
+        #[command(flatten)]
+        of: Conversation,
+        /// Only what was said before this message
+        #[arg(long, value_name = "MESSAGE")]
+        before: Option<MessageId>,
+        /// You know that nothing brings it back
+        #[arg(long)]
+        yes: bool,
+    },
     /// React to a message, or take that back
     React {
         /// Message

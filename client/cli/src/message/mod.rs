@@ -2,6 +2,7 @@
 
 mod arguments;
 mod attachment;
+mod clear;
 mod names;
 mod people;
 mod read;
@@ -43,6 +44,7 @@ pub(crate) async fn run(
         Message::Remove { id, everywhere } => {
             done(owner.call(&wire::Remove { id, everywhere }).await)
         }
+        Message::Clear { of, before, yes } => clear::run(owner, of, before, yes).await,
         Message::React { id, reaction } => done(owner.call(&wire::React { id, reaction }).await),
         Message::Attachment(command) => attachment::run(owner, command, json).await,
     }

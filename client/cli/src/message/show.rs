@@ -215,6 +215,16 @@ pub(super) fn to_json(message: &wire::Message) -> Result<Value, Failure> {
     }))
 }
 
+/// A conversation that was emptied.
+pub(super) fn cleared(cleared: &wire::Cleared, called: &str) -> Output {
+    let (kind, id) = conversation(&cleared.conversation);
+    let (through, change) = (cleared.through, cleared.change);
+    Output::new(
+        format!("({called} was cleared up to {through})"),
+        json!({ kind: id, "cleared": through, "change": change }),
+    )
+}
+
 /// Kind and id of a conversation.
 pub(crate) fn conversation(of: &wire::Conversation) -> (&'static str, String) {
     match of {
@@ -329,6 +339,22 @@ mod tests {
             let shown = said(&message).unwrap();
             assert_eq!(shown, format!("hello  (disappears {when})"));
         }
+    }
+
+    #[test]
+    fn conversation_that_was_emptied_says_up_to_where() {
+        let emptied = wire::Cleared {
+            conversation: wire::Conversation::Connection(ConnectionId([2; 16])),
+            through: 7,
+            change: 9,
+        };
+
+        let told = cleared(&emptied, "Ada");
+
+        assert_eq!(told.text, "(Ada was cleared up to 7)");
+        let id = "02".repeat(16);
+        let json = json!({ "connection": id, "cleared": 7, "change": 9 });
+        assert_eq!(told.json, json);
     }
 
     #[test]

@@ -30,8 +30,14 @@ pub(super) async fn run(owner: &Owner, arguments: List, json: bool) -> Result<Ou
     }
     loop {
         let changes = changes(owner, behind).await?;
+        behind = behind.max(changes.newest().unwrap_or_default());
+        for cleared in &changes.cleared {
+            if conversation.is_none_or(|only| only == cleared.conversation) {
+                let called = names.conversation(&cleared.conversation).await;
+                line(&show::cleared(cleared, &called), json)?;
+            }
+        }
         for message in &changes.messages {
-            behind = behind.max(message.change);
             let told = listed
                 .iter()
                 .any(|one| (one.id, one.change) == (message.id, message.change));

@@ -12,6 +12,7 @@ use vettid_wire::id::{MessageId, VaultId};
 use vettid_wire::operation::message::{Conversation, Failed, From, Message, Messages, Receipt};
 use vettid_wire::time::UnixMillis;
 
+use super::cleared::SHOWN;
 use super::column;
 use crate::{Change, StoreError, View};
 
@@ -67,7 +68,7 @@ const COLUMNS: &str = "SELECT id, conversation, sequence, change, sender, sent, 
 impl View<'_> {
     /// One message.
     pub fn message(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE id = ?1");
+        let sql = format!("{COLUMNS} WHERE id = ?1 AND {SHOWN}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let found = statement.query_row([id.0], read).optional()?;
         found.map(|found| self.with_reactions(found)).transpose()
@@ -95,11 +96,16 @@ impl View<'_> {
             From::Behind(place) => (">", "ASC", place),
         };
         let sql = format!(
-            "{COLUMNS} WHERE conversation = ?1 AND sequence {bound} ?2
+            "{COLUMNS} WHERE conversation = ?1 AND sequence {bound} ?2 AND sequence > ?4
              ORDER BY sequence {order} LIMIT ?3"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let values = params![cbor::encode(conversation), column::integer(border), fetched];
+        let values = params![
+            cbor::encode(conversation),
+            column::integer(border),
+            fetched,
+            column::integer(self.cleared_through(conversation)?),
+        ];
         let mut page = self.page(statement.query_map(values, read)?, shown)?;
         if order == "DESC" {
             page.messages.reverse();
@@ -110,27 +116,32 @@ impl View<'_> {
     /// A page of what has changed behind a number, in the order of the changes.
     pub fn message_changes(&self, behind: u64, limit: Option<u32>) -> Result<Messages, StoreError> {
         let (shown, fetched) = column::page(limit);
-        let sql = format!("{COLUMNS} WHERE change > ?1 ORDER BY change LIMIT ?2");
+        let sql = format!("{COLUMNS} WHERE change > ?1 AND {SHOWN} ORDER BY change LIMIT ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map(params![column::integer(behind), fetched], read)?;
-        self.page(rows, shown)
+        self.with_cleared(self.page(rows, shown)?, (behind, shown))
     }
 
     /// Number of the newest change of a message; zero for none.
     pub fn newest_change(&self) -> Result<u64, StoreError> {
         Ok(self
             .connection
-            .prepare_cached("SELECT coalesce(max(change), 0) FROM messages")?
+            .prepare_cached(
+                "SELECT max(coalesce((SELECT max(change) FROM messages), 0),
+                            coalesce((SELECT max(change) FROM cleared), 0))",
+            )?
             .query_row([], |row| column::unsigned(row, 0))?)
     }
 
     /// Messages of others in a conversation that were not read.
     pub fn count_unread(&self, conversation: &Conversation) -> Result<u32, StoreError> {
-        let sql = "SELECT count(*) FROM messages WHERE conversation = ?1
-                   AND sender IS NOT NULL AND read IS NULL AND removed IS NULL";
+        let sql = format!(
+            "SELECT count(*) FROM messages WHERE conversation = ?1
+             AND sender IS NOT NULL AND read IS NULL AND removed IS NULL AND {SHOWN}"
+        );
         Ok(self
             .connection
-            .prepare_cached(sql)?
+            .prepare_cached(&sql)?
             .query_row([cbor::encode(conversation)], |row| {
                 column::unsigned32(row, 0)
             })?)
@@ -144,7 +155,8 @@ impl View<'_> {
     ) -> Result<Vec<Message>, StoreError> {
         let sql = format!(
             "{COLUMNS} WHERE conversation = ?1 AND sequence <= ?2
-             AND sender IS NOT NULL AND read IS NULL AND removed IS NULL ORDER BY sequence
+             AND sender IS NOT NULL AND read IS NULL AND removed IS NULL AND {SHOWN}
+             ORDER BY sequence
              LIMIT {MARKED}"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
@@ -183,7 +195,9 @@ impl Change<'_> {
         let sequence: u64 = self
             .connection
             .prepare_cached(
-                "SELECT 1 + coalesce(max(sequence), 0) FROM messages WHERE conversation = ?1",
+                "SELECT 1 + max(
+                   coalesce((SELECT max(sequence) FROM messages WHERE conversation = ?1), 0),
+                   coalesce((SELECT through FROM cleared WHERE conversation = ?1), 0))",
             )?
             .query_row([&conversation], |row| column::unsigned(row, 0))?;
         let change = self.newest_change()?.saturating_add(1);

@@ -68,6 +68,7 @@ impl Page {
         Messages {
             messages: self.found,
             more: self.more,
+            cleared: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod column;
 
 pub mod audit;
 pub mod channel;
+pub mod cleared;
 pub mod connection;
 pub mod credential;
 mod device;

@@ -78,6 +78,20 @@ impl Change<'_> {
         }
     }
 
+    /// What others have said before a place of a conversation leaves nothing.
+    pub(super) fn weigh_cleared(&self, conversation: &[u8], before: i64) -> Result<(), StoreError> {
+        let sql = "SELECT sender, sum(?3 + coalesce(length(body), 0)) FROM messages
+                   WHERE conversation = ?1 AND sequence < ?2 AND sender IS NOT NULL GROUP BY sender";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let values = params![conversation, before, signed(MESSAGE)];
+        let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let by_sender: Vec<([u8; 32], i64)> = rows.collect::<Result<_, _>>()?;
+        for (sender, bytes) in by_sender {
+            self.weigh(conversation, &sender, bytes.saturating_neg())?;
+        }
+        Ok(())
+    }
+
     /// A message of another owner, as it is weighed.
     fn weighed(&self, id: &MessageId) -> Result<Option<Weighed>, StoreError> {
         let sql = "SELECT conversation, sender, coalesce(length(body), 0) FROM messages

@@ -182,6 +182,60 @@ fn removed_message_leaves_nothing_after_a_while_but_the_last_ones_stay() {
 }
 
 #[test]
+fn emptied_conversation_goes_in_parts_and_leaves_nothing_beside_it() {
+    let mut vault = Vault::enrolled();
+    for number in 1..=5 {
+        vault.commit(|change| {
+            change.insert_message(&message(number, Some(7), &body(10)))?;
+            change.set_reaction(&MessageId([number; 16]), None, Some("+"))?;
+            let member = VaultId([7; 32]);
+            change.raise_receipt_of(&MessageId([number; 16]), &member, Receipt::Read)
+        });
+    }
+    vault.database.build_message_index().expect("built");
+    let one = vault.database.view().weight(&HERE).expect("reads") / 5;
+    vault.commit(|change| change.clear_messages(&HERE, 4).map(drop));
+    let left = |vault: &Vault| {
+        let view = vault.database.view();
+        let kept = |number: &u8| {
+            let id = MessageId([*number; 16]);
+            let beside = view.reactions(&id).expect("reads").len();
+            let receipt = view.least_receipt(&id).expect("reads");
+            assert_eq!(beside == 1, receipt.is_some(), "{number}");
+            beside == 1
+        };
+        let rows = u32::try_from(view.message_ids().expect("reads").len()).expect("few");
+        let weight = view.weight(&HERE).expect("reads") / one;
+        let going = view.clearing().expect("reads").is_some();
+        (
+            (1..=5).filter(kept).collect::<Vec<_>>(),
+            rows,
+            weight,
+            going,
+        )
+    };
+    assert_eq!(left(&vault), (vec![1, 2, 3, 4, 5], 5, 5, true));
+
+    for expected in [(vec![3, 4, 5], 3, 3, true), (vec![5], 1, 1, false)] {
+        let of = vault.database.view().clearing().expect("reads");
+        vault.commit(|change| change.clear_some(&of.expect("goes on"), 2));
+        let count = |table: &str| {
+            let sql = format!("SELECT count(*) FROM said.{table}");
+            let counted = vault
+                .database
+                .connection
+                .query_row(&sql, [], |row| row.get::<_, u32>(0));
+            counted.expect("counted")
+        };
+        assert_eq!([count("entries"), count("words")], [expected.1; 2]);
+        assert_eq!(left(&vault), expected);
+    }
+    let before = crate::fixture::dump(&vault.database);
+    vault.restart();
+    assert_eq!(crate::fixture::dump(&vault.database), before);
+}
+
+#[test]
 fn message_is_found_by_what_its_sender_calls_it() {
     let mut vault = Vault::enrolled();
     let said = MessageId([1; 16]);

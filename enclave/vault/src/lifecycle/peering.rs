@@ -99,15 +99,34 @@ pub(crate) fn settled(
     unless_refused(settled)
 }
 
-/// Does what a transaction has left to be done in others: applies what waited for what has come, puts
+/// Does what a transaction has left to be done in others: deletes what was emptied, applies what waited for what has come, puts
 /// members out, and seals what is still to be said, as much in one record as it holds.
 pub(crate) fn follow_up(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
     let State::Unlocked(open) = state else {
         return Ok(());
     };
+    clear(open, out)?;
     follow(open, out)?;
     tend(open, out)?;
     speak(open, out)
+}
+
+/// Deletes rows of emptied conversations, so many in one record. What is left goes at the next turn: nothing
+/// of it is shown.
+fn clear(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
+    for _ in 0..CLEARED_AT_ONCE {
+        let Ok(Some(of)) = open.view().clearing() else {
+            return Ok(());
+        };
+        match open.stir_in(Room::Reserve, out, |on| {
+            Ok(on.change.clear_some(&of, CLEARED)?)
+        }) {
+            Ok(()) => {}
+            Err(Stop::Lost) => return Err(Stop::Lost),
+            Err(Stop::Refused(_)) => return Ok(()),
+        }
+    }
+    Ok(())
 }
 
 /// Applies what waited in connections for what has come now. Where that cannot be, it waits on.
@@ -180,3 +199,7 @@ fn unless_refused(result: Result<(), Stop>) -> Result<(), Stop> {
         Ok(()) | Err(Stop::Refused(_)) => Ok(()),
     }
 }
+
+/// Rows of emptied conversations that one record deletes, and records of one turn.
+const CLEARED: u32 = 5_000;
+const CLEARED_AT_ONCE: u32 = 4;

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod catching_up;
+mod clearing;
 mod crash;
 mod credential_use;
 mod disappearing;

@@ -119,9 +119,36 @@ pub struct Messages {
     /// Whether there are more.
     #[n(1)]
     pub more: bool,
+    /// Conversations that were emptied, in the order of their changes: with [`Changes`] alone.
+    #[n(2)]
+    pub cleared: Vec<Cleared>,
+}
+
+/// A conversation that its owner has emptied: nothing up to this place is there any more.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Cleared {
+    /// Which.
+    #[n(0)]
+    pub conversation: Conversation,
+    /// Place of the last message that is gone.
+    #[n(1)]
+    pub through: u64,
+    /// Number of the change, over all conversations.
+    #[n(2)]
+    pub change: u64,
 }
 
 impl Messages {
+    /// Number of the newest change in a page of changes; none for an empty one.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        let messages = self.messages.iter().map(|message| message.change);
+        messages
+            .chain(self.cleared.iter().map(|it| it.change))
+            .max()
+    }
+
     /// As they are shown at a time.
     #[must_use]
     pub fn as_of(mut self, now: UnixMillis) -> Self {
@@ -274,6 +301,19 @@ pub struct Remove {
     pub everywhere: bool,
 }
 operation!(Remove => Done, "message.remove", Session, once);
+
+/// `message.clear`: empties a conversation up to a place, for this owner alone.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Clear {
+    /// Which.
+    #[n(0)]
+    pub conversation: Conversation,
+    /// Place of the newest message that goes.
+    #[n(1)]
+    pub through: u64,
+}
+operation!(Clear => Done, "message.clear", Session, once);
 
 /// `message.search`: messages whose text matches.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]

@@ -1,6 +1,7 @@
 //! `message.*`.
 
 mod changes;
+mod clear;
 mod edit;
 mod get;
 mod list;
@@ -11,6 +12,7 @@ mod search;
 mod send;
 
 pub(crate) use changes::Changes;
+pub(crate) use clear::Clear;
 pub(crate) use edit::Edit;
 pub(crate) use get::Get;
 pub(crate) use list::List;
