@@ -470,7 +470,7 @@ fn blocked_vault_notices_nothing_and_cannot_be_met_again() {
     assert_eq!(net.owners[1].connection_state(id), State::Active);
     assert!(net.owners[0].lines(id).is_empty());
     let link = net.owners[0].invite();
-    let again = net.owners[1].accept(link.clone()).expect("accepted");
+    let again = net.owners[1].accept(link).expect("accepted");
     net.run();
     assert_eq!(net.owners[1].connection_state(again), State::Agreeing);
     assert_eq!(net.owners[0].connection_state(id), State::Blocked);
@@ -478,6 +478,7 @@ fn blocked_vault_notices_nothing_and_cannot_be_met_again() {
     net.owners[0]
         .call(&connection::Unblock { id })
         .expect("unblocked");
+    let link = net.owners[0].invite();
     let again = net.owners[1].accept(link).expect("accepted");
     net.run();
     assert_eq!(net.owners[0].connection_state(again), State::Pending);
