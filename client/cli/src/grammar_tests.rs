@@ -208,3 +208,16 @@ fn message_goes_to_one_conversation() {
         assert!(parse(&line).is_err(), "{line}");
     }
 }
+
+/// Without a conversation there is no place to go on from.
+#[test]
+fn place_of_a_list_needs_a_conversation() {
+    let id = "0123456789abcdef".repeat(2);
+    for (line, holds) in [
+        ("message list --watch".to_owned(), true),
+        ("message list --watch --after 3".to_owned(), false),
+        (format!("message list {id} --watch --after 3"), true),
+    ] {
+        assert_eq!(parse(&format!("vettid {line}")).is_ok(), holds, "{line}");
+    }
+}

@@ -87,14 +87,14 @@ fn steers(c: char) -> bool {
 }
 
 /// Whether a character changes the direction of what stands after it.
-const fn turns(c: char) -> bool {
+pub(crate) const fn turns(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A name that somebody else chose, in a row with other things.
 pub(crate) fn one_line(text: &str) -> String {
     let shown = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(shown).collect()
+    clean(&text.chars().map(shown).collect::<String>())
 }
 
 /// A number of bytes.
@@ -166,7 +166,7 @@ mod tests {
     fn nothing_from_a_vault_steers_the_terminal() {
         assert_eq!(clean("a\u{1b}[2Jb\n\tc"), "a\u{fffd}[2Jb\n\tc");
         assert_eq!(clean("gpj\u{202e}.exe"), "gpj\u{fffd}.exe");
-        assert_eq!(one_line("Ada\n2  you"), "Ada 2  you");
+        assert_eq!(one_line("Ada\n2  \u{202e}you"), "Ada 2  \u{fffd}you");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use vettid_sdk::wire::id::{ConnectionId, GroupId, MessageId};
 use vettid_sdk::wire::operation::message as wire;
 
@@ -93,6 +93,7 @@ pub(crate) struct Send {
 
 /// Which messages.
 #[derive(Args, Clone, Copy, Debug, Eq, PartialEq)]
+#[command(group = ArgGroup::new("one").args(["connection", "group"]))]
 pub(crate) struct List {
     /// Connection; with --watch it may be left out, for all conversations
     #[arg(value_name = "CONNECTION", required_unless_present_any = ["group", "watch"])]
@@ -103,11 +104,11 @@ pub(crate) struct List {
     /// The newest before this sequence
     #[arg(long, value_name = "SEQUENCE", conflicts_with = "after")]
     before: Option<u64>,
-    /// The oldest behind this sequence
-    #[arg(long, value_name = "SEQUENCE")]
+    /// The oldest behind this sequence; with --watch everything behind it
+    #[arg(long, value_name = "SEQUENCE", requires = "one")]
     after: Option<u64>,
     /// At most this many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "one")]
     pub(super) limit: Option<u32>,
     /// Go on with what comes or changes, a line for each, until interrupted; other commands with
     /// this home folder have to wait

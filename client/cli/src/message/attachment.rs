@@ -11,7 +11,7 @@ use vettid_sdk::wire::operation::message as wire;
 use super::arguments::Attachment as Command;
 use super::show;
 use crate::failure::Failure;
-use crate::output::{Output, size, table};
+use crate::output::{Output, size, table, turns};
 use crate::progress::Meter;
 
 /// Runs one of them.
@@ -85,7 +85,7 @@ fn target(to: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
 /// Whether a name is no path, not hidden, and shows what it is.
 fn is_plain(name: &str) -> bool {
     let only_name = Path::new(name).file_name().is_some_and(|own| own == name);
-    let plain = |c: char| !c.is_control() && !matches!(c, '/' | '\\' | ':');
+    let plain = |c: char| !c.is_control() && !turns(c) && !matches!(c, '/' | '\\' | ':');
     only_name && !name.starts_with(['.', '-', ' ']) && name.chars().all(plain)
 }
 
@@ -96,7 +96,18 @@ mod tests {
     #[test]
     fn name_of_the_sender_leads_nowhere_else() {
         for name in [
-            "", ".", "..", "../a", "/etc/a", "a/b", ".bashrc", "-rf", "a\nb", "c:a", "a\\b",
+            "",
+            ".",
+            "..",
+            "../a",
+            "/etc/a",
+            "a/b",
+            ".bashrc",
+            "-rf",
+            "a\nb",
+            "c:a",
+            "a\\b",
+            "gpj\u{202e}.exe",
         ] {
             let refused = target(None, name).unwrap_err();
             assert_eq!(refused.exit_code(), 2, "{name}");

@@ -28,6 +28,30 @@ pub(super) async fn page(owner: &Owner, arguments: List) -> Result<Vec<wire::Mes
     Ok(messages)
 }
 
+/// Everything behind the place that was named, page after page; otherwise one page.
+pub(super) async fn all_behind(
+    owner: &Owner,
+    arguments: List,
+) -> Result<Vec<wire::Message>, Failure> {
+    let mut request = wire::List {
+        conversation: arguments.conversation().ok_or_else(unnamed)?,
+        from: arguments.from(),
+        limit: arguments.limit,
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = owner.call(&request).await?;
+        found.extend(page.messages);
+        found.sort_by_key(|message| message.sequence);
+        match (request.from, found.last()) {
+            (wire::From::Behind(_), Some(last)) if page.more => {
+                request.from = wire::From::Behind(last.sequence);
+            }
+            _ => return Ok(found),
+        }
+    }
+}
+
 /// One message.
 pub(super) async fn get(owner: &Owner, id: MessageId) -> Result<Output, Failure> {
     let message = owner.call(&wire::Get { id }).await?;

@@ -22,7 +22,7 @@ pub(super) async fn run(owner: &Owner, arguments: List, json: bool) -> Result<Ou
     let open = owner.status().await?.open;
     let mut behind = open.ok_or_else(|| Refusal::new(Code::Locked))?.messages;
     let listed = match conversation {
-        Some(_) => read::page(owner, arguments).await?,
+        Some(_) => read::all_behind(owner, arguments).await?,
         None => Vec::new(),
     };
     for message in &listed {
