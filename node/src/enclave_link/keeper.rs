@@ -146,17 +146,17 @@ impl EnclaveLink {
             halves = self.connect() => halves,
             () = refuse_meanwhile(parts) => return Ended::Lost,
         };
-        let (network, accepted) = {
+        let (network, epoch, accepted) = {
             let file = self.network.borrow();
-            (file.signed.clone(), release::accepted(&file))
+            (file.signed.clone(), file.epoch, release::accepted(&file))
         };
         let hello = Hello {
             network,
             ..self.hello.clone()
         };
         let service = self.key_service.clone();
-        let (session, ready) = match Session::greet(parts, halves, hello, (service, accepted)).await
-        {
+        let greeting = Session::greet(parts, halves, (hello, epoch), (service, accepted));
+        let (session, ready) = match greeting.await {
             Ok(greeted) => greeted,
             Err(ended) => return ended,
         };

@@ -85,11 +85,11 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Greets the enclave; returns what it says of itself.
+    /// Greets the enclave, with the network file of `epoch`; returns what it says of itself.
     pub(super) async fn greet(
         parts: &'a mut LinkParts,
         (reading, mut writing): (Reading, Writing),
-        hello: Hello,
+        (hello, epoch): (Hello, u64),
         (service, accepted): (Option<KeyService>, Vec<u32>),
     ) -> Result<(Self, Ready), Ended> {
         let mut received = Received::new(reading);
@@ -119,10 +119,12 @@ impl<'a> Session<'a> {
         let (appender, outcomes) = parts.stores.log.appender();
         let (to_session, peers) = mpsc::channel(FROM_PEERS);
         // Without an exchange the node has no peers.
-        let _ = parts
-            .exchange
-            .send(LinkReport::Up(ready.node, to_session))
-            .await;
+        let up = LinkReport::Up {
+            node: ready.node,
+            epoch,
+            session: to_session,
+        };
+        let _ = parts.exchange.send(up).await;
         let session = Self {
             parts,
             received,

@@ -165,9 +165,14 @@ impl Driver {
 
     fn hear_link(&mut self, report: LinkReport) {
         match report {
-            LinkReport::Up(node, session) => {
+            LinkReport::Up {
+                node,
+                epoch,
+                session,
+            } => {
                 self.session = Some(session);
                 self.exchange.enclave_up();
+                self.catch_up(epoch);
                 if let Some(network) = &self.network {
                     network.name(Some(node));
                 }
@@ -190,6 +195,14 @@ impl Driver {
                     self.hang_up();
                 }
             }
+        }
+    }
+
+    /// Tells an enclave of the network file that came while it was greeted with an earlier one.
+    fn catch_up(&mut self, epoch: u64) {
+        let file = self.changes.borrow_and_update();
+        if file.epoch > epoch {
+            self.exchange.network_changed(file.signed.clone());
         }
     }
 

@@ -12,9 +12,15 @@ pub(crate) const LINK_REPORTS: usize = 256;
 /// Something the link tells, in the order in which it happened.
 #[derive(Debug)]
 pub(crate) enum LinkReport {
-    /// A link to the enclave of this node begins; what is for it goes here. Hanging up ends it as
-    /// misbehavior.
-    Up(NodeId, mpsc::Sender<ToEnclave>),
+    /// A link to the enclave of this node begins.
+    Up {
+        /// Whose enclave it is.
+        node: NodeId,
+        /// Epoch of the network file that it was greeted with.
+        epoch: u64,
+        /// What is for it goes here. Hanging up ends it as misbehavior.
+        session: mpsc::Sender<ToEnclave>,
+    },
     /// The enclave says something about other nodes.
     Frame(FromEnclave),
     /// A delivery was stored, or not.

@@ -25,24 +25,17 @@ impl Listening {
 
     /// Takes the node's next connection and greets as `node`; what the node said first.
     pub(crate) async fn accept_as(&self, node: NodeId) -> (Enclave, Hello) {
+        let (mut enclave, hello) = self.accept_greeted().await;
+        enclave.ready(node).await;
+        (enclave, hello)
+    }
+
+    /// Takes the node's next connection and does not answer its greeting yet; what that was.
+    pub(crate) async fn accept_greeted(&self) -> (Enclave, Hello) {
         let mut enclave = self.accept_raw().await;
         let Some(FromHost::Hello(hello)) = enclave.any().await else {
             panic!("no greeting");
         };
-        enclave.send(&FromEnclave::Sealing(Say::Others(1))).await;
-        let answer = enclave.any().await;
-        assert!(
-            matches!(answer, Some(FromHost::Sealing(ToEnclave::Others(Some(_))))),
-            "{answer:?}"
-        );
-        let version = version::LINK;
-        let ready = Ready {
-            version,
-            node,
-            release: 1,
-            measurement: [1; 144],
-        };
-        enclave.send(&FromEnclave::Ready(ready)).await;
         (enclave, hello)
     }
 
@@ -63,6 +56,24 @@ pub(crate) struct Enclave {
 }
 
 impl Enclave {
+    /// Answers the greeting as `node`.
+    pub(crate) async fn ready(&mut self, node: NodeId) {
+        self.send(&FromEnclave::Sealing(Say::Others(1))).await;
+        let answer = self.any().await;
+        assert!(
+            matches!(answer, Some(FromHost::Sealing(ToEnclave::Others(Some(_))))),
+            "{answer:?}"
+        );
+        let version = version::LINK;
+        let ready = Ready {
+            version,
+            node,
+            release: 1,
+            measurement: [1; 144],
+        };
+        self.send(&FromEnclave::Ready(ready)).await;
+    }
+
     /// The next frame, pings included; none at the end.
     pub(crate) async fn any(&mut self) -> Option<FromHost> {
         loop {

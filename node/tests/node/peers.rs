@@ -344,6 +344,32 @@ async fn newer_network_file_is_told_to_the_enclave_to_apps_and_to_the_next_encla
 }
 
 #[tokio::test]
+async fn network_file_that_comes_while_an_enclave_is_greeted_is_told_to_it() {
+    let mut running = Running::start().await;
+    running.enclave.hang_up().await;
+    let (mut enclave, hello) = soon(running.listening.accept_greeted()).await;
+    let network = SignedNetwork::verify(&hello.network).expect("signed");
+    assert_eq!(network.epoch, 1);
+    let file = network_file(1, 7);
+    let joined = running
+        .node
+        .operator
+        .answer(Request::NetworkJoin { file })
+        .await;
+    assert_eq!(joined, Reply::Done);
+
+    enclave.ready(NodeId([5; 32])).await;
+
+    let ToEnclave::Network(signed) = enclave.hear().await else {
+        panic!("not told");
+    };
+    let network = SignedNetwork::verify(&signed).expect("signed");
+    assert_eq!(network.epoch, 7);
+    running.enclave = enclave;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn without_a_network_nobody_is_found_and_nobody_is_listed() {
     let mut running = Running::start().await;
     let find = FromUs::FindHome {
