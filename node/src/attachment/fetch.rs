@@ -12,6 +12,7 @@ use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
 
 use super::{Attachments, CHUNK, Chunk, Place, Reading};
+use crate::federation::Joined;
 
 /// Time for a fetch to get its turn.
 const TURN: Duration = Duration::from_secs(30);
@@ -66,7 +67,8 @@ impl Fetching {
         origin: HomeNode,
         offset: u64,
     ) -> Result<Self, FetchError> {
-        let remote = attachments.remote.clone().ok_or(FetchError::Unreachable)?;
+        let remote = attachments.remote.as_ref().and_then(Joined::now);
+        let remote = remote.ok_or(FetchError::Unreachable)?;
         let turn = timeout(TURN, attachments.body(space)).await;
         let turn = turn.ok().flatten().ok_or(FetchError::Unreachable)?;
         let asked = remote.fetch_attachment(origin.clone(), chunk.id, chunk.index, offset);

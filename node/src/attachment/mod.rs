@@ -26,13 +26,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use vettid_federation::{Handle, Responder};
+use vettid_federation::Responder;
 use vettid_wire::id::{AttachmentId, SpaceId};
 use vettid_wire::limits;
 
 use crate::clock::unix_seconds;
 use crate::database::{Database, ReadError, WriteError};
 use crate::entropy::random;
+use crate::federation::Joined;
 use crate::metrics::Metrics;
 use crate::object_store::{ObjectName, ObjectStore, StoreError};
 use rows::{Begun, ChunkRows, Stored};
@@ -68,7 +69,7 @@ pub(crate) struct Attachments {
     memory: Arc<Semaphore>,
     copies: Arc<Semaphore>,
     bodies: Arc<Mutex<HashMap<SpaceId, Arc<Semaphore>>>>,
-    remote: Option<Handle>,
+    remote: Option<Joined>,
 }
 
 /// Why a chunk was not stored or read.
@@ -117,7 +118,8 @@ impl Attachments {
     }
 
     /// The same, with other nodes to fetch from.
-    pub(crate) fn with_remote(self, remote: Option<Handle>) -> Self {
+    pub(crate) fn with_remote(self, remote: Joined) -> Self {
+        let remote = Some(remote);
         Self { remote, ..self }
     }
 

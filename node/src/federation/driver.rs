@@ -1,18 +1,20 @@
 //! The task that drives the exchange.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, sleep_until};
-use vettid_federation::Event;
-use vettid_wire::id::DeliveryId;
+use vettid_federation::{Event, Handle};
+use vettid_wire::id::{DeliveryId, NodeId};
 use vettid_wire::link::federation::{FromEnclave, SpoolOutcome, ToEnclave};
 
 use super::exchange::{Exchange, ToNetwork};
 use super::homes::{HomeRows, Published};
 use super::network::Network;
 use super::peers::PeerRows;
+use super::rejoin::{Joining, Pauses};
 use super::report::LinkReport;
 use crate::attachment::Attachments;
 use crate::clock::{unix_millis, unix_seconds};
@@ -43,13 +45,16 @@ const SWEEP: Duration = Duration::from_secs(60);
 pub(super) const LOOK: u64 = 10;
 
 /// Home records put into the network again after a start.
-const HOMES: usize = 20_000;
+pub(super) const HOMES: usize = 20_000;
 
 /// What a driver works with.
 pub(crate) struct DriverParts {
     pub(crate) database: Database,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) network: Option<Network>,
+    /// Where others find the network that is joined.
+    pub(crate) joined: watch::Sender<Option<Handle>>,
+    pub(crate) joining: Joining,
     pub(crate) file: NetworkPlace,
     pub(crate) attachments: Attachments,
 }
@@ -58,6 +63,8 @@ pub(crate) struct DriverParts {
 pub(super) enum Done {
     Answer(u64, ToEnclave),
     Forgotten,
+    Homes(Vec<Published>),
+    Joined(Box<io::Result<Network>>),
     Lanes(Vec<Known>),
     Loaded(Load, Option<(Vec<Spooled>, bool)>),
 }
@@ -66,7 +73,12 @@ pub(super) enum Done {
 pub(crate) struct Driver {
     pub(super) exchange: Exchange,
     pub(super) network: Option<Network>,
+    pub(super) joined: watch::Sender<Option<Handle>>,
+    pub(super) joining: Joining,
+    pub(super) pauses: Pauses,
     reports: mpsc::Receiver<LinkReport>,
+    /// Node of the enclave, while there is one.
+    pub(super) node: Option<NodeId>,
     pub(super) session: Option<mpsc::Sender<ToEnclave>>,
     pub(super) done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
     pub(super) settled: Vec<DeliveryId>,
@@ -77,7 +89,7 @@ pub(crate) struct Driver {
     pub(super) peers: PeerRows,
     pub(super) attachments: Attachments,
     pub(super) database: Database,
-    file: NetworkPlace,
+    pub(super) file: NetworkPlace,
     changes: watch::Receiver<NetworkFile>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) sweeps: u64,
@@ -90,6 +102,8 @@ impl Driver {
             database,
             metrics,
             network,
+            joined,
+            joining,
             file,
             attachments,
         } = parts;
@@ -97,7 +111,11 @@ impl Driver {
         Self {
             exchange: Exchange::new(network.is_some(), lanes),
             network,
+            joined,
+            joining,
+            pauses: Pauses::new(Instant::now()),
             reports,
+            node: None,
             session: None,
             done: mpsc::channel(DONE),
             settled: Vec::new(),
@@ -158,9 +176,12 @@ impl Driver {
             self.know(lanes);
         }
         let homes = self.homes.all(unix_millis(), HOMES).await;
-        for home in homes.unwrap_or_default() {
-            self.exchange.outputs.to_network.push_back(home.into());
-        }
+        self.publish(homes.unwrap_or_default());
+    }
+
+    fn publish(&mut self, homes: Vec<Published>) {
+        let homes = homes.into_iter().map(ToNetwork::from);
+        self.exchange.outputs.to_network.extend(homes);
     }
 
     fn hear_link(&mut self, report: LinkReport) {
@@ -171,6 +192,7 @@ impl Driver {
                 session,
             } => {
                 self.session = Some(session);
+                self.node = Some(node);
                 self.exchange.enclave_up();
                 self.catch_up(epoch);
                 if let Some(network) = &self.network {
@@ -208,9 +230,7 @@ impl Driver {
 
     fn hear_network(&mut self, event: Option<Event>) {
         let Some(event) = event else {
-            tracing::error!("the network has ended");
-            self.network = None;
-            return;
+            return self.network_ended();
         };
         match self.exchange.hear_network(event) {
             Some(Event::AttachmentAsked {
@@ -259,6 +279,7 @@ impl Driver {
 
     fn hang_up(&mut self) {
         self.session = None;
+        self.node = None;
         self.exchange.enclave_down();
         if let Some(network) = &self.network {
             network.name(None);
@@ -300,6 +321,8 @@ impl Driver {
         match done {
             Done::Answer(link, answer) => self.exchange.answer(link, answer),
             Done::Forgotten => self.forgetting = false,
+            Done::Homes(homes) => self.publish(homes),
+            Done::Joined(joined) => self.joined_again(*joined),
             Done::Lanes(lanes) => self.know(lanes),
             Done::Loaded(load, read) => self.exchange.lanes.loaded(Instant::now(), load, read),
         }

@@ -169,6 +169,29 @@ impl Exchange {
         self.outputs.to_network.extend(closed);
     }
 
+    /// The network is gone: so are its links, what is searched in it, and where it reaches this node.
+    pub(super) fn network_down(&mut self) {
+        self.has_network = false;
+        self.outputs.to_network.clear();
+        let closed = self.links.clear().into_iter();
+        let closed = closed.map(|link| ToEnclave::Closed { link });
+        self.outputs.to_enclave.extend(closed);
+        for (_, request) in self.searches.drain() {
+            let records = Vec::new();
+            self.outputs
+                .to_enclave
+                .push_back(ToEnclave::Homes { request, records });
+        }
+        if !self.reachable.is_empty() {
+            self.reachable(Vec::new());
+        }
+    }
+
+    /// There is a network again.
+    pub(super) const fn network_up(&mut self) {
+        self.has_network = true;
+    }
+
     /// Takes what the enclave says.
     pub(super) fn hear_enclave(&mut self, now: Instant, frame: FromEnclave) -> Result<(), Flood> {
         match frame {

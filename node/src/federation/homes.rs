@@ -1,10 +1,10 @@
 //! Home records of this node's vaults: kept so that they are in the network again after a start.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use vettid_federation::Handle;
 use vettid_wire::id::SpaceId;
 use vettid_wire::time::UnixMillis;
 
+use super::joined::Joined;
 use crate::database::column::{count, integer, number};
 use crate::database::{Database, Full, ReadError, WriteError};
 
@@ -27,12 +27,12 @@ pub(crate) struct HomeRows {
 #[derive(Clone)]
 pub(crate) struct Homes {
     rows: HomeRows,
-    network: Option<Handle>,
+    network: Joined,
 }
 
 impl Homes {
     /// Of the node with this database, and the network it is in.
-    pub(crate) fn new(database: Database, network: Option<Handle>) -> Self {
+    pub(crate) fn new(database: Database, network: Joined) -> Self {
         let rows = HomeRows::new(database);
         Self { rows, network }
     }
@@ -44,7 +44,7 @@ impl Homes {
 
     /// Puts a record into the network.
     pub(crate) async fn announce(&self, home: Published) {
-        if let Some(network) = &self.network {
+        if let Some(network) = self.network.now() {
             let Published {
                 location,
                 expires,
@@ -57,7 +57,7 @@ impl Homes {
 
     /// Puts a record into the network no more; copies at other nodes expire.
     pub(crate) async fn withdraw(&self, home: Published) {
-        if let Some(network) = &self.network {
+        if let Some(network) = self.network.now() {
             let _ = network.drop_record(home.location).await;
         }
     }

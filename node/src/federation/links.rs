@@ -105,6 +105,14 @@ impl Links {
         waiting
     }
 
+    /// The network is gone, and with it every link; the numbers that the enclave knows.
+    pub(super) fn clear(&mut self) -> Vec<u64> {
+        self.links.clear();
+        let mut known: Vec<u64> = self.known.drain().map(|(number, _)| number).collect();
+        known.sort_unstable();
+        known
+    }
+
     /// The enclave is gone, and with it its links.
     pub(super) fn forget_known(&mut self) -> Vec<u64> {
         let mut known: Vec<u64> = self.known.drain().map(|(_, link)| link).collect();

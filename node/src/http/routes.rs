@@ -28,6 +28,7 @@ use super::rate::RateLimit;
 use crate::attachment::Attachments;
 use crate::bus::credentials::{Credentials, is_user_key, user_signed};
 use crate::clock::unix_seconds;
+use crate::federation::Joined;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::network::NetworkFile;
@@ -53,8 +54,8 @@ pub struct Front {
     pub health: Health,
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Counts of the network of nodes, if this one is in it.
-    pub network_metrics: Option<vettid_federation::metrics::Metrics>,
+    /// The network of nodes, which counts too.
+    pub(crate) joined: Joined,
     /// Bounds each address.
     pub rate: RateLimit,
     /// Bounds each address in chunks of attachments.
@@ -96,7 +97,7 @@ pub fn metrics_api(front: Arc<Front>) -> Router {
         let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0");
         (
             [(header::CONTENT_TYPE, kind)],
-            front.metrics.to_text(front.network_metrics.as_ref()),
+            front.metrics.to_text(front.joined.metrics().as_ref()),
         )
     };
     let router = Router::new()

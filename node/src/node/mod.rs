@@ -26,7 +26,7 @@ use crate::clock::unix_seconds;
 use crate::config::Config;
 use crate::database::{Database, Options};
 use crate::enclave_link::{LinkParts, LinkStatus};
-use crate::federation::LinkReport;
+use crate::federation::{Joined, LinkReport};
 use crate::folder::{FolderLock, NodeFolder};
 use crate::health::Health;
 use crate::http::{Front, RateLimit};
@@ -121,7 +121,7 @@ impl Node {
         let operator = ground
             .operator(&folder, &config, running, stop.clone())
             .await?;
-        let shown = (peering.attachments, peering.metrics);
+        let shown = (peering.attachments, peering.joined);
         let front = ground.front(&config, health.clone(), shown);
         let (http, metrics_address, [api, counts]) = start_http(&config, front, &stop).await?;
         Ok(Self {
@@ -240,7 +240,7 @@ impl Ground {
         &self,
         config: &Config,
         health: Health,
-        (attachments, network_metrics): (Attachments, Option<vettid_federation::metrics::Metrics>),
+        (attachments, joined): (Attachments, Joined),
     ) -> Arc<Front> {
         Arc::new(Front {
             directory: self.directory.clone(),
@@ -249,7 +249,7 @@ impl Ground {
             bus: config.bus_urls(),
             health,
             metrics: Arc::clone(&self.metrics),
-            network_metrics,
+            joined,
             rate: RateLimit::new(config.http.requests_per_minute),
             chunk_rate: RateLimit::new(config.http.chunks_per_minute),
             attachments,

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use vettid_federation::metrics::Metrics;
 
 use super::failure::blame;
 use super::{Ground, StartError};
 use crate::attachment::Attachments;
 use crate::config::Config;
 use crate::federation::{
-    Driver, DriverParts, Homes, LINK_REPORTS, LinkReport, Network, is_wanted, known_peers,
+    Driver, DriverParts, Homes, Joined, Joining, LINK_REPORTS, LinkReport, Network, is_wanted,
+    known_peers,
 };
 use crate::folder::NodeFolder;
 use crate::shutdown::Stopper;
@@ -24,8 +24,8 @@ pub(super) struct Peering {
     pub(super) attachments: Attachments,
     /// Home records in the network.
     pub(super) homes: Homes,
-    /// What the network counts.
-    pub(super) metrics: Option<Metrics>,
+    /// The network that this node is in.
+    pub(super) joined: Joined,
     /// Takes what the link to the enclave tells.
     pub(super) reports: mpsc::Sender<LinkReport>,
     /// Ends after the link.
@@ -39,16 +39,24 @@ impl Ground {
         folder: &NodeFolder,
         config: &Config,
     ) -> Result<Peering, StartError> {
-        let network = self.join_network(folder, config).await?;
+        let joining = Joining {
+            config: config.federation.clone(),
+            key: folder.host_key(),
+        };
+        let network = self.join_network(&joining).await?;
         let handle = network.as_ref().map(|network| network.handle().clone());
+        let peer = handle.as_ref().map(|handle| handle.peer().to_vec());
+        let (joined, changes) = Joined::new(handle);
         let quota = config.objects.attachments_mib.saturating_mul(1024 * 1024);
         let (database, objects) = (self.database.clone(), Arc::clone(&self.objects));
         let attachments = Attachments::new(database, objects, Arc::clone(&self.metrics), quota)
-            .with_remote(handle.clone());
+            .with_remote(joined.clone());
         let parts = DriverParts {
             database: self.database.clone(),
             metrics: Arc::clone(&self.metrics),
             network,
+            joined: changes,
+            joining,
             file: self.network.clone(),
             attachments: attachments.clone(),
         };
@@ -56,26 +64,23 @@ impl Ground {
         let (stopper, stop) = Stopper::new();
         let driver = tokio::spawn(Driver::new(parts, heard).run(stop));
         Ok(Peering {
-            homes: Homes::new(self.database.clone(), handle.clone()),
-            peer: handle.as_ref().map(|handle| handle.peer().to_vec()),
-            metrics: handle.map(|handle| handle.metrics().clone()),
+            homes: Homes::new(self.database.clone(), joined.clone()),
+            joined,
+            peer,
             attachments,
             reports,
             task: (stopper, driver),
         })
     }
 
-    async fn join_network(
-        &self,
-        folder: &NodeFolder,
-        config: &Config,
-    ) -> Result<Option<Network>, StartError> {
+    async fn join_network(&self, joining: &Joining) -> Result<Option<Network>, StartError> {
+        let Joining { config, key } = joining;
         let file = self.network.current();
-        if !is_wanted(&config.federation, &file) {
+        if !is_wanted(config, &file) {
             return Ok(None);
         }
         let known = known_peers(&self.database).await;
-        Network::join(&config.federation, &file, &folder.host_key(), known)
+        Network::join(config, &file, key, known)
             .await
             .map(Some)
             .map_err(blame("the network of nodes"))

@@ -469,3 +469,36 @@ fn changes_of_peers_are_written_down() {
     let note = Note::changed(PEER.to_vec(), standing);
     assert_eq!(fixture.exchange.outputs.writes, [Write::Peer(note)]);
 }
+
+#[test]
+fn enclave_hears_that_links_searches_and_addresses_are_gone_with_the_network() {
+    let mut fixture = fixture();
+    fixture.open(1);
+    fixture.open(2);
+    let location = [3; 32];
+    fixture.hear(FromEnclave::FindHome {
+        request: 9,
+        location,
+    });
+    let addresses = vec!["/ip4/192.0.2.1/tcp/1".to_owned()];
+    fixture.event(Event::Reachable { addresses });
+    fixture.for_enclave();
+
+    fixture.exchange.network_down();
+
+    let (records, addresses) = (Vec::new(), Vec::new());
+    let heard = [
+        ToEnclave::Closed { link: 1 },
+        ToEnclave::Closed { link: 2 },
+        ToEnclave::Homes {
+            request: 9,
+            records,
+        },
+        ToEnclave::Reachable { addresses },
+    ];
+    assert_eq!(fixture.for_enclave(), heard);
+    assert!(fixture.for_network().is_empty());
+    fixture.exchange.network_up();
+    fixture.open(1);
+    assert_eq!(fixture.for_enclave(), [opened(3)]);
+}
