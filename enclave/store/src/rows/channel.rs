@@ -154,18 +154,31 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Connections in use whose other side does not know the home record of this sequence.
+    /// Connections in use whose other side does not know the home record of this sequence; without
+    /// those where `piled` entries wait to be delivered, or anything that says what begins like
+    /// `saying` still waits.
     pub fn channels_untold(
         &self,
         sequence: u64,
+        (saying, piled): (&[u8], u32),
         at_most: u32,
     ) -> Result<Vec<ConnectionId>, StoreError> {
-        let sql = "SELECT connection FROM channels JOIN connections ON id = connection
-                   WHERE told < ?1 AND state = ?2 LIMIT ?3";
+        let sql = "SELECT connection FROM channels AS c JOIN connections ON id = connection
+                   WHERE told < ?1 AND state = ?2 AND ?4 >
+                     (SELECT count(*) FROM outbox AS o WHERE o.connection = c.connection)
+                   AND NOT EXISTS
+                     (SELECT 1 FROM outbox AS o WHERE o.connection = c.connection
+                      AND substr(o.said, 1, length(?3)) = ?3)
+                   AND NOT EXISTS
+                     (SELECT 1 FROM unsaid AS u JOIN bodies AS b ON b.number = u.body
+                      WHERE u.connection = c.connection AND substr(b.body, 1, length(?3)) = ?3)
+                   LIMIT ?5";
         let mut statement = self.connection.prepare_cached(sql)?;
         let values = params![
             column::integer(sequence),
             column::number_of(&State::Active),
+            saying,
+            piled,
             at_most
         ];
         let rows = statement.query_map(values, |row| row.get(0).map(ConnectionId))?;

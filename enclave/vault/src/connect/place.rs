@@ -8,6 +8,7 @@ use vettid_wire::id::NetworkId;
 use vettid_wire::refusal::Code;
 use vettid_wire::{cbor, limits};
 
+use super::rounds::PILED;
 use crate::Place;
 use crate::effect::Changing;
 use crate::stop::Stop;
@@ -134,12 +135,15 @@ fn sign(
     Ok(record)
 }
 
-/// Tells some of the connections that do not know yet where this vault is; the others follow.
+/// Tells some of the connections that do not know yet where this vault is; the others follow. Where an
+/// earlier record still waits for the other vault, or much else does, the newest is told once that has
+/// come: a place that changes all the time must not fill the outbox for contacts that are away.
 pub(crate) fn announce(on: &mut Changing<'_>) -> Result<(), Stop> {
     let Some(home) = on.change.home()? else {
         return Ok(());
     };
-    for id in on.change.channels_untold(home.sequence, AT_ONCE)? {
+    let waits = (&opening()[..], PILED);
+    for id in on.change.channels_untold(home.sequence, waits, AT_ONCE)? {
         let change = on.change;
         let content = Content::Home(home.record.clone());
         // Where that cannot be said, it is tried again, and the others are told.
@@ -158,5 +162,29 @@ pub(crate) fn announce(on: &mut Changing<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// How every content that is a home record begins, as it is kept.
+fn opening() -> Vec<u8> {
+    let mut empty = cbor::encode(&Content::Home(Vec::new()));
+    // The length of the record is what differs first.
+    empty.pop();
+    empty
+}
+
 /// Connections that are told at once: a record holds what they are told.
 const AT_ONCE: u32 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn home_records_of_every_length_begin_alike_and_nothing_else_does() {
+        for length in [0, 1, 23, 24, 300, 70_000] {
+            let content = cbor::encode(&Content::Home(vec![1; length]));
+            assert!(content.starts_with(&opening()), "{length}");
+        }
+        for other in [Content::Nothing, Content::Approve, Content::Renew] {
+            assert!(!cbor::encode(&other).starts_with(&opening()), "{other:?}");
+        }
+    }
+}

@@ -27,14 +27,19 @@ pub(crate) fn identity_key(state: &State) -> Option<SigningKey> {
     }
 }
 
-/// Takes in where the node is, and hands everything on that is still to be delivered.
+/// Takes in where the node is. The first time after an unlock everything is handed on that is still to
+/// be delivered: nothing of a vault is carried before it has a home, so what the unlock handed on may be
+/// lost. Later changes of the place lose nothing.
 pub(crate) fn place(state: &mut State, at: &Place, out: &mut Outside<'_>) -> Result<(), Stop> {
     let State::Unlocked(open) = state else {
         return Ok(());
     };
     let settled = open.stir(out, |on| place::settle(on, at));
     unless_refused(settled)?;
-    open.news.outbound = post::waiting(open.view()).unwrap_or_default();
+    if !open.placed && open.news.home.is_some() {
+        open.placed = true;
+        open.news.outbound = post::waiting(open.view()).unwrap_or_default();
+    }
     Ok(())
 }
 

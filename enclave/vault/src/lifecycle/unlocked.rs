@@ -41,6 +41,8 @@ pub(crate) struct Unlocked {
     pub(crate) next_round: UnixMillis,
     /// How much comes from others.
     pub(crate) flow: Flow,
+    /// Whether it has had a home since it was unlocked.
+    pub(crate) placed: bool,
     /// What in groups was told to come again.
     pub(crate) held: Held,
     /// What the next answer takes along.

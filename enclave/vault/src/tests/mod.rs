@@ -18,6 +18,7 @@ mod large_group;
 mod lying_host;
 mod meeting;
 mod pace;
+mod places;
 mod releases;
 mod repeats;
 mod secrecy;

@@ -222,6 +222,7 @@ fn open(
         next_round: next_upkeep,
         flow: Flow::default(),
         held: Held::default(),
+        placed: false,
         news: News::default(),
         at_hand: AtHand::default(),
     })

@@ -132,6 +132,7 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
         next_round: on.out.now,
         flow: Flow::default(),
         held: Held::default(),
+        placed: false,
         news: News::default(),
         at_hand: AtHand::default(),
     };
