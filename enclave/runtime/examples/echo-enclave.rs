@@ -33,6 +33,7 @@ use vettid_wire::cbor::minicbor::bytes::ByteVec;
 use vettid_wire::home::{self, Home, HomeNode};
 use vettid_wire::id::{DeliveryId, SpaceId, VaultId};
 use vettid_wire::identity::IdentityChain;
+use vettid_wire::limits;
 use vettid_wire::link::Entry;
 use vettid_wire::peer::{Delivered, NotTaken};
 use vettid_wire::request::Head;
@@ -152,6 +153,9 @@ impl Resident for Scripted {
         };
         match word {
             b"append" => answer.after = self.record(broker, rest)?,
+            // What no honest one says: more than a record holds, and a record that is not there.
+            b"large." => answer.after = self.record(broker, &vec![1; limits::RECORD + 1])?,
+            b"beyond" => answer.after = self.newest + 1,
             // Is unlocked: claims the vault of this identity, with the home of that one.
             b"home.." => {
                 self.identity = Some(SigningKey::from_seed(&[rest[0]; 32]));

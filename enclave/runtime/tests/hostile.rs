@@ -58,6 +58,20 @@ fn a_vault_process_that_speaks_garbage_is_killed_and_others_do_not_notice() {
 }
 
 #[test]
+fn a_vault_process_whose_frames_no_host_takes_is_killed_and_the_link_goes_on() {
+    let (mut rig, mut bystander) = with_bystander();
+    for word in [b"beyond", b"large."] {
+        rig.open(space(2), fresh());
+        let mut device = Device::open(&mut rig, space(2), 2);
+        device.ask(&mut rig, word);
+
+        assert_eq!(rig.closed(space(2)), Closed::Crashed);
+        assert_eq!(logged(&mut rig).0, "vault process misbehaved");
+        assert!(bystander.echoes(&mut rig));
+    }
+}
+
+#[test]
 fn a_failed_sandbox_step_is_reported_by_its_number() {
     let (mut rig, mut bystander) = with_bystander();
 

@@ -1,7 +1,9 @@
 //! What vault processes ask for, each about its own space only: the space is the socket's.
 
 use vettid_wire::cbor;
+use vettid_wire::envelope::Envelope;
 use vettid_wire::id::SpaceId;
+use vettid_wire::limits;
 use vettid_wire::link::{Closed, FromEnclave};
 
 use super::questions::Kind;
@@ -50,9 +52,27 @@ impl<P: Platform> Supervisor<P> {
     fn serve(&mut self, slot: Slot, space: SpaceId, inflow: &mut Inflow) -> Result<(), Misbehaved> {
         while let Some(frame) = inflow.next_frame().map_err(|_| Misbehaved)? {
             let frame = cbor::decode_exact(frame).map_err(|_| Misbehaved)?;
+            self.check(slot, &frame)?;
             self.grant(slot, space, frame)?;
         }
         Ok(())
+    }
+
+    /// Refuses what the host would not take of any enclave: it would end the link, and all vaults with
+    /// it, for the fault of one process.
+    fn check(&self, slot: Slot, asked: &Up<'_>) -> Result<(), Misbehaved> {
+        let newest = self.vaults.get(&slot).ok_or(Misbehaved)?.newest();
+        let passes = match asked {
+            Up::Frame { after, envelope } => *after <= newest && Envelope::parse(envelope).is_ok(),
+            Up::Outbound { after, .. } | Up::Home { after, .. } | Up::Received { after, .. } => {
+                *after <= newest
+            }
+            Up::Append { record: bytes, .. } | Up::PutChunk { bytes, .. } => {
+                bytes.len() <= limits::RECORD
+            }
+            _ => true,
+        };
+        passes.then_some(()).ok_or(Misbehaved)
     }
 
     fn grant(&mut self, slot: Slot, space: SpaceId, asked: Up<'_>) -> Result<(), Misbehaved> {

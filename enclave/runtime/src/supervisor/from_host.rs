@@ -7,7 +7,7 @@ use vettid_wire::id::SpaceId;
 use vettid_wire::limits;
 use vettid_wire::link::in_place::Lent;
 use vettid_wire::link::sealing::ToEnclave;
-use vettid_wire::link::{Closed, FromEnclave, FromHost, Pong};
+use vettid_wire::link::{Closed, FromEnclave, FromHost, LogPage, Pong};
 
 use super::questions::Kind;
 use super::vault::Phase;
@@ -108,7 +108,7 @@ impl<P: Platform> Supervisor<P> {
             }
             FromHost::LogPage { request, page } => {
                 if let Some((slot, _)) = self.asked(request, |kind| kind == Kind::LogPage)? {
-                    self.tell(slot, &Down::LogPage(page));
+                    self.bring_page(slot, page);
                 }
             }
             FromHost::Chunk { request, bytes } => self.bring_chunk(request, bytes.as_deref())?,
@@ -146,6 +146,13 @@ impl<P: Platform> Supervisor<P> {
         let progress = self.progress(slot);
         self.with_courier(|courier, cx| courier.durable(slot, progress, cx));
         Ok(())
+    }
+
+    fn bring_page(&mut self, slot: Slot, page: Option<LogPage>) {
+        if let Some((vault, page)) = self.vaults.get_mut(&slot).zip(page.as_ref()) {
+            vault.reading(page.newest);
+        }
+        self.tell(slot, &Down::LogPage(page));
     }
 
     /// Passes a chunk on to whoever asked for it.

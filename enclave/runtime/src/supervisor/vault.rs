@@ -61,6 +61,8 @@ pub(super) struct Vault {
     outflow: Outflow,
     unsent_since: Option<Duration>,
     appends: VecDeque<Head>,
+    /// Newest record that it has written, or seen in its log.
+    newest: u64,
     /// Cuts of the log that may follow.
     cuts: u32,
     pub(super) writable_wanted: bool,
@@ -86,6 +88,7 @@ impl Vault {
             outflow: Outflow::new(LANE_FRAME),
             unsent_since: None,
             appends: VecDeque::new(),
+            newest: 0,
             cuts: 2,
             writable_wanted: false,
             listed: false,
@@ -152,9 +155,20 @@ impl Vault {
         let accepted = follows && self.appends.len() < APPENDS;
         if accepted {
             self.appends.push_back(head);
+            self.newest = self.newest.max(head.number);
             self.cuts = self.cuts.saturating_add(1).min(CUTS);
         }
         accepted
+    }
+
+    /// A page of its log, which ends with this record, is on its way to it.
+    pub(super) fn reading(&mut self, newest: u64) {
+        self.newest = self.newest.max(newest);
+    }
+
+    /// The newest record that anything it says can depend on.
+    pub(super) const fn newest(&self) -> u64 {
+        self.newest
     }
 
     /// The log is cut; false when more was cut than there were records to cut behind.
@@ -216,6 +230,20 @@ mod tests {
 
         assert!(vault.cutting());
         assert!(!vault.cutting());
+    }
+
+    #[test]
+    fn nothing_depends_on_more_than_was_read_and_written() {
+        let (mut vault, _process) = vault();
+        assert_eq!(vault.newest(), 0);
+
+        vault.reading(7);
+        assert_eq!(vault.newest(), 7);
+        assert!(vault.appending(head(8)));
+        // A page that was asked for before.
+        vault.reading(7);
+
+        assert_eq!(vault.newest(), 8);
     }
 
     #[test]
