@@ -55,6 +55,8 @@ struct Scripted {
     taken: Vec<DeliveryId>,
     /// What every later delivery is answered with.
     refuses: Option<NotTaken>,
+    /// What it has sent last.
+    sent: Option<Outbound>,
 }
 
 /// What `send..` is followed by: delivery, recipient, its node, body.
@@ -132,6 +134,7 @@ impl Resident for Scripted {
             identity: None,
             taken: Vec::new(),
             refuses: None,
+            sent: None,
         })
     }
 
@@ -164,13 +167,14 @@ impl Resident for Scripted {
             b"send.." => {
                 let (delivery, to, home, body): Sending = cbor::decode(rest).expect("sending");
                 answer.after = self.record(broker, &delivery.0)?;
-                answer.outbound.push(Outbound {
+                self.sent = Some(Outbound {
                     delivery,
                     to,
                     home: KnownHome::Node(home),
                     expires: now.plus(3_600_000),
                     body: body.to_vec(),
                 });
+                answer.outbound.extend(self.sent.clone());
             }
             b"taken." => {
                 answer.reply = Some(self.taken.iter().flat_map(|id| id.0).collect());
@@ -215,6 +219,14 @@ impl Resident for Scripted {
     ) -> Result<Answer, VaultExit> {
         self.place = Some(place.clone());
         Ok(Answer::default())
+    }
+
+    fn hand_on(&mut self, _: UnixMillis, _: &mut Broker<'_>) -> Result<Answer, VaultExit> {
+        Ok(Answer {
+            after: self.newest,
+            outbound: self.sent.clone().into_iter().collect(),
+            ..Answer::default()
+        })
     }
 
     fn receive(

@@ -238,6 +238,9 @@ pub(crate) enum Down<'a> {
     /// The network's policy is in another epoch: sessions of earlier ones end.
     #[n(13)]
     Epoch(#[n(0)] u64),
+    /// Not everything that this vault has sent was stored: hand on again what waits.
+    #[n(14)]
+    HandOn,
 }
 
 /// Decodes bytes as either end does what the other sent.

@@ -117,6 +117,13 @@ impl Resident for OwnerVault {
         Ok(answer_of(answer))
     }
 
+    fn hand_on(&mut self, now: UnixMillis, broker: &mut Broker<'_>) -> Result<Answer, VaultExit> {
+        let mut host = LaneHost::new(broker, self.newest_seen);
+        let answer = self.vault.hand_on(&mut host, &Now(now), &mut KernelEntropy);
+        host.end()?;
+        Ok(answer_of(answer))
+    }
+
     fn receive(
         &mut self,
         inbound: &Inbound<'_>,

@@ -78,6 +78,21 @@ fn vaults_of_two_nodes_reach_each_other_both_ways() {
 }
 
 #[test]
+fn what_a_host_has_not_stored_is_handed_on_again_while_its_vault_stays_open() {
+    let mut net = Net::two();
+    let mut a = net.unlocked(0, 5);
+    let delivery = net.send(0, &mut a, (1, 6), 1);
+    net.nodes[0].spool.clear();
+
+    net.nodes[0].say(ToEnclave::Unkept { space: space(5) });
+
+    net.until(|net| {
+        let mut spool = net.nodes[0].spool.iter();
+        spool.any(|kept| kept.delivery == delivery)
+    });
+}
+
+#[test]
 fn without_a_session_the_node_is_dialed_and_what_waits_is_carried_then() {
     let mut net = Net::two();
     let mut a = net.unlocked(0, 5);

@@ -119,8 +119,8 @@ impl Vault {
         answer
     }
 
-    /// Takes in where the vault's node is now, and hands on everything that is still to be
-    /// delivered. To be called after every unlock, and when anything in it changes.
+    /// Takes in where the vault's node is now; the first time after an unlock, hands on everything
+    /// that is still to be delivered. To be called after every unlock, and when anything in it changes.
     pub fn place(
         &mut self,
         place: &Place,
@@ -131,6 +131,18 @@ impl Vault {
         let mut out = self.outside(host, clock, entropy);
         let placed = peering::place(&mut self.state, place, &mut out);
         self.concluded(placed, &mut out)
+    }
+
+    /// Hands on everything that is still to be delivered: the host has not stored all of it.
+    pub fn hand_on(
+        &mut self,
+        host: &mut dyn Host,
+        clock: &dyn Clock,
+        entropy: &mut dyn Entropy,
+    ) -> Answer {
+        let mut out = self.outside(host, clock, entropy);
+        peering::hand_on(&mut self.state);
+        self.concluded(Ok(()), &mut out)
     }
 
     /// Takes something from another vault.

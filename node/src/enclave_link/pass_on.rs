@@ -73,7 +73,7 @@ impl Session<'_> {
             match &kept {
                 Kept::Stored(..) => metrics.spool_stored.inc(),
                 Kept::Known(..) => 0,
-                Kept::NotStored => metrics.spool_refused.inc(),
+                Kept::NotStored(_) => metrics.spool_refused.inc(),
             };
             place.send(LinkReport::Kept(kept));
         };

@@ -16,6 +16,7 @@ use super::network::Network;
 use super::peers::PeerRows;
 use super::rejoin::{Joining, Pauses};
 use super::report::LinkReport;
+use super::unkept::Unkept;
 use crate::attachment::Attachments;
 use crate::clock::{unix_millis, unix_seconds};
 use crate::database::Database;
@@ -82,6 +83,7 @@ pub(crate) struct Driver {
     pub(super) session: Option<mpsc::Sender<ToEnclave>>,
     pub(super) done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
     pub(super) settled: Vec<DeliveryId>,
+    pub(super) unkept: Unkept,
     pub(super) forgetting: bool,
     pub(super) spool: SpoolRows,
     pub(super) mailboxes: Mailboxes,
@@ -119,6 +121,7 @@ impl Driver {
             session: None,
             done: mpsc::channel(DONE),
             settled: Vec::new(),
+            unkept: Unkept::default(),
             forgetting: false,
             spool: SpoolRows::new(database.clone()),
             mailboxes: Mailboxes::new(database.clone()),
@@ -141,7 +144,8 @@ impl Driver {
             self.carry_out();
             let busy = self.exchange.outputs.to_enclave.len() >= BUSY;
             let has_frames = !self.exchange.outputs.to_enclave.is_empty();
-            let next_tick = self.exchange.lanes.next_tick();
+            let lanes = self.exchange.lanes.next_tick();
+            let next_tick = lanes.into_iter().chain(self.unkept.next_tick()).min();
             let stuck = self.exchange.outputs.to_network.len() >= BUSY;
             let settles = !self.settled.is_empty() && !self.forgetting;
             tokio::select! {
@@ -150,7 +154,7 @@ impl Driver {
                 Some(done) = self.done.1.recv() => self.finish(done),
                 place = room(self.session.clone()), if has_frames => self.hand_over(place),
                 event = next_event(&mut self.network), if !busy => self.hear_network(event),
-                () = tick_at(next_tick), if !busy => self.exchange.lanes.tick(Instant::now()),
+                () = tick_at(next_tick), if !busy => self.tick(),
                 _ = forgets.tick(), if settles => self.forget(),
                 _ = sweeps.tick() => self.sweep(),
                 Ok(()) = self.changes.changed() => {
@@ -207,7 +211,7 @@ impl Driver {
             LinkReport::Kept(Kept::Known(known)) => {
                 self.exchange.lanes.know(known);
             }
-            LinkReport::Kept(Kept::NotStored) => {}
+            LinkReport::Kept(Kept::NotStored(space)) => self.unkept.note(Instant::now(), space),
             LinkReport::Frame(frame) => {
                 self.count(&frame);
                 if self.session.is_some()
@@ -281,6 +285,7 @@ impl Driver {
         self.session = None;
         self.node = None;
         self.exchange.enclave_down();
+        self.unkept.clear();
         if let Some(network) = &self.network {
             network.name(None);
         }

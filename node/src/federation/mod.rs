@@ -26,6 +26,7 @@ mod peers;
 mod rejoin;
 mod report;
 mod sweep;
+mod unkept;
 mod work;
 
 pub(crate) use bounds::is_bounded;

@@ -1,6 +1,7 @@
 //! What the driver has others do: the database's writer and tasks that read.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use vettid_wire::limits;
@@ -45,6 +46,15 @@ impl Driver {
                 });
             }
         }
+    }
+
+    /// Does what the time has come for.
+    pub(super) fn tick(&mut self) {
+        let now = Instant::now();
+        self.exchange.lanes.tick(now);
+        let unkept = self.unkept.due(now).into_iter();
+        let told = unkept.map(|space| ToEnclave::Unkept { space });
+        self.exchange.outputs.to_enclave.extend(told);
     }
 
     pub(super) fn write(&mut self, write: Write) {

@@ -19,11 +19,17 @@ const SPACE_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes read at once, so that one lane does not fill the link.
 const LOAD_BYTES: usize = 2 * 1024 * 1024;
 
-/// The record must be there, the space too, and its quota not used up.
+/// The record must be there, the space too, and its quota not used up. Once half of that is used, a lane
+/// may have as much as is left for all others: one alone gets half, more of them less each, and there is
+/// always some for a lane that has little.
 const INSERT: &str = "INSERT INTO spool (delivery, lane, space, expires, bytes)
     SELECT ?1, ?2, ?3, ?4, ?5 FROM space_use u
     WHERE u.space = ?3 AND u.spooled < ?7 AND u.spool_bytes + length(?5) <= ?8
       AND ?6 <= (SELECT coalesce(max(number), 0) FROM record WHERE space = ?3)
+      AND (u.spooled < ?7 / 2 AND u.spool_bytes + length(?5) <= ?8 / 2
+        OR (SELECT count(*) < ?7 - u.spooled
+              AND coalesce(sum(length(l.bytes)), 0) < ?8 - u.spool_bytes
+            FROM spool l WHERE l.lane = ?2))
     ON CONFLICT (delivery) DO NOTHING";
 
 const LOAD: &str = "SELECT number, delivery, bytes FROM spool
@@ -77,9 +83,9 @@ pub(crate) enum Kept {
     Stored(SpaceId, LaneId, Spooled),
     /// It was there before, in this lane and place.
     Known(Known),
-    /// It was not stored: its record is not there, its space has too many, or the disk failed. Its
+    /// It was not stored: its record is not there, this space has too many, or the disk failed. Its
     /// vault's outbox hands it over again.
-    NotStored,
+    NotStored(SpaceId),
 }
 
 /// Reads and removes deliveries. Cheap to clone.
@@ -186,7 +192,7 @@ impl Keep {
                 },
             ),
             Some(Place::Known(known)) => Kept::Known(known),
-            Some(Place::None) | None => Kept::NotStored,
+            Some(Place::None) | None => Kept::NotStored(self.space),
         }
     }
 }

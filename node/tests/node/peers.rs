@@ -190,6 +190,39 @@ async fn delivery_without_its_record_is_never_offered() {
 }
 
 #[tokio::test]
+async fn delivery_that_is_not_stored_is_asked_for_again_while_its_vault_is_open() {
+    let mut running = Running::start().await;
+    let (device, _client, _heard) = opened(&mut running).await;
+    running.enclave.send(&append(&device, 1, b"one")).await;
+    let space = SpaceId([9; 16]);
+    let FromUs::Spool {
+        after,
+        lane,
+        delivery,
+        expires,
+        bytes,
+        ..
+    } = spool(&device, 1, 1)
+    else {
+        panic!("no delivery");
+    };
+    running
+        .enclave
+        .say(FromUs::Spool {
+            space,
+            after,
+            lane,
+            delivery,
+            expires,
+            bytes,
+        })
+        .await;
+
+    assert_eq!(running.enclave.hear().await, ToEnclave::Unkept { space });
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn mail_is_stored_for_a_closed_vault_read_in_order_and_forgotten_behind_a_record() {
     let mut running = Running::start().await;
     let (device, _client, _heard) = opened(&mut running).await;

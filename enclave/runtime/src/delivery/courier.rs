@@ -169,7 +169,8 @@ impl Courier {
             | ToEnclave::Frame { .. }
             | ToEnclave::Closed { .. }
             | ToEnclave::Reachable { .. }
-            | ToEnclave::Network(_) => return Err(OutOfTurn),
+            | ToEnclave::Network(_)
+            | ToEnclave::Unkept { .. } => return Err(OutOfTurn),
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use vettid_attestation::{Measurement, Policy};
 use vettid_session::Claim;
-use vettid_wire::id::{NetworkId, NodeId};
+use vettid_wire::id::{NetworkId, NodeId, SpaceId};
 use vettid_wire::limits;
 use vettid_wire::link::FromEnclave;
 use vettid_wire::link::federation::ToEnclave;
@@ -27,6 +27,10 @@ impl<P: Platform> Supervisor<P> {
             ToEnclave::Reachable { addresses } => self.reachable(addresses),
             ToEnclave::Network(file) => {
                 self.hear_network(&file);
+                Ok(())
+            }
+            ToEnclave::Unkept { space } => {
+                self.unkept(space);
                 Ok(())
             }
             other => self.hear_others(other),
@@ -156,6 +160,18 @@ impl<P: Platform> Supervisor<P> {
                 |courier: &mut Courier, cx: &mut Cx<'_>| courier.unheard(slot, ticket, cx);
             // A ticket of the courier's own.
             let _ = self.federation.with_courier(&mut cx, unheard);
+        }
+    }
+
+    /// The host has not stored all that a vault sends: the vault hands it on again, unless its process
+    /// does not even take what came before.
+    fn unkept(&mut self, space: SpaceId) {
+        let slot = self.spaces.get(&space).copied();
+        let open = slot.and_then(|slot| Some((slot, self.vaults.get_mut(&slot)?)));
+        if let Some((slot, vault)) = open.filter(|(_, vault)| vault.phase == Phase::Open)
+            && vault.offer(&Down::HandOn)
+        {
+            self.list(slot);
         }
     }
 

@@ -26,6 +26,11 @@ impl<V: Resident> Process<V> {
                 let answer = self.vault.place(&place, now, &mut broker)?;
                 self.act(lane, None, answer)
             }
+            Arrival::HandOn => {
+                let mut broker = Broker::serving(lane, &mut self.outbox);
+                let answer = self.vault.hand_on(now, &mut broker)?;
+                self.act(lane, None, answer)
+            }
             Arrival::Inbound(ticket, delivery, body) => {
                 let inbound = Inbound {
                     delivery,

@@ -33,6 +33,8 @@ pub(crate) enum Arrival {
     Epoch(u64),
     /// Evidence that a session asked for.
     Evidence(u32, Option<EvidenceAnswer>),
+    /// Not everything that this vault has sent was stored.
+    HandOn,
     /// From another vault, under its ticket.
     Inbound(u64, DeliveryId, Vec<u8>),
     /// Where this node is now.
@@ -342,6 +344,7 @@ impl LaneEnd {
                 } => self.arrive(Arrival::Settled(ticket, delivery, outcome)),
                 Down::Place(place) => self.arrive(Arrival::Place(place)),
                 Down::Epoch(epoch) => self.arrive(Arrival::Epoch(epoch)),
+                Down::HandOn => self.arrive(Arrival::HandOn),
                 Down::Evidence { ticket, answer } => {
                     self.arrive(Arrival::Evidence(ticket, answer));
                 }

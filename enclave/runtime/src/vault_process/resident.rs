@@ -114,6 +114,12 @@ pub trait Resident: Sized {
         broker: &mut Broker<'_>,
     ) -> Result<Answer, VaultExit>;
 
+    /// Hands on again what is still to be delivered: the host has not stored all of it.
+    ///
+    /// # Errors
+    /// Why the process ends at once.
+    fn hand_on(&mut self, now: UnixMillis, broker: &mut Broker<'_>) -> Result<Answer, VaultExit>;
+
     /// Takes something from another vault.
     ///
     /// # Errors

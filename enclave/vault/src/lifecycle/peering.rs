@@ -38,9 +38,16 @@ pub(crate) fn place(state: &mut State, at: &Place, out: &mut Outside<'_>) -> Res
     unless_refused(settled)?;
     if !open.placed && open.news.home.is_some() {
         open.placed = true;
-        open.news.outbound = post::waiting(open.view()).unwrap_or_default();
+        hand_on(state);
     }
     Ok(())
+}
+
+/// Hands everything on that is still to be delivered.
+pub(crate) fn hand_on(state: &mut State) {
+    if let State::Unlocked(open) = state {
+        open.news.outbound = post::waiting(open.view()).unwrap_or_default();
+    }
 }
 
 /// Takes something from another vault. Says what its sender is told.

@@ -88,3 +88,15 @@ fn what_waits_is_handed_on_again_at_the_first_place_after_an_unlock_alone() {
     owner.place_at(1, 12);
     assert!(owner.outbound.is_empty());
 }
+
+#[test]
+fn what_was_not_stored_is_handed_on_again_when_asked_for() {
+    let (mut net, id) = parted();
+    let owner = &mut net.owners[0];
+    owner.say(id, "not stored");
+    owner.outbound.clear();
+
+    owner.hand_on();
+
+    assert_eq!(owner.outbound.len(), 1);
+}

@@ -73,7 +73,10 @@ async fn delivery_is_stored_behind_its_record_and_not_without_it() {
     };
 
     assert!(matches!(fixture.keep(behind(2, 1)).await, Kept::Stored(..)));
-    assert_eq!(fixture.keep(behind(3, 2)).await, Kept::NotStored);
+    assert_eq!(
+        fixture.keep(behind(3, 2)).await,
+        Kept::NotStored(fixture.space)
+    );
     assert_eq!(fixture.load(0, 9).await, (vec![1], true));
 }
 
@@ -150,12 +153,70 @@ async fn space_that_has_too_many_waiting_gets_no_more_and_others_do() {
         .await
         .expect("full");
 
-    assert_eq!(fixture.keep(fixture.delivery(1)).await, Kept::NotStored);
+    assert_eq!(
+        fixture.keep(fixture.delivery(1)).await,
+        Kept::NotStored(fixture.space)
+    );
     let elsewhere = Keep {
         space: other,
         ..fixture.delivery(1)
     };
     assert!(matches!(fixture.keep(elsewhere).await, Kept::Stored(..)));
+}
+
+/// Stores so many deliveries of a lane, each of so many bytes.
+async fn fill(fixture: &Fixture, lane: LaneId, deliveries: u64, bytes: u64) {
+    let space = fixture.space;
+    fixture
+        .database
+        .transact(move |connection| {
+            let insert = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT ?4)
+                INSERT INTO spool (delivery, lane, space, expires, bytes)
+                SELECT randomblob(16), ?1, ?2, 2000, zeroblob(?3) FROM n";
+            let values = params![lane.0, space.0, integer(bytes), integer(deliveries)];
+            connection.execute(insert, values).map(drop)
+        })
+        .await
+        .expect("stored");
+}
+
+#[tokio::test]
+async fn lane_that_nobody_empties_leaves_half_of_the_quota_to_others() {
+    let dead = LaneId([9; 16]);
+    for (deliveries, bytes) in [(SPACE_DELIVERIES / 2, 1), (256, SPACE_BYTES / 512)] {
+        let fixture = fixture().await;
+        fill(&fixture, dead, deliveries, bytes).await;
+
+        let one_more = Keep {
+            lane: dead,
+            ..fixture.delivery(1)
+        };
+        assert_eq!(fixture.keep(one_more).await, Kept::NotStored(fixture.space));
+        let other = fixture.keep(fixture.delivery(2)).await;
+        assert!(matches!(other, Kept::Stored(..)));
+    }
+}
+
+#[tokio::test]
+async fn many_lanes_that_nobody_empties_leave_room_for_another() {
+    let fixture = fixture().await;
+    // Of a group whose members are all away.
+    for member in 100..200 {
+        fill(&fixture, LaneId([member; 16]), 190, 1).await;
+    }
+    let one_more = |member, number| Keep {
+        lane: LaneId([member; 16]),
+        ..fixture.delivery(number)
+    };
+    let left = SPACE_DELIVERIES - 19_000;
+    fill(&fixture, LaneId([100; 16]), left - 300, 1).await;
+
+    assert_eq!(
+        fixture.keep(one_more(100, 1)).await,
+        Kept::NotStored(fixture.space)
+    );
+    let other = fixture.keep(fixture.delivery(2)).await;
+    assert!(matches!(other, Kept::Stored(..)));
 }
 
 #[tokio::test]
@@ -165,14 +226,20 @@ async fn unknown_or_removed_spaces_keep_nothing() {
         space: SpaceId([9; 16]),
         ..fixture.delivery(1)
     };
-    assert_eq!(fixture.keep(unknown).await, Kept::NotStored);
+    assert_eq!(
+        fixture.keep(unknown).await,
+        Kept::NotStored(SpaceId([9; 16]))
+    );
     fixture.keep(fixture.delivery(2)).await;
 
     let directory = crate::space::Directory::new(fixture.database.clone());
     directory.remove(fixture.space, 1).await.expect("removed");
 
     assert_eq!(fixture.spool.lanes(9).await, Ok(vec![]));
-    assert_eq!(fixture.keep(fixture.delivery(3)).await, Kept::NotStored);
+    assert_eq!(
+        fixture.keep(fixture.delivery(3)).await,
+        Kept::NotStored(fixture.space)
+    );
 }
 
 /// Stores so many lanes of a space, each with one delivery.

@@ -111,6 +111,13 @@ pub enum ToEnclave {
     /// A newer network file of the same network.
     #[n(8)]
     Network(#[cbor(n(0), with = "minicbor::bytes")] Vec<u8>),
+    /// Not every [`FromEnclave::Spool`] of a space was stored: its vault hands on again what waits.
+    #[n(9)]
+    Unkept {
+        /// Which space.
+        #[n(0)]
+        space: SpaceId,
+    },
 }
 
 /// Who begins the session of a link.
