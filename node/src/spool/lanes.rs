@@ -2,9 +2,11 @@
 //!
 //! Each lane offers its deliveries in their order, a few at first and up to
 //! [`limits::LANE_WINDOW`] at a time once the peer takes them. After one comes back for later the
-//! lane offers nothing more, waits until the rest has come back too, rests, and begins anew with
-//! its oldest. Lanes take turns, and so do the spaces that they are of, so that none waits for another's
-//! peer. Where more wait than are followed, a lane that rests after most failures gives way.
+//! lane offers nothing more, waits until the rest has come back too, and rests. Then it goes on behind
+//! what was put off, so that this holds up nothing that may be taken, and returns to the oldest when it
+//! is through; only where a node is missing, or others have all the room, it begins with the same
+//! again. While it rests, what is new is tried once, unless a node is missing. Lanes take turns, and so
+//! do the spaces that they are of, so that none waits for another's peer. Where more wait than are followed, a lane that rests after most failures gives way.
 
 mod following;
 
@@ -132,6 +134,9 @@ impl Lanes {
         let is_next = lane.offered >= lane.newest && lane.state == State::Idle && !lane.put_off;
         let is_next = is_next && !behind;
         lane.newest = lane.newest.max(number);
+        if has_link && lane.may_try_new() && !busy && lane.room() > 0 {
+            return self.try_new(now, id, spooled);
+        }
         if has_link && is_next && !busy && lane.room() > 0 {
             self.offer(now, id, spooled);
         } else {
@@ -178,6 +183,16 @@ impl Lanes {
         };
         lane.under_way = lane.under_way.saturating_sub(1);
         self.turns.end(lane.space);
+        if lane.is_resting() {
+            if outcome != SpoolOutcome::Done {
+                // It was tried beside the rounds and has its turn in one.
+                return;
+            }
+            self.wake(id);
+        }
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         match outcome {
             SpoolOutcome::Crowded => lane.put_off = true,
             SpoolOutcome::Done => {
@@ -188,8 +203,9 @@ impl Lanes {
             SpoolOutcome::Later { node } => {
                 lane.put_off = true;
                 lane.failed = true;
-                if let Some(node) = node {
-                    self.want(id, node);
+                match node {
+                    Some(node) => self.want(id, node),
+                    None => lane.refused = true,
                 }
             }
         }
@@ -279,10 +295,17 @@ impl Lanes {
     }
 
     fn offer(&mut self, now: Instant, id: LaneId, spooled: Spooled) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.offered = lane.offered.max(spooled.number);
+        }
+        self.try_new(now, id, spooled);
+    }
+
+    /// Offers one, in a round or beside it.
+    fn try_new(&mut self, now: Instant, id: LaneId, spooled: Spooled) {
         let Some(lane) = self.lanes.get_mut(&id) else {
             return;
         };
-        lane.offered = lane.offered.max(spooled.number);
         let deadline = now.checked_add(UNSETTLED).unwrap_or(now);
         // One that is under way already stays so: its id was used twice.
         if let Entry::Vacant(place) = self.under_way.entry(spooled.delivery) {
@@ -299,6 +322,11 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(&id).filter(|_| self.link.is_some()) else {
             return;
         };
+        if lane.is_at_end() {
+            lane.return_to_oldest();
+            // Unless something was taken in it.
+            lane.failures = lane.failures.saturating_add(u32::from(lane.failures > 0));
+        }
         let half_free = lane.under_way <= lane.window / 2;
         if lane.state == State::Idle && !lane.put_off && lane.offered < lane.newest && half_free {
             lane.state = State::Queued;
@@ -315,8 +343,12 @@ impl Lanes {
         if !lane.put_off || comes_back {
             return;
         }
-        let pause = if lane.failed {
-            lane.failures = lane.failures.saturating_add(1);
+        let (failed, woken) = (lane.failed, lane.woken);
+        let is_pass_over = lane.end_round();
+        let pause = if failed {
+            // However long a lane is, all of it is tried before the pauses grow.
+            let more = u32::from(is_pass_over || lane.failures == 0);
+            lane.failures = lane.failures.saturating_add(more);
             lane.failures
         } else {
             // Nobody's failure, when others had all the room: at first it is tried again soon.
@@ -325,8 +357,6 @@ impl Lanes {
             pause
         };
         let pause = self.jitter.pause(pause);
-        let woken = lane.woken;
-        lane.begin_anew();
         if woken {
             self.queue_if_due(id);
             return;

@@ -51,13 +51,7 @@ impl Lanes {
 
     /// Drops a lane that has nothing left.
     pub(super) fn leave_if_done(&mut self, id: LaneId) {
-        let done = |lane: &Lane| {
-            lane.under_way == 0
-                && lane.state == State::Idle
-                && !lane.put_off
-                && lane.offered >= lane.newest
-        };
-        if self.lanes.get(&id).is_some_and(done) {
+        if self.lanes.get(&id).is_some_and(Lane::is_done) {
             self.leave(id);
         }
     }
@@ -66,6 +60,10 @@ impl Lanes {
     fn leave(&mut self, id: LaneId) {
         self.unwant(id);
         if let Some(lane) = self.lanes.remove(&id) {
+            if lane.under_way > 0 {
+                self.under_way.retain(|_, (of, _)| *of != id);
+                (0..lane.under_way).for_each(|_| self.turns.end(lane.space));
+            }
             self.turns.leave(lane.space);
         }
     }

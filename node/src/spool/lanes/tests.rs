@@ -3,6 +3,8 @@ use bytes::Bytes;
 use super::super::turns::LANES_OF_SPACE;
 use super::*;
 
+/// The longest first pause.
+const FIRST: Duration = Duration::from_millis(limits::RETRY_FIRST);
 const NODE: NodeId = NodeId([1; 32]);
 const OTHER: NodeId = NodeId([2; 32]);
 const LATER: SpoolOutcome = SpoolOutcome::Later { node: None };
@@ -155,7 +157,7 @@ fn window_opens_as_a_peer_takes_deliveries_and_order_is_kept() {
 }
 
 #[test]
-fn lane_that_is_put_off_waits_for_the_rest_then_rests_and_begins_with_its_oldest() {
+fn lane_that_is_put_off_waits_for_the_rest_then_rests_and_goes_on_behind_it() {
     let mut world = World::new(1);
     for _ in 0..8 {
         world.store(lane(1));
@@ -168,9 +170,139 @@ fn lane_that_is_put_off_waits_for_the_rest_then_rests_and_begins_with_its_oldest
     assert!(world.run().is_empty(), "one is still under way");
     world.settle(3, LATER);
     assert!(world.run().is_empty(), "the lane rests");
-    world.pass(Duration::from_millis(250));
+    world.pass(FIRST);
 
-    assert_eq!(world.run(), [2, 3, 5, 6]);
+    assert_eq!(world.run(), [5, 6, 7, 8]);
+    (5..=8).for_each(|number| world.settle(number, SpoolOutcome::Done));
+    assert_eq!(world.run(), [2, 3], "the oldest have their turn again");
+    for number in [2, 3] {
+        world.settle(number, SpoolOutcome::Done);
+    }
+    world.run();
+    assert!(world.rows.is_empty());
+    assert_eq!(world.lanes.len(), 0);
+}
+
+#[test]
+fn what_is_never_taken_holds_up_nothing_behind_it() {
+    let mut world = World::new(1);
+    for _ in 0..8 {
+        world.store(lane(1));
+    }
+    let mut done = BTreeSet::new();
+    for _ in 0..200 {
+        for number in world.run() {
+            let taken = number > 4;
+            world.settle(number, if taken { SpoolOutcome::Done } else { LATER });
+            done.extend(taken.then_some(number));
+        }
+        world.pass(Duration::from_millis(limits::RETRY_LATER));
+    }
+    assert_eq!(done, BTreeSet::from([5, 6, 7, 8]));
+    world.put_off_all(LATER);
+    let until = world.lanes.next_tick().expect("it rests");
+    world.pass(FIRST);
+    assert!(until > world.now && world.run().is_empty());
+
+    // The pauses are long by now, and what is new does not wait for them.
+    let new = world.store(lane(1));
+    assert_eq!(world.run(), [new]);
+    world.settle(new, SpoolOutcome::Done);
+    assert_eq!(world.run(), [1, 2, 3, 4]);
+    (1..=4).for_each(|number| world.settle(number, LATER));
+    world.pass(FIRST);
+    assert_eq!(world.run(), [1, 2, 3, 4], "pauses are short again");
+}
+
+#[test]
+fn lane_is_tried_to_its_end_before_its_pauses_grow() {
+    let mut world = World::new(1);
+    for _ in 0..100 {
+        world.store(lane(1));
+    }
+    let mut offered = Vec::new();
+    for _ in 0..25 {
+        for number in world.run() {
+            offered.push(number);
+            world.settle(number, LATER);
+        }
+        world.pass(FIRST);
+    }
+
+    assert_eq!(offered, (1..=100).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_new_and_not_taken_while_its_lane_rests_has_its_turn_like_the_others() {
+    let mut world = World::new(1);
+    let first = world.store(lane(1));
+    world.run();
+    for _ in 0..20 {
+        world.settle(first, LATER);
+        world.pass(Duration::from_millis(limits::RETRY_LATER));
+        assert_eq!(world.run(), [first]);
+    }
+    world.settle(first, LATER);
+    let new: Vec<u64> = (0..6).map(|_| world.store(lane(1))).collect();
+    let tried = world.run();
+    assert_eq!(tried, new[..4], "no more than a peer that takes none gets");
+    let rest = world.lanes.resting.first();
+    for number in tried {
+        world.settle(number, LATER);
+    }
+    assert_eq!(world.lanes.resting.first(), rest);
+    assert!(world.run().is_empty(), "the lane still rests");
+    world.pass(Duration::from_millis(limits::RETRY_LATER));
+
+    assert_eq!(world.run(), [first, new[0], new[1], new[2]]);
+}
+
+#[test]
+fn lane_of_a_missing_node_begins_with_the_same_again_and_tries_nothing_new() {
+    let mut world = World::new(1);
+    for _ in 0..8 {
+        world.store(lane(1));
+    }
+    world.put_off_all(NO_SESSION);
+    assert_eq!(world.offered, [1, 2, 3, 4]);
+    world.store(lane(1));
+    assert!(world.run().is_empty());
+
+    world.lanes.admitted(world.now, NODE);
+
+    assert_eq!(world.run(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn lane_that_gives_way_has_nothing_under_way_any_more() {
+    let mut world = World::new(1);
+    for number in 0..LANES_OF_SPACE as u64 {
+        world.store_in(CROWD, lane(number));
+    }
+    world.put_off_all(LATER);
+    let tried: Vec<u64> = (0..LANES_OF_SPACE as u64)
+        .map(|number| world.store_in(CROWD, lane(number)))
+        .take(4)
+        .collect();
+    let under_way = world.run();
+    assert!(under_way.len() >= 4);
+
+    let late: Vec<u64> = (0..LANES_OF_SPACE as u64)
+        .map(|number| world.store_in(CROWD, lane(99_999 + number)))
+        .collect();
+
+    world.run();
+    let still = |number: &u64| world.lanes.under_way.contains_key(&delivery(*number));
+    assert!(!tried.iter().any(still) && late.iter().any(still));
+    under_way
+        .into_iter()
+        .for_each(|number| world.settle(number, SpoolOutcome::Done));
+    world.run();
+    assert!(
+        tried
+            .iter()
+            .all(|tried| world.rows.iter().all(|(_, number)| number != tried))
+    );
 }
 
 #[test]
