@@ -187,6 +187,14 @@ pub enum Step {
         #[n(2)]
         generation: u64,
     },
+    /// The inviter has used that key package, and its welcome has arrived: who awaits it still was
+    /// restored, and is to hand over a new one.
+    #[n(3)]
+    Used {
+        /// Digest of the key package.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        package: [u8; 32],
+    },
 }
 
 /// Something said in a connection.

@@ -56,7 +56,7 @@ pub struct Channel {
     pub resumed: UnixMillis,
     /// Sequence of the home record that the other side was told last.
     pub told: u64,
-    /// What a new group is awaited with, as the vault encodes it.
+    /// What a new group is awaited with, or was made with, as the vault encodes it.
     pub pending: Option<Secret>,
     /// Until when nothing that waits to be sealed is tried again, because it could not be.
     pub held: Option<UnixMillis>,

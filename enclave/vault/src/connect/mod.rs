@@ -15,7 +15,7 @@
 //! | how do two vaults meet? | [`meeting`] |
 //! | what comes in, and what is its sender told? | [`receive`], [`settled`] |
 //! | what is said, in which order? | [`channel`], [`hear`], [`contents`] |
-//! | how are keys renewed, and lost ones replaced? | [`healing`], [`resume`] |
+//! | how are keys renewed, and lost ones replaced? | [`healing`], [`resume`], [`statement`] |
 //! | what is sealed later, what does time ask for? | [`unsaid`], [`rounds`] |
 //! | where is this vault? | [`place`] |
 
@@ -38,6 +38,7 @@ pub(crate) mod rounds;
 pub(crate) mod said;
 pub(crate) mod settled;
 pub(crate) mod shown;
+mod statement;
 pub(crate) mod unsaid;
 
 pub(crate) use known::Known;

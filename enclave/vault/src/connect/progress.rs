@@ -115,14 +115,37 @@ impl Progress {
     }
 }
 
-/// What a new group is awaited with.
+/// What the invited vault awaits a new group with.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
 pub(crate) struct Pending {
     /// Seed of the MLS signature key.
     #[n(0)]
     pub(crate) signer: Secret,
-    /// Digest of the key package that was handed over.
+    /// The key package that was handed over, to repeat it.
     #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) package: Vec<u8>,
+}
+
+impl Pending {
+    /// As it was kept.
+    pub(crate) fn of(kept: Option<&Secret>) -> Option<Self> {
+        kept?.expose(|bytes| cbor::decode_exact(bytes).ok())
+    }
+}
+
+/// What the inviting vault has made the newest group with.
+#[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub(crate) struct Founded {
+    /// Digest of the key package that was added to it.
+    #[cbor(n(0), with = "minicbor::bytes")]
     pub(crate) package: [u8; 32],
+}
+
+impl Founded {
+    /// As it was kept.
+    pub(crate) fn of(kept: Option<&Secret>) -> Option<Self> {
+        kept?.expose(|bytes| cbor::decode_exact(bytes).ok())
+    }
 }

@@ -11,12 +11,17 @@
 //!
 //! Each step is signed by the vault's identity and sealed under a key that the connection keeps from
 //! its beginning. A step counts only if it is later than the one before it.
+//!
+//! The two vaults need not be open at the same time. So a key package is kept until its welcome has
+//! come, and the inviting vault makes one group for each, however often it hears of it: it answers
+//! with the welcome that it has. A package whose welcome has arrived is of no more use. Whoever states
+//! it again was restored and is told so, or stated it before the welcome came and need not care.
 
-use vettid_crypto::sign::{Signature, SigningKey};
-use vettid_crypto::{Label, ReplyKey, SecretBytes, digest, seal};
+use vettid_crypto::digest;
+use vettid_crypto::sign::SigningKey;
 use vettid_store::rows::channel::Channel;
 use vettid_store::rows::connection::Connection;
-use vettid_wire::content::{Content, Parcel, Resume, Sealed, Signed, Step};
+use vettid_wire::content::{Content, Step};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::message::Conversation;
@@ -25,10 +30,9 @@ use vettid_wire::time::{DAY, MINUTE, SECOND, UnixMillis};
 use vettid_wire::{Secret, cbor, limits};
 
 use super::meeting::invited;
-use super::post::Address;
-use super::progress::Pending;
+use super::progress::{Founded, Pending};
 use super::receive::Verdict;
-use super::{Known, channel, known, place};
+use super::{Known, channel, known, statement};
 use crate::effect::Changing;
 use crate::mls::{Keys, Mls, Suite};
 use crate::stop::Stop;
@@ -45,12 +49,44 @@ pub(crate) fn ask(
     }
     channel.asked = Some(on.now);
     on.change.put_channel(&channel)?;
-    let step = match connection.inviter {
-        true => Step::Ask,
-        false => package(on, &mut channel)?,
-    };
-    state(on, connection, &mut channel, step)?;
+    match connection.inviter {
+        true => ask_for_package(on, connection, channel)?,
+        false => hand_over(on, connection, channel)?,
+    }
     Ok(Verdict::Later)
+}
+
+fn ask_for_package(
+    on: &mut Changing<'_>,
+    connection: &Connection,
+    mut channel: Channel,
+) -> Result<(), Stop> {
+    let asks = channel.pending.is_none();
+    if asks && statement::is_on_its_way(on, connection)? {
+        return Ok(());
+    }
+    // The group that was made last is of no use, so its welcome is not either.
+    channel.pending = None;
+    statement::state(on, connection, &mut channel, Step::Ask)
+}
+
+/// Hands over the key package that is to be answered, a new one if there is none.
+fn hand_over(
+    on: &mut Changing<'_>,
+    connection: &Connection,
+    mut channel: Channel,
+) -> Result<(), Stop> {
+    let package = match Pending::of(channel.pending.as_ref()) {
+        Some(_) if statement::is_on_its_way(on, connection)? => return Ok(()),
+        Some(pending) => pending.package,
+        None => package(on, &mut channel)?,
+    };
+    let generation = channel.generation;
+    let step = Step::KeyPackage {
+        package,
+        generation,
+    };
+    statement::state(on, connection, &mut channel, step)
 }
 
 fn has_just_asked(channel: &Channel, now: UnixMillis) -> bool {
@@ -66,7 +102,7 @@ pub(crate) fn heard(
     let Some(mut channel) = on.change.channel(&connection.id)? else {
         return Ok(Verdict::Never);
     };
-    let Some((resume, home)) = open(on, &connection, &channel, sealed) else {
+    let Some((resume, home)) = statement::open(on, &connection, &channel, sealed) else {
         return Ok(Verdict::Never);
     };
     if resume.at > on.now.plus(AHEAD) {
@@ -77,25 +113,47 @@ pub(crate) fn heard(
         return Ok(Verdict::Taken);
     }
     let welcomes = matches!(resume.step, Step::Welcome { .. });
-    if !welcomes && channel.served.is_some_and(|at| on.now.since(at) < REST) {
+    let repeats = is_founded(&channel, &resume.step) && statement::is_on_its_way(on, &connection)?;
+    let rests = channel.served.is_some_and(|at| on.now.since(at) < REST);
+    if rests && !welcomes && !repeats {
         return Ok(Verdict::Later);
     }
     channel.resumed = resume.at;
     channel.rotations = channel.rotations.max(known::rotations(&resume.identity));
-    channel.served = (!welcomes).then_some(on.now).or(channel.served);
+    channel.served = (!welcomes && !repeats).then_some(on.now).or(channel.served);
     on.change.put_channel(&channel)?;
     if Known::decode(&connection.home)?.is_older_than(&home) {
         connection.home = cbor::encode(&Known::record(&home, &resume.home));
         on.change.put_connection(&connection)?;
     }
-    match (resume.step, connection.inviter) {
+    match repeats {
+        true => Ok(Verdict::Taken),
+        false => take(on, &connection, channel, resume.step),
+    }
+}
+
+/// Whether a step hands over the key package that the inviter has made the newest group for.
+fn is_founded(channel: &Channel, step: &Step) -> bool {
+    let founded = Founded::of(channel.pending.as_ref());
+    matches!((step, founded), (Step::KeyPackage { package, .. }, Some(founded))
+        if digest::sha256(package) == founded.package)
+}
+
+fn take(
+    on: &mut Changing<'_>,
+    connection: &Connection,
+    mut channel: Channel,
+    step: Step,
+) -> Result<Verdict, Stop> {
+    let is_used = connection.inviter && is_founded(&channel, &step);
+    match (step, connection.inviter) {
         (Step::Ask, false) => {
-            // A second key package would make the first one, which is on its way, count no more.
-            if channel.pending.is_none() || !has_just_asked(&channel, on.now) {
-                channel.asked = Some(on.now);
-                let step = package(on, &mut channel)?;
-                state(on, &connection, &mut channel, step)?;
-            }
+            channel.asked = Some(on.now);
+            hand_over(on, connection, channel)?;
+        }
+        (Step::KeyPackage { package, .. }, true) if is_used => {
+            let package = digest::sha256(&package);
+            statement::state(on, connection, &mut channel, Step::Used { package })?;
         }
         (
             Step::KeyPackage {
@@ -104,7 +162,7 @@ pub(crate) fn heard(
             },
             true,
         ) => {
-            refound(on, &connection, package, generation)?;
+            refound(on, connection, package, generation)?;
         }
         (
             Step::Welcome {
@@ -113,14 +171,26 @@ pub(crate) fn heard(
                 generation,
             },
             false,
-        ) => rejoin(on, &connection, &welcome, (package, generation))?,
+        ) => rejoin(on, connection, &welcome, (package, generation))?,
+        (Step::Used { package }, false) => {
+            if awaited(&channel, &package).is_some() {
+                channel.pending = None;
+                hand_over(on, connection, channel)?;
+            }
+        }
         _ => return Ok(Verdict::Never),
     }
     Ok(Verdict::Taken)
 }
 
+/// What goes with a key package, if that is the one that is to be answered.
+fn awaited(channel: &Channel, package: &[u8; 32]) -> Option<Pending> {
+    let pending = Pending::of(channel.pending.as_ref())?;
+    (digest::sha256(&pending.package) == *package).then_some(pending)
+}
+
 /// Makes a key package for the new group, and keeps what it goes with.
-fn package(on: &mut Changing<'_>, channel: &mut Channel) -> Result<Step, Stop> {
+fn package(on: &mut Changing<'_>, channel: &mut Channel) -> Result<Vec<u8>, Stop> {
     let keys = Keys {
         vault: on.vault,
         signer: SigningKey::generate(on.entropy),
@@ -129,14 +199,11 @@ fn package(on: &mut Changing<'_>, channel: &mut Channel) -> Result<Step, Stop> {
     let package = mls.key_package(&keys, Suite::Hybrid)?;
     let pending = Pending {
         signer: seed(&keys),
-        package: digest::sha256(&package),
+        package: package.clone(),
     };
     channel.pending = Some(Secret::new(cbor::encode(&pending)));
     on.change.put_channel(channel)?;
-    Ok(Step::KeyPackage {
-        package,
-        generation: channel.generation,
-    })
+    Ok(package)
 }
 
 /// The inviter makes the new group and says again what was not acknowledged.
@@ -166,12 +233,14 @@ fn refound(
     let welcome = mls.add(&keys, &id, &[&package])?.welcome;
     channel.generation = channel.generation.max(generation).saturating_add(1);
     replace(on, connection, &mut channel, (id, seed(&keys), peer.key))?;
+    let package = digest::sha256(&package);
+    channel.pending = Some(Secret::new(cbor::encode(&Founded { package })));
     let step = Step::Welcome {
         welcome,
-        package: digest::sha256(&package),
+        package,
         generation: channel.generation,
     };
-    state(on, connection, &mut channel, step)?;
+    statement::state(on, connection, &mut channel, step)?;
     say_again(on, connection)
 }
 
@@ -185,14 +254,24 @@ fn rejoin(
     let Some(mut channel) = on.change.channel(&connection.id)? else {
         return Ok(());
     };
-    let pending = channel.pending.as_ref();
-    let pending =
-        pending.and_then(|bytes| bytes.expose(|it| cbor::decode_exact::<Pending>(it).ok()));
-    let Some(pending) = pending.filter(|pending| pending.package == package) else {
+    let Some(pending) = awaited(&channel, &package) else {
         return Ok(());
     };
-    let joined = invited::join(on, connection, &pending.signer, welcome)?;
-    let (id, peer) = joined.ok_or(Code::InvalidValue)?;
+    let change = on.change;
+    let joined = change.attempt(|| {
+        let joined = invited::join(on, connection, &pending.signer, welcome)?;
+        joined.ok_or_else(|| Stop::from(Code::InvalidValue))
+    });
+    let (id, peer) = match joined {
+        Ok(joined) => joined,
+        Err(Stop::Lost) => return Err(Stop::Lost),
+        Err(Stop::Refused(_)) => {
+            // No other welcome comes for it, so it is of no use any more.
+            channel.pending = None;
+            on.change.put_channel(&channel)?;
+            return ask(on, connection, channel).map(drop);
+        }
+    };
     Mls::of(on, connection.id).forget(&channel.mls)?;
     channel.generation = channel.generation.max(generation);
     replace(on, connection, &mut channel, (id, pending.signer, peer))?;
@@ -250,78 +329,6 @@ fn say_again(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop>
         channel::say_now(on, &connection.id, &Content::Approve, None, expires)?;
     }
     Ok(())
-}
-
-/// States a step and puts it into the outbox, in the place of an earlier one.
-fn state(
-    on: &mut Changing<'_>,
-    connection: &Connection,
-    channel: &mut Channel,
-    step: Step,
-) -> Result<(), Stop> {
-    let (_, home) = place::here(on)?;
-    channel.stated = on.now.max(channel.stated.plus(1));
-    on.change.put_channel(channel)?;
-    let core = cbor::encode(&Resume {
-        identity: cbor::encode(&crate::identity::chain(**on.change)?),
-        home,
-        at: channel.stated,
-        step,
-    });
-    let identity = on.change.identity_key()?.ok_or(Code::Internal)?;
-    let side = [u8::from(connection.inviter)];
-    let parts: &[&[u8]] = &[&connection.id.0, &side, &core];
-    let signature = identity.sign(Label::Reconnect, parts).0;
-    let signed = cbor::encode(&Signed { core, signature });
-    let context: &[&[u8]] = &[&connection.id.0, &side];
-    let bytes = seal::seal(
-        &key(channel)?,
-        Label::Reconnect,
-        context,
-        &signed,
-        on.entropy,
-    );
-    let kept = on
-        .change
-        .connection(&connection.id)?
-        .ok_or(Code::Internal)?;
-    let home = Known::decode(&kept.home)?;
-    on.withdraw_unsequenced(&connection.id)?;
-    let parcel = Parcel::Resume(Sealed {
-        connection: connection.id,
-        bytes,
-    });
-    on.post(Address::of(&kept, &home), &parcel)
-}
-
-fn open(
-    on: &Changing<'_>,
-    connection: &Connection,
-    channel: &Channel,
-    sealed: &[u8],
-) -> Option<(Resume, vettid_wire::home::Home)> {
-    let side = [u8::from(!connection.inviter)];
-    let context: &[&[u8]] = &[&connection.id.0, &side];
-    let plain = seal::open(&key(channel).ok()?, Label::Reconnect, context, sealed).ok()?;
-    let signed: Signed = cbor::decode(&plain).ok()?;
-    let resume: Resume = cbor::decode(&signed.core).ok()?;
-    let parts: &[&[u8]] = &[&connection.id.0, &side, &signed.core];
-    known::speaks_for(&resume.identity, &connection.vault)?
-        .verify(Label::Reconnect, parts, &Signature(signed.signature))
-        .ok()?;
-    // An identity that was rotated since is somebody else's now.
-    if known::rotations(&resume.identity) < channel.rotations {
-        return None;
-    }
-    let home = known::open_home(&resume.home, &connection.vault, on.now)?;
-    Some((resume, home))
-}
-
-fn key(channel: &Channel) -> Result<ReplyKey, Stop> {
-    let key = channel
-        .resume
-        .expose(|key| key.try_into().ok().map(ReplyKey::from_bytes));
-    key.ok_or_else(|| Code::Internal.into())
 }
 
 fn seed(keys: &Keys) -> Secret {

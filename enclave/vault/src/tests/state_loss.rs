@@ -1,11 +1,14 @@
 //! One of two vaults is restored to an older state, or dies at any step.
 
+use vettid_store::rows::channel::Channel;
+use vettid_wire::cbor;
+use vettid_wire::content::Parcel;
 use vettid_wire::id::ConnectionId;
 use vettid_wire::limits;
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed;
 use vettid_wire::peer::Delivered;
-use vettid_wire::time::MINUTE;
+use vettid_wire::time::{MINUTE, SECOND};
 
 use crate::fixture::{Net, refused, text};
 use vettid_wire::operation::message::Conversation;
@@ -193,6 +196,210 @@ fn what_expired_here_and_came_there_is_no_reason_for_new_keys() {
         assert!(owner.connection(id).safety_code.is_some());
         assert!(!owner.feed_kinds().contains(&feed::Kind::ConnectionHealed));
     }
+}
+
+/// How often the group of a connection was replaced.
+fn generations(net: &mut Net, id: ConnectionId) -> [u64; 2] {
+    [0, 1].map(|own| channel(net, own, id).generation)
+}
+
+fn channel(net: &mut Net, own: usize, id: ConnectionId) -> Channel {
+    let view = net.owners[own].vault.database().view();
+    view.channel(&id).expect("read").expect("keys")
+}
+
+/// The second vault misses something, while the first is closed, and has asked for a new group.
+fn asking() -> (Net, ConnectionId) {
+    let (mut net, id) = talking();
+    net.owners[0].say(id, "lost");
+    net.lose_everything();
+    net.owners[0].say(id, "behind it");
+    net.run();
+    net.owners[0].reopen();
+    net.advance(11 * MINUTE);
+    net.owners[1].tick();
+    net.run();
+    (net, id)
+}
+
+/// One of two owners is there for ten minutes, and the other is not.
+fn alone(net: &mut Net, own: usize) {
+    net.owners[own].recover();
+    net.drain_mail(own);
+    net.advance(11 * MINUTE);
+    for _ in 0..4 {
+        net.advance(2 * MINUTE);
+        net.owners[own].tick();
+        net.run();
+    }
+    for _ in 0..10 {
+        net.drain_mail(own);
+        net.advance(20 * SECOND);
+        net.run();
+    }
+    net.owners[own].reopen();
+}
+
+#[test]
+fn owners_who_are_never_there_at_the_same_time_heal_their_connection_once() {
+    for missing in [0, 1] {
+        let (mut net, id) = talking();
+        let other = 1 - missing;
+        net.owners[other].say(id, "lost");
+        net.lose_everything();
+        net.owners[other].say(id, "behind it");
+        net.run();
+        net.owners[0].reopen();
+        net.owners[1].reopen();
+
+        for _ in 0..3 {
+            for own in [missing, missing, missing, other] {
+                alone(&mut net, own);
+            }
+        }
+
+        for own in [0, 1] {
+            net.owners[own].recover();
+            net.drain_mail(own);
+        }
+        net.run();
+        assert_eq!(heard(&mut net, missing, id)[1..], ["lost", "behind it"]);
+        assert_eq!(generations(&mut net, id), [1, 1], "{missing}");
+        assert_eq!(net.owners[0].connection(id).waiting, 0);
+        net.owners[0].say(id, "on we go");
+        net.run();
+        assert_eq!(heard(&mut net, 1, id).last().expect("line"), "on we go");
+    }
+}
+
+#[test]
+fn key_package_is_one_delivery_however_often_it_is_asked_for() {
+    let (mut net, _) = asking();
+    let mut mail = vec![net.mail_of(0)];
+    for _ in 0..6 {
+        net.advance(2 * MINUTE);
+        net.owners[1].tick();
+        net.run();
+        mail.push(net.mail_of(0));
+    }
+    assert!(
+        mail[0] > 0 && mail.iter().all(|it| *it == mail[0]),
+        "{mail:?}"
+    );
+
+    // Its node loses that: it is handed on again.
+    net.lose_mail();
+    net.advance(2 * MINUTE);
+    net.owners[1].tick();
+    net.run();
+    assert_eq!(net.mail_of(0), 1);
+}
+
+#[test]
+fn key_package_that_is_repeated_late_makes_no_other_group() {
+    let (mut net, id) = asking();
+    net.owners[0].recover();
+    net.drain_mail(0);
+    net.lose_everything();
+    // The welcome is late, and its vault asks once more.
+    let first = channel(&mut net, 1, id).stated;
+    for _ in 0..2 {
+        net.advance(2 * MINUTE);
+        net.owners[1].tick();
+        if channel(&mut net, 1, id).stated == first {
+            net.run();
+        }
+    }
+    let repeated = net.on_the_way();
+    assert!(channel(&mut net, 1, id).stated > first);
+    net.lose_everything();
+    net.owners[0].recover();
+    net.run();
+    assert_eq!(generations(&mut net, id), [1, 1]);
+
+    for outbound in repeated {
+        net.owners[0].receive(&outbound);
+        net.run();
+    }
+
+    assert_eq!(generations(&mut net, id), [1, 1]);
+    net.owners[1].say(id, "on we go");
+    net.run();
+    assert_eq!(heard(&mut net, 0, id).last().expect("line"), "on we go");
+}
+
+#[test]
+fn welcome_that_a_node_has_lost_comes_again_when_its_key_package_does() {
+    let (mut net, id) = asking();
+    net.owners[1].reopen();
+    net.owners[0].recover();
+    net.drain_mail(0);
+    net.run();
+    net.lose_mail();
+    net.owners[1].recover();
+    for _ in 0..3 {
+        net.run();
+        net.advance(2 * MINUTE);
+        net.tick();
+    }
+    net.run();
+
+    assert_eq!(generations(&mut net, id), [1, 1]);
+    net.owners[1].say(id, "on we go");
+    net.run();
+    assert_eq!(heard(&mut net, 0, id).last().expect("line"), "on we go");
+}
+
+#[test]
+fn key_package_that_was_used_before_a_restoration_is_not_used_again() {
+    let (mut net, id) = asking();
+    let old = net.owners[1].host.clone();
+    net.owners[0].recover();
+    net.drain_mail(0);
+    net.run();
+    assert_eq!(generations(&mut net, id), [1, 1]);
+    let used = channel(&mut net, 0, id).pending;
+
+    net.restore(1, &old);
+    for _ in 0..6 {
+        net.advance(2 * MINUTE);
+        net.tick();
+        net.run();
+    }
+
+    assert_ne!(channel(&mut net, 0, id).pending, used);
+    let [first, second] = generations(&mut net, id);
+    assert!(first > 1 && first == second, "{first} {second}");
+    net.owners[0].say(id, "on we go");
+    net.run();
+    assert_eq!(heard(&mut net, 1, id).last().expect("line"), "on we go");
+}
+
+#[test]
+fn key_package_whose_welcome_does_not_open_is_replaced() {
+    let (mut net, id) = asking();
+    net.owners[1].forge(|on| {
+        let here = Conversation::Connection(id);
+        on.change.remove_mls(&here).expect("removed");
+    });
+    assert!(channel(&mut net, 1, id).pending.is_some());
+    net.owners[0].recover();
+    net.drain_mail(0);
+    let welcome = net.on_the_way().into_iter().find(|it| {
+        let resumes = matches!(cbor::decode(&it.body), Ok(Parcel::Resume(_)));
+        resumes && it.to != net.owners[0].vault_id
+    });
+    let outcome = net.owners[1].receive(&welcome.expect("welcome"));
+    assert_eq!(outcome, Some(Delivered::Applied));
+    for _ in 0..6 {
+        net.run();
+        net.advance(2 * MINUTE);
+        net.tick();
+    }
+
+    let [first, second] = generations(&mut net, id);
+    assert!(first > 1 && first == second, "{first} {second}");
+    assert_eq!(heard(&mut net, 1, id)[1..], ["lost", "behind it"]);
 }
 
 #[test]
