@@ -258,7 +258,9 @@ impl Change<'_> {
         self.touch_message(id)
     }
 
-    /// Says how far a message has come. It never goes back. The number of the change, if it is one.
+    /// Says how far a message has come. It never goes back. One that comes after it was given up has not
+    /// failed; that a change of one that has come before never will, stays said. The number of the change,
+    /// if it is one.
     pub fn raise_receipt(
         &self,
         id: &MessageId,
@@ -267,9 +269,15 @@ impl Change<'_> {
         let raised = self
             .connection
             .prepare_cached(
-                "UPDATE messages SET receipt = ?2, failed = NULL WHERE id = ?1 AND receipt < ?2",
+                "UPDATE messages SET receipt = ?2,
+                   failed = CASE WHEN receipt < ?3 THEN NULL ELSE failed END
+                 WHERE id = ?1 AND receipt < ?2",
             )?
-            .execute(params![id.0, column::number_of(&receipt)])?;
+            .execute(params![
+                id.0,
+                column::number_of(&receipt),
+                column::number_of(&Receipt::Delivered)
+            ])?;
         (raised > 0).then(|| self.touch_message(id)).transpose()
     }
 

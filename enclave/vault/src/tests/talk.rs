@@ -329,6 +329,36 @@ fn owner_is_told_of_changes_that_never_arrive() {
 }
 
 #[test]
+fn that_a_change_never_arrived_stays_said_when_the_message_is_read() {
+    let (mut net, id) = talking();
+    let sent = net.owners[0].say(id, "as it was");
+    net.run();
+    let to = net.owners[1].vault_id;
+    net.cut_off.insert(to);
+    let edit = message::Edit {
+        id: sent,
+        text: Secret::from("as it should be"),
+    };
+    net.owners[0].call(&edit).expect("edited");
+    net.run();
+    net.advance(limits::DELIVERY_TIME + 1);
+    net.tick();
+    net.cut_off.remove(&to);
+
+    let seen = net.owners[1].conversation(Conversation::Connection(id));
+    let read = message::MarkRead {
+        conversation: Conversation::Connection(id),
+        through: seen[0].sequence,
+    };
+    net.owners[1].call(&read).expect("read");
+    net.run();
+
+    let message = get(&mut net.owners[0], sent);
+    assert_eq!(message.receipt, Some(Receipt::Read));
+    assert_eq!(message.failed, Some(Failed::Expired));
+}
+
+#[test]
 fn pages_go_by_place_in_both_directions_and_by_change() {
     let (mut net, id) = talking();
     for number in 1..=7 {
