@@ -239,6 +239,7 @@ impl Change<'_> {
     pub fn remove_channel(&self, connection: &ConnectionId) -> Result<(), StoreError> {
         self.remove_mls(&Conversation::Connection(*connection))?;
         self.remove_early(connection)?;
+        self.remove_heard(connection)?;
         self.connection
             .prepare_cached("DELETE FROM channels WHERE connection = ?1")?
             .execute([connection.0])?;

@@ -14,6 +14,7 @@ mod device;
 pub mod early;
 pub mod feed;
 pub mod group;
+pub mod heard;
 pub mod home;
 pub mod identity;
 pub mod invitation;

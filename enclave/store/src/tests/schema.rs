@@ -31,7 +31,7 @@ fn every_table_is_strict_and_has_a_primary_key_that_is_never_null() {
             "SELECT name FROM pragma_table_list WHERE schema = 'main'"
         )
         .len(),
-        32
+        33
     );
 }
 

@@ -45,7 +45,11 @@ pub(crate) fn talk(
         Ordering::Less => return Ok(Verdict::Never),
         Ordering::Equal if talk.sequence > channel.received => {}
         // What its sender has given up came all the same, and what took its place says nothing.
-        Ordering::Equal if talk.sequence == channel.received && talk.mark == channel.heard => {
+        Ordering::Equal
+            if on
+                .change
+                .is_heard(&connection.id, talk.sequence, &talk.mark)? =>
+        {
             return Ok(Verdict::Taken);
         }
         Ordering::Equal | Ordering::Greater => return resume::ask(on, &connection, channel),
@@ -163,6 +167,8 @@ fn apply(
     let said = said.map(|said| said.expose(|said| cbor::decode::<Said>(said)));
     channel.received = talk.sequence;
     channel.heard = talk.mark;
+    on.change
+        .insert_heard(&connection.id, talk.sequence, &talk.mark)?;
     let content = match &said {
         Some(Ok(said)) => Some(&said.content),
         _ => None,

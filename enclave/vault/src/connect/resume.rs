@@ -313,6 +313,7 @@ fn replace(
     })?;
     // What waits in the group that is replaced is with the other vault too, which says it again.
     on.change.remove_early(&channel.connection)?;
+    on.change.remove_heard(&channel.connection)?;
     on.tell_of(
         Kind::ConnectionHealed,
         &Conversation::Connection(channel.connection),

@@ -172,6 +172,7 @@ fn what_expired_here_and_came_there_is_no_reason_for_new_keys() {
     net.run();
     net.owners[1].reopen();
     net.owners[0].say(id, "late");
+    net.owners[0].say(id, "too");
     net.run();
     // By its own clock the first vault gives it up just before the other one is opened.
     net.owners[0].clock.advance(limits::DELIVERY_TIME + 1);
