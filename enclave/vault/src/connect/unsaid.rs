@@ -6,11 +6,12 @@
 
 use vettid_store::rows::outbox::Entry;
 use vettid_store::rows::unsaid::Unsaid;
-use vettid_store::{StoreError, View};
+use vettid_store::{Room, StoreError, View};
 use vettid_wire::content::Content;
 use vettid_wire::id::{ConnectionId, MessageId};
 use vettid_wire::operation::connection::State;
 use vettid_wire::operation::message::Failed;
+use vettid_wire::refusal::Refusal;
 use vettid_wire::time::{MINUTE, UnixMillis};
 use vettid_wire::{Secret, cbor, limits};
 
@@ -60,6 +61,18 @@ impl Next {
         Ok(self.message().or(changed))
     }
 
+    /// What it may fill. A change of a group makes more room than it takes, or keeps somebody out: it
+    /// does not wait for the owner to make room.
+    pub(crate) fn room(&self, view: View<'_>) -> Result<Room, StoreError> {
+        let Self::First(unsaid) = self else {
+            return Ok(Room::Ordinary);
+        };
+        Ok(match cbor::decode_exact(&view.body(unsaid.body)?) {
+            Ok(Content::Group { .. }) => Room::Reserve,
+            _ => Room::Ordinary,
+        })
+    }
+
     /// Takes it out, and returns what it says.
     fn take(&self, on: &Changing<'_>) -> Result<Option<Secret>, Stop> {
         Ok(match self {
@@ -76,18 +89,21 @@ impl Next {
     }
 }
 
-/// Seals as much as one record holds. Whether there may be more.
-pub(crate) fn say_some(on: &mut Changing<'_>) -> Result<bool, Stop> {
+/// Seals as much as one record holds of what may fill the same.
+pub(crate) fn say_some(on: &mut Changing<'_>, room: Room) -> Result<(), Stop> {
     let mut bytes = 0_usize;
     while bytes < SOME {
         let Some(next) = Next::of(**on.change, on.now)? else {
-            return Ok(false);
+            return Ok(());
         };
+        if next.room(**on.change)? != room {
+            return Ok(());
+        }
         bytes = bytes
             .saturating_add(say(on, &next)?.saturating_mul(2))
             .saturating_add(STATE);
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Seals one of them. Returns its bytes.
@@ -119,9 +135,9 @@ pub(crate) fn say(on: &mut Changing<'_>, next: &Next) -> Result<usize, Stop> {
     Ok(said.len())
 }
 
-/// It cannot be sealed: its connection waits, and asks for a new group. What is not even of a
-/// connection goes.
-pub(crate) fn hold(on: &mut Changing<'_>, next: &Next) -> Result<(), Stop> {
+/// It cannot be sealed: its connection waits, and asks for a new group, unless only room is missing.
+/// What is not even of a connection goes.
+pub(crate) fn hold(on: &mut Changing<'_>, next: &Next, why: &Refusal) -> Result<(), Stop> {
     let channel = next.connection().map(|id| on.change.channel(&id));
     let Some(mut channel) = channel.transpose()?.flatten() else {
         let about = next.about(on)?;
@@ -131,6 +147,9 @@ pub(crate) fn hold(on: &mut Changing<'_>, next: &Next) -> Result<(), Stop> {
     let id = channel.connection;
     channel.held = Some(on.now.plus(MINUTE));
     on.change.put_channel(&channel)?;
+    if why.limit.is_some() {
+        return Ok(());
+    }
     let change = on.change;
     match change.attempt(|| hear::ask_anew(on, &id)) {
         Err(Stop::Lost) => Err(Stop::Lost),

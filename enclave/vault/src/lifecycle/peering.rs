@@ -177,9 +177,10 @@ fn tend(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
 }
 
 fn speak(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
-    while let Ok(Some(_)) = Next::of(open.view(), out.now) {
-        match open.stir(out, unsaid::say_some) {
-            Ok(_) => {}
+    while let Ok(Some(next)) = Next::of(open.view(), out.now) {
+        let room = next.room(open.view()).unwrap_or(Room::Ordinary);
+        match open.stir_in(room, out, |on| unsaid::say_some(on, room)) {
+            Ok(()) => {}
             Err(Stop::Lost) => return Err(Stop::Lost),
             Err(Stop::Refused(_)) => return speak_singly(open, out),
         }
@@ -190,9 +191,12 @@ fn speak(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
 /// Each in a record of its own: what cannot be sealed holds nothing up but its own connection.
 fn speak_singly(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
     while let Ok(Some(next)) = Next::of(open.view(), out.now) {
-        let said = open.stir(out, |on| unsaid::say(on, &next).map(drop));
+        let room = next.room(open.view()).unwrap_or(Room::Ordinary);
+        let said = open.stir_in(room, out, |on| unsaid::say(on, &next).map(drop));
         let outcome = match said {
-            Err(Stop::Refused(_)) => open.stir_in(Room::Reserve, out, |on| unsaid::hold(on, &next)),
+            Err(Stop::Refused(why)) => {
+                open.stir_in(Room::Reserve, out, |on| unsaid::hold(on, &next, &why))
+            }
             said => said,
         };
         match outcome {

@@ -7,6 +7,7 @@ use vettid_wire::id::{ConnectionId, MessageId};
 use vettid_wire::limits;
 use vettid_wire::operation::connection::{self, State};
 use vettid_wire::operation::feed::Kind;
+use vettid_wire::operation::group;
 use vettid_wire::operation::message::{self, Conversation, Failed, Receipt};
 use vettid_wire::peer::Delivered;
 use vettid_wire::time::{DAY, MINUTE};
@@ -141,6 +142,63 @@ fn owner_of_a_full_vault_blocks_and_ends_connections() {
 }
 
 #[test]
+fn owner_of_a_full_vault_puts_members_out_and_leaves_groups() {
+    let (mut net, id, _) = Net::circle(6, 5);
+    let out = net.owners[1].vault_id;
+    net.owners[0].fill_room(vettid_store::Room::Ordinary);
+
+    let remove = group::Remove { id, member: out };
+    net.owners[0].call(&remove).expect("removed");
+    net.run();
+    for other in 2..6 {
+        let members = net.owners[other].forge(|on| {
+            let mls = crate::mls::Mls::of(on, id);
+            mls.members(&id.0).expect("members").len()
+        });
+        assert_eq!(members, 5, "{other}");
+    }
+    net.owners[2].fill_room(vettid_store::Room::Ordinary);
+    net.owners[2].call(&group::Leave { id }).expect("left");
+    net.run();
+
+    let left = net.owners[0].call(&group::Get { id }).expect("group");
+    assert_eq!(left.members.len(), 3);
+    for owner in &mut net.owners {
+        assert!(!owner.feed_kinds().contains(&Kind::ConnectionHealed));
+    }
+}
+
+#[test]
+fn connection_of_a_full_vault_waits_for_room_and_needs_no_new_keys() {
+    let (mut net, id) = talking();
+    net.owners[0].forge(|on| {
+        let expires = on.now.plus(DAY);
+        let content = vettid_wire::cbor::encode(&large(1, 1_000));
+        let body = on.change.insert_body(&content).expect("written");
+        on.change
+            .insert_unsaid(&id, None, expires, body)
+            .expect("written");
+        // It is tried when the vault is full.
+        let mut channel = on.change.channel(&id).expect("read").expect("keys");
+        channel.held = Some(on.now.plus(MINUTE));
+        on.change.put_channel(&channel).expect("written");
+    });
+    net.owners[0].fill_room(vettid_store::Room::Ordinary);
+    let before = net.owners[0].forge(|on| on.now.plus(MINUTE));
+
+    for _ in 0..5 {
+        net.advance(2 * MINUTE);
+        net.tick();
+        net.run();
+    }
+
+    let view = net.owners[0].vault.database().view();
+    let channel = view.channel(&id).expect("read").expect("keys");
+    assert!(view.is_behind(&id).expect("read") && channel.held > Some(before));
+    assert_eq!(channel.asked, None);
+}
+
+#[test]
 fn what_a_node_has_lost_is_offered_again_and_comes() {
     let (mut net, id) = talking();
     net.owners[1].reopen();
@@ -213,7 +271,7 @@ fn what_cannot_be_sealed_holds_up_its_own_connection_alone() {
     net.run();
 
     for owner in [2, 3] {
-        let list = vettid_wire::operation::group::List::default();
+        let list = group::List::default();
         let groups = net.owners[owner].call(&list).expect("groups").groups;
         assert_eq!(groups.len(), 1, "{owner}");
     }
