@@ -224,9 +224,10 @@ impl View<'_> {
             .query_row([id.0], |row| column::unsigned32(row, 0))?)
     }
 
-    /// Where a vault was that is a member of some groups, as the vault encodes it, by each of them.
-    pub fn homes_of_member(&self, vault: &VaultId) -> Result<Vec<Vec<u8>>, StoreError> {
-        let sql = "SELECT DISTINCT home FROM group_members WHERE vault = ?1 AND home IS NOT NULL";
+    /// Where a vault was that is a member of some groups, as the vault encodes it, by each of them; none
+    /// by one that does not say.
+    pub fn homes_of_member(&self, vault: &VaultId) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let sql = "SELECT DISTINCT home FROM group_members WHERE vault = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([vault.0], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -108,14 +108,13 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Entries for members of groups of whom nobody says any more where they are: no group and no active
-    /// connection does.
+    /// Entries for vaults that are in no group any more and have no active connection: nobody says where
+    /// they are.
     pub fn outbox_homeless(&self, at_most: u32) -> Result<Vec<Entry>, StoreError> {
         let sql = format!(
             "{COLUMNS} WHERE connection IS NULL AND vault IN
                (SELECT vault FROM (SELECT DISTINCT vault FROM outbox WHERE connection IS NULL) AS it
-                WHERE NOT EXISTS (SELECT 1 FROM group_members AS m
-                                  WHERE m.vault = it.vault AND m.home IS NOT NULL)
+                WHERE NOT EXISTS (SELECT 1 FROM group_members AS m WHERE m.vault = it.vault)
                 AND NOT EXISTS (SELECT 1 FROM connections AS c
                                 WHERE c.vault = it.vault AND c.state = ?1))
              ORDER BY number LIMIT ?2"

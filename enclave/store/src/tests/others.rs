@@ -553,7 +553,7 @@ fn groups_and_members_come_back() {
     assert_eq!(view.groups_with_packages(NOW), Ok(vec![group.id]));
     assert_eq!(view.count_groups(), Ok(1));
     assert_eq!(view.count_group_members(&group.id), Ok(1));
-    assert_eq!(view.homes_of_member(&member.vault), Ok(vec![vec![4]]));
+    assert_eq!(view.homes_of_member(&member.vault), Ok(vec![Some(vec![4])]));
     vault.commit(|change| change.mark_gone(&group.id, &member.vault));
     let view = vault.database.view();
     assert_eq!(view.group_members(&group.id), Ok(vec![]));

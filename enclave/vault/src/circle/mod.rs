@@ -131,16 +131,13 @@ pub(crate) fn say(
         if member.key.is_none() || is_kept_from(on, content, &member)? {
             continue;
         }
-        let home = match outbox::has_room(**on.change, &member.vault, most)? {
-            true => home_of(on, &member)?,
-            false => None,
-        };
-        let Some(home) = home else {
+        if !outbox::has_room(**on.change, &member.vault, most)? {
             if let Some(missed) = missed(content, message) {
                 settled::fail_message(on, &missed, &member.vault, Failed::Expired)?;
             }
             continue;
-        };
+        }
+        let home = home_of(on, &member)?;
         let address = Address {
             to: member.vault,
             home: &home,
@@ -207,13 +204,14 @@ pub(crate) fn hides_reading_beside(
     Ok(false)
 }
 
-fn home_of(on: &Changing<'_>, member: &GroupMember) -> Result<Option<Known>, Stop> {
+fn home_of(on: &Changing<'_>, member: &GroupMember) -> Result<Known, Stop> {
     if let Some(id) = connection_with(on, &member.vault)?
         && let Some(connection) = on.change.connection(&id)?
     {
-        return Known::decode(&connection.home).map(Some);
+        return Known::decode(&connection.home);
     }
-    member.home.as_deref().map(Known::decode).transpose()
+    let told = member.home.as_deref();
+    told.map_or_else(|| Ok(Known::nowhere()), Known::decode)
 }
 
 /// What a member may be called: one line that is read as it stands there, or nothing.

@@ -44,6 +44,15 @@ impl Known {
         }
     }
 
+    /// Somewhere: a vault whose record nobody has told, which can be looked up in the network.
+    pub(crate) const fn nowhere() -> Self {
+        Self::Record {
+            record: Vec::new(),
+            sequence: 0,
+            node: NodeId([0; 32]),
+        }
+    }
+
     /// As it was kept.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Stop> {
         cbor::decode(bytes).map_err(|_| Code::Internal.into())

@@ -149,7 +149,7 @@ fn handed_on(view: View<'_>, entry: Entry) -> Result<Option<Outbound>, Stop> {
 }
 
 /// Where a member of a group was: as a connection with it says, or the newest record that a creator has
-/// told.
+/// told, if any has.
 fn home_of(view: View<'_>, member: &VaultId) -> Result<Option<Known>, Stop> {
     let with = view.connections_with(member)?;
     let active = with.iter().find(|(_, state)| *state == State::Active);
@@ -159,7 +159,10 @@ fn home_of(view: View<'_>, member: &VaultId) -> Result<Option<Known>, Stop> {
         return Known::decode(&found.home).map(Some);
     }
     let told = view.homes_of_member(member)?;
-    let told = told.iter().map(|home| Known::decode(home));
+    let told = told.iter().map(|home| {
+        let home = home.as_deref();
+        home.map_or_else(|| Ok(Known::nowhere()), Known::decode)
+    });
     let told: Vec<_> = told.collect::<Result<_, _>>()?;
     Ok(told.into_iter().max_by_key(Known::standing))
 }

@@ -1,16 +1,19 @@
 //! A group as large as one may be.
 
+use std::collections::BTreeSet;
+
 use vettid_crypto::sign::SigningKey;
 use vettid_store::rows::connection::Connection;
 use vettid_store::rows::group::GroupMember;
 use vettid_wire::cbor;
+use vettid_wire::content::Parcel;
 use vettid_wire::id::{ConnectionId, GroupId, NodeId, VaultId};
 use vettid_wire::limits;
 use vettid_wire::operation::connection::{Settings, State};
 use vettid_wire::operation::feed::Kind;
 use vettid_wire::operation::group;
 use vettid_wire::operation::invitation::Card;
-use vettid_wire::operation::message::Conversation;
+use vettid_wire::operation::message::{self, Conversation};
 use vettid_wire::time::MINUTE;
 
 use crate::circle::creator;
@@ -97,4 +100,44 @@ fn everybody_comes_into_a_group_of_the_largest_size_and_can_be_spoken_to() {
         .expect("put out");
     let left = owner.call(&group::Get { id }).expect("group").members.len();
     assert_eq!(left, limits::GROUP - 2);
+}
+
+#[test]
+fn member_that_is_not_told_where_the_others_are_speaks_to_them_all() {
+    let mut net = Net::of(2);
+    let connection = net.connect(0, 1);
+    let id = net.owners[0].forge(|on| creator::create(on, "many".into(), &[]).expect("created"));
+    for number in 1..=120 {
+        net.owners[0].forge(|on| accepts(on, &id, number));
+    }
+    for _ in 0..120 / creator::AT_ONCE + 1 {
+        net.owners[0].clock.advance(MINUTE);
+        net.owners[0].tick();
+    }
+    let known: Vec<_> = net.owners.iter().map(|owner| owner.vault_id).collect();
+    let others = net.on_the_way().into_iter().map(|it| it.to);
+    net.cut_off.extend(others.filter(|to| !known.contains(to)));
+    let add = group::Add {
+        id,
+        member: connection,
+    };
+    net.owners[0].call(&add).expect("added");
+    net.join([1], id);
+    net.owners[0].clock.advance(MINUTE);
+    net.owners[0].tick();
+    net.run();
+
+    let sent = text(Conversation::Group(id), "hello, all");
+    let sent = net.owners[1].call(&sent).expect("sent").id;
+
+    assert_eq!(net.owners[1].outbound.len(), 121);
+    net.owners[1].tick();
+    let found = net.owners[1].call(&message::Get { id: sent });
+    assert_eq!(found.expect("there").failed, None);
+    net.owners[1].outbound.clear();
+    net.owners[1].recover();
+    let again = net.owners[1].outbound.iter();
+    let again = again.filter(|it| matches!(cbor::decode(&it.body), Ok(Parcel::Circle(_))));
+    let to: BTreeSet<_> = again.map(|it| it.to).collect();
+    assert_eq!(to.len(), 121, "they are handed on again");
 }
