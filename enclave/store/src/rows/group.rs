@@ -151,18 +151,14 @@ impl View<'_> {
     }
 
     /// Groups of others in which a change has been missing since before a time, or that this vault has
-    /// asked before then to be added to and was not.
-    pub fn groups_behind(
-        &self,
-        before: UnixMillis,
-        at_most: u32,
-    ) -> Result<Vec<GroupId>, StoreError> {
-        let sql = "SELECT id FROM groups WHERE creator IS NOT NULL AND signer IS NOT NULL
-                   AND (behind < ?1 OR member IS NULL AND asked < ?1) ORDER BY coalesce(asked, 0), id LIMIT ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![column::time(before), at_most], |row| {
-            row.get(0).map(GroupId)
-        })?;
+    /// asked before then to be added to and was not; those where it has not asked for longest first.
+    pub fn groups_behind(&self, before: UnixMillis) -> Result<Vec<Group>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE creator IS NOT NULL AND signer IS NOT NULL
+             AND (behind < ?1 OR member IS NULL AND asked < ?1) ORDER BY coalesce(asked, 0), id"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map([column::time(before)], read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -135,10 +135,13 @@ fn may_ask(group: &Group, now: UnixMillis) -> bool {
 }
 
 /// Groups in which a change has been missing for too long: it has come before this vault, or the
-/// creator's, was restored, and does not come again; or nobody has made it.
+/// creator's, was restored, and does not come again; or nobody has made it. Those in which this vault may
+/// not ask yet keep no other one waiting.
 pub(crate) fn behind(view: View<'_>, now: UnixMillis) -> Result<Vec<GroupId>, StoreError> {
     let before = UnixMillis(now.since(UnixMillis(PATIENCE)));
-    view.groups_behind(before, AT_ONCE)
+    let groups = view.groups_behind(before)?.into_iter();
+    let groups = groups.filter(|group| may_ask(group, now));
+    Ok(groups.map(|group| group.id).take(AT_ONCE).collect())
 }
 
 /// Asks to be added anew. Until the welcome this vault stays a member: a change that is only late is
@@ -343,4 +346,4 @@ const LONGEST: u32 = 7;
 /// reaches must not be asked again and again.
 const ASKED: u32 = 64;
 /// Groups in which that is done in one round.
-const AT_ONCE: u32 = 16;
+const AT_ONCE: usize = 16;

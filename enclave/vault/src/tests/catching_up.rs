@@ -506,3 +506,41 @@ fn owner_is_told_of_whoever_cannot_be_added() {
     assert_eq!(epoch(&mut net.owners[0], id), before);
     assert!(net.owners[0].feed_kinds().contains(&Kind::GroupNotAdded));
 }
+
+#[test]
+fn groups_that_may_not_ask_yet_keep_none_waiting_that_may() {
+    let (mut net, _, _) = Net::circle(2, 1);
+    let creator = net.owners[0].vault_id;
+    let ids: Vec<_> = (0..21)
+        .map(|_| {
+            let create = |on: &mut Changing<'_>| creator::create(on, "one".into(), &[]);
+            net.owners[0].forge(create).expect("created")
+        })
+        .collect();
+    let now = net.owners[1].forge(|on| {
+        let like = on.change.groups().expect("read").remove(0);
+        for (number, id) in ids.iter().enumerate() {
+            let may_ask = number == 20;
+            let group = vettid_store::rows::group::Group {
+                id: *id,
+                creator: Some(creator),
+                member: false,
+                // All have asked; the last one has done so later, and once.
+                asked: Some(vettid_wire::time::UnixMillis(on.now.since(
+                    vettid_wire::time::UnixMillis(match may_ask {
+                        true => 30 * MINUTE,
+                        false => 60 * MINUTE,
+                    }),
+                ))),
+                asks: if may_ask { 0 } else { 7 },
+                ..like.clone()
+            };
+            on.change.put_group(&group).expect("written");
+        }
+        on.now
+    });
+
+    let behind = crate::circle::member::behind(net.owners[1].vault.database().view(), now);
+
+    assert_eq!(behind, Ok(vec![ids[20]]));
+}
