@@ -62,17 +62,16 @@ impl Evidence {
         }
     }
 
-    /// Answers the vault process of `space`. `now` is a clock that does not go back. None when no
-    /// document can be made now.
+    /// Answers the vault process of `space`. `now` is a clock that does not go back.
     pub(crate) fn answer(
         &mut self,
         attester: &mut impl Attester,
         space: SpaceId,
         question: &EvidenceQuestion,
         now: Duration,
-    ) -> Option<EvidenceAnswer> {
+    ) -> Result<EvidenceAnswer, NotMade> {
         let asked = (&question.nonce, question.known);
-        let document = self.document(attester, asked, Some(space), now).ok()?;
+        let document = self.document(attester, asked, Some(space), now)?;
         let statement = Statement {
             role: Role::Responder,
             transcript: Transcript(question.transcript),
@@ -81,32 +80,32 @@ impl Evidence {
             network: self.network,
             policy_epoch: self.epoch,
         };
-        Some(EvidenceAnswer {
+        Ok(EvidenceAnswer {
             document,
             bundle: self.bundle.clone(),
             signature: statement.sign(&self.binding).0,
         })
     }
 
-    /// Evidence of this node for a session of its supervisor. None for a claim of anybody else, and
-    /// when no document can be made now.
+    /// Evidence of this node for a session of its supervisor; none for a claim of anybody else.
     pub(crate) fn prove(
         &mut self,
         attester: &mut impl Attester,
         claim: &Claim,
         now: Duration,
-    ) -> Option<Shown> {
+    ) -> Result<Shown, NotMade> {
         let statement = &claim.statement;
-        let of_this_node = statement.own == Identity::Node(self.node)
+        let is_of_this_node = statement.own == Identity::Node(self.node)
             && matches!(statement.peer, Identity::Node(peer) if peer != self.node);
-        let of_this_network =
-            statement.network == self.network && statement.policy_epoch == self.epoch;
-        if !of_this_node || !of_this_network {
-            return None;
+        if !is_of_this_node || statement.network != self.network {
+            return Err(NotMade::Foreign);
+        }
+        if statement.policy_epoch != self.epoch {
+            return Err(NotMade::OtherEpoch);
         }
         let asked = (&claim.nonce, claim.known_document);
-        let document = self.document(attester, asked, None, now).ok()?;
-        Some(claim.prove_with_document(document, self.bundle.clone(), &self.binding))
+        let document = self.document(attester, asked, None, now)?;
+        Ok(claim.prove_with_document(document, self.bundle.clone(), &self.binding))
     }
 
     /// Signs in another epoch of the network's policy from now on.
@@ -123,28 +122,28 @@ impl Evidence {
         vault: Option<SpaceId>,
         now: Duration,
     ) -> Result<Option<Vec<u8>>, NotMade> {
-        let document = match known {
+        match known {
             Some(known) if self.made.is_young(&known, now) => return Ok(None),
             Some(known) if self.made.has(&known) => self.current(attester, now),
             // Of an earlier boot, or made up: what was not appraised cannot be renewed.
             Some(_) | None => self.made_for(attester, nonce, vault, now),
-        };
-        document.ok_or(NotMade).map(Some)
+        }
+        .map(Some)
     }
 
     /// The document for anybody, made anew when it gets old.
-    fn current(&mut self, attester: &mut impl Attester, now: Duration) -> Option<Vec<u8>> {
+    fn current(&mut self, attester: &mut impl Attester, now: Duration) -> Result<Vec<u8>, NotMade> {
         if let Some((document, made)) = &self.current
             && now.saturating_sub(*made) < DOCUMENT_USE
         {
-            return Some(document.clone());
+            return Ok(document.clone());
         }
         let document = attester
             .document(&Bundle::commitment(&self.bundle), None)
-            .ok()?;
+            .map_err(|_| NotMade::Platform)?;
         self.made.add(&document, now);
         self.current = Some((document.clone(), now));
-        Some(document)
+        Ok(document)
     }
 
     fn made_for(
@@ -153,20 +152,30 @@ impl Evidence {
         nonce: &[u8; 32],
         vault: Option<SpaceId>,
         now: Duration,
-    ) -> Option<Vec<u8>> {
+    ) -> Result<Vec<u8>, NotMade> {
         if !self.budget.spend(vault, now) {
-            return None;
+            return Err(NotMade::TooMany);
         }
         let commitment = Bundle::commitment(&self.bundle);
-        let document = attester.document(&commitment, Some(nonce)).ok()?;
+        let document = attester.document(&commitment, Some(nonce));
+        let document = document.map_err(|_| NotMade::Platform)?;
         self.made.add(&document, now);
-        Some(document)
+        Ok(document)
     }
 }
 
-/// No document can be made now.
-#[derive(Clone, Copy, Debug)]
-struct NotMade;
+/// Why nothing is shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotMade {
+    /// It would be of another node or network.
+    Foreign,
+    /// It would be in another policy epoch: a newer network file came in between.
+    OtherEpoch,
+    /// The platform makes no document.
+    Platform,
+    /// As many documents as a second has were made.
+    TooMany,
+}
 
 /// Documents over the present bundle that peers may have appraised.
 #[derive(Debug, Default)]
@@ -364,7 +373,7 @@ mod tests {
 
             let shown = evidence().prove(&mut Plain(0), &claim, at(0));
 
-            let Some(Shown::Enclave { signature, .. }) = shown else {
+            let Ok(Shown::Enclave { signature, .. }) = shown else {
                 panic!("no evidence");
             };
             let key = binding().verifying_key();
@@ -379,14 +388,23 @@ mod tests {
             change(&mut claim.statement);
             evidence().prove(&mut Plain(0), &claim, at(0))
         };
-        assert!(other(|_| {}).is_some());
+        assert!(other(|_| {}).is_ok());
 
-        assert_eq!(other(|s| s.own = PEER), None);
-        assert_eq!(other(|s| s.own = Identity::Space(SPACE)), None);
-        assert_eq!(other(|s| s.peer = NODE), None);
-        assert_eq!(other(|s| s.peer = Identity::Space(SPACE)), None);
-        assert_eq!(other(|s| s.network.anchors = [9; 32]), None);
-        assert_eq!(other(|s| s.policy_epoch = 3), None);
+        assert_eq!(other(|s| s.own = PEER), Err(NotMade::Foreign));
+        assert_eq!(
+            other(|s| s.own = Identity::Space(SPACE)),
+            Err(NotMade::Foreign)
+        );
+        assert_eq!(other(|s| s.peer = NODE), Err(NotMade::Foreign));
+        assert_eq!(
+            other(|s| s.peer = Identity::Space(SPACE)),
+            Err(NotMade::Foreign)
+        );
+        assert_eq!(
+            other(|s| s.network.anchors = [9; 32]),
+            Err(NotMade::Foreign)
+        );
+        assert_eq!(other(|s| s.policy_epoch = 3), Err(NotMade::OtherEpoch));
     }
 
     #[test]
@@ -423,7 +441,7 @@ mod tests {
     fn who_knows_a_young_document_gets_none_and_who_knows_an_old_one_the_current_one() {
         let (mut evidence, mut platform) = (evidence(), Plain(0));
         let first = evidence.answer(&mut platform, SPACE, &question(9, None), at(0));
-        let known = sha256(&first.and_then(|answer| answer.document).expect("document"));
+        let known = sha256(&first.expect("answer").document.expect("document"));
 
         let young = evidence.answer(&mut platform, SPACE, &question(1, Some(known)), at(2_999));
         let old = evidence.answer(&mut platform, SPACE, &question(1, Some(known)), at(3_000));
@@ -449,7 +467,7 @@ mod tests {
     fn the_current_document_is_renewed_before_it_is_an_hour_old() {
         let (mut evidence, mut platform) = (evidence(), Plain(0));
         let shown = evidence.answer(&mut platform, SPACE, &question(1, None), at(0));
-        let known = sha256(&shown.and_then(|answer| answer.document).expect("document"));
+        let known = sha256(&shown.expect("answer").document.expect("document"));
         let ask = question(1, Some(known));
         let first = evidence.answer(&mut platform, SPACE, &ask, at(3_000));
         let same = evidence.answer(&mut platform, SPACE, &ask, at(5_000));
@@ -467,7 +485,7 @@ mod tests {
             id[..4].copy_from_slice(&space.to_be_bytes());
             let question = question(1, None);
             let answer = evidence.answer(&mut platform, SpaceId(id), &question, at(1));
-            answer.is_some()
+            answer.is_ok()
         };
         let first = (0..20).filter(|_| asks(0)).count();
         let others = (1..1_000).filter(|space| asks(*space)).count();
@@ -476,10 +494,11 @@ mod tests {
         assert_eq!(first + others, 192);
         let claim = claim(NODE, PEER, Role::Initiator);
         for _ in 192..256 {
-            assert!(evidence.prove(&mut platform, &claim, at(1)).is_some());
+            assert!(evidence.prove(&mut platform, &claim, at(1)).is_ok());
         }
-        assert!(evidence.prove(&mut platform, &claim, at(1)).is_none());
+        let spent = evidence.prove(&mut platform, &claim, at(1));
+        assert_eq!(spent, Err(NotMade::TooMany));
         let later = evidence.answer(&mut platform, SPACE, &question(1, None), at(2));
-        assert!(later.is_some());
+        assert!(later.is_ok());
     }
 }

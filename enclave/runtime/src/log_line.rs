@@ -3,6 +3,8 @@
 
 use vettid_wire::link::{Level, LogLine};
 
+use crate::evidence::NotMade;
+
 /// May leave the enclave in the clear. Implemented by types whose every value is harmless.
 pub trait LogSafe {
     /// The line that the host gets.
@@ -28,8 +30,8 @@ pub enum LogEvent {
     NetworkRefused,
     /// The image is not among the network's reference values: apps will refuse it.
     NotAReferenceValue,
-    /// No document could be made for a session.
-    NoEvidence,
+    /// Nothing could be shown in a session.
+    NoEvidence(NotMade),
     /// What a later release seals to is not of this network, or not of a later release that it accepts.
     OfferRefused,
     /// A vault sent something before it had a home.
@@ -77,7 +79,7 @@ impl LogSafe for LogEvent {
                 "this image is not a reference value of its network",
                 None,
             ),
-            Self::NoEvidence => (Level::Warn, "no evidence could be made", None),
+            Self::NoEvidence(why) => no_evidence(why),
             Self::SandboxFailed(code) => (Level::Error, "sandbox step failed", Some(code)),
             Self::SharedUser => (Level::Warn, "not root: vaults share one user", None),
             Self::VaultCrashed(code) => (Level::Error, "vault process crashed", Some(code)),
@@ -89,6 +91,32 @@ impl LogSafe for LogEvent {
             event: event.to_owned(),
             count,
         }
+    }
+}
+
+/// A session that begins while another network file comes into force is begun anew, and nothing is amiss.
+const fn no_evidence(why: NotMade) -> (Level, &'static str, Option<u64>) {
+    match why {
+        NotMade::Foreign => (
+            Level::Warn,
+            "no evidence made: asked for another node or network",
+            None,
+        ),
+        NotMade::OtherEpoch => (
+            Level::Info,
+            "no evidence made: the network file has changed",
+            None,
+        ),
+        NotMade::Platform => (
+            Level::Warn,
+            "no evidence made: the platform makes no document",
+            None,
+        ),
+        NotMade::TooMany => (
+            Level::Warn,
+            "no evidence made: too many were asked for in a second",
+            None,
+        ),
     }
 }
 

@@ -143,7 +143,7 @@ impl SimulatedEnclave {
         self.machine.now = now;
         let clock = Duration::from_millis(now.since(self.started));
         let (evidence, machine) = (&mut self.evidence, &mut self.machine);
-        let mut prove = |claim: &Claim| evidence.prove(machine, claim, clock);
+        let mut prove = |claim: &Claim| evidence.prove(machine, claim, clock).ok();
         let mut turn = Turn {
             now,
             entropy: &mut self.entropy,

@@ -240,14 +240,14 @@ impl<P: Platform> Supervisor<P> {
         let answer = self
             .evidence
             .answer(&mut self.platform, space, question, self.now);
-        if answer.is_none() {
-            self.log(LogEvent::NoEvidence);
+        if let Err(why) = answer {
+            self.log(LogEvent::NoEvidence(why));
         }
         self.tell(
             slot,
             &Down::Evidence {
                 ticket: question.ticket,
-                answer,
+                answer: answer.ok(),
             },
         );
     }

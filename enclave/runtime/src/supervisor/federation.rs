@@ -82,11 +82,11 @@ impl<P: Platform> Supervisor<P> {
     fn hear_others(&mut self, frame: ToEnclave) -> Result<(), OutOfTurn> {
         let now = self.platform.now();
         let (evidence, platform, clock) = (&mut self.evidence, &mut self.platform, self.now);
-        let mut lacking = false;
+        let mut lacking = None;
         let mut prove = |claim: &Claim| {
             let shown = evidence.prove(platform, claim, clock);
-            lacking |= shown.is_none();
-            shown
+            lacking = shown.as_ref().err().copied().or(lacking);
+            shown.ok()
         };
         let mut turn = Turn {
             now,
@@ -94,8 +94,8 @@ impl<P: Platform> Supervisor<P> {
             prove: &mut prove,
         };
         let heard = self.federation.hear(frame, &mut turn);
-        if lacking {
-            self.log(LogEvent::NoEvidence);
+        if let Some(why) = lacking {
+            self.log(LogEvent::NoEvidence(why));
         }
         heard
     }

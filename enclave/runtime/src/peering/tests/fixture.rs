@@ -205,12 +205,12 @@ impl Enclave {
         let mut prove = |claim: &Claim| {
             let made = match shows {
                 Shows::Nothing => None,
-                Shows::Own => evidence.prove(machine, claim, clock),
+                Shows::Own => evidence.prove(machine, claim, clock).ok(),
                 Shows::Recorded(recorded) => Some(recorded.clone()),
                 Shows::OfOther(other) => {
                     let mut claim = *claim;
                     claim.statement.own = Identity::Node(other.node);
-                    other.evidence.prove(&mut other.machine, &claim, clock)
+                    other.evidence.prove(&mut other.machine, &claim, clock).ok()
                 }
             };
             shown.extend(made.clone());
