@@ -166,6 +166,8 @@ async fn prove(owner: &Owner, entry: &Entry) -> Result<(), Error> {
     let change = credential::ChangePassword {};
     let proven = async {
         owner.call(&unlock).await?;
+        // What a call before this one has asked, and lost the answer to.
+        owner.settle_in_turn().await?;
         let same = Some(Secret::new(cbor::encode(&entry.password)));
         owner.call_in_turn(&entry.password, &change, same).await
     };

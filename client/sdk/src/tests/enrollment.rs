@@ -136,6 +136,28 @@ async fn finished_vault_that_keeps_the_answer_no_more_gives_its_credential() {
     assert_eq!(lab.world().vault.times_done("credential.create"), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn lost_answer_of_the_proof_is_settled_by_the_next_call() {
+    let (lab, shelf) = (Lab::new(), Shelf::default());
+    shelf.disk().fails_at = Some((7, false));
+    let first = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+    assert!(first.is_err() && shelf.state().pending.is_some());
+    shelf.disk().fails_at = None;
+    // The answer is fetched and the vault opened; it ends when it has done what proves the password.
+    for mishap in [Mishap::Closing, Mishap::Closing, Mishap::DieAfter] {
+        lab.expect_mishap(mishap);
+    }
+    let second = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+    assert!(second.is_err() && shelf.state().pending.is_some());
+    assert_eq!(lab.world().vault.times_done("password.change"), 1);
+
+    let third = enroll(shelf.clone(), lab.clone(), lab.clock(), &lab.entry()).await;
+
+    assert!(third.is_ok(), "{third:?}");
+    let held = shelf.state().credential.expect("a credential").version;
+    assert_eq!(held, lab.world().vault.version);
+}
+
 /// The owner has entered something else the second time, and would keep that in mind.
 #[tokio::test(start_paused = true)]
 async fn what_is_entered_when_enrollment_goes_on_must_be_what_the_vault_has() {

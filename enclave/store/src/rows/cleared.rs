@@ -99,16 +99,22 @@ impl Change<'_> {
         Ok(true)
     }
 
-    /// Deletes `at_most` so many rows of what was emptied, the oldest first, with all that is kept beside
-    /// them, and gives their weight back.
+    /// Deletes messages of what was emptied, the oldest first, with all that is kept beside them, and gives
+    /// their weight back: `at_most` so many rows in all, and one message at least.
     pub fn clear_some(&self, of: &Cleared, at_most: u32) -> Result<(), StoreError> {
         let conversation = cbor::encode(&of.conversation);
         let through = column::integer(of.through);
         let cut: Option<i64> = self
             .connection
             .prepare_cached(
-                "SELECT sequence FROM messages WHERE conversation = ?1 AND sequence <= ?2
-                 ORDER BY sequence LIMIT 1 OFFSET ?3",
+                "SELECT sequence FROM (
+                   SELECT sequence, row_number() OVER place AS number, sum(1
+                     + (SELECT count(*) FROM receipts WHERE message = messages.id)
+                     + (SELECT count(*) FROM reactions WHERE message = messages.id)
+                   ) OVER place AS rows FROM messages
+                   WHERE conversation = ?1 AND sequence <= ?2
+                   WINDOW place AS (ORDER BY sequence) LIMIT ?3 + 1)
+                 WHERE rows > ?3 AND number > 1 ORDER BY sequence LIMIT 1",
             )?
             .query_row(params![conversation, through, at_most], |row| row.get(0))
             .optional()?;

@@ -74,6 +74,14 @@ impl View<'_> {
         found.map(|found| self.with_reactions(found)).transpose()
     }
 
+    /// Whether there is a row of a message, also one that was emptied with its conversation.
+    pub fn is_message(&self, id: &MessageId) -> Result<bool, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT 1 FROM messages WHERE id = ?1")?
+            .exists([id.0])?)
+    }
+
     /// Whether anything was said in a conversation.
     pub fn has_messages(&self, conversation: &Conversation) -> Result<bool, StoreError> {
         Ok(self
@@ -327,13 +335,17 @@ impl Change<'_> {
         self.touch_message(id)
     }
 
-    /// Gives a message the next number of a change, and returns it.
+    /// Gives a message the next number of a change, and returns the newest. What was emptied with its
+    /// conversation gets none: it would be gone with the row, and given to another.
     pub fn touch_message(&self, id: &MessageId) -> Result<u64, StoreError> {
-        let change = self.newest_change()?.saturating_add(1);
-        self.connection
-            .prepare_cached("UPDATE messages SET change = ?2 WHERE id = ?1")?
-            .execute(params![id.0, column::integer(change)])?;
-        Ok(change)
+        let newest = self.newest_change()?;
+        let next = newest.saturating_add(1);
+        let sql = format!("UPDATE messages SET change = ?2 WHERE id = ?1 AND {SHOWN}");
+        let touched = self
+            .connection
+            .prepare_cached(&sql)?
+            .execute(params![id.0, column::integer(next)])?;
+        Ok(if touched > 0 { next } else { newest })
     }
 }
 

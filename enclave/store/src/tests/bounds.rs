@@ -218,7 +218,7 @@ fn emptied_conversation_goes_in_parts_and_leaves_nothing_beside_it() {
 
     for expected in [(vec![3, 4, 5], 3, 3, true), (vec![5], 1, 1, false)] {
         let of = vault.database.view().clearing().expect("reads");
-        vault.commit(|change| change.clear_some(&of.expect("goes on"), 2));
+        vault.commit(|change| change.clear_some(&of.expect("goes on"), 6));
         let count = |table: &str| {
             let sql = format!("SELECT count(*) FROM said.{table}");
             let counted = vault
@@ -233,6 +233,52 @@ fn emptied_conversation_goes_in_parts_and_leaves_nothing_beside_it() {
     let before = crate::fixture::dump(&vault.database);
     vault.restart();
     assert_eq!(crate::fixture::dump(&vault.database), before);
+}
+
+/// A message to a large group has a row for each of its members.
+#[test]
+fn what_is_kept_beside_a_message_counts_in_a_part() {
+    let mut vault = Vault::enrolled();
+    for number in 1..=3 {
+        vault.commit(|change| {
+            change.insert_message(&message(number, None, &body(10)))?;
+            for member in 0..10 {
+                let member = VaultId([member; 32]);
+                change.raise_receipt_of(&MessageId([number; 16]), &member, Receipt::Read)?;
+            }
+            Ok(())
+        });
+    }
+    vault.commit(|change| change.clear_messages(&HERE, 3).map(drop));
+
+    // Two messages are 22 rows; one goes, however many are beside it.
+    for (at_most, left) in [(23, 1), (1, 0)] {
+        let of = vault.database.view().clearing().expect("reads");
+        vault.commit(|change| change.clear_some(&of.expect("goes on"), at_most));
+        let rows = vault.database.view().message_ids().expect("reads").len();
+        assert_eq!(rows, left, "{at_most}");
+    }
+    assert_eq!(vault.database.view().clearing(), Ok(None));
+}
+
+#[test]
+fn what_was_emptied_takes_no_number_of_a_change_along() {
+    let mut vault = Vault::enrolled();
+    vault.commit(|change| {
+        change
+            .insert_message(&message(1, None, &body(10)))
+            .map(drop)
+    });
+    vault.commit(|change| change.clear_messages(&HERE, 1).map(drop));
+    let newest = vault.database.view().newest_change();
+
+    vault.commit(|change| {
+        change
+            .raise_receipt(&MessageId([1; 16]), Receipt::Read)
+            .map(drop)
+    });
+
+    assert_eq!(vault.database.view().newest_change(), newest);
 }
 
 #[test]

@@ -122,8 +122,9 @@ pub(crate) struct Pending {
     /// Seed of the MLS signature key.
     #[n(0)]
     pub(crate) signer: Secret,
-    /// The key package that was handed over, to repeat it.
-    #[cbor(n(1), with = "minicbor::bytes")]
+    /// The key package that was handed over, to repeat it. Earlier vaults kept its digest alone, as 1:
+    /// they hand over a new one.
+    #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) package: Vec<u8>,
 }
 

@@ -32,7 +32,8 @@ pub(crate) struct Voice {
 impl Voice {
     /// A message.
     pub(crate) fn text(&self, on: &mut Changing<'_>, said: Text) -> Result<(), Stop> {
-        let before = self.own(on, &said.id)?;
+        let from = Some(&self.from);
+        let before = on.change.message_of(&self.conversation, from, &said.id)?;
         if !is_bounded(&said) || before.is_some() {
             return Ok(());
         }
@@ -40,7 +41,7 @@ impl Voice {
             return self.full(on, &said.id);
         }
         // Whoever knew the id of another one's message and used it first does not keep that away.
-        let taken = on.change.message(&said.id)?.is_some();
+        let taken = on.change.is_message(&said.id)?;
         let id = match taken {
             true => MessageId::random(on.entropy),
             false => said.id,

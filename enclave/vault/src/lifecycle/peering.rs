@@ -123,7 +123,7 @@ pub(crate) fn follow_up(state: &mut State, out: &mut Outside<'_>) -> Result<(), 
     speak(open, out)
 }
 
-/// Deletes rows of emptied conversations, so many in one record. What is left goes at the next turn: nothing
+/// Deletes rows of emptied conversations, no more in one record than it holds. What is left goes at the next turn: nothing
 /// of it is shown.
 fn clear(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
     for _ in 0..CLEARED_AT_ONCE {

@@ -1,7 +1,8 @@
 //! One of two vaults is restored to an older state, or dies at any step.
 
 use vettid_store::rows::channel::Channel;
-use vettid_wire::cbor;
+use vettid_wire::Secret;
+use vettid_wire::cbor::{self, minicbor};
 use vettid_wire::content::Parcel;
 use vettid_wire::id::ConnectionId;
 use vettid_wire::limits;
@@ -374,6 +375,39 @@ fn key_package_that_was_used_before_a_restoration_is_not_used_again() {
     net.owners[0].say(id, "on we go");
     net.run();
     assert_eq!(heard(&mut net, 1, id).last().expect("line"), "on we go");
+}
+
+/// Earlier vaults have kept the digest of a key package, and not the package.
+#[test]
+fn digest_of_a_key_package_is_no_key_package() {
+    #[derive(minicbor::Encode)]
+    #[cbor(map)]
+    struct Earlier {
+        #[n(0)]
+        signer: Secret,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        package: [u8; 32],
+    }
+    let (mut net, id) = asking();
+    let (signer, package) = (Secret::new(vec![1; 32]), [2; 32]);
+    let earlier = cbor::encode(&Earlier { signer, package });
+    net.lose_mail();
+    net.lose_everything();
+    net.owners[1].forge(|on| {
+        let mut channel = on.change.channel(&id).expect("read").expect("keys");
+        channel.pending = Some(Secret::new(earlier));
+        on.change.put_channel(&channel).expect("kept");
+        on.withdraw_unsequenced(&id).expect("withdrawn");
+    });
+
+    net.owners[0].recover();
+    for _ in 0..6 {
+        net.advance(2 * MINUTE);
+        net.tick();
+        net.run();
+    }
+
+    assert_eq!(heard(&mut net, 1, id)[1..], ["lost", "behind it"]);
 }
 
 #[test]
