@@ -34,7 +34,7 @@ pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     memory: memory_connection_limits::Behaviour,
     guard: Guard,
-    identify: Identified,
+    pub(crate) identify: Identified,
     ping: ping::Behaviour,
     pub(crate) streams: Streams,
     pub(crate) kad: Gated<kad::Behaviour<Homes>>,

@@ -45,6 +45,12 @@ impl Identified {
         }
     }
 
+    /// Tells all who are connected where this host is now: the library does so of its own accord when it
+    /// listens elsewhere, and not when it is found out from where it is reached.
+    pub(crate) fn push(&mut self, peers: impl IntoIterator<Item = PeerId>) {
+        self.inner.push(peers);
+    }
+
     /// Whether the last speaker is believed about an address of this host.
     fn believes(&mut self, candidate: &Multiaddr, now: Instant) -> bool {
         let introduces = self.speaker.is_some_and(|p| self.introducers.contains(&p));

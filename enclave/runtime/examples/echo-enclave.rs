@@ -110,6 +110,18 @@ impl Scripted {
     }
 }
 
+/// What is to be sent.
+fn sending(named: &[u8], now: UnixMillis) -> Outbound {
+    let (delivery, to, home, body): Sending = cbor::decode(named).expect("sending");
+    Outbound {
+        delivery,
+        to,
+        home: KnownHome::Node(home),
+        expires: now.plus(3_600_000),
+        body: body.to_vec(),
+    }
+}
+
 /// A message to the sessions that says what happened with a delivery.
 fn news(word: &[u8], delivery: DeliveryId, rest: &[u8]) -> (Option<VerifyingKey>, Vec<u8>) {
     (None, [word, &delivery.0, rest].concat())
@@ -165,16 +177,10 @@ impl Resident for Scripted {
                 answer.home = Some(self.home(*rest.last().unwrap(), now));
             }
             b"send.." => {
-                let (delivery, to, home, body): Sending = cbor::decode(rest).expect("sending");
-                answer.after = self.record(broker, &delivery.0)?;
-                self.sent = Some(Outbound {
-                    delivery,
-                    to,
-                    home: KnownHome::Node(home),
-                    expires: now.plus(3_600_000),
-                    body: body.to_vec(),
-                });
-                answer.outbound.extend(self.sent.clone());
+                let sent = sending(rest, now);
+                answer.after = self.record(broker, &sent.delivery.0)?;
+                answer.outbound.push(sent.clone());
+                self.sent = Some(sent);
             }
             b"taken." => {
                 answer.reply = Some(self.taken.iter().flat_map(|id| id.0).collect());

@@ -138,6 +138,8 @@ impl Driver {
         let reachable = best(current, self.lost.keys());
         if reachable != self.reachable {
             self.reachable.clone_from(&reachable);
+            let peers: Vec<_> = self.swarm.connected_peers().copied().collect();
+            self.swarm.behaviour_mut().identify.push(peers);
             self.tell(Event::Reachable {
                 addresses: reachable,
             });

@@ -29,6 +29,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use recalling::{Recalling, Told};
 
+use crate::address::is_relayed;
+
 /// The library's part, with the system's random numbers.
 type Client = client::Behaviour<UnwrapErr<SysRng>>;
 
@@ -209,6 +211,7 @@ impl NetworkBehaviour for Reachability {
             FromSwarm::ConnectionClosed(closed) => {
                 self.connections.remove(&closed.connection_id);
             }
+            FromSwarm::NewExternalAddrCandidate(candidate) if is_relayed(candidate.addr) => return,
             FromSwarm::NewExternalAddrCandidate(candidate) => self.see(candidate.addr),
             _ => {}
         }
