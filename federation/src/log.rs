@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-/// How much is logged. A level and no more: what libraries log names peers and addresses.
+/// How much is logged. A level and no more, so that nobody has relays and bootstrap nodes log
+/// what their libraries say, which names peers and addresses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum Log {
     /// Faults of the program.

@@ -89,9 +89,9 @@ metrics! {
     gossip_copies: Counter = "vettid_federation_gossip_copies",
     /// Gossiped objects that were no such thing or were judged invalid
     gossip_rejected: Counter = "vettid_federation_gossip_rejected",
-    /// Direct connections got through the gates of both sides at once
+    /// Direct connections made through address translation by dialing from both sides at once
     punches_done: Counter = "vettid_federation_punches_done",
-    /// Tries to get through the gates of both sides that were given up
+    /// Tries to make one that were given up
     punches_failed: Counter = "vettid_federation_punches_failed",
     /// Reservations that this host has at relays
     reservations_held: Level = "vettid_federation_reservations_held",

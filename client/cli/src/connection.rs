@@ -447,12 +447,12 @@ mod tests {
         assert_eq!(shown.json["ended"], "invitation-refused");
         assert!(shown.text.contains("last active"), "{}", shown.text);
         assert!(table(&[row(&refused)]).ends_with("the invitation was used or withdrawn"));
-        // One that had ended before vaults kept how.
+        // One that does not say how.
         let next = next_step(&ended(State::Declined, None)).unwrap();
         assert!(next.contains("vettid invitation create"), "{next}");
         let next = next_step(&ended(State::Blocked, Some(Ended::Blocked))).unwrap();
         assert!(next.contains("connection unblock 0101"), "{next}");
-        let next = next_step(&ended(State::Revoked, Some(Ended::Blocked))).unwrap();
+        let next = next_step(&ended(State::Revoked, Some(Ended::Revoked))).unwrap();
         assert!(next.contains("vettid invitation create"), "{next}");
         assert_eq!(next_step(&ended(State::Active, None)), None);
     }

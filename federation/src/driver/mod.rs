@@ -324,11 +324,7 @@ impl Driver {
             BehaviourEvent::Circuits(event) => self.on_circuit(&event),
             BehaviourEvent::Relay(event) => self.on_relay(&event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
-            // A direct connection shows as a connection; one that failed leaves the relayed one.
-            BehaviourEvent::Punch(event) => match event.result {
-                Ok(_) => drop(self.metrics.punches_done.inc()),
-                Err(_) => drop(self.metrics.punches_failed.inc()),
-            },
+            BehaviourEvent::Punch(event) => self.count_punch(event.result.is_ok()),
             BehaviourEvent::Reachability(_) | BehaviourEvent::ReachabilityServer(_) => {}
             BehaviourEvent::Limits(never)
             | BehaviourEvent::Memory(never)

@@ -9,8 +9,17 @@ use super::state::{Again, Driver};
 use crate::address;
 
 impl Driver {
+    /// A direct connection shows as a connection, and one that failed leaves the relayed one.
+    pub(super) fn count_punch(&self, is_done: bool) {
+        let metrics = &self.metrics;
+        match is_done {
+            true => metrics.punches_done.inc(),
+            false => metrics.punches_failed.inc(),
+        };
+    }
+
     /// Tries the direct way to peers that are admitted through a relay only: by the addresses that they
-    /// name, and through their gates every other time. That a peer is reached directly may be found out, and
+    /// name, and by punching holes every other time. That a peer is reached directly may be found out, and
     /// named by it, after both have met at the relay.
     pub(super) fn check_paths(&mut self, now: Instant) {
         let relayed = self.connections.iter();
@@ -57,5 +66,6 @@ impl Driver {
 pub(super) const DIRECT: Duration = Duration::from_secs(5);
 /// How often that doubles: every eleven minutes in the end.
 const DOUBLINGS: u32 = 7;
-/// Tries after which gates are taken as they are, for the library keeps a trace of each. That is for more than an hour.
+/// Tries after which no hole is punched any more, for the library keeps a trace of each: they last more
+/// than an hour.
 const PUNCHES: u32 = 13;

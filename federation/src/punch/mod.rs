@@ -1,7 +1,7 @@
 //! Holes through address translation (DCUtR), punched again.
 //!
 //! The library tries right after two have met at a relay, with the addresses that it knew when they
-//! connected, and gives up when a gate, a busy machine or an address learned too late was in the way.
+//! connected, and gives up when a router, a busy machine or an address learned too late was in the way.
 //! Here each try has a handler of its own, with what is known by then, on the connection that is there.
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! what was put off, so that this holds up nothing that may be taken, and returns to the oldest when it
 //! is through; only where a node is missing, or others have all the room, it begins with the same
 //! again. While it rests, what is new is tried once, unless a node is missing. Lanes take turns, and so
-//! do the spaces that they are of, so that none waits for another's peer. Where more wait than are followed, a lane that rests after most failures gives way.
+//! do the spaces that they are of, so that none waits for another's peer. Where more wait than are
+//! followed, a lane that rests after most failures gives way.
 
 mod following;
 

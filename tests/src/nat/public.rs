@@ -189,7 +189,7 @@ impl Home<'_> {
         admitted["path"].as_str().map(str::to_owned)
     }
 
-    /// Tries to get through both gates at once that this side has given up.
+    /// Hole punches that this side has given up.
     #[must_use]
     pub fn failed_punches(&self) -> f64 {
         self.network

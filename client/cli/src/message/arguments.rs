@@ -107,7 +107,7 @@ pub(crate) struct List {
     /// The oldest behind this sequence; with --watch everything behind it
     #[arg(long, value_name = "SEQUENCE", requires = "one")]
     after: Option<u64>,
-    /// At most this many
+    /// At most this many; with --watch of the newest only
     #[arg(long, value_name = "N", requires = "one")]
     pub(super) limit: Option<u32>,
     /// Go on with what comes or changes, a line for each, until interrupted; other commands with

@@ -18,12 +18,7 @@ pub(super) async fn list(owner: &Owner, arguments: List) -> Result<Output, Failu
 
 /// The page that the arguments name.
 pub(super) async fn page(owner: &Owner, arguments: List) -> Result<Vec<wire::Message>, Failure> {
-    let request = wire::List {
-        conversation: arguments.conversation().ok_or_else(unnamed)?,
-        from: arguments.from(),
-        limit: arguments.limit,
-    };
-    let mut messages = owner.call(&request).await?.messages;
+    let mut messages = owner.call(&request(arguments)?).await?.messages;
     messages.sort_by_key(|message| message.sequence);
     Ok(messages)
 }
@@ -33,11 +28,10 @@ pub(super) async fn all_behind(
     owner: &Owner,
     arguments: List,
 ) -> Result<Vec<wire::Message>, Failure> {
-    let mut request = wire::List {
-        conversation: arguments.conversation().ok_or_else(unnamed)?,
-        from: arguments.from(),
-        limit: arguments.limit,
-    };
+    let mut request = request(arguments)?;
+    if matches!(request.from, wire::From::Behind(_)) {
+        request.limit = None;
+    }
     let mut found = Vec::new();
     loop {
         let page = owner.call(&request).await?;
@@ -50,6 +44,14 @@ pub(super) async fn all_behind(
             _ => return Ok(found),
         }
     }
+}
+
+fn request(arguments: List) -> Result<wire::List, Failure> {
+    Ok(wire::List {
+        conversation: arguments.conversation().ok_or_else(unnamed)?,
+        from: arguments.from(),
+        limit: arguments.limit,
+    })
 }
 
 /// One message.

@@ -122,8 +122,8 @@ pub(crate) struct Pending {
     /// Seed of the MLS signature key.
     #[n(0)]
     pub(crate) signer: Secret,
-    /// The key package that was handed over, to repeat it. Earlier vaults kept its digest alone, as 1:
-    /// they hand over a new one.
+    /// The key package that was handed over, to repeat it. Index 1 is not used again: what has it, a digest
+    /// alone, counts as nothing that is awaited, and a new package is made.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) package: Vec<u8>,
 }

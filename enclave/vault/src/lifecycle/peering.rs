@@ -111,8 +111,9 @@ pub(crate) fn settled(
     unless_refused(settled)
 }
 
-/// Does what a transaction has left to be done in others: deletes what was emptied, applies what waited for what has come, puts
-/// members out, and seals what is still to be said, as much in one record as it holds.
+/// Does what a transaction has left to be done in others: deletes what was emptied, applies what waited
+/// for what has come, puts members out, and seals what is still to be said, as much in one record as it
+/// holds.
 pub(crate) fn follow_up(state: &mut State, out: &mut Outside<'_>) -> Result<(), Stop> {
     let State::Unlocked(open) = state else {
         return Ok(());
@@ -123,8 +124,8 @@ pub(crate) fn follow_up(state: &mut State, out: &mut Outside<'_>) -> Result<(), 
     speak(open, out)
 }
 
-/// Deletes rows of emptied conversations, no more in one record than it holds. What is left goes at the next turn: nothing
-/// of it is shown.
+/// Deletes rows of emptied conversations, no more in one record than it holds. What is left goes at the
+/// next turn: nothing of it is shown.
 fn clear(open: &mut Unlocked, out: &mut Outside<'_>) -> Result<(), Stop> {
     for _ in 0..CLEARED_AT_ONCE {
         let Ok(Some(of)) = open.view().clearing() else {

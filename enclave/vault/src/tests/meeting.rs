@@ -107,7 +107,7 @@ fn both_owners_see_how_a_connection_has_ended() {
     net.owners[0]
         .call(&connection::Unblock { id })
         .expect("unblocked");
-    assert_eq!(endings(&mut net, id)[0], Some(Ended::Blocked));
+    assert_eq!(endings(&mut net, id)[0], Some(Ended::Revoked));
 }
 
 #[test]

@@ -377,7 +377,7 @@ fn key_package_that_was_used_before_a_restoration_is_not_used_again() {
     assert_eq!(heard(&mut net, 1, id).last().expect("line"), "on we go");
 }
 
-/// Earlier vaults have kept the digest of a key package, and not the package.
+/// Of what has the digest of a key package and not the package, another one is made.
 #[test]
 fn digest_of_a_key_package_is_no_key_package() {
     #[derive(minicbor::Encode)]

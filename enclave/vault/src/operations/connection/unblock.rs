@@ -1,7 +1,7 @@
 //! `connection.unblock`: that vault may be connected with again.
 
 use vettid_wire::operation::Done;
-use vettid_wire::operation::connection::{self, State};
+use vettid_wire::operation::connection::{self, Ended, State};
 use vettid_wire::refusal::Code;
 
 use crate::audit::Audit;
@@ -30,6 +30,7 @@ impl Operation for Unblock {
                 && let Some(mut blocked) = on.change.connection(&id)?
             {
                 blocked.state = State::Revoked;
+                blocked.ended = Some(Ended::Revoked);
                 on.change.put_connection(&blocked)?;
             }
         }
