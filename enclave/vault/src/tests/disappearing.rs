@@ -15,12 +15,7 @@ use crate::fixture::{Net, Owner, refused, text};
 /// without a round: owner 0 has said it, owner 1 has read it and reacted.
 fn after(millis: u64) -> (Net, ConnectionId, MessageId) {
     let (mut net, id) = talking();
-    let send = message::Send {
-        disappear_after: Some(HOUR),
-        ..text(Conversation::Connection(id), "burning secret")
-    };
-    let sent = net.owners[0].call(&send).expect("sent").id;
-    net.run();
+    let sent = disappearing(&mut net, id, "burning secret");
     mark_read(&mut net.owners[1], id);
     react(&mut net.owners[1], sent).expect("reacted");
     net.run();
@@ -53,6 +48,17 @@ fn is_gone(message: &Message) -> bool {
         || !message.reactions.is_empty()
         || message.reacted > 0;
     !says && message.removed.is_some()
+}
+
+/// Something that disappears an hour after it was read, said and delivered.
+fn disappearing(net: &mut Net, id: ConnectionId, words: &str) -> MessageId {
+    let send = message::Send {
+        disappear_after: Some(HOUR),
+        ..text(Conversation::Connection(id), words)
+    };
+    let sent = net.owners[0].call(&send).expect("sent").id;
+    net.run();
+    sent
 }
 
 #[test]
@@ -128,12 +134,7 @@ fn what_is_still_said_of_a_message_whose_time_has_come_is_passed_over() {
 #[test]
 fn disappearing_message_goes_on_both_sides_after_it_was_read() {
     let (mut net, id) = talking();
-    let send = message::Send {
-        disappear_after: Some(HOUR),
-        ..text(Conversation::Connection(id), "secret")
-    };
-    let sent = net.owners[0].call(&send).expect("sent").id;
-    net.run();
+    let sent = disappearing(&mut net, id, "secret");
     net.advance(DAY);
     net.tick();
     assert!(get(&mut net.owners[1], sent).text.is_some());
@@ -152,12 +153,7 @@ fn disappearing_message_goes_on_both_sides_after_it_was_read() {
 #[test]
 fn disappearing_message_goes_at_its_sender_though_nobody_says_that_it_was_read() {
     let (mut net, id) = talking();
-    let send = message::Send {
-        disappear_after: Some(HOUR),
-        ..text(Conversation::Connection(id), "secret")
-    };
-    let sent = net.owners[0].call(&send).expect("sent").id;
-    net.run();
+    let sent = disappearing(&mut net, id, "secret");
 
     net.advance(limits::DELIVERY_TIME + HOUR - MINUTE);
     net.tick();
