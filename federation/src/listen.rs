@@ -1,10 +1,11 @@
-//! Whether an address can be listened on, known before anything listens.
+//! Whether an address can be listened at, known before anything listens.
 //!
 //! A TCP listener of the transport shares its address with every other program of the same user that
 //! does so too, and each gets a part of the connections: a second host in a place where one runs
 //! would not notice. So addresses are tried beforehand with a socket that shares nothing.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -18,7 +19,7 @@ use nix::sys::socket::{
 use crate::address::{self, BadAddress};
 use crate::driver::StartError;
 
-/// Why an address cannot be listened on, and what to do.
+/// Why an address cannot be listened at, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotFree {
@@ -43,23 +44,129 @@ impl From<io::Error> for NotFree {
     }
 }
 
-/// Whether the transport could listen on an address: TCP or QUIC of an IP address. Of others nothing
-/// is known beforehand.
-pub fn check_free(text: &str) -> Result<(), NotFree> {
-    match address::parse(text).as_ref().map(place) {
-        Ok(Some((address, kind))) => Ok(occupy(address, kind).map_err(io::Error::from)?),
-        Ok(None) | Err(_) => Ok(()),
+/// Where a program listens on its machine. With port 0 the system picks one that is free.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Place {
+    address: SocketAddr,
+    kind: SockType,
+    /// With `[::]`: whether the IPv4 addresses are left to others, as the transport does.
+    only_six: bool,
+}
+
+impl Place {
+    /// Where TCP connections are taken; `[::]` is of IPv4 too.
+    #[must_use]
+    pub const fn tcp(address: SocketAddr) -> Self {
+        Self::new(address, SockType::Stream, false)
+    }
+
+    /// Where datagrams are taken; `[::]` is of IPv4 too.
+    #[must_use]
+    pub const fn udp(address: SocketAddr) -> Self {
+        Self::new(address, SockType::Datagram, false)
+    }
+
+    const fn new(address: SocketAddr, kind: SockType, only_six: bool) -> Self {
+        Self {
+            address,
+            kind,
+            only_six,
+        }
+    }
+
+    /// Where the transport listens for a multiaddr: TCP or QUIC of an IP address. Of others nothing is
+    /// known beforehand.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let address: Multiaddr = address::parse(text).ok()?;
+        let mut parts = address.iter();
+        let ip = match parts.next()? {
+            Protocol::Ip4(ip) => ip.into(),
+            Protocol::Ip6(ip) => ip.into(),
+            _ => return None,
+        };
+        let (port, kind) = match parts.next()? {
+            Protocol::Tcp(port) => (port, SockType::Stream),
+            Protocol::Udp(port) => (port, SockType::Datagram),
+            _ => return None,
+        };
+        Some(Self::new(SocketAddr::new(ip, port), kind, true))
+    }
+
+    /// Its address.
+    #[must_use]
+    pub const fn address(self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether it could be listened at now.
+    pub fn check_free(self) -> Result<(), NotFree> {
+        if self.address.port() == 0 {
+            return Ok(());
+        }
+        Ok(self.occupy().map_err(io::Error::from)?)
+    }
+
+    /// Whether only one of the two can be listened at.
+    fn meets(self, other: Self) -> bool {
+        let (one, two) = (self.address, other.address);
+        self.kind == other.kind
+            && one.port() == two.port()
+            && one.port() != 0
+            && (one.ip() == two.ip() || self.spans(two) || other.spans(one))
+    }
+
+    fn spans(self, other: SocketAddr) -> bool {
+        let is_family = self.address.is_ipv4() == other.is_ipv4();
+        let is_both = self.address.is_ipv6() && !self.only_six;
+        self.address.ip().is_unspecified() && (is_family || is_both)
+    }
+
+    /// Takes it as the transport does, but for itself alone, and gives it back.
+    fn occupy(self) -> nix::Result<()> {
+        let family = match self.address {
+            SocketAddr::V4(_) => AddressFamily::Inet,
+            SocketAddr::V6(_) => AddressFamily::Inet6,
+        };
+        let probe = socket(family, self.kind, SockFlag::SOCK_CLOEXEC, None)?;
+        if self.address.is_ipv6() {
+            setsockopt(&probe, sockopt::Ipv6V6Only, &self.only_six)?;
+        }
+        if self.kind == SockType::Stream {
+            // Connections of an earlier listener that are not quite over do not matter.
+            setsockopt(&probe, sockopt::ReuseAddr, &true)?;
+        }
+        match self.address {
+            SocketAddr::V4(address) => bind(probe.as_raw_fd(), &SockaddrIn::from(address)),
+            SocketAddr::V6(address) => bind(probe.as_raw_fd(), &SockaddrIn6::from(address)),
+        }
     }
 }
 
-/// Whether a host could listen on all of its addresses.
-pub(crate) fn check_all_free(texts: &[String]) -> Result<(), StartError> {
+/// Two places of one program of which it can listen at one only, told by their names.
+pub fn twins<N: Display>(places: &[(N, Place)]) -> Option<String> {
+    let mut rest = places.iter();
+    while let Some((name, place)) = rest.next() {
+        if let Some((other, _)) = rest.as_slice().iter().find(|(_, p)| p.meets(*place)) {
+            return Some(format!(
+                "{name} and {other} are the same address: choose another for one of them"
+            ));
+        }
+    }
+    None
+}
+
+/// Whether a host could listen at all of its addresses, as far as taking them does not show it.
+///
+/// QUIC's socket shares nothing, and is not tried: while another thread starts a program, the system
+/// holds a copy of each open socket for it, and the address of one that was just closed stays taken.
+pub(crate) fn check_all(texts: &[String]) -> Result<(), StartError> {
     for text in texts {
         check(text)?;
-        check_free(text).map_err(|why| StartError::Listen {
-            address: text.clone(),
-            cause: why.to_string(),
-        })?;
+        let shared = Place::of(text).filter(|place| place.kind == SockType::Stream);
+        shared
+            .map_or(Ok(()), Place::check_free)
+            .map_err(|why| not_free(text, &why))?;
     }
     Ok(())
 }
@@ -72,50 +179,25 @@ fn check(text: &str) -> Result<(), StartError> {
     address::check(text).map_err(wrong)
 }
 
-/// What is at the bottom of an error of the transport, which shows nothing of it.
-pub(crate) fn innermost(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    let shown = causes
-        .map(ToString::to_string)
-        .filter(|text| !text.is_empty());
-    shown
-        .last()
-        .unwrap_or_else(|| "taken, or not one of this machine's".to_owned())
+fn not_free(address: &str, why: &NotFree) -> StartError {
+    StartError::Listen {
+        address: address.to_owned(),
+        cause: why.to_string(),
+    }
 }
 
-/// Address and kind of the socket that listens; none where the system picks a port.
-fn place(address: &Multiaddr) -> Option<(SocketAddr, SockType)> {
-    let mut parts = address.iter();
-    let ip = match parts.next()? {
-        Protocol::Ip4(ip) => ip.into(),
-        Protocol::Ip6(ip) => ip.into(),
-        _ => return None,
-    };
-    let (port, kind) = match parts.next()? {
-        Protocol::Tcp(port) => (port, SockType::Stream),
-        Protocol::Udp(port) => (port, SockType::Datagram),
-        _ => return None,
-    };
-    (port != 0).then_some((SocketAddr::new(ip, port), kind))
-}
-
-/// Takes an address as the transport does, but for itself alone, and gives it back.
-fn occupy(address: SocketAddr, kind: SockType) -> nix::Result<()> {
-    let family = match address {
-        SocketAddr::V4(_) => AddressFamily::Inet,
-        SocketAddr::V6(_) => AddressFamily::Inet6,
-    };
-    let probe = socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?;
-    if address.is_ipv6() {
-        setsockopt(&probe, sockopt::Ipv6V6Only, &true)?;
+/// An error of the transport's listening. What the system said is at its bottom, as a text.
+pub(crate) fn failed(address: &str, error: &(dyn Error + 'static)) -> StartError {
+    let place = Place::of(address);
+    if let Some(why) = place.and_then(|place| place.check_free().err()) {
+        return not_free(address, &why);
     }
-    if kind == SockType::Stream {
-        // Connections of an earlier listener that are not quite over do not matter.
-        setsockopt(&probe, sockopt::ReuseAddr, &true)?;
-    }
-    match address {
-        SocketAddr::V4(address) => bind(probe.as_raw_fd(), &SockaddrIn::from(address)),
-        SocketAddr::V6(address) => bind(probe.as_raw_fd(), &SockaddrIn6::from(address)),
+    let texts =
+        std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string);
+    let shown = texts.filter(|text| !text.is_empty()).last();
+    StartError::Listen {
+        address: address.to_owned(),
+        cause: shown.unwrap_or_else(|| "taken, or not one of this machine's".to_owned()),
     }
 }
 
@@ -126,7 +208,8 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> Option<String> {
-        check_free(text).err().map(|why| why.to_string())
+        let place = Place::of(text)?;
+        place.check_free().err().map(|why| why.to_string())
     }
 
     fn port(address: io::Result<SocketAddr>) -> u16 {
@@ -164,6 +247,37 @@ mod tests {
 
         assert_eq!(said(&format!("/ip6/::/tcp/{free}")), None);
         assert!(said(&format!("/ip6/::1/tcp/{taken}")).is_some());
+    }
+
+    #[test]
+    fn places_that_only_one_can_listen_at_are_twins() {
+        let tcp = |text: &str| Place::tcp(text.parse().expect("an address"));
+        let of = |text: &str| Place::of(text).expect("a place");
+        let told = |one, two| twins(&[("one", one), ("other", tcp("127.9.9.9:9")), ("two", two)]);
+        for (one, two) in [
+            (tcp("127.0.0.1:1"), tcp("127.0.0.1:1")),
+            (tcp("127.0.0.1:1"), tcp("0.0.0.0:1")),
+            (tcp("[::]:1"), tcp("127.0.0.1:1")),
+            (tcp("127.0.0.1:1"), of("/ip4/127.0.0.1/tcp/1")),
+            (of("/ip6/::/udp/1/quic-v1"), of("/ip6/::1/udp/1/quic-v1")),
+        ] {
+            let said = "one and two are the same address: choose another for one of them";
+            assert_eq!(told(one, two).as_deref(), Some(said), "{one:?} {two:?}");
+            assert_eq!(told(two, one).as_deref(), Some(said), "{two:?} {one:?}");
+        }
+        for (one, two) in [
+            (tcp("127.0.0.1:0"), tcp("127.0.0.1:0")),
+            (tcp("127.0.0.1:1"), tcp("127.0.0.1:2")),
+            (tcp("127.0.0.1:1"), tcp("127.0.0.2:1")),
+            (tcp("[::1]:1"), tcp("0.0.0.0:1")),
+            (of("/ip4/0.0.0.0/tcp/1"), of("/ip6/::/tcp/1")),
+            (
+                of("/ip4/127.0.0.1/tcp/1"),
+                of("/ip4/127.0.0.1/udp/1/quic-v1"),
+            ),
+        ] {
+            assert_eq!(told(one, two), None, "{one:?} {two:?}");
+        }
     }
 
     #[test]

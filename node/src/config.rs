@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::addresses;
 use crate::enclave_link::{Address, BadAddress, BadKeyService, KeyService};
 use crate::folder::NodeFolder;
 use crate::object_store::S3Options;
@@ -178,6 +179,9 @@ pub enum ConfigError {
     /// The public address is missing or is not one.
     #[error("node.toml, public_url: begin with http:// or https://, at most 300 characters")]
     PublicUrl,
+    /// Only one of two addresses can be listened at.
+    #[error("node.toml: {0}")]
+    Twins(String),
     /// Not TOML, or a key that is not known.
     #[error("node.toml: {0}")]
     Syntax(#[from] toml::de::Error),
@@ -204,7 +208,10 @@ impl Config {
                 return Err(BadKeyService::Emulated.into());
             }
         }
-        Ok(config)
+        // Whether it meets others where that is not said, its network file decides.
+        let meets_others = config.federation.enabled == Some(true);
+        addresses::twins(&config, meets_others)
+            .map_or(Ok(config), |twins| Err(ConfigError::Twins(twins)))
     }
 
     /// Where the enclave is; `socket` is used for one that the node starts.
@@ -437,6 +444,22 @@ mod tests {
         ] {
             assert!(Config::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn addresses_of_the_federation_count_where_it_is_certain_that_it_listens() {
+        let of = |federation: &str| {
+            Config::parse(&format!(
+                "{SMALLEST}\n[http]\nlisten = \"127.0.0.1:4440\"\n[federation]\n{federation}"
+            ))
+        };
+        let twins = of("enabled = true").expect_err("twins").to_string();
+        assert!(twins.contains("http.listen and federation.tcp"), "{twins}");
+        for free in ["", "enabled = false", "enabled = true\nhidden = true"] {
+            assert!(of(free).is_ok(), "{free}");
+        }
+        let bus = "[bus]\ntcp = \"0.0.0.0:1\"\nwebsocket = \"[::1]:1\"";
+        assert!(Config::parse(&format!("{SMALLEST}\n{bus}")).is_err());
     }
 
     #[test]

@@ -64,6 +64,11 @@ fn node_that_was_killed_finds_and_ends_what_it_left_behind() {
     node.kill_node();
     assert!(!is_gone(bus));
 
+    let checked = node.command(&["check"]).output().expect("ran");
+    let told = String::from_utf8_lossy(&checked.stdout);
+    let wanted = "`run` ends the nats-server that a killed node left behind";
+    assert!(checked.status.success() && told.contains(wanted), "{told}");
+    assert!(!is_gone(bus), "a check changes nothing");
     node.start();
 
     assert!(

@@ -35,7 +35,7 @@ use crate::gate::{Gates, KeptOut};
 use crate::handle::{Command, Handle};
 use crate::key::HostKey;
 use crate::link::Links;
-use crate::listen::{check_all_free, innermost};
+use crate::listen;
 use crate::metrics::Metrics;
 use crate::transport;
 use state::Driver;
@@ -82,7 +82,7 @@ impl Federation {
         let own = key.peer_id();
         let metrics = Metrics::default();
         let introducers = introducers(&config, &own)?;
-        check_all_free(&config.listen)?;
+        listen::check_all(&config.listen)?;
         let shared = Shared {
             circuits: match &config.role {
                 Role::Relay(limits) => Circuits::new(limits),
@@ -170,6 +170,9 @@ fn introducers(
 /// A listener that reports neither an address nor an end: what it names is not there to be had.
 const NOT_BOUND: &str = "no address came up in time: is it one of this machine's?";
 
+/// A listener that ended before it was there.
+const ENDED: &str = "it ended at once";
+
 impl Driver {
     /// Binds all listeners and waits until they are bound.
     async fn listen(&mut self) -> Result<(), StartError> {
@@ -180,10 +183,7 @@ impl Driver {
                 why,
             })?;
             let listener = self.swarm.listen_on(address);
-            let listener = listener.map_err(|error| StartError::Listen {
-                address: text.clone(),
-                cause: innermost(&error),
-            })?;
+            let listener = listener.map_err(|error| listen::failed(&text, &error))?;
             self.listeners.push(listener);
             waiting.insert(listener, text);
         }
@@ -196,10 +196,13 @@ impl Driver {
         }
         while !waiting.is_empty() {
             let next = timeout(BINDING, self.swarm.select_next_some()).await;
-            let failed = |address: String, cause: String| StartError::Listen { address, cause };
+            let failed = |address: String, cause: &str| StartError::Listen {
+                address,
+                cause: cause.to_owned(),
+            };
             let Ok(event) = next else {
                 let address = waiting.into_values().next().unwrap_or_default();
-                return Err(failed(address, NOT_BOUND.into()));
+                return Err(failed(address, NOT_BOUND));
             };
             match &event {
                 SwarmEvent::NewListenAddr { listener_id, .. } => {
@@ -211,7 +214,10 @@ impl Driver {
                     ..
                 } => {
                     if let Some(address) = waiting.remove(listener_id) {
-                        return Err(failed(address, format!("{reason:?}")));
+                        return Err(match reason {
+                            Err(error) => listen::failed(&address, error),
+                            Ok(()) => failed(address, ENDED),
+                        });
                     }
                 }
                 _ => {}

@@ -24,7 +24,7 @@ use crate::event::Event;
 use crate::exposition::serve_metrics;
 use crate::handle::Handle;
 use crate::key::HostKey;
-use crate::listen::{self, NotFree};
+use crate::listen::{self, Place};
 
 /// The `[host]` table of a configuration file. Paths are relative to the file.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -142,16 +142,17 @@ impl HostTable {
             Err(HostError::Running(_)) => return Ok(()),
             lock => drop(lock?),
         }
-        let listen = self.listen.iter().filter_map(|text| {
-            let why = listen::check_free(text).err()?;
-            Some(format!("host.listen: {text}: {why}"))
+        let listen = self.listen.iter();
+        let listen = listen
+            .filter_map(|text| Some((format!("host.listen: {text}"), Place::of(text)?)))
+            .collect::<Vec<_>>();
+        let metrics = format!("host.metrics: {}", self.metrics);
+        let places = [listen, vec![(metrics, Place::tcp(self.metrics))]].concat();
+        let taken = places.iter().filter_map(|(name, place)| {
+            let why = place.check_free().err()?;
+            Some(format!("{name}: {why}"))
         });
-        let metrics = std::net::TcpListener::bind(self.metrics).err();
-        let metrics = metrics.map(|error| {
-            let why = NotFree::from(error);
-            format!("host.metrics: {}: {why}", self.metrics)
-        });
-        let wrong: Vec<_> = listen.chain(metrics).collect();
+        let wrong: Vec<_> = taken.chain(listen::twins(&places)).collect();
         if wrong.is_empty() {
             return Ok(());
         }

@@ -25,7 +25,8 @@ async fn address_that_another_host_listens_on_is_refused_with_its_name() {
             )
         );
         first.end().await;
-        let free = async || crate::listen::check_free(&taken).is_ok();
+        let place = crate::listen::Place::of(&taken).expect("a place");
+        let free = async || place.check_free().is_ok();
         eventually(free).await;
         Host::start(second, 2, ADMITS).await.end().await;
     }

@@ -1,7 +1,9 @@
 //! `nats-server` as a supervised child.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::credentials::Credentials;
-use super::server_file::Listeners;
-use crate::child::{Life, Program, end_left_behind, supervise};
+use super::server_file::{self, Listeners};
+use crate::child::{self, Life, Program, end_left_behind, supervise};
 use crate::folder::{NodeFolder, create_private, write_private};
 use crate::shutdown::Stop;
 
@@ -45,7 +47,8 @@ impl BusServer {
         account_token: &str,
         stop: Stop,
     ) -> io::Result<(Self, JoinHandle<()>)> {
-        let file = folder.bus().join("server.conf");
+        let program = program_of(folder, program);
+        let file = file_of(folder);
         let resolver = folder.bus().join("accounts");
         create_private(&resolver)?;
         let (restart, restarts) = watch::channel(0);
@@ -59,14 +62,6 @@ impl BusServer {
             life,
         };
         server.write_file(account_token)?;
-        let program = Program {
-            name: "nats-server",
-            path: program,
-            arguments: vec![OsString::from("-c"), server.file.clone().into_os_string()],
-            mark: server.file.clone().into_os_string(),
-            pid_file: folder.run().join("nats.pid"),
-            line: report,
-        };
         end_left_behind(&program).await;
         server.until_free().await?;
         let task = tokio::spawn(supervise(program, life_sender, restarts, stop));
@@ -108,6 +103,32 @@ impl BusServer {
     #[must_use]
     pub fn life(&self) -> watch::Receiver<Life> {
         self.life.clone()
+    }
+}
+
+/// Where `program` listens for a folder whose node was killed; nowhere if there is none. The next start
+/// of the node ends it.
+pub(crate) fn left_behind(folder: &NodeFolder, program: PathBuf) -> Vec<SocketAddr> {
+    if !child::is_left_behind(&program_of(folder, program)) {
+        return Vec::new();
+    }
+    let text = fs::read(file_of(folder)).unwrap_or_default();
+    server_file::listeners(&text)
+}
+
+fn file_of(folder: &NodeFolder) -> PathBuf {
+    folder.bus().join("server.conf")
+}
+
+fn program_of(folder: &NodeFolder, path: PathBuf) -> Program {
+    let file = file_of(folder).into_os_string();
+    Program {
+        name: "nats-server",
+        path,
+        arguments: vec![OsString::from("-c"), file.clone()],
+        mark: file,
+        pid_file: folder.run().join("nats.pid"),
+        line: report,
     }
 }
 

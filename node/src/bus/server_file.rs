@@ -4,10 +4,11 @@
 //! MQTT, leaf nodes, gateways, clusters, JetStream, monitoring port or anonymous user.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use vettid_federation::listen::Place;
 use vettid_wire::limits;
 
 use super::credentials::Credentials;
@@ -49,16 +50,8 @@ impl Listeners {
     /// Whether both addresses are free, as far as can be known before the server takes them.
     pub fn check_free(&self) -> io::Result<()> {
         for (key, address) in [("bus.tcp", self.tcp), ("bus.websocket", self.websocket)] {
-            TcpListener::bind(address).map_err(not_free(key, address))?;
-        }
-        self.check_apart()
-    }
-
-    /// Whether they are two.
-    pub fn check_apart(&self) -> io::Result<()> {
-        if self.tcp == self.websocket && self.tcp.port() != 0 {
-            let same = "bus.tcp and bus.websocket are the same address";
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, same));
+            let free = Place::tcp(address).check_free();
+            free.map_err(|why| not_free(key, address, &why))?;
         }
         Ok(())
     }
@@ -116,4 +109,15 @@ impl Listeners {
             file.insert("tls".to_owned(), tls);
         }
     }
+}
+/// Where a server with this file listens.
+pub(super) fn listeners(file: &[u8]) -> Vec<SocketAddr> {
+    let file: Value = serde_json::from_slice(file).unwrap_or_default();
+    let address = |table: &Value| {
+        let ip = table.get("host")?.as_str()?.parse().ok()?;
+        let port = table.get("port")?.as_u64()?.try_into().ok()?;
+        Some(SocketAddr::new(ip, port))
+    };
+    let websocket = file.get("websocket").and_then(address);
+    address(&file).into_iter().chain(websocket).collect()
 }

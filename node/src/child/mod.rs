@@ -7,7 +7,7 @@
 mod backoff;
 mod recorded;
 
-pub(crate) use recorded::end_left_behind;
+pub(crate) use recorded::{end_left_behind, is_left_behind};
 
 pub use backoff::Backoff;
 

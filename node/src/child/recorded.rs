@@ -48,6 +48,11 @@ pub(crate) async fn end_left_behind(program: &Program) {
     }
 }
 
+/// Whether a killed node left one behind for this folder.
+pub(crate) fn is_left_behind(program: &Program) -> bool {
+    !left_behind(program).is_empty()
+}
+
 fn left_behind(program: &Program) -> Vec<i32> {
     fs::read_dir("/proc")
         .into_iter()

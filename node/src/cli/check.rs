@@ -9,8 +9,8 @@ use vettid_crypto::digest::sha384;
 use super::output::{Failure, say};
 use crate::addresses;
 use crate::audit;
-use crate::bus::ServerVersion;
 use crate::bus::credentials::Credentials;
+use crate::bus::{ServerVersion, server};
 use crate::config::Config;
 use crate::database::Database;
 use crate::federation::is_wanted;
@@ -88,7 +88,7 @@ async fn look(folder: &NodeFolder, config: &Config) -> Vec<Finding> {
     }
     if let Ok(_lock) = folder.lock() {
         // While the node runs, they are its own.
-        findings.extend(look_at_addresses(config, network.as_ref().ok()));
+        findings.extend(look_at_addresses(folder, config, network.as_ref().ok()));
     }
     let certificates = [("http TLS", &config.http.tls), ("bus TLS", &config.bus.tls)];
     for (what, tls) in certificates {
@@ -128,12 +128,26 @@ fn look_at_database(folder: &NodeFolder) -> Result<String, String> {
 }
 
 /// Whether what the node listens at is free; each address that is not is a finding.
-fn look_at_addresses(config: &Config, network: Option<&NetworkFile>) -> Vec<Finding> {
-    let meets_others = network.is_some_and(|network| is_wanted(&config.federation, network));
-    let outcomes = match addresses::wrong(config, meets_others) {
-        wrong if wrong.is_empty() => vec![Ok("free".to_owned())],
-        wrong => wrong.into_iter().map(Err).collect(),
+fn look_at_addresses(
+    folder: &NodeFolder,
+    config: &Config,
+    network: Option<&NetworkFile>,
+) -> Vec<Finding> {
+    let left_behind = server::left_behind(folder, config.bus_program());
+    let free = if left_behind.is_empty() {
+        "free"
+    } else {
+        "free, but for the bus: `run` ends the nats-server that a killed node left behind"
     };
+    let meets_others = network.is_some_and(|network| is_wanted(&config.federation, network));
+    let taken = addresses::taken(config, meets_others).into_iter();
+    let taken = taken.filter(|taken| !taken.is_of_bus(&left_behind));
+    let twins = addresses::twins(config, meets_others);
+    let wrong = taken.map(|taken| taken.to_string()).chain(twins);
+    let mut outcomes: Vec<_> = wrong.map(Err).collect();
+    if outcomes.is_empty() {
+        outcomes.push(Ok(free.to_owned()));
+    }
     let found = |outcome| Finding {
         what: "addresses",
         outcome,

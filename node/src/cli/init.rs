@@ -1,13 +1,14 @@
 //! `vettid-node init`: a folder that `run` can use.
 
 use std::ffi::OsStr;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 use tokio::process::Command;
+use vettid_federation::listen::Place;
 use vettid_wire::network::TrustRoot;
 
 use super::made::Made;
@@ -133,11 +134,13 @@ impl Init {
 
     fn config(&self) -> Result<Config, Failure> {
         let mut config = Config::default();
-        config.http.listen = address(self.listen, self.http_port)?;
-        config.bus.tcp = address(self.listen, self.bus_port)?;
-        config.bus.websocket = address(self.listen, self.websocket_port)?;
-        config.metrics.listen = address(IpAddr::V4(Ipv4Addr::LOCALHOST), self.metrics_port)?;
-        config.federation.tcp = address(self.listen, self.federation_port)?;
+        let mut ports = Ports::default();
+        config.http.listen = ports.address(self.listen, self.http_port)?;
+        config.bus.tcp = ports.address(self.listen, self.bus_port)?;
+        config.bus.websocket = ports.address(self.listen, self.websocket_port)?;
+        config.metrics.listen =
+            ports.address(IpAddr::V4(Ipv4Addr::LOCALHOST), self.metrics_port)?;
+        config.federation.tcp = ports.address(self.listen, self.federation_port)?;
         config.federation.quic = config.federation.tcp;
         config.federation.enabled = self.federation.then_some(true);
         config.federation.external.clone_from(&self.external);
@@ -180,20 +183,34 @@ fn check_root(root: &Path, file: &Path, network: &NetworkFile) -> Result<(), Fai
     )))
 }
 
-fn address(ip: IpAddr, port: u16) -> Result<SocketAddr, Failure> {
-    if port != 0 {
-        return Ok(SocketAddr::new(ip, port));
+/// Ports of one node that were chosen so far.
+#[derive(Default)]
+struct Ports(Vec<u16>);
+
+impl Ports {
+    fn address(&mut self, ip: IpAddr, port: u16) -> Result<SocketAddr, Failure> {
+        let address = match port {
+            0 => self.free(ip)?,
+            port => SocketAddr::new(ip, port),
+        };
+        self.0.push(address.port());
+        Ok(address)
     }
-    // Below the ports that the kernel lends to outgoing connections, so that none of those takes it
-    // before the node runs.
-    for _ in 0..TRIES {
-        let port = LOWEST.saturating_add(u16::from_be_bytes(random()) % PORTS);
-        let address = SocketAddr::new(ip, port);
-        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
-            return Ok(address);
-        }
+
+    fn free(&self, ip: IpAddr) -> Result<SocketAddr, Failure> {
+        // Below the ports that the kernel lends to outgoing connections, so that none of those takes
+        // it before the node runs.
+        let ports = (0..TRIES).map(|_| LOWEST.saturating_add(u16::from_be_bytes(random()) % PORTS));
+        let others = ports.filter(|port| !self.0.contains(port));
+        let mut free = others
+            .map(|port| SocketAddr::new(ip, port))
+            .filter(|&address| {
+                let places = [Place::tcp(address), Place::udp(address)];
+                places.into_iter().all(|place| place.check_free().is_ok())
+            });
+        free.next()
+            .ok_or_else(|| Failure::new(format!("no port of {ip} is free: name one")))
     }
-    Err(Failure::new(format!("no port of {ip} is free: name one")))
 }
 
 /// Ports that a free one is taken from.

@@ -1,6 +1,7 @@
 //! Starting each part as the configuration says.
 
 use std::ffi::OsString;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -156,12 +157,14 @@ pub(super) async fn start_http(
         tls,
         bounds,
     );
-    let taken = not_free("http.listen", config.http.listen);
-    let api = api.await.map_err(|e| StartError::Listen(taken(e)))?;
+    let api = api
+        .await
+        .map_err(taken("http.listen", config.http.listen))?;
     let few = ListenerLimits { connections: 16 };
     let counts = Listener::bind(config.metrics.listen, http::metrics_api(front), None, few);
-    let taken = not_free("metrics.listen", config.metrics.listen);
-    let counts = counts.await.map_err(|e| StartError::Listen(taken(e)))?;
+    let counts = counts
+        .await
+        .map_err(taken("metrics.listen", config.metrics.listen))?;
     let addresses = (
         api.address().map_err(blame("http.listen"))?,
         counts.address().map_err(blame("metrics.listen"))?,
@@ -171,4 +174,8 @@ pub(super) async fn start_http(
         tokio::spawn(counts.serve(stop.clone())),
     ];
     Ok((addresses.0, addresses.1, served))
+}
+
+fn taken(key: &str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
+    move |error| StartError::Listen(not_free(key, address, &error.into()))
 }

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use vettid_node::config::Config;
 use vettid_node::folder::NodeFolder;
 use vettid_wire::link::sealing::FromEnclave as Say;
 use vettid_wire::link::{FromEnclave, FromHost};
@@ -285,14 +286,32 @@ async fn address_of_the_bus_that_somebody_has_is_named_and_nobody_there_is_spoke
         assert!(!checked.status.success());
     }
     assert!(squatter.accept().is_err(), "nobody has connected");
-    place.config.bus = free;
-    place.config.bus.websocket = place.config.bus.tcp;
-    place.write_config();
-    let (ok, shown) = run(&folder, &["run"]).await;
-    assert!(
-        !ok && shown.to_string().contains("the same address"),
-        "{shown}"
-    );
+}
+
+#[tokio::test]
+async fn two_of_one_nodes_addresses_that_are_the_same_are_named() {
+    let (mut place, _listening) = ours();
+    let folder = place.folder.path().to_owned();
+    let free = place.config.clone();
+    for change in [
+        |config: &mut Config| config.bus.websocket = config.bus.tcp,
+        |config: &mut Config| config.http.listen = config.bus.tcp,
+        |config: &mut Config| {
+            config.federation.tcp = config.bus.tcp;
+            config.federation.enabled = Some(true);
+        },
+    ] {
+        place.config = free.clone();
+        change(&mut place.config);
+        place.write_config();
+        for verb in ["run", "check"] {
+            let (ok, shown) = run(&folder, &[verb]).await;
+            let message = shown["error"]["message"].as_str().expect("text");
+            let wanted = "are the same address: choose another for one of them";
+            assert!(!ok && message.contains(wanted), "{verb}: {message}");
+            assert!(message.contains("bus.tcp"), "{verb}: {message}");
+        }
+    }
 }
 
 #[tokio::test]
