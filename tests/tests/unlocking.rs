@@ -22,10 +22,15 @@ fn code<T>(answer: Result<T, Fault>) -> Option<Code> {
     answer.err().and_then(|fault| fault.code())
 }
 
-/// Locks the vault and comes back to its locked door.
+/// Locks the vault and comes back to its locked door. The vault process that just ends says so, and
+/// another is asked for.
 fn lock(owner: &mut Owner) {
     owner.call(&vault::Lock {}).expect("locked");
-    owner.hang_up();
+    let status = vettid_tests::wait::until("the locked door", || {
+        owner.hang_up();
+        owner.status().ok()
+    });
+    assert_eq!((status.locked, status.open), (true, None));
 }
 
 /// A session of its own. A vault process that is just ending says so, and is asked once more.
@@ -54,10 +59,6 @@ fn locked_vault_serves_nothing_until_the_right_pin() {
     let kept = owner.put("note", "behind the PIN").expect("kept");
     lock(&mut owner);
 
-    let status = owner
-        .status()
-        .expect("a locked vault says that it is locked");
-    assert_eq!((status.locked, status.open), (true, None));
     assert_eq!(code(owner.value(kept.id)), Some(Code::Locked));
     assert_eq!(code(owner.put("more", "x")), Some(Code::Locked));
     assert_eq!(code(owner.feed()), Some(Code::Locked));
