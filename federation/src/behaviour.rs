@@ -199,7 +199,7 @@ fn gossip(config: &Config, metrics: &Metrics) -> Result<Gossip, &'static str> {
         // but not from whom it has passed it on to. Five hops still reach more than a thousand nodes.
         .mesh_n(MESH)
         .mesh_n_low(MESH - 1)
-        .mesh_n_high(MESH + 1)
+        .mesh_n_high(MESH_HIGH)
         .mesh_outbound_min(1)
         .flood_publish(false)
         .idontwant_message_size_threshold(IDONTWANT)
@@ -295,6 +295,8 @@ const KAD_STREAM: Duration = Duration::from_secs(10);
 const GOSSIP_PACKET: usize = 8 * limits::GOSSIP;
 /// Peers that each object is passed on to.
 const MESH: usize = 5;
+/// Peers of a mesh from which on it takes no more.
+pub(crate) const MESH_HIGH: usize = MESH + 1;
 /// Objects from this size on are announced before they are sent, so that fewer come twice.
 const IDONTWANT: usize = 256;
 /// Gossip messages that wait for one peer.
