@@ -121,9 +121,10 @@ async fn address_is_checked_in_every_round_and_told_no_more_once_it_is_gone() {
 async fn address_that_is_opened_later_is_found_out() {
     let (mut asker, _, own) = asker(checker().await).await;
     assert_eq!(next(&mut asker, confirmed).await, own);
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr());
+    let own_ip = crate::tests::own_ip();
+    let free = TcpListener::bind((own_ip, 0)).and_then(|taken| taken.local_addr());
     let port = free.expect("a port").port();
-    let later: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}")
+    let later: Multiaddr = format!("/ip4/{own_ip}/tcp/{port}")
         .parse()
         .expect("address");
     let candidate = NewExternalAddrCandidate { addr: &later };

@@ -119,7 +119,7 @@ fn now() -> UnixMillis {
 }
 
 fn free_udp_address() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0")
+    UdpSocket::bind((free_address().ip(), 0))
         .and_then(|socket| socket.local_addr())
         .expect("an address")
 }
