@@ -7,6 +7,7 @@ mod addresses;
 pub mod admin;
 mod attachment;
 pub mod audit;
+pub mod backoff;
 pub mod bus;
 pub mod child;
 pub mod cli;

@@ -4,12 +4,9 @@
 //! leaves its children behind; the next start finds them by program and folder and ends them before
 //! it starts its own.
 
-mod backoff;
 mod recorded;
 
 pub(crate) use recorded::{end_left_behind, is_left_behind};
-
-pub use backoff::Backoff;
 
 use std::ffi::OsString;
 use std::io;
@@ -24,6 +21,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use crate::backoff::Backoff;
 use crate::shutdown::Stop;
 
 /// Time a child has to end by itself.

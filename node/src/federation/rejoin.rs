@@ -13,13 +13,14 @@ use tokio::time::sleep;
 use super::driver::{Done, Driver, HOMES};
 use super::network::Network;
 use super::sweep::known_peers;
+use crate::backoff::Backoff;
 use crate::clock::{unix_millis, unix_seconds};
 use crate::config;
 
 /// A network that has lasted so long does not end for the reason for which it ended before.
 const LASTED: Duration = Duration::from_secs(600);
 
-/// First pause before it is joined again; each later one is twice as long, up to the last.
+/// Bounds of the pauses before it is joined again.
 const FIRST: Duration = Duration::from_millis(250);
 const LAST: Duration = Duration::from_secs(300);
 
@@ -33,7 +34,7 @@ pub(crate) struct Joining {
 
 /// Pauses before the network is joined again.
 pub(super) struct Pauses {
-    next: Duration,
+    backoff: Backoff,
     joined: Instant,
 }
 
@@ -41,20 +42,18 @@ impl Pauses {
     /// The network was joined just now.
     pub(super) const fn new(joined: Instant) -> Self {
         Self {
-            next: FIRST,
+            backoff: Backoff::new(FIRST, LAST),
             joined,
         }
     }
 
     fn next(&mut self, now: Instant) -> Duration {
         if now.saturating_duration_since(self.joined) >= LASTED {
-            self.next = FIRST;
+            self.backoff = Backoff::new(FIRST, LAST);
         }
-        let pause = self.next;
-        self.next = pause.saturating_mul(2).min(LAST);
         // Tries that fail count as no time in the network.
         self.joined = now;
-        pause
+        self.backoff.next_wait()
     }
 }
 

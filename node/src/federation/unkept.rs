@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use vettid_wire::id::SpaceId;
 
-/// First pause before a vault hands on again; each later one is twice as long, up to the last: a whole
-/// outbox comes each time.
+use crate::backoff::Backoff;
+
+/// Bounds of the pauses before a vault hands on again: a whole outbox comes each time.
 const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(3_600);
 
@@ -26,7 +27,7 @@ pub(super) struct Unkept {
 /// How long a space waits.
 #[derive(Clone, Copy, Debug)]
 struct Pause {
-    next: Duration,
+    backoff: Backoff,
     /// When its vault is told, or was told last.
     at: Instant,
 }
@@ -41,7 +42,7 @@ impl Unkept {
             }
         }
         let first = Pause {
-            next: FIRST,
+            backoff: Backoff::new(FIRST, LAST),
             at: now,
         };
         let pause = self.spaces.entry(space).or_insert(first);
@@ -51,8 +52,7 @@ impl Unkept {
         if pause.is_over(now) {
             *pause = first;
         }
-        pause.at = now.checked_add(pause.next).unwrap_or(now);
-        pause.next = pause.next.saturating_mul(2).min(LAST);
+        pause.at = now.checked_add(pause.backoff.next_wait()).unwrap_or(now);
         self.due.insert((pause.at, space));
     }
 
@@ -90,7 +90,7 @@ impl Unkept {
 impl Pause {
     /// Whether its vault was told so long ago that what it handed on then was stored.
     fn is_over(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.at) > self.next.saturating_mul(2)
+        now.saturating_duration_since(self.at) > self.backoff.ceiling().saturating_mul(2)
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
     const SPACE: SpaceId = SpaceId([1; 16]);
 
     #[test]
-    fn vault_is_told_once_after_each_pause_and_pauses_double_up_to_the_last() {
+    fn vault_is_told_once_after_each_pause_and_pauses_grow_up_to_the_last() {
         let (mut unkept, mut now) = (Unkept::default(), Instant::now());
         let mut pauses = Vec::new();
         for _ in 0..14 {
@@ -109,13 +109,17 @@ mod tests {
             unkept.note(now, SPACE);
             let at = unkept.next_tick().expect("due");
             assert!(unkept.due(now).is_empty());
-            pauses.push((at - now).as_secs());
+            pauses.push(at - now);
             now = at;
             assert_eq!(unkept.due(now), [SPACE]);
         }
 
-        assert_eq!(pauses[..5], [1, 2, 4, 8, 16]);
-        assert_eq!(pauses[12..], [3_600, 3_600]);
+        let mut ceiling = FIRST;
+        for pause in pauses {
+            assert!(pause >= ceiling / 2 && pause < ceiling, "{pause:?}");
+            ceiling = (ceiling * 2).min(LAST);
+        }
+        assert_eq!(ceiling, LAST);
         assert_eq!(unkept.next_tick(), None);
     }
 
@@ -128,7 +132,7 @@ mod tests {
 
         unkept.note(later, SPACE);
 
-        assert_eq!(unkept.next_tick(), Some(later + FIRST));
+        assert!(unkept.next_tick().is_some_and(|at| at < later + FIRST));
     }
 
     #[test]

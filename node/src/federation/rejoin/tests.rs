@@ -1,4 +1,4 @@
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,12 +32,12 @@ struct Fixture {
 }
 
 fn config() -> config::Federation {
-    let free = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    // What other programs connect from is not of this process's own part of the loopback network.
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, high | 0x40, middle, low);
+    let free = UdpSocket::bind((own, 0)).and_then(|socket| socket.local_addr());
     let mut config = config::Federation::default();
-    (config.tcp, config.quic) = (
-        "127.0.0.1:0".parse().expect("an address"),
-        free.expect("an address"),
-    );
+    (config.tcp, config.quic) = ((own, 0).into(), free.expect("an address"));
     config.private_addresses = true;
     config
 }
@@ -146,14 +146,13 @@ async fn network_that_ends_under_a_running_node_is_joined_again_and_again() {
 }
 
 #[test]
-fn pauses_double_up_to_the_last_and_are_short_again_when_a_network_has_lasted() {
+fn pauses_grow_up_to_the_last_and_are_short_again_when_a_network_has_lasted() {
     let now = Instant::now();
     let mut pauses = Pauses::new(now);
-    let drawn: Vec<_> = (0..13).map(|_| pauses.next(now).as_millis()).collect();
-    assert_eq!(drawn[..4], [250, 500, 1_000, 2_000]);
-    assert_eq!(drawn[11..], [300_000, 300_000]);
+    let drawn: Vec<_> = (0..13).map(|_| pauses.next(now)).collect();
+    assert!(drawn[0] < FIRST && drawn[12] >= LAST / 2);
 
     pauses.joined = now;
 
-    assert_eq!(pauses.next(now + LASTED), FIRST);
+    assert!(pauses.next(now + LASTED) < FIRST);
 }
