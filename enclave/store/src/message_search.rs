@@ -7,6 +7,7 @@ use vettid_wire::id::MessageId;
 use vettid_wire::operation::message::{Conversation, Cursor};
 use vettid_wire::time::UnixMillis;
 
+use crate::rows::cleared::SHOWN_ENTRY;
 use crate::rows::column;
 use crate::search::words;
 use crate::{Change, Database, StoreError, View};
@@ -62,15 +63,15 @@ impl View<'_> {
         if !self.messages_indexed || words.is_empty() {
             return Ok((Vec::new(), false));
         }
-        let mut statement = self.connection.prepare_cached(
+        let sql = format!(
             "SELECT message FROM said.words JOIN said.entries ON number = words.rowid
              WHERE words MATCH ?1 AND (?2 IS NULL OR entries.conversation = ?2)
                AND (?3 IS NULL OR (at, sequence, message) < (?3, ?4, ?5))
                AND message NOT IN (SELECT id FROM messages WHERE disappears <= ?7)
-               AND sequence > coalesce((SELECT through FROM cleared
-                                        WHERE cleared.conversation = entries.conversation), 0)
-             ORDER BY at DESC, sequence DESC, message DESC LIMIT ?6",
-        )?;
+               AND {SHOWN_ENTRY}
+             ORDER BY at DESC, sequence DESC, message DESC LIMIT ?6"
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let (shown, fetched) = column::page(limit);
         let values = params![
             words,
@@ -107,9 +108,7 @@ impl Change<'_> {
         }
         index(self, id)
     }
-}
 
-impl Change<'_> {
     /// Takes everything before a place of a conversation out of the index, if there is one.
     pub(crate) fn unindex_messages(
         &self,

@@ -10,9 +10,23 @@ use vettid_wire::operation::message::{Cleared, Conversation, Messages};
 use super::column;
 use crate::{Change, StoreError, View};
 
-/// Condition that a row of `messages` is not of an emptied part of its conversation.
-pub(super) const SHOWN: &str = "sequence > coalesce((SELECT through FROM cleared
-    WHERE cleared.conversation = messages.conversation), 0)";
+/// Condition that a row of a table is not of an emptied part of its conversation.
+macro_rules! shown {
+    ($rows:literal) => {
+        concat!(
+            $rows,
+            ".sequence > coalesce((SELECT through FROM cleared WHERE cleared.conversation = ",
+            $rows,
+            ".conversation), 0)"
+        )
+    };
+}
+
+/// Whether a row of `messages` is shown.
+pub(super) const SHOWN: &str = shown!("messages");
+
+/// Whether a row of the search's `entries` is shown.
+pub(crate) const SHOWN_ENTRY: &str = shown!("entries");
 
 impl View<'_> {
     /// Up to which place a conversation was emptied; zero for none.
