@@ -71,11 +71,21 @@ pub enum HostError {
         cause: std::io::Error,
     },
     /// The network file is signed by too few.
-    #[error("network file: {0}")]
-    Network(#[from] NetworkError),
+    #[error("network file {}: {why}", path.display())]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: NetworkError,
+    },
     /// The network file is none.
-    #[error("network file: {0}")]
-    NetworkText(#[from] NetworkTextError),
+    #[error("network file {}: {why}", path.display())]
+    NetworkText {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: NetworkTextError,
+    },
     /// Addresses cannot be listened on; each with its key in the configuration.
     #[error("{}", .0.join("; "))]
     NotFree(Vec<String>),
@@ -119,8 +129,9 @@ impl HostTable {
                 why,
             })?;
         }
-        let file = read_network(&folder.join(&self.network))?;
-        file.verified()?;
+        let path = folder.join(&self.network);
+        let text = std::fs::read_to_string(&path).map_err(blame(&path))?;
+        let (file, _) = read_network(&path, &text)?;
         let network = file.network();
         let mut config = Config::new(network.id(), role);
         config.listen.clone_from(&self.listen);
@@ -275,13 +286,18 @@ impl NetworkFile {
         }
         self.seen = Some(seen);
         let text = text.map_err(blame(&self.path));
-        Some(text.and_then(|text| Ok(NetworkText::parse(&text)?.verified()?)))
+        Some(text.and_then(|text| Ok(read_network(&self.path, &text)?.1)))
     }
 }
 
-fn read_network(path: &Path) -> Result<NetworkText, HostError> {
-    let text = std::fs::read_to_string(path).map_err(blame(path))?;
-    Ok(NetworkText::parse(&text)?)
+/// The network file of a text, and what is handed out of it: signed by enough.
+fn read_network(path: &Path, text: &str) -> Result<(NetworkText, Vec<u8>), HostError> {
+    let path = || path.to_owned();
+    let file =
+        NetworkText::parse(text).map_err(|why| HostError::NetworkText { path: path(), why })?;
+    let signed = file.verified();
+    let signed = signed.map_err(|why| HostError::Network { path: path(), why })?;
+    Ok((file, signed))
 }
 
 fn blame(path: &Path) -> impl FnOnce(std::io::Error) -> HostError + use<> {
@@ -321,7 +337,9 @@ mod tests {
         assert!(look().is_none());
         for text in ["none", "none either"] {
             std::fs::write(&path, text).expect("written");
-            assert!(matches!(look(), Some(HostError::NetworkText(_))));
+            let error = look().expect("complained of");
+            assert!(matches!(error, HostError::NetworkText { .. }));
+            assert!(error.to_string().contains(&path.display().to_string()));
             assert!(look().is_none());
         }
     }
