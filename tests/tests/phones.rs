@@ -6,8 +6,8 @@
     reason = "helpers of tests"
 )]
 
-use vettid_sdk::Error;
 use vettid_sdk::trust::TrustError;
+use vettid_sdk::{Error, Unreachable};
 use vettid_tests::items::{draft, put, value_of};
 use vettid_tests::node::Node;
 use vettid_tests::owner::{PASSWORD, PIN};
@@ -265,4 +265,22 @@ fn copied_phone_raises_the_alarm_and_the_owner_hears_of_it() {
     );
     let frozen = reveal(&mut phone, kept.id).expect_err("frozen");
     assert_eq!(code(&frozen), Some(Code::CredentialFrozen));
+}
+
+#[test]
+fn app_of_a_node_that_left_its_bus_behind_is_told_and_goes_on_when_it_is_back() {
+    let (mut node, place) = (Node::started(), place());
+    let mut phone = Phone::at(place.path());
+    phone.enroll(&node.invitation()).expect("enrolled");
+    let kept = keep(&mut phone, "library card", "green heron");
+    let mut phone = phone.restarted();
+    node.kill_node();
+
+    let told = read(&mut phone, kept.id).expect_err("nobody there");
+    node.start();
+    let mut phone = phone.restarted();
+    unlock(&mut phone, PIN).expect("unlocked");
+
+    assert_eq!(told, Unreachable::Absent.into());
+    assert_eq!(read(&mut phone, kept.id).expect("there"), "green heron");
 }

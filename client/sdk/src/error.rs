@@ -127,6 +127,9 @@ impl Unacceptable {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreachable {
+    /// The bus is there, and nobody at the node takes what is sent.
+    #[error("the node does not run, though its bus does: try again later, or tell its operator")]
+    Absent,
     /// The address is none.
     #[error("\"{0}\" is no address of a node")]
     Address(String),
@@ -156,15 +159,18 @@ pub enum Unreachable {
     /// The session ended too often.
     #[error("the node ended the session again and again: try again later, or tell its operator")]
     Reset,
-    /// No answer came. Whether the request was carried out is not known; the same request can be
-    /// repeated.
-    #[error("no answer came in time: it is not known whether the request was carried out")]
+    /// No answer came. Whether the request was carried out is not known.
+    #[error(
+        "no answer came in time, and whether the request was carried out is not known: see whether it was \
+         before asking again, or tell the node's operator"
+    )]
     Unanswered,
 }
 
 impl Unreachable {
     const fn code(&self) -> &'static str {
         match self {
+            Self::Absent => "node-absent",
             Self::Address(_) => "bad-address",
             Self::Bus => "bus-unreachable",
             Self::BusRefused => "bus-refused",

@@ -65,6 +65,10 @@ pub(crate) struct Driver<D: Dial> {
     pub(super) failures: u32,
     pub(super) retry_at: Instant,
     pub(super) quiet_since: Instant,
+    /// Since when nobody takes what is sent.
+    pub(super) absent_since: Option<Instant>,
+    /// How often that was found since the last reply.
+    pub(super) absences: u32,
 }
 
 impl<D: Dial> Driver<D> {
@@ -87,6 +91,8 @@ impl<D: Dial> Driver<D> {
             failures: 0,
             retry_at: now,
             quiet_since: now,
+            absent_since: None,
+            absences: 0,
         }
     }
 
@@ -118,8 +124,11 @@ impl<D: Dial> Driver<D> {
     /// together, get a turn first: their requests share a frame.
     async fn take(&mut self, first: Command) {
         tokio::task::yield_now().await;
-        if self.outstanding.is_empty() && self.session.is_none() {
+        let is_open = self.session.as_ref().is_some_and(Session::is_open);
+        if self.outstanding.is_empty() && !is_open {
             self.failures = 0;
+            self.absent_since = None;
+            self.absences = 0;
             self.retry_at = Instant::now();
         }
         let mut next = Some(first);
@@ -236,8 +245,10 @@ impl<D: Dial> Driver<D> {
         while let Some(arrival) = next {
             match arrival {
                 Arrival::Envelope(bytes) => self.envelope(&bytes, &mut release).await,
+                Arrival::Nobody => self.absent(),
                 Arrival::Interrupted => {
                     self.connected = false;
+                    self.absent_since = None;
                     self.quiet_since = Instant::now();
                     self.lose(&Unreachable::Bus.into());
                 }
@@ -266,6 +277,9 @@ impl<D: Dial> Driver<D> {
             &mut lock(&self.parts.trust),
             now,
         );
+        if !matches!(arrived, Ok(Arrived::Nothing)) {
+            self.absent_since = None;
+        }
         match arrived {
             Ok(Arrived::Nothing) => {}
             Ok(Arrived::Send(envelopes)) => self.publish(envelopes).await,
@@ -328,6 +342,7 @@ impl<D: Dial> Driver<D> {
             FromVault::Reply(reply) if self.is_probe(reply.id) => self.probed(&reply.outcome),
             FromVault::Reply(reply) => {
                 self.failures = 0;
+                self.absences = 0;
                 if let Some((ask, repeated)) = self.outstanding.answered(reply.id) {
                     let floor = self.floor.filter(|_| !repeated);
                     release.add(ask.answer, Answered { reply, repeated }, floor);
@@ -367,7 +382,7 @@ impl<D: Dial> Driver<D> {
     }
 
     /// The session is gone; what is not answered is repeated in another one.
-    fn lose(&mut self, error: &Error) {
+    pub(super) fn lose(&mut self, error: &Error) {
         self.session = None;
         self.probe = None;
         self.outstanding.requeue(error);
@@ -405,7 +420,7 @@ pub(super) fn lock(trust: &Mutex<Trust>) -> MutexGuard<'_, Trust> {
 }
 
 /// The first retry is at once; later ones wait twice as long each, half of it at random.
-fn backoff(failures: u32) -> Duration {
+pub(super) fn backoff(failures: u32) -> Duration {
     let Some(doublings) = failures.checked_sub(2) else {
         return Duration::ZERO;
     };

@@ -111,8 +111,15 @@ impl Outstanding {
 
     /// All fail.
     pub(super) fn fail(&mut self, error: &Error) {
+        self.fail_unless_sent(error, error);
+    }
+
+    /// All fail: those that were never sent with one error, the others with another.
+    pub(super) fn fail_unless_sent(&mut self, never: &Error, sent: &Error) {
         self.unsent.clear();
         for (_, waiting) in core::mem::take(&mut self.waiting) {
+            let is_new = waiting.sent == 0 && !waiting.ask.again;
+            let error = if is_new { never } else { sent };
             // The caller may have gone.
             let _ = waiting.ask.answer.send(Err(error.clone()));
         }

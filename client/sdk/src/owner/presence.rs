@@ -90,7 +90,16 @@ impl Owner {
         key: TransactionKey,
     ) -> Result<O::Reply, Error> {
         let id = prepared.id;
-        let Answered { reply, repeated } = self.ask(prepared, SENDS).await?;
+        let answered = self.ask(prepared, SENDS).await;
+        if let Err(Error::Unreachable(Unreachable::Absent)) = answered {
+            // It was never sent, and so it is not settled later.
+            self.keeper().change(|state| {
+                state.pending = None;
+                state.transaction_keys.push(key);
+            })?;
+            return Err(Unreachable::Absent.into());
+        }
+        let Answered { reply, repeated } = answered?;
         let unlooked = match &reply.outcome {
             Outcome::Refused(refusal) if is_before_looking(refusal.code) => Some(refusal.clone()),
             _ => None,

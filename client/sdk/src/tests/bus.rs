@@ -64,7 +64,10 @@ pub(super) struct World {
     pub(super) connects: usize,
     /// Frames of sessions that the device sent.
     pub(super) frames: usize,
-    pub(super) resets_everything: bool,
+    /// Envelopes that are answered with a reset.
+    pub(super) resets: usize,
+    /// Envelopes that nobody takes: the bus runs without the node, which then starts anew.
+    pub(super) absent: usize,
     pub(super) http_down: bool,
     /// The bus takes no credentials that were given before.
     pub(super) revoked: bool,
@@ -98,7 +101,8 @@ impl Lab {
             renewals: 0,
             connects: 0,
             frames: 0,
-            resets_everything: false,
+            resets: 0,
+            absent: 0,
             http_down: false,
             revoked: false,
             jwt_expires: NOW.plus(DAY),
@@ -372,7 +376,13 @@ impl World {
     fn take(&mut self, bytes: &[u8]) {
         let envelope = Envelope::parse(bytes).expect("an envelope");
         assert_eq!(envelope.device, ROUTE);
-        if self.resets_everything {
+        if let Some(left) = self.absent.checked_sub(1) {
+            self.absent = left;
+            self.sessions.clear();
+            return self.tell(Arrival::Nobody);
+        }
+        if let Some(left) = self.resets.checked_sub(1) {
+            self.resets = left;
             return self.reset(envelope.session);
         }
         match envelope.kind {

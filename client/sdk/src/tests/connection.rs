@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use vettid_wire::operation::item::{Category, Draft, Put, Sensitivity};
 use vettid_wire::operation::vault::Status;
 use vettid_wire::refusal::Code;
@@ -132,11 +133,11 @@ async fn node_that_resets_everything_is_given_up_with_a_clear_error() {
     let lab = Lab::new();
     let (owner, _) = lab.enrolled().await;
 
-    lab.world().resets_everything = true;
+    lab.world().resets = usize::MAX;
     let outcome = owner.call(&put()).await;
 
     assert_eq!(outcome, Err(Unreachable::Reset.into()));
-    lab.world().resets_everything = false;
+    lab.world().resets = 0;
     assert!(owner.call(&put()).await.is_ok());
 }
 
@@ -278,13 +279,67 @@ async fn who_begins_to_listen_learns_how_far_the_feed_has_come() {
 async fn node_that_starts_its_enclave_anew_is_waited_for() {
     let lab = Lab::new();
     let (owner, _) = lab.enrolled().await;
-    lab.world().resets_everything = true;
+    lab.world().resets = 5;
 
-    let calling = tokio::spawn(async move { owner.status().await });
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    lab.world().resets_everything = false;
+    assert!(owner.status().await.is_ok());
+}
 
-    assert!(calling.await.expect("joined").is_ok());
+#[tokio::test(start_paused = true)]
+async fn node_that_comes_back_to_its_bus_is_waited_for_and_a_change_is_done_once() {
+    for was_open in [false, true] {
+        let lab = Lab::new();
+        let (owner, shelf) = lab.enrolled().await;
+        let owner = if was_open {
+            owner
+        } else {
+            lab.reopened(&shelf)
+        };
+        lab.world().absent = 10;
+
+        let written = owner.call(&put()).await;
+
+        assert_eq!(written.map(|written| written.version), Ok(1), "{was_open}");
+        assert_eq!(lab.world().vault.times_done("item.put"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn node_that_stays_away_from_its_bus_is_told_soon_and_whether_anything_was_sent() {
+    for (was_open, told) in [
+        (true, Unreachable::Unanswered),
+        (false, Unreachable::Absent),
+    ] {
+        let lab = Lab::new();
+        let (owner, shelf) = lab.enrolled().await;
+        let owner = if was_open {
+            owner
+        } else {
+            lab.reopened(&shelf)
+        };
+        lab.world().absent = usize::MAX;
+
+        let began = Instant::now();
+        let failed = owner.status().await.unwrap_err();
+
+        assert_eq!(failed, told.into());
+        assert!(began.elapsed() < Duration::from_secs(12), "{was_open}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn node_that_stays_away_from_its_bus_is_looked_for_ever_more_seldom() {
+    let lab = Lab::new();
+    let (owner, _) = lab.enrolled().await;
+    let mut feed = owner.feed().await.expect("watching");
+    owner.status().await.expect("open");
+    lab.world().interrupt();
+    lab.world().absent = usize::MAX;
+
+    let watched = tokio::time::timeout(Duration::from_secs(3_600), feed.changed()).await;
+
+    assert!(watched.is_err(), "nothing came");
+    let looks = usize::MAX - lab.world().absent;
+    assert!((500..900).contains(&looks), "{looks}");
 }
 
 #[tokio::test(start_paused = true)]

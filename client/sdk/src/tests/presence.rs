@@ -20,7 +20,7 @@ fn held(shelf: &Shelf) -> u64 {
 async fn interrupted(lab: &Lab, shelf: &Shelf, mishap: Mishap) {
     let owner = lab.reopened(shelf);
     lab.expect_mishap(mishap);
-    lab.world().resets_everything = false;
+    lab.world().resets = 0;
     let (current, replacement) = (PASSWORD.into(), "nine paper herons".into());
     let call = owner.change_password(&current, &replacement);
     let ended = tokio::time::timeout(std::time::Duration::from_secs(1), call).await;
@@ -68,6 +68,28 @@ async fn credential_that_cannot_be_kept_is_not_called_a_success_and_not_lost() {
     assert_eq!(settled.outcome, SettledOutcome::Done);
     assert_eq!(held(&shelf), lab.world().vault.version);
     assert_eq!(lab.world().vault.times_done("password.change"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_sent_to_a_node_that_is_away_is_not_settled_later() {
+    for was_open in [false, true] {
+        let lab = Lab::new();
+        let (owner, shelf) = lab.enrolled().await;
+        let owner = if was_open {
+            owner
+        } else {
+            lab.reopened(&shelf)
+        };
+        let keys = shelf.state().transaction_keys.len();
+        lab.world().absent = usize::MAX;
+
+        let told = change_password(&owner).await.expect_err("nobody there");
+
+        // What was sent may have come through.
+        assert_eq!(owner.has_pending(), was_open, "{told}");
+        let left = keys - usize::from(was_open);
+        assert_eq!(shelf.state().transaction_keys.len(), left);
+    }
 }
 
 #[tokio::test(start_paused = true)]

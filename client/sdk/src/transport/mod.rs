@@ -110,6 +110,8 @@ pub enum Arrival {
     Envelope(Bytes),
     /// The bus is gone for good.
     Closed,
+    /// Nobody at the node takes what was sent last: the bus runs without it.
+    Nobody,
     /// The connection broke; envelopes may be missing. It is being made again.
     Interrupted,
     /// The connection stands again.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::{Auth, AuthError, Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
-use async_nats::{Subject, Subscriber};
+use async_nats::{StatusCode, Subject, Subscriber};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use vettid_wire::subject;
@@ -21,6 +21,7 @@ pub struct NatsTransport {
     client: Client,
     subscriber: Subscriber,
     subject: Subject,
+    own: Subject,
     events: mpsc::UnboundedReceiver<Arrival>,
 }
 
@@ -42,13 +43,15 @@ impl NatsTransport {
                 }
                 _ => Unreachable::Bus,
             })?;
-        let own = subject::for_app(access.space, access.route);
-        let subscriber = client.subscribe(own).await.map_err(|_| Unreachable::Bus)?;
+        let own = Subject::from(subject::for_app(access.space, access.route));
+        let subscriber = client.subscribe(own.clone()).await;
+        let subscriber = subscriber.map_err(|_| Unreachable::Bus)?;
         let subject = Subject::from(subject::for_vault(access.space));
         Ok(Self {
             client,
             subscriber,
             subject,
+            own,
             events,
         })
     }
@@ -56,11 +59,12 @@ impl NatsTransport {
 
 impl Transport for NatsTransport {
     async fn publish(&mut self, envelope: Vec<u8>) -> Result<(), Unreachable> {
+        // With a subject to reply to, the bus says so when nobody takes the envelope (NATS ADR-4).
+        let (subject, own) = (self.subject.clone(), self.own.clone());
         let sent = self
             .client
-            .publish(self.subject.clone(), envelope.into())
-            .await;
-        sent.map_err(|_| Unreachable::Bus)
+            .publish_with_reply(subject, own, envelope.into());
+        sent.await.map_err(|_| Unreachable::Bus)
     }
 
     async fn receive(&mut self) -> Arrival {
@@ -68,6 +72,9 @@ impl Transport for NatsTransport {
             biased;
             Some(event) = self.events.recv() => event,
             message = self.subscriber.next() => match message {
+                Some(message) if message.status == Some(StatusCode::NO_RESPONDERS) => {
+                    Arrival::Nobody
+                }
                 Some(message) => Arrival::Envelope(message.payload),
                 None => Arrival::Closed,
             },
