@@ -159,6 +159,12 @@ codes! {
     LinkExpired = 41 "link-expired",
     /// You are not invited into this group, or have decided before: whoever made it can invite you again.
     NotInvited = 42 "not-invited",
+    /// This vault is not in the group: accept the invitation and wait to be let in. Whoever made it can invite you again after you have left; one that its creator has left is over.
+    NotMember = 43 "not-member",
+    /// The message is of another owner: only who sent it changes it, or has it removed everywhere; you can remove it here.
+    NotSender = 44 "not-sender",
+    /// You have blocked that owner: unblock the connection first.
+    OwnerBlocked = 45 "owner-blocked",
 }
 
 impl Refusal {

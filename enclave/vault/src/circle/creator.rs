@@ -90,7 +90,7 @@ pub(crate) fn invite(
         &group.id,
         &GroupMember {
             vault: found.vault,
-            name: name_of(&found),
+            name: super::shown::name_of(&found),
             home: None,
             key: None,
             package: None,
@@ -379,18 +379,6 @@ fn peers(on: &Changing<'_>, members: &[GroupMember]) -> Result<Vec<Peer>, Stop> 
         });
     }
     Ok(peers)
-}
-
-/// What the others call a member: what its owner shows as a name. This owner's own word for it is
-/// nobody else's to know.
-fn name_of(connection: &Connection) -> String {
-    let shown = connection.card.fields.iter().find(|it| it.name == "name");
-    let shown = shown.and_then(|field| {
-        field
-            .value
-            .expose(|value| std::str::from_utf8(value).ok().map(str::to_owned))
-    });
-    super::name(&shown.unwrap_or_default())
 }
 
 /// Bytes of home records that are told with one change.

@@ -36,7 +36,7 @@ use vettid_wire::refusal::Code;
 use vettid_wire::time::MINUTE;
 use vettid_wire::{Secret, cbor, limits};
 
-use crate::connect::post::Address;
+use crate::connect::post::{Address, home_of};
 use crate::connect::{Known, settled};
 use crate::effect::Changing;
 use crate::mls::{Keys, Mls};
@@ -54,7 +54,7 @@ fn keys(on: &Changing<'_>, group: &Group) -> Result<Keys, Stop> {
         signer.and_then(|seed| seed.expose(|seed| seed.try_into().ok().map(SigningKey::from_seed)));
     Ok(Keys {
         vault: on.vault,
-        signer: signer.ok_or(Code::NotConnected)?,
+        signer: signer.ok_or(Code::NotMember)?,
     })
 }
 
@@ -67,7 +67,7 @@ fn joined(on: &Changing<'_>, id: &GroupId) -> Result<Group, Stop> {
     let group = on.change.group(id)?.ok_or(Code::NotFound)?;
     match group.member {
         true => Ok(group),
-        false => Err(Code::NotConnected.into()),
+        false => Err(Code::NotMember.into()),
     }
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn say(
             }
             continue;
         }
-        let home = home_of(on, &member)?;
+        let home = home_of(**on.change, &member.vault)?.unwrap_or_else(Known::nowhere);
         let address = Address {
             to: member.vault,
             home: &home,
@@ -202,16 +202,6 @@ pub(crate) fn hides_reading_beside(
         }
     }
     Ok(false)
-}
-
-fn home_of(on: &Changing<'_>, member: &GroupMember) -> Result<Known, Stop> {
-    if let Some(id) = connection_with(on, &member.vault)?
-        && let Some(connection) = on.change.connection(&id)?
-    {
-        return Known::decode(&connection.home);
-    }
-    let told = member.home.as_deref();
-    told.map_or_else(|| Ok(Known::nowhere()), Known::decode)
 }
 
 /// What a member may be called: one line that is read as it stands there, or nothing.

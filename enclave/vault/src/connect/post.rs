@@ -150,7 +150,7 @@ fn handed_on(view: View<'_>, entry: Entry) -> Result<Option<Outbound>, Stop> {
 
 /// Where a member of a group was: as a connection with it says, or the newest record that a creator has
 /// told, if any has.
-fn home_of(view: View<'_>, member: &VaultId) -> Result<Option<Known>, Stop> {
+pub(crate) fn home_of(view: View<'_>, member: &VaultId) -> Result<Option<Known>, Stop> {
     let with = view.connections_with(member)?;
     let active = with.iter().find(|(_, state)| *state == State::Active);
     if let Some((id, _)) = active

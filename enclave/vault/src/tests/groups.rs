@@ -28,6 +28,10 @@ fn everybody_hears_everybody() {
         let group = get(&mut net.owners[index], id);
         assert!(group.member && group.name == "friends");
         assert_eq!(group.members.len(), 3, "{index}");
+        assert!(
+            group.members.iter().all(|it| !it.name.is_empty()),
+            "{index}"
+        );
         say(&mut net.owners[index], id, &format!("from {index}"));
         net.run();
     }
@@ -124,7 +128,7 @@ fn member_that_was_put_out_reads_nothing_later() {
         ["without you"]
     );
     let refusal = net.owners[2].call(&text(Conversation::Group(id), "hey"));
-    assert_eq!(refusal, refused(Code::NotConnected));
+    assert_eq!(refusal, refused(Code::NotMember));
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn declined_invitation_takes_the_member_out_at_the_creator() {
     assert_eq!(get(&mut net.owners[0], id).members.len(), 1);
     assert_eq!(
         net.owners[1].call(&text(Conversation::Group(id), "not in")),
-        refused(Code::NotConnected)
+        refused(Code::NotMember)
     );
 
     net.owners[1]

@@ -251,12 +251,12 @@ fn message_of_the_other_owner_is_neither_edited_nor_removed_everywhere() {
 
     let text = Secret::from("yours");
     let edit = net.owners[1].call(&message::Edit { id: sent, text });
-    assert_eq!(edit, refused(Code::NotAllowed));
+    assert_eq!(edit, refused(Code::NotSender));
     let remove = |everywhere| message::Remove {
         id: sent,
         everywhere,
     };
-    assert_eq!(net.owners[1].call(&remove(true)), refused(Code::NotAllowed));
+    assert_eq!(net.owners[1].call(&remove(true)), refused(Code::NotSender));
     net.owners[1].call(&remove(false)).expect("removed here");
     net.run();
 
@@ -504,6 +504,9 @@ fn blocked_vault_notices_nothing_and_cannot_be_met_again() {
     net.run();
     assert_eq!(net.owners[1].connection_state(again), State::Agreeing);
     assert_eq!(net.owners[0].connection_state(id), State::Blocked);
+    let theirs = net.owners[1].invite();
+    let blocked = refused(Code::OwnerBlocked);
+    assert_eq!(net.owners[0].accept(theirs), blocked);
 
     net.owners[0]
         .call(&connection::Unblock { id })

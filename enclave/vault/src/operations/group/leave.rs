@@ -26,7 +26,7 @@ impl Operation for Leave {
         on.about(&request.id.0);
         let group = on.change.group(&request.id)?.ok_or(Code::NotFound)?;
         if group.signer.is_none() && !group.invited {
-            return Err(Code::NotConnected.into());
+            return Err(Code::NotMember.into());
         }
         if group.creator.is_some() {
             member::leave(on, group)?;

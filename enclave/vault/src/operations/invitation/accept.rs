@@ -48,7 +48,7 @@ impl Operation for Accept {
         }
         let with = on.change.connections_with(&link.vault)?;
         if with.iter().any(|(_, state)| *state == State::Blocked) {
-            return Err(Code::NotAllowed.into());
+            return Err(Code::OwnerBlocked.into());
         }
         let count = usize::try_from(on.change.count_connections()?).unwrap_or(usize::MAX);
         if count >= limits::CONNECTIONS {

@@ -85,6 +85,6 @@ fn own(on: &Changing<'_>, id: &MessageId) -> Result<Message, Stop> {
     let message = known(on, id)?;
     match message.from {
         None => Ok(message),
-        Some(_) => Err(Code::NotAllowed.into()),
+        Some(_) => Err(Code::NotSender.into()),
     }
 }
