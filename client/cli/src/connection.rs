@@ -295,14 +295,15 @@ fn one(connection: &wire::Connection) -> Result<Output, Failure> {
         vec!["node".into(), connection.node.to_string()],
     ];
     if let Some(code) = &connection.safety_code {
-        let compared = match connection.verified {
-            Some(at) => format!("{} (compared {})", grouped(code), time::text(at)),
-            None => format!(
-                "{}: compare them with what the other owner sees",
-                grouped(code)
-            ),
+        let compared = match (connection.verified, connection.state) {
+            (Some(at), _) => format!(" (compared {})", time::text(at)),
+            (None, wire::State::Pending | wire::State::Approved | wire::State::Active) => {
+                ": compare them with what the other owner sees".into()
+            }
+            (None, _) => String::new(),
         };
-        rows.push(vec!["digits".into(), compared]);
+        let digits = format!("{}{compared}", grouped(code));
+        rows.push(vec!["digits".into(), digits]);
     }
     if let Some(alias) = &connection.settings.alias {
         rows.push(vec!["alias".into(), alias.clone()]);
@@ -455,6 +456,29 @@ mod tests {
         let next = next_step(&ended(State::Revoked, Some(Ended::Revoked))).unwrap();
         assert!(next.contains("vettid invitation create"), "{next}");
         assert_eq!(next_step(&ended(State::Active, None)), None);
+    }
+
+    #[test]
+    fn digits_are_to_be_compared_until_they_were_or_the_connection_is_over() {
+        use wire::State;
+        for (state, asks) in [
+            (State::Pending, true),
+            (State::Approved, true),
+            (State::Active, true),
+            (State::Declined, false),
+            (State::Revoked, false),
+            (State::Blocked, false),
+        ] {
+            let mut connection = ended(state, None);
+            connection.safety_code = Some("012345".into());
+            let asked = one(&connection).unwrap().text;
+            assert!(asked.contains("012 345"));
+            assert_eq!(asked.contains("compare them"), asks, "{state:?}");
+
+            connection.verified = Some(UnixMillis(0));
+            let compared = one(&connection).unwrap().text;
+            assert!(compared.contains("012 345 (compared "), "{state:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser};
 
+use vettid_sdk::wire::id::ConnectionId;
+
 use super::*;
 
 /// Every option and positional of every command, with the path that leads to it.
@@ -116,6 +118,23 @@ fn no_argument_takes_a_secret() {
         "vettid key import --algorithm ed25519 --label a 00",
     ] {
         assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn times_that_no_message_disappears_after_are_refused_with_those_that_one_does() {
+    let id = ConnectionId([1; 16]);
+    let send = |seconds: &str| {
+        parse(&format!(
+            "vettid message send {id} --disappear-after {seconds}"
+        ))
+    };
+    for seconds in ["0", "31536001", "18446744073709551615"] {
+        let refused = send(seconds).unwrap_err().to_string();
+        assert!(refused.contains("1..=31536000"), "{refused}");
+    }
+    for seconds in ["1", "31536000"] {
+        assert!(send(seconds).is_ok(), "{seconds}");
     }
 }
 

@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand, value_parser};
 use vettid_sdk::wire::id::{ConnectionId, GroupId, MessageId};
+use vettid_sdk::wire::limits;
 use vettid_sdk::wire::operation::message as wire;
+
+/// Longest time before a message disappears, seconds.
+const DISAPPEAR: u64 = limits::DISAPPEAR / 1_000;
 
 /// A conversation on the command line.
 #[derive(Args, Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,8 +90,9 @@ pub(crate) struct Send {
     /// Message that it answers
     #[arg(long, value_name = "MESSAGE")]
     pub(super) reply_to: Option<MessageId>,
-    /// Seconds until it disappears on both sides, counted from when the other owner reads it
-    #[arg(long, value_name = "SECONDS")]
+    /// Seconds until it disappears on both sides, counted from when the other owner reads it; at most
+    /// 31536000, a year
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..=DISAPPEAR))]
     pub(super) disappear_after: Option<u64>,
 }
 

@@ -68,7 +68,7 @@ async fn save(
 /// at all.
 fn target(to: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
     let folder = match to {
-        Some(to) if !to.is_dir() => return Ok(to),
+        Some(to) if !to.is_dir() => return in_folder(to),
         Some(folder) => folder,
         None => PathBuf::new(),
     };
@@ -79,6 +79,25 @@ fn target(to: Option<PathBuf>, name: &str) -> Result<PathBuf, Failure> {
             "attachment-name",
             "the file's own name cannot be used here: name another with --to".into(),
         ))
+    }
+}
+
+/// A file that is to be made, in a folder that is there.
+fn in_folder(to: PathBuf) -> Result<PathBuf, Failure> {
+    let folder = if to.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        Some(to.as_path())
+    } else {
+        to.parent()
+    };
+    match folder {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            let folder = folder.display();
+            Err(Failure::Usage(
+                "no-folder",
+                format!("there is no folder {folder}: make it, or name another with --to"),
+            ))
+        }
+        _ => Ok(to),
     }
 }
 
@@ -113,6 +132,18 @@ mod tests {
             assert_eq!(refused.exit_code(), 2, "{name}");
         }
         assert_eq!(target(None, "a b.jpg").unwrap(), Path::new("a b.jpg"));
+    }
+
+    #[test]
+    fn file_is_not_fetched_for_a_folder_that_is_not_there() {
+        let to = |path: &str| target(Some(path.into()), "a b.jpg");
+
+        for path in ["/nowhere/x", "/nowhere/"] {
+            let refused = to(path).unwrap_err();
+            assert_eq!(refused.exit_code(), 2, "{path}");
+            assert!(refused.message().contains("there is no folder /nowhere"));
+        }
+        assert_eq!(to("x").unwrap(), Path::new("x"));
     }
 
     #[test]
