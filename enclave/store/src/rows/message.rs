@@ -155,22 +155,27 @@ impl View<'_> {
             })?)
     }
 
-    /// Messages of others up to a place that were not read, oldest first, 4,000 at most.
+    /// Messages of others up to a place that were not read, oldest first, and whether there are more.
     pub fn unread_through(
         &self,
         conversation: &Conversation,
         through: u64,
-    ) -> Result<Vec<Message>, StoreError> {
+        at_most: usize,
+    ) -> Result<(Vec<Message>, bool), StoreError> {
         let sql = format!(
             "{COLUMNS} WHERE conversation = ?1 AND sequence <= ?2
              AND sender IS NOT NULL AND read IS NULL AND removed IS NULL AND {SHOWN}
              ORDER BY sequence
-             LIMIT {MARKED}"
+             LIMIT ?3"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let values = params![cbor::encode(conversation), column::integer(through)];
-        let rows = statement.query_map(values, read)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let (conversation, through) = (cbor::encode(conversation), column::integer(through));
+        let fetched = i64::try_from(at_most.saturating_add(1)).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![conversation, through, fetched], read)?;
+        let mut found: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let more = found.len() > at_most;
+        found.truncate(at_most);
+        Ok((found, more))
     }
 
     /// Messages whose time to disappear has come.
@@ -348,9 +353,6 @@ impl Change<'_> {
         Ok(if touched > 0 { next } else { newest })
     }
 }
-
-/// Messages that are marked as read at once: one record holds them.
-const MARKED: u32 = 4_000;
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
     let body: Option<Body> = match column::is_null(row, 7)? {

@@ -182,6 +182,28 @@ fn removed_message_leaves_nothing_after_a_while_but_the_last_ones_stay() {
 }
 
 #[test]
+fn unread_ones_come_oldest_first_and_it_is_said_whether_more_follow() {
+    let mut vault = Vault::enrolled();
+    vault.commit(|change| {
+        for number in 1..=4 {
+            let from = (number != 2).then_some(7);
+            change.insert_message(&message(number, from, &body(10)))?;
+        }
+        Ok(())
+    });
+    let unread = |through, at_most| {
+        let view = vault.database.view();
+        let (found, more) = view.unread_through(&HERE, through, at_most).expect("reads");
+        let places: Vec<_> = found.into_iter().map(|it| it.sequence).collect();
+        (places, more)
+    };
+
+    assert_eq!(unread(4, 2), (vec![1, 3], true));
+    assert_eq!(unread(4, 3), (vec![1, 3, 4], false));
+    assert_eq!(unread(3, 2), (vec![1, 3], false));
+}
+
+#[test]
 fn emptied_conversation_goes_in_parts_and_leaves_nothing_beside_it() {
     let mut vault = Vault::enrolled();
     for number in 1..=5 {

@@ -380,7 +380,8 @@ impl Message {
     }
 }
 
-/// `message.mark-read`: this owner has read a conversation up to a place.
+/// `message.mark-read`: this owner has read a conversation up to a place. The oldest are marked, as many
+/// as one record holds.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
 pub struct MarkRead {
@@ -391,7 +392,16 @@ pub struct MarkRead {
     #[n(1)]
     pub through: u64,
 }
-operation!(MarkRead => Done, "message.mark-read", Session);
+operation!(MarkRead => Marked, "message.mark-read", Session);
+
+/// What was marked as read.
+#[derive(Clone, Copy, Debug, Decode, Encode, Eq, PartialEq)]
+#[cbor(map)]
+pub struct Marked {
+    /// Whether there may be more up to that place: the same request marks those.
+    #[n(0)]
+    pub more: bool,
+}
 
 /// `message.react`: sets or takes back this owner's reaction.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use vettid_wire::content::{Content, Named, READ, ReadOf};
 use vettid_wire::id::{MessageId, VaultId};
 use vettid_wire::operation::connection::State;
+use vettid_wire::operation::message;
 use vettid_wire::operation::message::Conversation;
-use vettid_wire::operation::{Done, message};
 
 use super::say;
 use crate::audit::Audit;
@@ -25,12 +25,18 @@ impl Operation for MarkRead {
     type Effect = Again;
     const AUDIT: Audit = Audit::Never;
 
-    fn run(on: &mut Changing<'_>, _: App, request: message::MarkRead) -> Result<Done, Stop> {
+    fn run(
+        on: &mut Changing<'_>,
+        _: App,
+        request: message::MarkRead,
+    ) -> Result<message::Marked, Stop> {
         let conversation = &request.conversation;
-        let mut unread = on.change.unread_through(conversation, request.through)?;
-        if let Conversation::Group(_) = conversation {
-            unread.truncate(IN_GROUP);
-        }
+        let at_most = match conversation {
+            Conversation::Connection(_) => MARKED,
+            Conversation::Group(_) => IN_GROUP,
+        };
+        let through = request.through;
+        let (unread, more) = on.change.unread_through(conversation, through, at_most)?;
         let mut read = Vec::with_capacity(unread.len());
         let mut changed = false;
         for message in unread {
@@ -54,12 +60,15 @@ impl Operation for MarkRead {
                 say(on, conversation, &content, None)?;
             }
         }
-        Ok(Done {})
+        Ok(message::Marked { more })
     }
 }
 
+/// Messages of a connection that are marked at once: one record holds them.
+const MARKED: usize = 4_000;
+
 /// Messages of a group that are marked at once: each member is told, in parts, and one record holds
-/// all of that. The others stay unread.
+/// all of that.
 const IN_GROUP: usize = 4 * READ;
 
 fn by_sender(conversation: &Conversation, read: &[Named]) -> Vec<ReadOf> {
