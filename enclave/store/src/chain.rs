@@ -13,13 +13,12 @@
 //! | begins with something else than a checkpoint | [`ChainError::NotACheckpoint`] |
 //! | cuts the end off | [`crate::Freshness::RolledBack`] |
 
-use std::collections::VecDeque;
-
 use vettid_crypto::VaultKey;
 use vettid_wire::id::SpaceId;
 use vettid_wire::request::Head;
 use vettid_wire::{limits, version};
 
+use crate::history::History;
 use crate::record::{Kind, Record, RecordError};
 use crate::snapshot::Snapshot;
 use crate::{Changeset, Freshness, Header, HeaderKey};
@@ -35,8 +34,7 @@ pub struct Chain {
     space: SpaceId,
     known_schema: u32,
     schema: u32,
-    head: Option<Head>,
-    hashes: VecDeque<[u8; 32]>,
+    history: History,
     read: u64,
     since_checkpoint: u64,
 }
@@ -113,13 +111,11 @@ impl Chain {
 
     /// Expects a log of at most this schema.
     pub(crate) fn knowing(space: SpaceId, known_schema: u32) -> Self {
-        let (schema, head, hashes) = (0, None, VecDeque::new());
         Self {
             space,
             known_schema,
-            schema,
-            head,
-            hashes,
+            schema: 0,
+            history: History::of_at_most(HASHES),
             read: 0,
             since_checkpoint: 0,
         }
@@ -143,11 +139,7 @@ impl Chain {
         };
         self.schema = record.schema;
         let head = record.head(&self.space);
-        self.head = Some(head);
-        if self.hashes.len() == HASHES {
-            self.hashes.pop_front();
-        }
-        self.hashes.push_back(head.hash);
+        self.history.push(head);
         Ok(Linked {
             record,
             head,
@@ -158,12 +150,12 @@ impl Chain {
     /// Newest record; none before the first.
     #[must_use]
     pub fn head(&self) -> Option<Head> {
-        self.head
+        self.history.head()
     }
 
     /// Compares the log with a head that somebody has seen.
     pub fn freshness(&self, seen: &Head) -> Freshness {
-        Freshness::judge(seen, self.head, |number| self.hash_at(number))
+        self.history.freshness(seen)
     }
 
     /// Space, schema and bytes since the newest checkpoint.
@@ -171,19 +163,14 @@ impl Chain {
         (self.space, self.schema, self.since_checkpoint)
     }
 
-    fn hash_at(&self, number: u64) -> Option<[u8; 32]> {
-        let behind = self.head?.number.checked_sub(number)?;
-        let index = self
-            .hashes
-            .len()
-            .checked_sub(1)?
-            .checked_sub(usize::try_from(behind).ok()?)?;
-        self.hashes.get(index).copied()
+    /// What was read, by its hashes.
+    pub(crate) const fn history(&self) -> &History {
+        &self.history
     }
 
     fn check_place(&self, record: &Record) -> Result<(), ChainError> {
         let number = record.number;
-        let Some(head) = self.head else {
+        let Some(head) = self.head() else {
             // Record 1 has nothing before it; a later checkpoint's predecessor may have been cut.
             let begins = number > 1 || (number == 1 && record.previous == [0; 32]);
             return match record.kind {
@@ -294,26 +281,5 @@ mod tests {
         );
         chain.read -= 1;
         assert!(chain.accept(record).is_ok());
-    }
-
-    #[test]
-    fn only_the_newest_hashes_are_remembered() {
-        let mut vault = Vault::enrolled();
-        vault.charge();
-        let first = vault.read().expect("links").1.remove(0).head();
-        let (mut chain, _) = vault.read().expect("links");
-        assert_eq!(chain.hash_at(1), Some(first.hash));
-        assert_eq!(chain.hash_at(3), None);
-
-        chain.hashes.resize(HASHES, [0; 32]);
-        chain.head = Some(Head {
-            number: HASHES as u64,
-            hash: [0; 32],
-        });
-        vault.log.clear();
-        chain.hashes.pop_front();
-
-        assert_eq!(chain.hash_at(1), None);
-        assert_eq!(chain.hash_at(2).map(|hash| hash != [0; 32]), Some(true));
     }
 }

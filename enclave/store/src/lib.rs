@@ -31,6 +31,7 @@ mod fixture;
 mod freshness;
 mod header;
 mod header_key;
+mod history;
 mod message_search;
 mod migrate;
 mod patchset;

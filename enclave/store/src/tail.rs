@@ -5,6 +5,7 @@ use vettid_wire::id::SpaceId;
 use vettid_wire::request::Head;
 use vettid_wire::version;
 
+use crate::history::History;
 use crate::place::{Keys, Place};
 use crate::{
     Chain, Changeset, Freshness, Header, HeaderKey, Record, Snapshot, SnapshotName, snapshot_due,
@@ -12,6 +13,9 @@ use crate::{
 
 /// Random bits in the number of a snapshot; above them there is room for 2⁴⁰ records.
 const RANDOM_BITS: u32 = 24;
+/// Newest records whose hashes an open vault remembers, to be compared with what devices have seen:
+/// 16 KiB for a vault. A device that was away while more were added is compared by number alone.
+const HASHES: usize = 512;
 
 /// The end of one log. Numbers, chains and seals what is added.
 ///
@@ -22,7 +26,7 @@ pub struct Tail {
     space: SpaceId,
     newest_schema: u32,
     schema: u32,
-    head: Option<Head>,
+    history: History,
     since_checkpoint: u64,
 }
 
@@ -54,7 +58,7 @@ impl Tail {
             space,
             newest_schema: schema,
             schema,
-            head: None,
+            history: History::of_at_most(HASHES),
             since_checkpoint: 0,
         }
     }
@@ -68,7 +72,7 @@ impl Tail {
             space,
             newest_schema,
             schema,
-            head: chain.head(),
+            history: chain.history().shortened(HASHES),
             since_checkpoint,
         }
     }
@@ -82,7 +86,7 @@ impl Tail {
         keys: Keys<'_>,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Result<Record, TailError> {
-        if self.head.is_some() {
+        if self.head().is_some() {
             return Err(TailError::Begun);
         }
         let place = Place {
@@ -138,7 +142,7 @@ impl Tail {
         keys: Keys<'_>,
         entropy: &mut (impl Entropy + ?Sized),
     ) -> Result<Record, TailError> {
-        let ends = self.head.map_or(0, |head| head.number);
+        let ends = self.head().map_or(0, |head| head.number);
         let stale = TailError::SnapshotStale {
             holds: snapshot.last,
             ends,
@@ -164,7 +168,7 @@ impl Tail {
         let mut bytes = [0; 4];
         entropy.fill(&mut bytes);
         let random = u64::from(u32::from_be_bytes(bytes) >> (32 - RANDOM_BITS));
-        let last = self.head.map_or(0, |head| head.number);
+        let last = self.head().map_or(0, |head| head.number);
         SnapshotName {
             space: self.space,
             schema: self.newest_schema,
@@ -176,18 +180,14 @@ impl Tail {
     /// Newest record, durable or on its way.
     #[must_use]
     pub fn head(&self) -> Option<Head> {
-        self.head
+        self.history.head()
     }
 
-    /// Compares the log with a head that somebody has seen. Of older records only the number is
-    /// known here, and a lower number is fresh: this process wrote or verified what came since.
+    /// Compares the log with a head that somebody has seen. The newest 512 records are known by
+    /// their hashes, as far back as the checkpoint that the log was read from; of older ones only
+    /// the number is, and a lower number is fresh.
     pub fn freshness(&self, seen: &Head) -> Freshness {
-        let newest = self.head;
-        Freshness::judge(seen, newest, |number| {
-            newest
-                .filter(|head| head.number == number)
-                .map(|head| head.hash)
-        })
+        self.history.freshness(seen)
     }
 
     /// Whether it is time for a snapshot and a checkpoint.
@@ -198,7 +198,7 @@ impl Tail {
 
     #[cfg(test)]
     pub(crate) fn with_newest_schema(self, newest_schema: u32) -> Self {
-        let schema = if self.head.is_none() {
+        let schema = if self.head().is_none() {
             newest_schema
         } else {
             self.schema
@@ -212,7 +212,7 @@ impl Tail {
 
     fn place(&self) -> Option<Place> {
         let Self { space, schema, .. } = *self;
-        let head = self.head?;
+        let head = self.head()?;
         Some(Place {
             space,
             schema,
@@ -238,7 +238,7 @@ impl Tail {
     fn advance(&mut self, record: Record) -> Record {
         let size = u64::try_from(record.size()).unwrap_or(u64::MAX);
         self.since_checkpoint = self.since_checkpoint.saturating_add(size);
-        self.head = Some(record.head(&self.space));
+        self.history.push(record.head(&self.space));
         record
     }
 }

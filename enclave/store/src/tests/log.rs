@@ -382,6 +382,114 @@ fn what_was_seen_before_is_fresh_and_what_never_was_is_forked() {
     );
 }
 
+/// What a device has seen that was led here from a copy of the log: another record there.
+fn of_a_copy(seen: Head) -> Head {
+    Head {
+        hash: [7; 32],
+        ..seen
+    }
+}
+
+#[test]
+fn open_vault_tells_a_copy_by_any_record_that_it_wrote() {
+    let mut vault = Vault::enrolled();
+    let mut heads = vec![vault.tail.head().expect("head")];
+    let body = Secret::new(vec![1; 100]);
+    for id in 1..4 {
+        let (first, second) = (2 * id - 1, 2 * id);
+        let steps: [&dyn Fn(&mut Vault) -> usize; 4] = [
+            &|vault| vault.charge(),
+            &|vault| vault.commit(|change| put(change, &next(first, 1, "one", &[], &body))),
+            &|vault| {
+                vault.checkpoint();
+                0
+            },
+            &|vault| {
+                vault.commit_with_header(&fixture::header(), |change| {
+                    put(change, &next(second, 1, "two", &[], &body))
+                })
+            },
+        ];
+        for step in steps {
+            step(&mut vault);
+            heads.push(vault.tail.head().expect("head"));
+        }
+    }
+    assert_eq!(heads.len(), 13);
+
+    for seen in heads {
+        let number = seen.number;
+        assert_eq!(vault.tail.freshness(&seen), Freshness::Fresh, "{number}");
+        let forked = Freshness::Forked { number };
+        assert_eq!(vault.tail.freshness(&of_a_copy(seen)), forked);
+    }
+}
+
+#[test]
+fn record_that_cannot_be_added_is_none_that_a_copy_is_told_by() {
+    let mut vault = vault();
+    let newest = vault.tail.head().expect("head");
+    let stale = vault.snapshot();
+    vault.charge();
+    let keys = (&header_key(), &vault_key());
+
+    let refused = vault
+        .tail
+        .checkpoint(&fixture::header(), &stale, keys, &mut vault.entropy);
+
+    assert!(refused.is_err());
+    let never = Head {
+        number: newest.number + 2,
+        ..newest
+    };
+    let (seen, found) = (never.number, newest.number + 1);
+    let rolled_back = Freshness::RolledBack { seen, found };
+    assert_eq!(vault.tail.freshness(&never), rolled_back);
+    assert_eq!(vault.tail.freshness(&newest), Freshness::Fresh);
+}
+
+#[test]
+fn vault_that_was_read_tells_a_copy_by_the_records_since_its_checkpoint() {
+    let mut vault = vault();
+    let before = vault.tail.head().expect("head");
+    vault.checkpoint();
+    let mut heads = vec![vault.tail.head().expect("head")];
+    vault.charge();
+    heads.push(vault.tail.head().expect("head"));
+    vault.restart();
+    vault.charge();
+    heads.push(vault.tail.head().expect("head"));
+
+    for seen in heads {
+        let number = seen.number;
+        assert_eq!(vault.tail.freshness(&seen), Freshness::Fresh);
+        let forked = Freshness::Forked { number };
+        assert_eq!(vault.tail.freshness(&of_a_copy(seen)), forked);
+    }
+    assert_eq!(vault.tail.freshness(&of_a_copy(before)), Freshness::Fresh);
+}
+
+#[test]
+fn open_vault_remembers_512_records() {
+    let mut vault = Vault::enrolled();
+    for _ in 0..599 {
+        vault.charge();
+    }
+    let (chain, records) = vault.read().expect("links");
+    let read = Tail::behind(&chain);
+
+    for (tail, why) in [(&vault.tail, "written"), (&read, "read")] {
+        for record in &records {
+            let seen = record.head();
+            let number = seen.number;
+            let told = tail.freshness(&of_a_copy(seen));
+            let is_told = told == Freshness::Forked { number };
+            assert_eq!(is_told, number > 600 - 512, "{why}: {number}");
+            assert_eq!(tail.freshness(&seen), Freshness::Fresh, "{why}: {number}");
+        }
+    }
+}
+
 #[test]
 fn head_from_before_the_checkpoint_is_fresh() {
     let mut vault = vault();
