@@ -297,7 +297,7 @@ impl Owner {
     /// # Errors
     /// When it refuses.
     pub fn status(&mut self) -> Result<vault::StatusReport, Fault> {
-        self.call(&vault::Status {})
+        self.call(&vault::Status { seen: None })
     }
 
     /// Kinds of everything in the feed, oldest first.

@@ -52,7 +52,7 @@ pub(crate) struct Driver<D: Dial> {
     pub(super) outstanding: Outstanding,
     pub(super) watching: bool,
     pub(super) news: Option<News>,
-    /// What finds out whether a later release has the vault.
+    /// What finds out whether the vault that was seen is there.
     pub(super) probe: Option<Probe>,
     pub(super) transport: Option<D::Transport>,
     pub(super) connected: bool,
@@ -313,11 +313,8 @@ impl<D: Dial> Driver<D> {
         if let Err(error) = self.remember() {
             return self.failed(&error);
         }
-        if lock(&self.parts.trust).is_new_release() {
-            match Probe::new() {
-                Ok(probe) => self.probe = Some(probe),
-                Err(error) => return self.failed(&error),
-            }
+        if let Err(error) = self.begin_with_probe() {
+            return self.failed(&error);
         }
         self.known = self.session.as_ref().and_then(Session::known_enclave);
         self.floor = self.parts.keeper.head().map(|head| head.number);
@@ -339,8 +336,10 @@ impl<D: Dial> Driver<D> {
     fn message(&mut self, message: FromVault, release: &mut Release) {
         self.quiet_since = Instant::now();
         match message {
-            FromVault::Reply(reply) if self.is_probe(reply.id) => self.probed(&reply.outcome),
             FromVault::Reply(reply) => {
+                if let Some(probe) = self.probe_answered(reply.id) {
+                    return self.probed(&probe, &reply.outcome);
+                }
                 self.failures = 0;
                 self.absences = 0;
                 if let Some((ask, repeated)) = self.outstanding.answered(reply.id) {

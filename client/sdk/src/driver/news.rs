@@ -24,7 +24,7 @@ impl<D: Dial> Driver<D> {
             return;
         }
         // It is sent once: the next session asks anew.
-        if let Ok(prepared) = call::prepare(&Status {}) {
+        if let Ok(prepared) = call::prepare(&Status { seen: None }) {
             let (answer, news) = oneshot::channel();
             self.outstanding.add(Ask {
                 id: prepared.id,

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::oneshot;
 use vettid_crypto::WipedVec;
 use vettid_wire::id::RequestId;
-use vettid_wire::request::Reply;
+use vettid_wire::refusal::Refusal;
+use vettid_wire::request::{Outcome, Reply};
 
 use crate::error::Error;
 
@@ -125,6 +126,22 @@ impl Outstanding {
         }
     }
 
+    /// All are answered with a refusal, as if the vault had refused each without looking at it.
+    pub(super) fn refuse(&mut self, refusal: &Refusal) {
+        self.unsent.clear();
+        for (id, waiting) in core::mem::take(&mut self.waiting) {
+            let repeated = waiting.ask.again || waiting.sent > 0;
+            let reply = Reply {
+                id,
+                outcome: Outcome::Refused(refusal.clone()),
+                head: None,
+                credential: None,
+            };
+            // The caller may have gone.
+            let _ = waiting.ask.answer.send(Ok(Answered { reply, repeated }));
+        }
+    }
+
     /// Forgets requests whose callers have gone.
     pub(super) fn forget_abandoned(&mut self) {
         self.waiting
@@ -149,6 +166,7 @@ impl Outstanding {
 mod tests {
     use super::*;
     use crate::error::Unreachable;
+    use vettid_wire::refusal::Code;
 
     fn ask(byte: u8, sends: u32) -> (Ask, oneshot::Receiver<Result<Answered, Error>>) {
         let (answer, heard) = oneshot::channel();
@@ -214,6 +232,27 @@ mod tests {
         outstanding.requeue(&Unreachable::Reset.into());
 
         assert_eq!(sent(&mut outstanding), [1]);
+    }
+
+    #[test]
+    fn refused_requests_say_whether_they_were_sent_before() {
+        let mut outstanding = Outstanding::default();
+        let (first, mut was_sent) = ask(1, 5);
+        outstanding.add(first);
+        sent(&mut outstanding);
+        let (second, mut never_sent) = ask(2, 5);
+        outstanding.add(second);
+        let refusal = Refusal::from(Code::RolledBack);
+
+        outstanding.refuse(&refusal);
+
+        assert!(outstanding.is_empty() && outstanding.unsent().is_empty());
+        for (heard, byte, repeated) in [(&mut was_sent, 1, true), (&mut never_sent, 2, false)] {
+            let answered = heard.try_recv().unwrap().unwrap();
+            assert_eq!(answered.reply.id, RequestId([byte; 16]));
+            assert_eq!(answered.reply.outcome, Outcome::Refused(refusal.clone()));
+            assert_eq!(answered.repeated, repeated);
+        }
     }
 
     #[test]

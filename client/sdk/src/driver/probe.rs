@@ -1,12 +1,16 @@
-//! Whether an enclave of a later release has the vault, asked before anything else is sent to it.
+//! Whether an enclave has the vault that this device has seen, asked before anything else is sent to it.
+//!
+//! The question names the newest record seen. A vault that does not have it, since it was rolled back
+//! or is a copy that went its own way, says so: then nothing of what was asked is sent to it.
 //!
 //! A vault moves by its owner's approval. An enclave of a later release that does not have it says so;
 //! then the release is not remembered, so that the device goes on at the one that has the vault.
 
+use tokio::time::Instant;
 use vettid_wire::id::RequestId;
 use vettid_wire::operation::vault::Status;
-use vettid_wire::refusal::Code;
-use vettid_wire::request::Outcome;
+use vettid_wire::refusal::{Code, Refusal};
+use vettid_wire::request::{Head, Outcome};
 
 use super::driving::{Driver, lock};
 use crate::call::{self, Prepared};
@@ -16,19 +20,37 @@ use crate::transport::Dial;
 /// A question that nothing else is sent before.
 pub(super) struct Probe {
     question: Prepared,
+    /// Whether it is asked of a later release than the vault was found at.
+    new_release: bool,
     sent: bool,
 }
 
 impl Probe {
-    pub(super) fn new() -> Result<Self, Error> {
+    fn new(seen: Option<Head>, new_release: bool) -> Result<Self, Error> {
         Ok(Self {
-            question: call::prepare(&Status {})?,
+            question: call::prepare(&Status { seen })?,
+            new_release,
             sent: false,
         })
+    }
+
+    /// Whether its answer is due.
+    pub(super) const fn is_sent(&self) -> bool {
+        self.sent
     }
 }
 
 impl<D: Dial> Driver<D> {
+    /// Has the session that was opened begin with the question, if there is anything to ask.
+    pub(super) fn begin_with_probe(&mut self) -> Result<(), Error> {
+        let seen = self.parts.keeper.head();
+        let new_release = lock(&self.parts.trust).is_new_release();
+        if seen.is_some() || new_release {
+            self.probe = Some(Probe::new(seen, new_release)?);
+        }
+        Ok(())
+    }
+
     /// Asks, once a session.
     pub(super) async fn probe(&mut self) {
         let now = self.parts.clock.now();
@@ -39,36 +61,51 @@ impl<D: Dial> Driver<D> {
             return;
         }
         probe.sent = true;
+        self.quiet_since = Instant::now();
         match session.seal(now, &[&probe.question.message]) {
             Ok(envelopes) => self.publish(envelopes).await,
             Err(ended) => self.ended(ended).await,
         }
     }
 
-    /// Whether a reply is the answer.
-    pub(super) fn is_probe(&self, id: RequestId) -> bool {
-        let probe = self.probe.as_ref();
-        probe.is_some_and(|probe| probe.question.id == id)
+    /// Takes the question back whose answer this reply is.
+    pub(super) fn probe_answered(&mut self, id: RequestId) -> Option<Probe> {
+        self.probe.take_if(|probe| probe.question.id == id)
     }
 
-    /// Takes the answer. Only what needs a header that this release has opened shows that the vault is
-    /// there; whatever else a host can bring about must not make the device forget where it was.
-    pub(super) fn probed(&mut self, outcome: &Outcome) {
-        self.probe = None;
-        let refused = match outcome {
+    /// Takes the answer. Any but that the vault has not what was seen lets requests find out by
+    /// themselves, unless the release is a later one.
+    pub(super) fn probed(&mut self, probe: &Probe, outcome: &Outcome) {
+        if let Outcome::Refused(refusal) = outcome
+            && refusal.code == Code::RolledBack
+        {
+            // Nothing of this session has carried them out.
+            self.outstanding.refuse(refusal);
+            return self.failed(&Error::Refused(refusal.clone()));
+        }
+        if !probe.new_release {
+            return;
+        }
+        if let Some(refusal) = self.shows_no_vault(outcome) {
+            return self.failed(&Error::Refused(refusal));
+        }
+        lock(&self.parts.trust).found();
+        if let Err(error) = self.remember() {
+            self.failed(&error);
+        }
+    }
+
+    /// Why a later release is not known to have the vault. Only what needs a header that it has opened
+    /// shows that the vault is there; whatever else a host can bring about must not make the device
+    /// forget where it was.
+    fn shows_no_vault(&self, outcome: &Outcome) -> Option<Refusal> {
+        match outcome {
             Outcome::Done(_) | Outcome::Sealed(_) => None,
             Outcome::Refused(refusal) => match refusal.code {
                 Code::UnknownDevice => None,
                 Code::NotEnrolled if self.sets_up() => None,
                 _ => Some(refusal.clone()),
             },
-        };
-        if let Some(refusal) = refused {
-            return self.failed(&Error::Refused(refusal));
-        }
-        lock(&self.parts.trust).found();
-        if let Err(error) = self.remember() {
-            self.failed(&error);
         }
     }
 }

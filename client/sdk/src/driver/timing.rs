@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use vettid_wire::limits;
 
 use super::driving::{Driver, backoff};
+use super::probe::Probe;
 use crate::entropy::below;
 use crate::error::Unreachable;
 use crate::transport::{Dial, Transport};
@@ -26,7 +27,8 @@ impl<D: Dial> Driver<D> {
         }
         let is_due = match &self.session {
             Some(session) => {
-                !session.is_open() || self.outstanding.any_sent() || self.probe.is_some()
+                let is_asked = self.probe.as_ref().is_some_and(Probe::is_sent);
+                !session.is_open() || self.outstanding.any_sent() || is_asked
             }
             None => false,
         };

@@ -37,7 +37,7 @@ impl Owner {
 
     /// State of the vault, as far as it can be told.
     pub async fn status(&self) -> Result<vault::StatusReport, Error> {
-        self.call(&vault::Status {}).await
+        self.call(&vault::Status { seen: None }).await
     }
 
     /// Calls an operation that needs the PIN to have been proven just now, in the same session.

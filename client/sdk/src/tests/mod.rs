@@ -10,4 +10,5 @@ mod connection;
 mod enrollment;
 mod keystore;
 mod presence;
+mod seen;
 mod trust;

@@ -26,13 +26,17 @@ pub(super) struct Vault {
     pub(super) done: Vec<String>,
     /// Newest record.
     pub(super) head: u64,
-    /// Last byte of the head's hash.
+    /// Last byte of every record's hash: copies that went their own ways differ in it.
     pub(super) branch: u8,
+    /// It does not look at what a device that asks for its state has seen.
+    pub(super) heedless: bool,
     pub(super) locked: bool,
     /// Everything is refused, with this.
     pub(super) refuses: Option<Code>,
     /// Operations that were asked for, refused ones too.
     pub(super) asked: Vec<String>,
+    /// What devices that asked for its state had seen.
+    pub(super) named: Vec<Option<Head>>,
     pub(super) exists: bool,
     pub(super) version: u64,
     /// Keys that the device believes in and the vault no longer does.
@@ -80,7 +84,7 @@ impl Vault {
         let done = outcome.is_ok();
         if done {
             self.done.push(request.operation.clone());
-            self.head += 1;
+            self.head += u64::from(request.operation != "vault.status");
         }
         let reply = self.reply(request.id, outcome, credential);
         if done {
@@ -90,18 +94,23 @@ impl Vault {
     }
 
     fn reply(&self, id: RequestId, outcome: Done_, credential: Option<Credential>) -> Reply {
-        let mut hash = [0; 32];
-        hash[31] = self.branch;
-        let head = self.exists.then_some(Head {
-            number: self.head,
-            hash,
-        });
         Reply {
             id,
             outcome: outcome.unwrap_or_else(Outcome::Refused),
-            head,
+            head: self.exists.then_some(self.record(self.head)),
             credential,
         }
+    }
+
+    fn record(&self, number: u64) -> Head {
+        let mut hash = [0; 32];
+        hash[31] = self.branch;
+        Head { number, hash }
+    }
+
+    /// Whether its history is another than what a device has seen.
+    fn contradicts(&self, seen: Option<Head>) -> bool {
+        seen.is_some_and(|seen| seen.number > self.head || seen != self.record(seen.number))
     }
 
     fn carry_out(&mut self, request: &Request, now: UnixMillis) -> (Done_, Option<Credential>) {
@@ -141,7 +150,7 @@ impl Vault {
             }
             "vault.unlock" => {
                 let entered: vault::Unlock = body(request);
-                if entered.seen.is_some_and(|seen| seen.number > self.head) {
+                if self.contradicts(entered.seen) {
                     return Err(Code::RolledBack.into());
                 }
                 if self.pin.as_ref() != Some(&entered.pin) {
@@ -155,23 +164,14 @@ impl Vault {
                     failed_attempts: 0,
                 }))
             }
-            "vault.status" => Ok(plain(&vault::StatusReport {
-                locked: self.locked,
-                failed_attempts: 0,
-                wait_until: None,
-                open: (self.exists && !self.locked).then_some(vault::OpenStatus {
-                    vault: VAULT,
-                    items: 0,
-                    bytes: 0,
-                    credential_version: self.version,
-                    credential_frozen: false,
-                    transaction_keys_left: 0,
-                    feed: self.feed,
-                    messages: 0,
-                    devices: 1,
-                    home: self.home.clone(),
-                }),
-            })),
+            "vault.status" => {
+                let asked: vault::Status = body(request);
+                self.named.push(asked.seen);
+                if self.contradicts(asked.seen) && !self.heedless {
+                    return Err(Code::RolledBack.into());
+                }
+                Ok(plain(&self.report()))
+            }
             "transaction-keys.refill" => {
                 self.forgets_keys = false;
                 let keys = self.fill(now);
@@ -188,6 +188,27 @@ impl Vault {
                 version: 1,
             })),
             _ => Ok(plain(&Done {})),
+        }
+    }
+
+    fn report(&self) -> vault::StatusReport {
+        let open = (self.exists && !self.locked).then_some(vault::OpenStatus {
+            vault: VAULT,
+            items: 0,
+            bytes: 0,
+            credential_version: self.version,
+            credential_frozen: false,
+            transaction_keys_left: 0,
+            feed: self.feed,
+            messages: 0,
+            devices: 1,
+            home: self.home.clone(),
+        });
+        vault::StatusReport {
+            locked: self.locked,
+            failed_attempts: 0,
+            wait_until: None,
+            open,
         }
     }
 

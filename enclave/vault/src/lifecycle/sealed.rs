@@ -39,18 +39,13 @@ impl Unusable {
 }
 
 impl Sealed {
-    /// Refuses when the log is older than what the device has seen, or another one.
-    pub(crate) fn check_freshness(&self, seen: &Head) -> Result<(), Stop> {
+    /// Compares the log with a head that a device has seen.
+    pub(crate) fn freshness(&self, seen: &Head) -> Freshness {
         let read = self.chain.head().map_or(0, |head| head.number);
-        let freshness = if seen.number > read {
+        if seen.number > read {
             self.gate.log.tail.freshness(seen)
         } else {
             self.chain.freshness(seen)
-        };
-        if freshness == Freshness::Fresh {
-            Ok(())
-        } else {
-            Err(Code::RolledBack.into())
         }
     }
 

@@ -1,8 +1,8 @@
 //! The state that a vault is in.
 
-use vettid_store::{Database, Header};
+use vettid_store::{Database, Freshness, Header};
 use vettid_wire::id::SpaceId;
-use vettid_wire::operation::vault::Unlock;
+use vettid_wire::operation::vault::{Status, Unlock};
 use vettid_wire::refusal::{Code, Refusal};
 use vettid_wire::request::{Head, Operation as _};
 use vettid_wire::time::UnixMillis;
@@ -108,12 +108,29 @@ impl State {
     pub(crate) fn unusable(&self, call: &Call<'_>) -> Option<Refusal> {
         match self {
             Self::Unusable(unusable) => {
-                let unlock = call.request.operation == Unlock::NAME;
-                let seen = unlock.then(|| call.body::<Unlock>().ok()?.seen).flatten();
+                let seen = match call.request.operation.as_str() {
+                    Status::NAME => call.body::<Status>().ok().and_then(|asked| asked.seen),
+                    Unlock::NAME => call.body::<Unlock>().ok().and_then(|asked| asked.seen),
+                    _ => None,
+                };
                 Some(unusable.refusal(seen))
             }
             Self::Closed => Some(Code::Unavailable.into()),
             _ => None,
+        }
+    }
+
+    /// Refuses a device when the log is older than what it has seen, or another one.
+    pub(crate) fn check_freshness(&self, seen: Option<&Head>) -> Result<(), Stop> {
+        let freshness = match (self, seen) {
+            (Self::Sealed(sealed), Some(seen)) => sealed.freshness(seen),
+            (Self::Unlocked(open), Some(seen)) => open.gate.log.tail.freshness(seen),
+            _ => Freshness::Fresh,
+        };
+        if freshness == Freshness::Fresh {
+            Ok(())
+        } else {
+            Err(Code::RolledBack.into())
         }
     }
 

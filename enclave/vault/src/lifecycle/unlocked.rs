@@ -326,7 +326,7 @@ mod tests {
             route: DeviceRoute([0; 16]),
             session: SessionId([session; 16]),
         };
-        let bytes = encode(RequestId([0; 16]), &Status {});
+        let bytes = encode(RequestId([0; 16]), &Status { seen: None });
         let request: Request = vettid_wire::cbor::decode(&bytes).expect("request");
         f(&Call::new(&caller, &request, &bytes))
     }

@@ -50,7 +50,10 @@ fn changes(owner: &mut Owner, behind: u64, limit: Option<u32>) -> Messages {
 }
 
 fn newest(owner: &mut Owner) -> u64 {
-    let open = owner.call(&vault::Status {}).expect("status").open;
+    let open = owner
+        .call(&vault::Status { seen: None })
+        .expect("status")
+        .open;
     open.expect("open").messages
 }
 

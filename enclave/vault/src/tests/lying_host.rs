@@ -2,6 +2,7 @@
 
 use vettid_wire::operation::vault;
 use vettid_wire::refusal::Code;
+use vettid_wire::request::Head;
 
 use crate::fixture::{self, Owner, encode, refused};
 use crate::{Phase, Vault};
@@ -48,7 +49,10 @@ fn older_log_is_rolled_back_to_everybody_when_this_boot_saw_more() {
     owner.reopen();
 
     assert_eq!(unlock_unseen(&mut owner), refused(Code::RolledBack));
-    assert_eq!(owner.call(&vault::Status {}), refused(Code::RolledBack));
+    assert_eq!(
+        owner.call(&vault::Status { seen: None }),
+        refused(Code::RolledBack)
+    );
     assert_eq!(owner.vault.state(), Phase::Unusable);
 }
 
@@ -67,6 +71,60 @@ fn other_history_of_the_same_length_is_rolled_back() {
     owner.head = seen;
 
     assert_eq!(owner.unlock(), refused(Code::RolledBack));
+}
+
+/// What is told to a device that has seen this record.
+fn told(owner: &mut Owner, seen: Option<Head>) -> Option<Code> {
+    let status = owner.call(&vault::Status { seen });
+    status.err().map(|refusal| refusal.code)
+}
+
+#[test]
+fn other_history_that_is_longer_is_told_before_anything_is_done_in_it() {
+    let mut owner = closed_vault();
+    let (common, fork) = (owner.head, owner.host.clone());
+    owner.put_note("six");
+    let seen = owner.head;
+    owner.host = fork;
+    owner.head = None;
+    owner.reopen();
+    owner.unlock().expect("unlocked");
+    for name in ["another six", "seven", "eight", "nine"] {
+        owner.put_note(name);
+    }
+    let newest = owner.head;
+    assert!(newest.map(|head| head.number) > seen.map(|head| head.number + 3));
+    let before = owner.host.newest();
+
+    // Open, then sealed.
+    for phase in [Phase::Unlocked, Phase::Sealed] {
+        assert_eq!(owner.vault.state(), phase);
+        assert_eq!(told(&mut owner, seen), Some(Code::RolledBack), "{phase:?}");
+        for own in [None, common, newest] {
+            assert_eq!(told(&mut owner, own), None, "{phase:?}");
+        }
+        owner.head = seen;
+        assert_eq!(owner.unlock(), refused(Code::RolledBack), "{phase:?}");
+        owner.head = newest;
+        assert_eq!(owner.host.newest(), before);
+        owner.reopen();
+    }
+}
+
+#[test]
+fn older_log_is_told_before_the_pin_is_asked_for() {
+    let mut owner = closed_vault();
+    let older = owner.host.clone();
+    owner.put_note("six");
+    let seen = owner.head;
+    owner.host = older;
+    owner.reopen();
+
+    assert_eq!(told(&mut owner, seen), Some(Code::RolledBack));
+    owner.host.log.clear();
+    owner.reopen();
+    assert_eq!(told(&mut owner, seen), Some(Code::RolledBack));
+    assert_eq!(told(&mut owner, None), Some(Code::Damaged));
 }
 
 #[test]

@@ -48,7 +48,9 @@ fn device_that_is_too_fast_waits_and_the_others_do_not() {
         "not even an attempt is charged"
     );
     owner.use_other_device();
-    owner.call(&vault::Status {}).expect("another device");
+    owner
+        .call(&vault::Status { seen: None })
+        .expect("another device");
     owner.use_first_device();
     owner.clock.advance(SECOND);
     assert_eq!(exhaust(&mut owner), limits::DEVICE_REQUESTS);
@@ -59,7 +61,7 @@ fn refusal_names_its_request_which_may_be_sent_again() {
     let mut owner = fixture::owner();
     exhaust(&mut owner);
     let id = owner.next_request_id();
-    let request = fixture::encode(id, &vault::Status {});
+    let request = fixture::encode(id, &vault::Status { seen: None });
 
     let answer = owner.exchange(&request);
 
@@ -69,7 +71,9 @@ fn refusal_names_its_request_which_may_be_sent_again() {
     let too_fast = Outcome::Refused(Refusal::too_fast(1));
     assert_eq!((reply.id, reply.outcome), (id, too_fast));
     owner.clock.advance(1);
-    owner.call_as(id, &vault::Status {}).expect("served");
+    owner
+        .call_as(id, &vault::Status { seen: None })
+        .expect("served");
 }
 
 #[test]

@@ -81,7 +81,12 @@ operation!(Lock => Done, "vault.lock", Session, once);
 /// `vault.status`: what can be said with or without the PIN.
 #[derive(Clone, Debug, Decode, Encode, Eq, PartialEq)]
 #[cbor(map)]
-pub struct Status {}
+pub struct Status {
+    /// Newest record that this device has seen: a vault that does not have it refuses with
+    /// `rolled-back`.
+    #[n(0)]
+    pub seen: Option<Head>,
+}
 operation!(Status => StatusReport, "vault.status", Session);
 
 /// State of a vault.
@@ -150,3 +155,30 @@ pub struct ChangePin {
     pub replacement: Secret,
 }
 operation!(ChangePin => Done, "pin.change", Session, once);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cbor;
+
+    #[test]
+    fn question_for_the_state_may_name_what_was_seen() {
+        let hash = [7; 32];
+        let named = Status {
+            seen: Some(Head { number: 5, hash }),
+        };
+        let bytes = cbor::encode(&named);
+
+        assert_eq!(bytes[..6], [0xa1, 0x00, 0x82, 0x05, 0x58, 0x20]);
+        assert_eq!(bytes[6..], hash);
+        assert_eq!(cbor::decode(&bytes), Ok(named));
+    }
+
+    #[test]
+    fn question_for_the_state_that_names_nothing_is_an_empty_map() {
+        let unnamed = Status { seen: None };
+
+        assert_eq!(cbor::encode(&unnamed), [0xa0]);
+        assert_eq!(cbor::decode(&[0xa0]), Ok(unnamed));
+    }
+}

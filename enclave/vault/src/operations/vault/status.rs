@@ -12,7 +12,7 @@ use crate::lifecycle::{State, Unlocked};
 use crate::operation::Operation;
 use crate::stop::Stop;
 
-/// Says what can be said with or without the PIN.
+/// Says what can be said with or without the PIN, unless the device has seen another history.
 pub(crate) enum Status {}
 
 impl Operation for Status {
@@ -24,10 +24,11 @@ impl Operation for Status {
     fn run(
         on: &mut Turning<'_>,
         by: Unlocking,
-        _: vault::Status,
+        request: vault::Status,
     ) -> Result<vault::StatusReport, Stop> {
         let now = on.out.now;
         let header = on.state.header().ok_or(Code::NotEnrolled)?;
+        on.state.check_freshness(request.seen.as_ref())?;
         let wait = header.attempts.not_before;
         let open = match &*on.state {
             State::Unlocked(open) => Some(describe(open, &by, now)?),
@@ -120,13 +121,39 @@ mod tests {
     }
 
     #[test]
+    fn vault_tells_a_device_that_has_seen_an_earlier_record_of_it() {
+        let mut owner = fixture::owner();
+        let earlier = owner.head;
+        owner.put_note("one");
+        for seen in [None, earlier, owner.head] {
+            let status = owner.call(&vault::Status { seen }).expect("open");
+            assert!(!status.locked, "{seen:?}");
+        }
+        let newest = owner.head;
+        owner.reopen();
+
+        for seen in [None, earlier, newest] {
+            let status = owner.call(&vault::Status { seen }).expect("sealed");
+            assert!(status.locked, "{seen:?}");
+        }
+    }
+
+    #[test]
     fn fresh_vault_and_unknown_device_are_told_nothing() {
         assert_eq!(
-            fixture::invited().call(&vault::Status {}),
+            fixture::invited().call(&vault::Status { seen: None }),
             refused(Code::NotEnrolled)
         );
         let mut owner = fixture::owner();
+        let seen = owner.head;
+        assert_eq!(
+            fixture::invited().call(&vault::Status { seen }),
+            refused(Code::NotEnrolled)
+        );
         owner.use_other_device();
-        assert_eq!(owner.call(&vault::Status {}), refused(Code::UnknownDevice));
+        assert_eq!(
+            owner.call(&vault::Status { seen: None }),
+            refused(Code::UnknownDevice)
+        );
     }
 }

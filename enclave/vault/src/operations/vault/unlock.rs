@@ -43,6 +43,7 @@ impl Operation for Unlock {
         request: vault::Unlock,
     ) -> Result<vault::Unlocked, Stop> {
         text::pin(&request.pin)?;
+        on.state.check_freshness(request.seen.as_ref())?;
         let was_sealed = matches!(on.state, State::Sealed(_));
         let charge = match was_sealed {
             true => open(on, &request)?,
@@ -101,9 +102,6 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
     let State::Sealed(sealed) = &mut *on.state else {
         return Err(Code::Internal.into());
     };
-    if let Some(seen) = &request.seen {
-        sealed.check_freshness(seen)?;
-    }
     let out = &mut on.out;
     let RightPin { key, charge } = sealed.gate.try_pin(&request.pin, on.call, out)?;
     let restored = match sealed.restore(&key, out) {
@@ -147,11 +145,6 @@ fn open(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
 /// Proves the PIN of an open vault once more: for five minutes, in this session.
 fn prove_again(on: &mut Turning<'_>, request: &vault::Unlock) -> Result<Charge, Stop> {
     let open = on.state.unlocked()?;
-    if let Some(seen) = &request.seen
-        && open.gate.log.tail.freshness(seen) != vettid_store::Freshness::Fresh
-    {
-        return Err(Code::RolledBack.into());
-    }
     let right = open.try_pin(&request.pin, on.call, &mut on.out)?;
     Ok(right.charge)
 }
