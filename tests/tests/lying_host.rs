@@ -13,6 +13,7 @@ use vettid_tests::owner::Owner;
 use vettid_tests::raw::Fault;
 use vettid_tests::wait;
 use vettid_wire::operation::item;
+use vettid_wire::operation::vault::Status;
 use vettid_wire::refusal::Code;
 
 /// Changes a log at a place.
@@ -304,6 +305,46 @@ fn of_two_nodes_that_open_one_vault_one_loses_and_wipes() {
     );
     assert_eq!(owner.status().expect("status").open.expect("open").items, 3);
     owner.verified_audit().expect("verified");
+}
+
+#[test]
+fn device_that_is_led_to_a_copy_with_more_records_is_told_before_it_asks_for_anything() {
+    let mut node = Node::started();
+    let mut owner = Owner::enrolled(&node);
+    owner.put("note", "before the split").expect("kept");
+    node.stop();
+    // Two enclaves with the same secrets, each over a log of its own.
+    let mut twin = node.copied();
+    node.start();
+    twin.start();
+    owner.come_back();
+    let mut at_twin = twin_of(&owner, &twin);
+    // It has seen nothing of what the first node has written since.
+    at_twin.seen = None;
+    at_twin.come_back();
+    owner.put("mine", "acknowledged").expect("kept");
+    for name in ["one", "two", "three", "four"] {
+        at_twin.put(name, "acknowledged").expect("kept");
+    }
+    let number = |owner: &Owner| owner.seen.expect("a head").number;
+    assert!(number(&at_twin) > number(&owner));
+
+    for restarted in [false, true] {
+        if restarted {
+            twin.stop();
+            twin.start();
+            at_twin.hang_up();
+        }
+        let mut told = |seen| {
+            wait::until("an answer", || match at_twin.call(&Status { seen }) {
+                Ok(_) => Some(None),
+                Err(fault) => fault.code().map(Some),
+            })
+        };
+        assert_eq!(told(owner.seen), Some(Code::RolledBack), "{restarted}");
+        assert_eq!(told(None), None, "{restarted}");
+    }
+    assert!(owner.status().is_ok(), "the first goes on");
 }
 
 /// The same device, with its eyes on another node.

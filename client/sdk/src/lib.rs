@@ -18,7 +18,9 @@
 //! Provided: nothing is sent to a vault before its enclave has shown that it is the invited node's,
 //! in an image that the network accepts, no older than any seen before. A change is done once,
 //! however often its request had to be repeated. An older state of the vault than this device has
-//! seen is refused. Not provided: secrecy of the keystore towards whoever can read its files.
+//! seen is refused, and another one as far back as the vault remembers its records: each session
+//! begins with the question whether it has what was seen. Not provided: secrecy of the keystore
+//! towards whoever can read its files.
 
 pub mod attachment;
 pub mod audit;

@@ -93,7 +93,7 @@ codes! {
     Exhausted = 8 "exhausted",
     /// The password is wrong.
     WrongPassword = 9 "wrong-password",
-    /// The node shows an older state of the vault than this device has seen: nothing was served; tell the operator, and do not enroll again.
+    /// The node shows an older state of the vault than this device has seen, or another: nothing was served; tell the operator, and do not enroll again.
     RolledBack = 10 "rolled-back",
     /// The vault's records on the node are incomplete or altered: nothing was served; the operator must restore them.
     Damaged = 11 "damaged",
