@@ -65,8 +65,12 @@ pub struct Limits {
     pub memory: usize,
     /// A connection without streams is closed after this long.
     pub idle: Duration,
+    /// A connection must be secured by then.
+    pub handshake: Duration,
     /// A connection that is not admitted by then is closed.
     pub admission: Duration,
+    /// A node that is dialed must be connected and admitted by then.
+    pub dialing: Duration,
     /// Frames that wait to be sent on one link.
     pub link_frames: usize,
     /// Bytes that wait to be sent on one link.
@@ -174,7 +178,9 @@ impl Default for Limits {
             links_per_second: 100,
             memory: 2 * 1024 * 1024 * 1024,
             idle: Duration::from_secs(60),
+            handshake: Duration::from_secs(10),
             admission: Duration::from_millis(limits::ADMISSION_TIME),
+            dialing: Duration::from_secs(30),
             link_frames: 4_096,
             link_bytes: 8 * 1024 * 1024,
             stalled: Duration::from_secs(30),

@@ -86,16 +86,18 @@ impl Transport for Outward {
 ///
 /// `with_private` lets private addresses be dialed, and adds those that reach other hosts of the
 /// same process, for tests. `introducers` are dialed at these addresses, wherever those are.
+/// A connection must be secured within `handshake`.
 pub(crate) fn build(
     key: &Keypair,
     with_private: bool,
     introducers: HashSet<(PeerId, IpAddr)>,
+    handshake: Duration,
 ) -> io::Result<(Connecting, relay::client::Behaviour)> {
     let noise = noise::Config::new(key).map_err(io::Error::other)?;
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
-    let tcp = secured(tcp, noise.clone());
+    let tcp = secured(tcp, noise.clone(), handshake);
     let mut config = quic::Config::new(key);
-    config.handshake_timeout = HANDSHAKE;
+    config.handshake_timeout = handshake;
     config.max_concurrent_stream_limit = STREAMS_QUIC;
     let quic = quic::tokio::Transport::new(config)
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)));
@@ -110,9 +112,9 @@ pub(crate) fn build(
     };
     let direct = dns::tokio::Transport::system(outward.boxed())?.boxed();
     let (circuits, behaviour) = relay::client::new(key.public().to_peer_id());
-    let circuits = secured(circuits, noise.clone());
+    let circuits = secured(circuits, noise.clone(), handshake);
     let direct = if with_private {
-        let memory = secured(MemoryTransport::default(), noise);
+        let memory = secured(MemoryTransport::default(), noise, handshake);
         either(memory, direct)
     } else {
         direct
@@ -131,7 +133,7 @@ fn either(first: Connecting, second: Connecting) -> Connecting {
         .boxed()
 }
 
-fn secured<T>(transport: T, noise: noise::Config) -> Connecting
+fn secured<T>(transport: T, noise: noise::Config, handshake: Duration) -> Connecting
 where
     T: Transport + Send + Unpin + 'static,
     T::Output: futures::AsyncRead + futures::AsyncWrite + Send + Unpin + 'static,
@@ -144,26 +146,24 @@ where
     upgrade::Builder::new(transport, Version::V1Lazy)
         .authenticate(noise)
         .multiplex(streams)
-        .timeout(HANDSHAKE)
+        .timeout(handshake)
         .boxed()
 }
 
 /// Streams of one connection at once: ours are few, Kademlia's come and go.
 const STREAMS: usize = 64;
 const STREAMS_QUIC: u32 = 64;
-/// A connection must be secured by then.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use libp2p::core::Endpoint;
     use libp2p::core::transport::PortUse;
     use tokio::net::TcpListener;
     use tokio::time::timeout;
 
     use super::*;
+
+    const HANDSHAKE: Duration = Duration::from_secs(10);
 
     /// Whether somebody who listens on loopback is dialed under a name of the host.
     async fn is_dialed(host: &str, trusted: bool) -> bool {
@@ -173,7 +173,7 @@ mod tests {
         let known = if trusted { peer } else { PeerId::random() };
         let key = Keypair::generate_ed25519();
         let (mut transport, _circuits) =
-            build(&key, false, HashSet::from([(known, loopback)])).expect("built");
+            build(&key, false, HashSet::from([(known, loopback)]), HANDSHAKE).expect("built");
         let options = DialOpts {
             role: Endpoint::Dialer,
             port_use: PortUse::New,

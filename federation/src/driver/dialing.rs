@@ -38,7 +38,7 @@ impl Driver {
             self.dial_later(home);
         } else {
             self.make_room_for(home.node);
-            self.dial_next(home.clone(), peers, now + DIALING, LATER);
+            self.dial_next(home.clone(), peers, now + self.config.limits.dialing, LATER);
         }
     }
 
@@ -353,8 +353,6 @@ const WAITING: usize = 1_024;
 const CLAIMS: usize = 8;
 /// Hosts of one node that are tried.
 const MOST_HOSTS: usize = 4;
-/// A node must be connected and admitted by then.
-const DIALING: Duration = Duration::from_secs(30);
 /// Pause that is asked for when nothing better is known.
 pub(super) const LATER: Duration = Duration::from_secs(10);
 /// Chunks that wait for a node to be admitted.

@@ -129,8 +129,9 @@ fn swarm(
             ips.filter_map(move |a| Some((peer, address::ip(&a)?)))
         })
         .collect();
+    let (private, handshake) = (config.private_addresses, config.limits.handshake);
     let (transport, circuits) =
-        transport::build(&key, config.private_addresses, trusted).map_err(StartError::Transport)?;
+        transport::build(&key, private, trusted, handshake).map_err(StartError::Transport)?;
     let behaviour =
         behaviour::compose(config, &key, circuits, shared).map_err(StartError::Protocol)?;
     let settings = libp2p::swarm::Config::with_tokio_executor()

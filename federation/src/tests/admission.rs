@@ -2,10 +2,28 @@ use super::raw::Raw;
 use super::*;
 use crate::streams::Protocol;
 
-fn hasty() -> Config {
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A node that gives others so long to be admitted.
+fn admits_within(admission: Duration) -> Config {
     let mut config = node();
-    config.limits.admission = Duration::from_millis(400);
+    config.limits.admission = admission;
     config
+}
+
+/// A node whose dials never end by themselves.
+fn patient() -> Config {
+    let mut config = node();
+    config.limits.handshake = HOUR;
+    config.limits.dialing = HOUR;
+    config
+}
+
+/// Somebody who lets others connect and says nothing until it is dropped; the address.
+fn silent() -> (std::net::TcpListener, String) {
+    let silent = std::net::TcpListener::bind((own_ip(), 0)).expect("listens");
+    let address = silent.local_addr().expect("address");
+    (silent, format!("/ip4/{}/tcp/{}", own_ip(), address.port()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,7 +47,8 @@ async fn refused_peer_is_cut_off_and_kept_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peer_whose_enclave_never_answers_is_closed_in_time() {
-    let mut a = Host::start(hasty(), 1, ADMITS).await;
+    let config = admits_within(Duration::from_millis(400));
+    let mut a = Host::start(config, 1, ADMITS).await;
     let b = Host::start(node(), 2, Enclave::Listens).await;
 
     a.dial(&b).await;
@@ -64,38 +83,35 @@ async fn host_that_names_another_node_than_was_wanted_is_not_taken_for_it_nor_ke
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn address_that_somebody_made_up_for_a_host_does_not_keep_others_from_its_true_one() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
-    let port = silent.local_addr().expect("address").port();
-    let mut a = Host::start(node(), 1, ADMITS).await;
+    let (silent, address) = silent();
+    let mut a = Host::start(patient(), 1, ADMITS).await;
     let b = Host::start(node(), 2, ADMITS).await;
     let wanted = NodeId([8; 32]);
     let untrue = HomeNode {
         node: wanted,
         peers: b.home().peers,
-        addresses: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
+        addresses: vec![address.clone()],
     };
 
     a.handle.dial(untrue).await.expect("runs");
     a.dial(&b).await;
 
     // That dial hangs meanwhile.
-    timeout(Duration::from_secs(8), a.admitted(&b))
-        .await
-        .expect("at once");
+    a.admitted(&b).await;
+    drop(silent);
     assert_eq!(a.status().await.refused, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hosts_that_somebody_made_up_for_a_node_do_not_keep_others_from_its_true_ones() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
-    let port = silent.local_addr().expect("address").port();
-    let mut a = Host::start(node(), 1, ADMITS).await;
+    let (silent, address) = silent();
+    let mut a = Host::start(patient(), 1, ADMITS).await;
     let b = Host::start(node(), 2, ADMITS).await;
     for seed in 10..30 {
         let untrue = HomeNode {
             node: b.node,
             peers: vec![HostKey::from_seed([seed; 32]).peer().into()],
-            addresses: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
+            addresses: vec![address.clone()],
         };
         a.handle.dial(untrue).await.expect("runs");
     }
@@ -103,15 +119,13 @@ async fn hosts_that_somebody_made_up_for_a_node_do_not_keep_others_from_its_true
     a.dial(&b).await;
 
     // Those dials hang meanwhile.
-    timeout(Duration::from_secs(8), a.admitted(&b))
-        .await
-        .expect("at once");
+    a.admitted(&b).await;
+    drop(silent);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_that_is_one_too_many_is_dialed_when_it_is_its_turn() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
-    let port = silent.local_addr().expect("address").port();
+    let (silent, address) = silent();
     let mut config = node();
     config.limits.dials = 1;
     let mut a = Host::start(config, 1, ADMITS).await;
@@ -119,7 +133,7 @@ async fn node_that_is_one_too_many_is_dialed_when_it_is_its_turn() {
     let hanging = HomeNode {
         node: NodeId([8; 32]),
         peers: vec![HostKey::from_seed([8; 32]).peer().into()],
-        addresses: vec![format!("/ip4/127.0.0.1/tcp/{port}")],
+        addresses: vec![address.clone()],
     };
 
     a.handle.dial(hanging).await.expect("runs");
@@ -132,15 +146,11 @@ async fn node_that_is_one_too_many_is_dialed_when_it_is_its_turn() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_waits_for_its_turn_while_other_protocols_have_all_dials_that_may_be_pending() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
-    let port = silent.local_addr().expect("address").port();
+    let (silent, address) = silent();
     let mut config = node();
     config.limits.connections_pending = 1;
     let hanging = HostKey::from_seed([8; 32]).peer();
-    config.known = vec![format!(
-        "/ip4/127.0.0.1/tcp/{port}/p2p/{}",
-        peer_text(&hanging)
-    )];
+    config.known = vec![format!("{address}/p2p/{}", peer_text(&hanging))];
     let mut a = Host::start(config, 1, ADMITS).await;
     let b = Host::start(node(), 2, ADMITS).await;
 
@@ -162,11 +172,10 @@ async fn node_waits_for_its_turn_while_other_protocols_have_all_dials_that_may_b
 /// Somebody names ever new hosts of a node, each at an address that does not answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dials_that_nobody_wants_any_more_leave_room_for_bootstrap_nodes() {
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("listens");
-    let address = silent.local_addr().expect("address");
-    let mut config = node();
+    let (silent, address) = silent();
+    silent.set_nonblocking(true).expect("set");
+    let silent = tokio::net::TcpListener::from_std(silent).expect("listens");
+    let mut config = patient();
     config.limits.connections_pending = 12;
     config.limits.dials = 10;
     let late = "/memory/4001992";
@@ -177,7 +186,7 @@ async fn dials_that_nobody_wants_any_more_leave_room_for_bootstrap_nodes() {
         let untrue = HomeNode {
             node: NodeId([8; 32]),
             peers: vec![HostKey::from_seed([seed; 32]).peer().into()],
-            addresses: vec![format!("/ip4/127.0.0.1/tcp/{}", address.port())],
+            addresses: vec![address.clone()],
         };
         a.handle.dial(untrue).await.expect("runs");
     }
@@ -192,10 +201,9 @@ async fn dials_that_nobody_wants_any_more_leave_room_for_bootstrap_nodes() {
     let _bootstrap = Host::start(there, 100, ADMITS).await;
 
     // Those dials hang meanwhile.
-    let introduced = a.until(|status| status.peers.iter().any(|peer| peer.introduces));
-    timeout(Duration::from_secs(8), introduced)
-        .await
-        .expect("without waiting for them");
+    a.until(|status| status.peers.iter().any(|peer| peer.introduces))
+        .await;
+    drop(hanging);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -219,7 +227,8 @@ async fn nobody_is_blamed_for_what_this_side_lacks() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_is_blamed_while_the_enclave_is_away_and_links_begin_when_it_is_back() {
-    let mut a = Host::start(hasty(), 1, ADMITS).await;
+    let config = admits_within(Duration::from_secs(3));
+    let mut a = Host::start(config, 1, ADMITS).await;
     let b = Host::start(node(), 2, ADMITS).await;
     a.handle.enclave_away().await.expect("runs");
     b.dial(&a).await;
@@ -238,16 +247,16 @@ async fn nobody_is_blamed_while_the_enclave_is_away_and_links_begin_when_it_is_b
 /// A peer that gets nowhere costs the enclave one handshake a connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stranger_whose_link_fails_loses_its_connection_with_all_other_links() {
-    let a = Host::start(node(), 1, Enclave::Listens).await;
+    let a = Host::start(admits_within(HOUR), 1, Enclave::Listens).await;
     let mut raw = Raw::start(&a.listening[0]).await;
     let kept = raw.open(Protocol::Attest).await.expect("opened");
     let failing = raw.open(Protocol::Attest).await.expect("opened");
 
     drop(failing);
 
-    timeout(Duration::from_secs(5), raw.closed)
+    timeout(PATIENCE, raw.closed)
         .await
-        .expect("at once")
+        .expect("before its time for admission is over")
         .expect("closed");
     drop(kept);
 }

@@ -54,7 +54,8 @@ impl Raw {
         let own = key.public().to_peer_id();
         let gates = Gates::default();
         let (transport, _circuits) =
-            transport::build(&key, true, std::collections::HashSet::new()).expect("transport");
+            transport::build(&key, true, std::collections::HashSet::new(), PATIENCE)
+                .expect("transport");
         let config = super::node();
         let version = behaviour::network_version(&config);
         let name = format!("/vettid/{}/kad/1", network());

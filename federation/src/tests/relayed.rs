@@ -47,6 +47,7 @@ async fn relay_is_enough_where_there_is_no_other_path() {
     let relay = Host::start(relay(), 100, ADMITS).await;
     let mut a = Host::start(hidden(&relay), 1, ADMITS).await;
     let mut b = Host::start(hidden(&relay), 2, ADMITS).await;
+    a.circuit().await;
     let home = b.circuit().await;
 
     a.handle.dial(home).await.expect("runs");
@@ -67,8 +68,11 @@ async fn relay_is_enough_where_there_is_no_other_path() {
         _ => None,
     })
     .await;
-    let role = Role::Relay(RelayLimits::default());
-    let metrics = relay.handle.metrics().to_text(&role);
+    // The relay counts what it gives a moment after those who have it.
+    let counted = relay.handle.metrics();
+    eventually(|| async { counted.relay_reservations.get() == 2 }).await;
+    eventually(|| async { counted.relay_circuits.get() == 1 }).await;
+    let metrics = counted.to_text(&Role::Relay(RelayLimits::default()));
     assert!(
         metrics.contains("vettid_relay_reservations 2\n"),
         "{metrics}"
@@ -76,7 +80,6 @@ async fn relay_is_enough_where_there_is_no_other_path() {
     assert!(metrics.contains("vettid_relay_circuits 1\n"), "{metrics}");
 
     // Somebody comes and goes who has reserved nothing.
-    let counted = relay.handle.metrics();
     let open = counted.connections_open.get();
     let passer = Raw::start(&relay.address()).await;
     eventually(|| async { counted.connections_open.get() > open }).await;
@@ -168,7 +171,7 @@ impl Slow {
         let own = key.public().to_peer_id();
         let gates = Gates::default();
         let (transport, _circuits) =
-            transport::build(&key, true, HashSet::new()).expect("transport");
+            transport::build(&key, true, HashSet::new(), PATIENCE).expect("transport");
         let relay = libp2p::relay::Behaviour::new(own, libp2p::relay::Config::default());
         let version = behaviour::network_version(&node());
         let relaying = Relaying {
