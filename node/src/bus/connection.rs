@@ -17,6 +17,9 @@ const SUBSCRIPTION: usize = 1_024;
 /// Commands buffered towards the server.
 const COMMANDS: usize = 2_048;
 
+/// Time the server has to let a connection in. One that is not there refuses at once.
+const CONNECTING: Duration = Duration::from_secs(20);
+
 /// Longest wait between attempts to reconnect: the server is on this machine.
 const RECONNECT: Duration = Duration::from_secs(1);
 
@@ -54,7 +57,7 @@ pub async fn connect(
     .custom_inbox_prefix(inbox)
     .subscription_capacity(SUBSCRIPTION)
     .client_capacity(COMMANDS)
-    .connection_timeout(Duration::from_secs(5))
+    .connection_timeout(CONNECTING)
     .ignore_discovered_servers()
     .reconnect_delay_callback(|attempt| {
         let step = u64::try_from(attempt)

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::Request;
 use bytes::Bytes;
 use rusqlite::{Connection, params};
 use tokio::sync::{Mutex, watch};
@@ -23,8 +24,8 @@ use crate::clock::unix_seconds;
 use crate::database::column::{integer, number};
 use crate::database::{Database, ReadError};
 
-/// Time the server has to take an update.
-const PUSH: Duration = Duration::from_secs(5);
+/// Time the server has to take an update; then it is started anew, which cuts everybody off.
+const PUSH: Duration = Duration::from_secs(20);
 
 /// Keeps the server's account in step with the database.
 pub struct Revocations {
@@ -81,7 +82,10 @@ impl Revocations {
         let user = user.map_err(|_| BusError::Unreachable)?;
         let (quiet, _) = watch::channel(false);
         let client = connect(self.server.listeners(), user, SYSTEM_INBOX, true, quiet).await?;
-        let answer = client.request(CLAIMS_UPDATE, Bytes::from(token)).await;
+        let update = Request::new()
+            .payload(Bytes::from(token))
+            .timeout(Some(PUSH));
+        let answer = client.send_request(CLAIMS_UPDATE, update).await;
         let answer = answer.map_err(|_| BusError::Unreachable)?;
         // Dropping the client ends the connection.
         let taken = serde_json::from_slice::<serde_json::Value>(&answer.payload)

@@ -34,7 +34,7 @@ const PING: Duration = Duration::from_secs(5);
 /// Silence after which the enclave counts as dead.
 const SILENCE: Duration = Duration::from_secs(45);
 
-/// Time the enclave has to end after it was asked, and the log to settle after it ended.
+/// Time the enclave has to end after it was asked, and the log to settle and cuts to end after it ended.
 const FAREWELL: Duration = Duration::from_secs(15);
 
 /// Unsent bytes above which nothing more is taken from the bus.
@@ -65,6 +65,7 @@ pub(super) enum Ended {
 
 /// What tasks beside the connection report to it.
 enum Report {
+    /// A cut has none.
     Answer(Option<FromHost>),
     Lookup(SpaceId, Option<(Entry, u64)>),
 }
@@ -79,6 +80,8 @@ pub(super) struct Session<'a> {
     outcomes: Outcomes,
     reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     turns: Turns,
+    /// Cuts that are under way.
+    cuts: u32,
     heard: Instant,
     pings: u64,
     lines: u32,
@@ -135,6 +138,7 @@ impl<'a> Session<'a> {
             outcomes,
             reports: mpsc::channel(AT_ONCE * 2),
             turns: Turns::default(),
+            cuts: 0,
             heard: Instant::now(),
             pings: 0,
             lines: 0,
@@ -145,13 +149,8 @@ impl<'a> Session<'a> {
     /// Serves until the connection ends; then lets the log settle and releases what it allows.
     pub(super) async fn serve(mut self, mut stop: Stop) -> Ended {
         let ended = self.run(&mut stop).await.err().unwrap_or(Ended::Lost);
-        let deadline = Instant::now() + FAREWELL;
-        while self.router.unsettled() > 0 {
-            let next = tokio::time::timeout_at(deadline, self.outcomes.next()).await;
-            let Ok(outcome) = next else { break };
-            self.take_outcomes(&mut vec![outcome]);
-            self.publish();
-        }
+        let farewell = self.settle(stop.is_asked());
+        let _ = timeout(FAREWELL, farewell).await;
         let _ = self.parts.exchange.send(LinkReport::Down).await;
         if stop.is_asked() && !matches!(ended, Ended::Misbehaved(_)) {
             // The bus ends next, which tells everybody.
@@ -160,6 +159,23 @@ impl<'a> Session<'a> {
         self.router.link_lost();
         self.publish();
         ended
+    }
+
+    /// Waits until the log has settled, and until cuts that are under way are done where the node `stops`:
+    /// they would end with it.
+    async fn settle(&mut self, stops: bool) {
+        loop {
+            let unsettled = self.router.unsettled() > 0;
+            let cutting = stops && self.cuts > 0;
+            tokio::select! {
+                outcome = self.outcomes.next(), if unsettled => {
+                    self.take_outcomes(&mut vec![outcome]);
+                    self.publish();
+                }
+                Some(report) = self.reports.1.recv(), if cutting => self.take_report(report),
+                else => return,
+            }
+        }
     }
 
     async fn run(&mut self, stop: &mut Stop) -> Result<(), Ended> {
@@ -271,8 +287,9 @@ impl<'a> Session<'a> {
                 if let Some(next) = self.turns.answered() {
                     self.answer(next);
                 }
-                if let Some(answer) = answer {
-                    self.router.actions.to_enclave.push(&answer);
+                match answer {
+                    Some(answer) => self.router.actions.to_enclave.push(&answer),
+                    None => self.cuts = self.cuts.saturating_sub(1),
                 }
             }
             Report::Lookup(space, found) => self.router.looked_up(space, found),
@@ -326,7 +343,10 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn answer(&self, question: Question) {
+    fn answer(&mut self, question: Question) {
+        if matches!(question, Question::Cut { .. }) {
+            self.cuts = self.cuts.saturating_add(1);
+        }
         let (stores, reports) = (self.parts.stores.clone(), self.reports.0.clone());
         tokio::spawn(async move {
             let answer = question.answer(&stores).await;

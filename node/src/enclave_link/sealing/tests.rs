@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -16,11 +18,18 @@ struct Fixture {
     _place: TempDir,
 }
 
+/// An address at which no other program takes a port that is free: each process has its own part of
+/// the loopback network.
+fn own_ip() -> Ipv4Addr {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, high | 0x40, middle, low)
+}
+
 async fn fixture() -> Fixture {
     let place = tempfile::tempdir().expect("folder");
     let database = Database::open(&place.path().join("node.db"), Options::default());
     let database = database.expect("database");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
+    let listener = TcpListener::bind((own_ip(), 0)).await.expect("port");
     let endpoint = listener.local_addr().expect("address").to_string();
     let service = KeyService {
         region: "eu-central-1".to_owned(),
