@@ -229,6 +229,14 @@ fn memory_beyond_the_limit_is_refused_and_the_process_goes_on() {
 }
 
 #[test]
+fn no_page_of_a_vault_process_is_a_huge_one() {
+    let nursery = Nursery::start();
+    let child = nursery.fork(1);
+
+    assert_eq!(child.status("THP_enabled"), "0");
+}
+
+#[test]
 fn identity_and_privileges_are_given_up() {
     let nursery = Nursery::start();
     let child = nursery.fork(9);

@@ -179,6 +179,9 @@ fn be_zygote<T>(
     if die_with(supervisor).is_err() || prctl::set_dumpable(false).is_err() {
         return BROKEN;
     }
+    // A vault process that touches one page must not have 2 MiB for it. A kernel that knows nothing of
+    // this has no such pages to give.
+    let _ = prctl::set_thp_disable(true);
     let (Ok(sandbox), Some(template)) = (Sandbox::prepare(address_space), prepare()) else {
         return BROKEN;
     };
