@@ -19,7 +19,7 @@
 //! | how do many nodes behave over days? | [`simulation`] |
 //! | how does a lying host act? | [`host_disk`], [`fake_enclave`] |
 //! | how far has a vault come? | [`progress`] |
-//! | what waits, and how long? | [`wait`] |
+//! | what waits, and how long? | [`wait`], [`first_wait`] |
 //! | what is in `tests/vectors/`? | [`vectors`] |
 //! | what is in the generated tables under `docs/`? | [`tables`] |
 #![allow(
@@ -34,6 +34,7 @@ pub mod booted;
 pub mod command_line;
 pub mod door;
 pub mod fake_enclave;
+pub mod first_wait;
 pub mod host_disk;
 pub mod items;
 pub mod kms;

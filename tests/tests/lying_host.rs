@@ -10,6 +10,7 @@ use vettid_tests::host_disk::{HostDisk, Stored, alter};
 use vettid_tests::items::replace;
 use vettid_tests::node::Node;
 use vettid_tests::owner::Owner;
+use vettid_tests::progress::Watch;
 use vettid_tests::raw::Fault;
 use vettid_tests::wait;
 use vettid_wire::operation::item;
@@ -212,11 +213,10 @@ fn missing_or_altered_snapshot_chunk_is_damage_and_the_true_one_heals_it() {
         let value = format!("{version}{}", "x".repeat(48 * 1024));
         at = owner.call(&replace(at, "large", &value)).expect("replaced");
     }
-    let objects = node.folder().join("objects");
-    wait::until("a snapshot", || {
-        let mut found = vec![];
-        vettid_tests::host_disk::collect(&objects, &mut found);
-        (!found.is_empty()).then_some(())
+    let watch = Watch::of(node.folder(), owner.app.space);
+    wait::until("one snapshot, and the log behind it", || {
+        let now = watch.look()?;
+        (now.snapshots == 1 && now.first == now.checkpoint && now.first > 1).then_some(())
     });
     node.stop();
     let disk = HostDisk::of(&node);

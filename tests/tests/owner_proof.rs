@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use vettid_tests::first_wait::FirstWait;
 use vettid_tests::items::refused;
 use vettid_tests::node::Node;
 use vettid_tests::owner::Owner;
@@ -111,21 +112,22 @@ fn wrong_password_is_refused_and_three_of_them_make_the_owner_wait() {
         "violet lynx"
     );
     owner.present.password = "not the password".to_owned();
-    for _ in 0..3 {
+    for _ in 0..2 {
         assert_eq!(
             code(owner.critical_value(kept.id)),
             Some(Code::WrongPassword)
         );
     }
-    owner.present.password = right;
-    assert_eq!(code(owner.critical_value(kept.id)), Some(Code::Wait));
-    node.vaults().into_iter().for_each(kill_now);
-    owner.come_back();
+    let wait = FirstWait::from_now();
     assert_eq!(
         code(owner.critical_value(kept.id)),
-        Some(Code::Wait),
-        "after a restart"
+        Some(Code::WrongPassword)
     );
+    owner.present.password = right;
+    wait.lasts(owner.critical_value(kept.id), "the right one, too early");
+    node.vaults().into_iter().for_each(kill_now);
+    owner.come_back();
+    wait.lasts(owner.critical_value(kept.id), "after a restart");
     assert!(
         owner
             .feed()

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -201,7 +202,7 @@ impl Home<'_> {
     /// # Panics
     /// When that does not come about; tells how peers are listed then.
     pub fn wait_for(&self, path: &str) {
-        let there = wait::within(PATIENCE, || {
+        let there = wait::within(MEETING, || {
             (self.path().as_deref() == Some(path)).then_some(())
         });
         assert!(
@@ -279,6 +280,10 @@ impl Drop for Running {
         }
     }
 }
+
+/// Longest that nodes take until they are connected as they can be: the direct way is tried 5, 10, 20,
+/// 40, 80 and 160 s after they have met at the relay, and on a busy machine not every try succeeds.
+const MEETING: Duration = Duration::from_secs(180);
 
 /// Where nodes show what they count; each is alone in its network.
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_440);
