@@ -8,6 +8,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -64,9 +65,12 @@ fn outcome(arguments: &[&str], secrets: &str) -> (i32, String) {
     (output.status.code().expect("exited"), code)
 }
 
-/// An address where nothing listens.
+/// An address where nothing listens: no other process takes a port in this one's own part of the
+/// loopback network.
 fn nowhere() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let own = Ipv4Addr::new(127, high | 0x40, middle, low);
+    let listener = std::net::TcpListener::bind((own, 0)).expect("a port");
     format!("http://{}", listener.local_addr().expect("an address"))
 }
 
