@@ -2,6 +2,10 @@
 //!
 //! The test runner comes last, so that its summary is the last thing printed.
 
+use std::collections::hash_map::RandomState;
+use std::env;
+use std::hash::{BuildHasher as _, Hasher as _};
+
 use anyhow::Result;
 
 use crate::command::{cargo, run as run_command};
@@ -14,6 +18,10 @@ pub(crate) const BINARIES: &str = "VETTID_BINARIES";
 
 /// Tells tests where the images are that they boot.
 const IMAGES: &str = "VETTID_IMAGES";
+
+/// The seed of all property tests: a failure that was found by chance is found again when the test is
+/// run once more.
+const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// The test runner's profile that leaves out the tests that boot images.
 const NOT_BOOTED: [&str; 2] = ["--profile", "without-emulator"];
@@ -69,6 +77,11 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<()> {
         tests.args(NOT_BOOTED);
     } else {
         tests.env(IMAGES, image::build_for_tests(repository)?);
+    }
+    if env::var_os(SEED).is_none() {
+        let seed = RandomState::new().build_hasher().finish();
+        println!("seed of property tests: {seed}; {SEED}={seed} draws the same");
+        tests.env(SEED, seed.to_string());
     }
     run_command(tests.args(&options.nextest))?;
     if options.without_emulator {
