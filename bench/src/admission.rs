@@ -8,11 +8,12 @@ use futures::try_join;
 use libp2p::Multiaddr;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use vettid_federation::Role;
 
 use crate::admitting::{Admitting, Mind, Told};
 use crate::figure::Figure;
-use crate::hosts::{config, now};
+use crate::hosts::{PATIENCE, config, now};
 use crate::rounds::{median, side_by_side};
 use crate::size::Size;
 use crate::stock;
@@ -109,8 +110,11 @@ impl StockPair {
             let mut here = stock::host()?;
             let start = Instant::now();
             here.dial(self.address.clone())?;
+            // The dialing end says nothing of its multiplexer before it writes: it goes on until the other
+            // is connected.
             let there = async { self.connected.recv().await.context("the other host") };
-            try_join!(stock::connected(&mut here), there)?;
+            let connected = timeout(PATIENCE, stock::drive_until(&mut here, there));
+            connected.await.context("never connected")??;
             elapsed.push(start.elapsed().as_secs_f64() * 1e3);
         }
         Ok(median(&mut elapsed))

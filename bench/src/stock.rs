@@ -1,7 +1,7 @@
 //! The reference of links and admission: libp2p as it comes, TCP with Noise and yamux.
 
 use std::error::Error;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -93,6 +93,24 @@ pub(crate) async fn connected<B: NetworkBehaviour>(host: &mut Swarm<B>) -> Resul
             SwarmEvent::ConnectionEstablished { .. } => return Ok(()),
             SwarmEvent::OutgoingConnectionError { error, .. } => bail!("not connected: {error}"),
             _ => {}
+        }
+    }
+}
+
+/// Has a host go on until something is done; what.
+pub(crate) async fn drive_until<B: NetworkBehaviour, T>(
+    host: &mut Swarm<B>,
+    done: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut done = pin!(done);
+    loop {
+        tokio::select! {
+            done = &mut done => return done,
+            event = host.select_next_some() => {
+                if let SwarmEvent::OutgoingConnectionError { error, .. } = event {
+                    bail!("not connected: {error}");
+                }
+            }
         }
     }
 }
