@@ -1,9 +1,9 @@
 //! What went wrong, for people, for scripts and for the shell.
 
 use serde_json::{Map, Value, json};
-use vettid_sdk::Error;
 use vettid_sdk::attachment::AttachmentFault;
 use vettid_sdk::wire::refusal::Code;
+use vettid_sdk::{Error, Unreachable};
 
 /// Everything was done.
 pub(crate) const DONE: u8 = 0;
@@ -52,7 +52,11 @@ impl Failure {
             Self::System(..) => LOCAL,
             Self::Sdk(error) => match error {
                 // Not the owner's doing: the node is not to be trusted with this vault.
-                Error::Refused(refusal) if matches!(refusal.code, Code::RolledBack) => UNTRUSTED,
+                Error::Refused(refusal) | Error::Unreachable(Unreachable::Since(refusal))
+                    if matches!(refusal.code, Code::RolledBack) =>
+                {
+                    UNTRUSTED
+                }
                 Error::Refused(_) | Error::NodeRefused(_) => REFUSED,
                 Error::Unacceptable(_) => USAGE,
                 Error::Untrusted(_) => UNTRUSTED,
@@ -158,6 +162,11 @@ mod tests {
             (Failure::from(Refusal::new(Code::Locked)), 3),
             (Failure::from(Error::NodeRefused(reason)), 3),
             (Failure::from(Unreachable::Bus), 4),
+            (Failure::from(Unreachable::Since(Code::Locked.into())), 4),
+            (
+                Failure::from(Unreachable::Since(Code::RolledBack.into())),
+                5,
+            ),
             (Failure::from(AttachmentFault::Altered(1)), 5),
             (Failure::from(AttachmentFault::Missing(1)), 3),
             (Failure::from(AttachmentFault::Exists("a".into())), 6),

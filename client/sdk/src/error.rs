@@ -127,7 +127,8 @@ impl Unacceptable {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreachable {
-    /// The bus is there, and nobody at the node takes what is sent.
+    /// The bus is there, and nobody at the node takes what is sent. The request was never sent, and
+    /// nothing of it is done later.
     #[error("the node does not run, though its bus does: try again later, or tell its operator")]
     Absent,
     /// The address is none.

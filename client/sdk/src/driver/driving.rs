@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use vettid_session::KnownEnclave;
 use vettid_wire::request::FromVault;
 
+use super::absence::Absence;
 use super::news::{News, announce, answered};
 use super::outstanding::{Answered, Ask, Outstanding};
 use super::probe::Probe;
@@ -65,10 +66,7 @@ pub(crate) struct Driver<D: Dial> {
     pub(super) failures: u32,
     pub(super) retry_at: Instant,
     pub(super) quiet_since: Instant,
-    /// Since when nobody takes what is sent.
-    pub(super) absent_since: Option<Instant>,
-    /// How often that was found since the last reply.
-    pub(super) absences: u32,
+    pub(super) absence: Absence,
 }
 
 impl<D: Dial> Driver<D> {
@@ -91,8 +89,7 @@ impl<D: Dial> Driver<D> {
             failures: 0,
             retry_at: now,
             quiet_since: now,
-            absent_since: None,
-            absences: 0,
+            absence: Absence::default(),
         }
     }
 
@@ -127,8 +124,7 @@ impl<D: Dial> Driver<D> {
         let is_open = self.session.as_ref().is_some_and(Session::is_open);
         if self.outstanding.is_empty() && !is_open {
             self.failures = 0;
-            self.absent_since = None;
-            self.absences = 0;
+            self.absence = Absence::default();
             self.retry_at = Instant::now();
         }
         let mut next = Some(first);
@@ -248,7 +244,7 @@ impl<D: Dial> Driver<D> {
                 Arrival::Nobody => self.absent(),
                 Arrival::Interrupted => {
                     self.connected = false;
-                    self.absent_since = None;
+                    self.absence.ends();
                     self.quiet_since = Instant::now();
                     self.lose(&Unreachable::Bus.into());
                 }
@@ -278,7 +274,7 @@ impl<D: Dial> Driver<D> {
             now,
         );
         if !matches!(arrived, Ok(Arrived::Nothing)) {
-            self.absent_since = None;
+            self.absence.ends();
         }
         match arrived {
             Ok(Arrived::Nothing) => {}
@@ -341,7 +337,7 @@ impl<D: Dial> Driver<D> {
                     return self.probed(&probe, &reply.outcome);
                 }
                 self.failures = 0;
-                self.absences = 0;
+                self.absence.answered();
                 if let Some((ask, repeated)) = self.outstanding.answered(reply.id) {
                     let floor = self.floor.filter(|_| !repeated);
                     release.add(ask.answer, Answered { reply, repeated }, floor);

@@ -10,6 +10,7 @@
 //! another is opened and every request without an answer is repeated under its id, a bounded number
 //! of times: the vault does each once. What a reply says is kept before its caller hears it.
 
+mod absence;
 mod driving;
 mod news;
 mod outstanding;

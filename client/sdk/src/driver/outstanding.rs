@@ -8,7 +8,8 @@ use vettid_wire::id::RequestId;
 use vettid_wire::refusal::Refusal;
 use vettid_wire::request::{Outcome, Reply};
 
-use crate::error::Error;
+use crate::error::{Error, Unreachable};
+use crate::owner::is_before_looking;
 
 /// An answer to a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -37,6 +38,13 @@ struct Waiting {
     ask: Ask,
     sent: u32,
     turn: u64,
+}
+
+impl Waiting {
+    /// Whether it may have come to the vault.
+    const fn was_sent(&self) -> bool {
+        self.ask.again || self.sent > 0
+    }
 }
 
 /// Requests without an answer, in the order in which they were asked.
@@ -119,26 +127,31 @@ impl Outstanding {
     pub(super) fn fail_unless_sent(&mut self, never: &Error, sent: &Error) {
         self.unsent.clear();
         for (_, waiting) in core::mem::take(&mut self.waiting) {
-            let is_new = waiting.sent == 0 && !waiting.ask.again;
-            let error = if is_new { never } else { sent };
+            let error = if waiting.was_sent() { sent } else { never };
             // The caller may have gone.
             let _ = waiting.ask.answer.send(Err(error.clone()));
         }
     }
 
-    /// All are answered with a refusal, as if the vault had refused each without looking at it.
+    /// All are answered with a refusal, as if the vault had refused each without looking at it. Of one
+    /// that may have come to it before, a refusal that is not always such says nothing.
     pub(super) fn refuse(&mut self, refusal: &Refusal) {
         self.unsent.clear();
         for (id, waiting) in core::mem::take(&mut self.waiting) {
-            let repeated = waiting.ask.again || waiting.sent > 0;
+            let repeated = waiting.was_sent();
             let reply = Reply {
                 id,
                 outcome: Outcome::Refused(refusal.clone()),
                 head: None,
                 credential: None,
             };
+            let answer = if repeated && !is_before_looking(refusal.code) {
+                Err(Unreachable::Since(refusal.clone()).into())
+            } else {
+                Ok(Answered { reply, repeated })
+            };
             // The caller may have gone.
-            let _ = waiting.ask.answer.send(Ok(Answered { reply, repeated }));
+            let _ = waiting.ask.answer.send(answer);
         }
     }
 
@@ -146,6 +159,7 @@ impl Outstanding {
     pub(super) fn forget_abandoned(&mut self) {
         self.waiting
             .retain(|_, waiting| !waiting.ask.answer.is_closed());
+        self.unsent.retain(|id| self.waiting.contains_key(id));
     }
 
     pub(super) fn len(&self) -> usize {

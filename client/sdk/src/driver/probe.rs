@@ -20,6 +20,8 @@ use crate::transport::Dial;
 /// A question that nothing else is sent before.
 pub(super) struct Probe {
     question: Prepared,
+    /// Whether it names a record that was seen.
+    names_head: bool,
     /// Whether it is asked of a later release than the vault was found at.
     new_release: bool,
     sent: bool,
@@ -29,9 +31,16 @@ impl Probe {
     fn new(seen: Option<Head>, new_release: bool) -> Result<Self, Error> {
         Ok(Self {
             question: call::prepare(&Status { seen })?,
+            names_head: seen.is_some(),
             new_release,
             sent: false,
         })
+    }
+
+    /// Whether a refusal says that the log is not the one of which something was seen. A vault without
+    /// any is none of which something was.
+    const fn shows_another_log(&self, code: Code) -> bool {
+        matches!(code, Code::RolledBack) || matches!(code, Code::NotEnrolled) && self.names_head
     }
 
     /// Whether its answer is due.
@@ -73,26 +82,35 @@ impl<D: Dial> Driver<D> {
         self.probe.take_if(|probe| probe.question.id == id)
     }
 
-    /// Takes the answer. Any but that the vault has not what was seen lets requests find out by
-    /// themselves, unless the release is a later one.
+    /// Takes the answer. Any but that the vault has not what was seen, or did not look, lets requests find
+    /// out by themselves, unless the release is a later one.
     pub(super) fn probed(&mut self, probe: &Probe, outcome: &Outcome) {
-        if let Outcome::Refused(refusal) = outcome
-            && refusal.code == Code::RolledBack
-        {
-            // Nothing of this session has carried them out.
-            self.outstanding.refuse(refusal);
-            return self.failed(&Error::Refused(refusal.clone()));
-        }
-        if !probe.new_release {
-            return;
+        match outcome {
+            Outcome::Refused(refusal) if probe.shows_another_log(refusal.code) => {
+                return self.refuse_all(&Code::RolledBack.into());
+            }
+            // It was not looked at.
+            Outcome::Refused(refusal)
+                if matches!(refusal.code, Code::TooFast | Code::Unavailable) =>
+            {
+                return self.refuse_all(refusal);
+            }
+            _ if !probe.new_release => return,
+            _ => {}
         }
         if let Some(refusal) = self.shows_no_vault(outcome) {
-            return self.failed(&Error::Refused(refusal));
+            return self.refuse_all(&refusal);
         }
         lock(&self.parts.trust).found();
         if let Err(error) = self.remember() {
             self.failed(&error);
         }
+    }
+
+    /// Nothing of this session has carried out what waits.
+    fn refuse_all(&mut self, refusal: &Refusal) {
+        self.outstanding.refuse(refusal);
+        self.failed(&Error::Refused(refusal.clone()));
     }
 
     /// Why a later release is not known to have the vault. Only what needs a header that it has opened

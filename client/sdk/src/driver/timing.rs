@@ -6,9 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use vettid_wire::limits;
 
-use super::driving::{Driver, backoff};
+use super::driving::Driver;
 use super::probe::Probe;
-use crate::entropy::below;
 use crate::error::Unreachable;
 use crate::transport::{Dial, Transport};
 
@@ -45,19 +44,13 @@ impl<D: Dial> Driver<D> {
             return;
         }
         let now = Instant::now();
-        let since = *self.absent_since.get_or_insert(now);
-        self.absences = self.absences.saturating_add(1);
+        let (is_over, pause) = self.absence.found(now);
         let sent = Unreachable::Unanswered.into();
         self.lose(&sent);
-        if now.duration_since(since) >= ABSENCE {
+        if is_over {
             let never = Unreachable::Absent.into();
             self.outstanding.fail_unless_sent(&never, &sent);
         }
-        let pause = if self.absences <= LOOKS {
-            LOOK.saturating_add(Duration::from_millis(below(LOOK_SPREAD)))
-        } else {
-            backoff(self.absences)
-        };
         self.retry_at = now.checked_add(pause).unwrap_or(now);
     }
 
@@ -114,13 +107,6 @@ impl<D: Dial> Driver<D> {
 const OPENING: Duration = Duration::from_secs(5);
 /// Silence after a request, before it is repeated in another session.
 const REPLY: Duration = Duration::from_secs(15);
-/// Time that a node has to come back to its bus.
-const ABSENCE: Duration = Duration::from_secs(10);
-/// Pause before it is looked for again, and how much longer that may be, ms.
-const LOOK: Duration = Duration::from_millis(250);
-const LOOK_SPREAD: u64 = 250;
-/// Looks that come so quickly: those within [`ABSENCE`], and some more.
-const LOOKS: u32 = 40;
 /// How often the clock is looked at when nothing happens.
 const TICK: Duration = Duration::from_secs(60);
 /// Bus credentials with less time left than this, ms, are renewed.

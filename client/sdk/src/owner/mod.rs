@@ -7,5 +7,6 @@ mod settle;
 
 pub use device::Owner;
 pub(crate) use device::start;
+pub(crate) use presence::is_before_looking;
 pub(crate) use settle::repeated;
 pub use settle::{Settled, SettledOutcome};

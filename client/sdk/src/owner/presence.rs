@@ -4,7 +4,7 @@ use vettid_crypto::ReplyKey;
 use vettid_wire::Secret;
 use vettid_wire::operation::transaction_keys;
 use vettid_wire::refusal::Code;
-use vettid_wire::request::{Operation, Outcome, Reply, TransactionKey};
+use vettid_wire::request::{Credential, Operation, Outcome, Reply, TransactionKey};
 
 use super::device::{Owner, SENDS};
 use crate::call::{self, Prepared, Presence};
@@ -93,10 +93,7 @@ impl Owner {
         let answered = self.ask(prepared, SENDS).await;
         if let Err(Error::Unreachable(Unreachable::Absent)) = answered {
             // It was never sent, and so it is not settled later.
-            self.keeper().change(|state| {
-                state.pending = None;
-                state.transaction_keys.push(key);
-            })?;
+            self.keep(None, Some(key))?;
             return Err(Unreachable::Absent.into());
         }
         let Answered { reply, repeated } = answered?;
@@ -123,14 +120,23 @@ impl Owner {
             credential,
             ..
         } = reply;
+        self.keep(credential, unused)?;
+        Ok(outcome)
+    }
+
+    /// Keeps that nothing is to be settled.
+    fn keep(
+        &self,
+        credential: Option<Credential>,
+        unused: Option<TransactionKey>,
+    ) -> Result<(), KeystoreError> {
         self.keeper().change(|state| {
             state.pending = None;
             if let Some(credential) = credential {
                 state.take_credential(credential);
             }
             state.transaction_keys.extend(unused);
-        })?;
-        Ok(outcome)
+        })
     }
 
     /// One-time keys left here.

@@ -48,6 +48,22 @@ async fn device_that_is_led_to_another_history_is_told_before_anything_is_done_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn vault_without_any_log_is_none_of_which_something_was_seen() {
+    let lab = Lab::new();
+    let (_, shelf) = lab.enrolled().await;
+    {
+        let mut world = lab.world();
+        world.vault.refuses = Some(Code::NotEnrolled);
+        world.vault.asked.clear();
+    }
+
+    let outcome = lab.reopened(&shelf).call(&put()).await;
+
+    assert_eq!(outcome, Err(Error::Refused(rolled_back())));
+    assert_eq!(asked(&lab), ["vault.status"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn device_that_is_led_back_goes_on() {
     let lab = Lab::new();
     let (owner, _) = lab.enrolled().await;
@@ -134,8 +150,13 @@ async fn enrollment_names_nothing_before_the_vault_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn question_that_is_refused_otherwise_or_lost_keeps_no_request_back() {
-    for code in [Code::Malformed, Code::TooFast, Code::Unavailable] {
+async fn question_that_was_looked_at_or_lost_keeps_no_request_back() {
+    for (code, then) in [
+        (Code::Malformed, &["vault.status", "item.put"][..]),
+        // Whether the vault has what was seen was not looked at.
+        (Code::TooFast, &["vault.status"]),
+        (Code::Unavailable, &["vault.status"]),
+    ] {
         let lab = Lab::new();
         let (_, shelf) = lab.enrolled().await;
         {
@@ -147,7 +168,7 @@ async fn question_that_is_refused_otherwise_or_lost_keeps_no_request_back() {
         let outcome = lab.reopened(&shelf).call(&put()).await;
 
         assert_eq!(outcome, Err(Error::Refused(code.into())));
-        assert_eq!(asked(&lab), ["vault.status", "item.put"]);
+        assert_eq!(asked(&lab), then, "{code:?}");
     }
     for mishap in [
         Mishap::ResetBefore,
