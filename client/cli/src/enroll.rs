@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 use vettid_sdk::transport::Dialer;
-use vettid_sdk::wire::connect::ConnectInvitation;
-use vettid_sdk::wire::invitation::Invitation;
 use vettid_sdk::{Entry, SystemClock, check};
 
 use crate::failure::Failure;
 use crate::home;
 use crate::invitation::text;
+use crate::link;
 use crate::output::Output;
 use crate::secrets::Secrets;
 
@@ -26,20 +25,6 @@ pub(crate) struct Enroll {
     device_name: String,
 }
 
-/// The invitation of a link, which may be of another kind.
-fn invitation(link: &str) -> Result<Invitation, Failure> {
-    Invitation::parse(link).map_err(|_| {
-        let why = match ConnectInvitation::parse(link) {
-            Ok(_) => {
-                "this invites to connect with an owner: a vault that is set up accepts it, by \
-                 `vettid invitation accept`"
-            }
-            Err(_) => "this is no invitation, or it is mistyped",
-        };
-        Failure::Usage("not-an-invitation", why.into())
-    })
-}
-
 /// Sets up a vault. Secrets: the link if it is `-`, PIN, password.
 pub(crate) async fn run(
     folder: &Path,
@@ -50,7 +35,7 @@ pub(crate) async fn run(
         "-" => text(&secrets.current("Invitation link")?)?,
         link => link.to_owned(),
     };
-    let invitation = invitation(&link)?;
+    let invitation = link::to_a_node(&link)?;
     let keystore = home::keystore(folder)?;
     check::device_name(&arguments.device_name)?;
     let pin = secrets.fresh("PIN (6 to 32 digits)", check::pin)?;
@@ -75,42 +60,4 @@ pub(crate) async fn run(
             "network": network.to_string(),
         }),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use vettid_sdk::wire::Secret;
-    use vettid_sdk::wire::connect::Class;
-    use vettid_sdk::wire::home::HomeNode;
-    use vettid_sdk::wire::id::{NetworkId, NetworkKind, NodeId, VaultId};
-    use vettid_sdk::wire::time::UnixMillis;
-
-    #[test]
-    fn link_that_invites_to_connect_is_told_apart() {
-        let to_connect = ConnectInvitation {
-            network: NetworkId {
-                kind: NetworkKind::Emulated,
-                anchors: [2; 32],
-            },
-            vault: VaultId([1; 32]),
-            home: HomeNode {
-                node: NodeId([3; 32]),
-                peers: vec![vec![4; 38].into()],
-                addresses: vec!["/ip4/192.0.2.1/tcp/4440".into()],
-            },
-            token: Secret::new(vec![5; 32]),
-            commitment: [6; 32],
-            expires: UnixMillis(0),
-            class: Class::Remote,
-        };
-        for (link, wanted) in [
-            (to_connect.link(), "vettid invitation accept"),
-            ("vettid:invite?d=invite1xyz".to_owned(), "mistyped"),
-        ] {
-            let refused = invitation(&link).unwrap_err();
-            assert_eq!(refused.exit_code(), 2);
-            assert!(refused.message().contains(wanted), "{link}");
-        }
-    }
 }

@@ -6,13 +6,13 @@ use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde_json::{Value, json};
 use vettid_sdk::Owner;
-use vettid_sdk::wire::connect::{Class, ConnectInvitation};
+use vettid_sdk::wire::connect::Class;
 use vettid_sdk::wire::id::InvitationId;
-use vettid_sdk::wire::invitation::Invitation as NodeInvitation;
 use vettid_sdk::wire::operation::invitation as wire;
 use vettid_sdk::wire::{Secret, limits};
 
 use crate::failure::Failure;
+use crate::link;
 use crate::output::{Output, table};
 use crate::secrets::Secrets;
 use crate::time;
@@ -106,17 +106,8 @@ pub(crate) async fn run(
 /// The link of another owner, mistyped ones found before anything is sent.
 fn link(secrets: &mut Secrets) -> Result<Secret, Failure> {
     let link = secrets.current("invitation link")?;
-    let parsed = ConnectInvitation::parse(&text(&link).unwrap_or_default());
-    match parsed {
-        Ok(_) => Ok(link),
-        Err(_) if NodeInvitation::parse(&text(&link).unwrap_or_default()).is_ok() => {
-            Err(Failure::Usage(
-                "not-an-invitation",
-                "this invites to a node: a vault is set up with it, by `vettid enroll`".into(),
-            ))
-        }
-        Err(error) => Err(Failure::Usage("not-an-invitation", error.to_string())),
-    }
+    link::to_connect(&text(&link).unwrap_or_default())?;
+    Ok(link)
 }
 
 fn created(created: &wire::Created, with_code: bool) -> Result<Output, Failure> {
@@ -262,7 +253,6 @@ pub(crate) fn shown(card: &wire::Card) -> Result<Vec<(String, String)>, Failure>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vettid_sdk::wire::id::{NetworkId, NetworkKind, NodeId};
     use vettid_sdk::wire::time::UnixMillis;
 
     #[test]
@@ -289,26 +279,6 @@ mod tests {
 
         assert_eq!(refused.exit_code(), 2);
         assert_eq!(refused.to_json()["error"]["code"], "not-an-invitation");
-    }
-
-    #[test]
-    fn link_that_invites_to_a_node_is_told_apart() {
-        let to_a_node = NodeInvitation {
-            address: "http://127.0.0.1:8440".into(),
-            network: NetworkId {
-                kind: NetworkKind::Emulated,
-                anchors: [2; 32],
-            },
-            secret: Secret::new(vec![7; 32]),
-            node: NodeId([1; 32]),
-            expires: UnixMillis(0),
-        };
-
-        let typed = format!("{}\n", to_a_node.link());
-        let refused = link(&mut Secrets::of(&typed)).unwrap_err();
-
-        assert_eq!(refused.exit_code(), 2);
-        assert!(refused.message().contains("vettid enroll"));
     }
 
     #[test]

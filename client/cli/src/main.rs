@@ -18,6 +18,7 @@ mod home;
 mod invitation;
 mod item;
 mod key;
+mod link;
 mod message;
 mod output;
 mod password;
