@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 use libp2p::Multiaddr;
@@ -64,6 +64,24 @@ impl Place {
     #[must_use]
     pub const fn udp(address: SocketAddr) -> Self {
         Self::new(address, SockType::Datagram, false)
+    }
+
+    /// Where a program in Go takes TCP connections: with `0.0.0.0` at all addresses, those of IPv6 too if
+    /// the machine has any.
+    #[must_use]
+    pub fn tcp_of_go(address: SocketAddr) -> Self {
+        let six = || {
+            socket(
+                AddressFamily::Inet6,
+                SockType::Stream,
+                SockFlag::SOCK_CLOEXEC,
+                None,
+            )
+        };
+        if address.ip().is_unspecified() && six().is_ok() {
+            return Self::tcp((Ipv6Addr::UNSPECIFIED, address.port()).into());
+        }
+        Self::tcp(address)
     }
 
     const fn new(address: SocketAddr, kind: SockType, only_six: bool) -> Self {
@@ -143,17 +161,28 @@ impl Place {
     }
 }
 
-/// Two places of one program of which it can listen at one only, told by their names.
-pub fn twins<N: Display>(places: &[(N, Place)]) -> Option<String> {
+/// A program is to listen at two places of which it can listen at one only.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{one} and {other} are the same address: choose another for one of them")]
+pub struct Twins {
+    /// What one of them is called in the configuration.
+    pub one: String,
+    /// What the other is.
+    pub other: String,
+}
+
+/// Refuses two places of one program of which it can listen at one only; each has a name.
+pub fn check_apart<N: Display>(places: &[(N, Place)]) -> Result<(), Twins> {
     let mut rest = places.iter();
-    while let Some((name, place)) = rest.next() {
+    while let Some((one, place)) = rest.next() {
         if let Some((other, _)) = rest.as_slice().iter().find(|(_, p)| p.meets(*place)) {
-            return Some(format!(
-                "{name} and {other} are the same address: choose another for one of them"
-            ));
+            return Err(Twins {
+                one: one.to_string(),
+                other: other.to_string(),
+            });
         }
     }
-    None
+    Ok(())
 }
 
 /// Whether a host could listen at all of its addresses, as far as taking them does not show it.
@@ -253,7 +282,10 @@ mod tests {
     fn places_that_only_one_can_listen_at_are_twins() {
         let tcp = |text: &str| Place::tcp(text.parse().expect("an address"));
         let of = |text: &str| Place::of(text).expect("a place");
-        let told = |one, two| twins(&[("one", one), ("other", tcp("127.9.9.9:9")), ("two", two)]);
+        let told = |one, two| {
+            let places = [("one", one), ("other", tcp("127.9.9.9:9")), ("two", two)];
+            check_apart(&places).err().map(|twins| twins.to_string())
+        };
         for (one, two) in [
             (tcp("127.0.0.1:1"), tcp("127.0.0.1:1")),
             (tcp("127.0.0.1:1"), tcp("0.0.0.0:1")),

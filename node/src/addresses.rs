@@ -1,80 +1,86 @@
 //! What a node listens at, and whether that is free.
 
-use std::fmt;
-use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use vettid_federation::listen::{self, NotFree, Place};
+use vettid_federation::listen::{self, NotFree, Place, Twins};
 
+use crate::bus::Listeners;
 use crate::config::Config;
 
-/// Names the key of the configuration and the address that cannot be listened at.
-pub(crate) fn not_free(key: &str, address: SocketAddr, why: &NotFree) -> io::Error {
-    io::Error::other(format!("{key}: {address}: {why}"))
+/// An address that a node is configured to listen at and cannot.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {address}: {why}")]
+pub struct Taken {
+    /// Where it is configured.
+    pub key: &'static str,
+    /// As it is configured.
+    pub address: SocketAddr,
+    /// Why not, and what to do.
+    pub why: NotFree,
 }
 
-/// Two addresses of one node of which it can listen at one only. `meets_others` says whether it listens
-/// for other nodes at all.
-pub(crate) fn twins(config: &Config, meets_others: bool) -> Option<String> {
-    let spread = |(key, place): (&'static str, Place)| {
-        let address = place.address();
-        // nats-server takes `0.0.0.0` for all addresses, those of IPv6 too.
-        if key.starts_with("bus.") && address.ip().is_unspecified() {
-            let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
-            return (key, Place::tcp(all));
-        }
-        (key, place)
-    };
-    let places = places(config, meets_others);
-    listen::twins(&places.into_iter().map(spread).collect::<Vec<_>>())
+/// One thing that a node listens with.
+#[derive(Clone, Copy)]
+pub(crate) struct Listening {
+    pub(crate) key: &'static str,
+    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
 }
 
-/// An address that a node is configured to listen at and that is not free.
-pub(crate) struct Taken {
-    key: &'static str,
-    address: SocketAddr,
-    why: NotFree,
-}
-
-impl Taken {
-    /// Whether somebody listens at one of these addresses of the bus.
-    pub(crate) fn is_of_bus(&self, addresses: &[SocketAddr]) -> bool {
-        let is_taken = matches!(self.why, NotFree::Taken);
-        is_taken && self.key.starts_with("bus.") && addresses.contains(&self.address)
+impl Listening {
+    /// Whether it could listen now.
+    pub(crate) fn check_free(self) -> Result<(), Taken> {
+        let Self {
+            key,
+            address,
+            place,
+        } = self;
+        let free = place.check_free();
+        free.map_err(|why| Taken { key, address, why })
     }
 }
 
-impl fmt::Display for Taken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        not_free(self.key, self.address, &self.why).fmt(f)
-    }
+/// Refuses two addresses of one node of which it can listen at one only. `meets_others` says whether it
+/// listens for other nodes at all.
+pub(crate) fn check_apart(config: &Config, meets_others: bool) -> Result<(), Twins> {
+    let all = all(config, meets_others);
+    let places: Vec<_> = all.iter().map(|one| (one.key, one.place)).collect();
+    listen::check_apart(&places)
 }
 
 /// Each address that is not free.
 pub(crate) fn taken(config: &Config, meets_others: bool) -> Vec<Taken> {
-    let taken = |(key, place): (&'static str, Place)| {
-        let why = place.check_free().err()?;
-        let address = place.address();
-        Some(Taken { key, address, why })
-    };
-    let places = places(config, meets_others);
-    places.into_iter().filter_map(taken).collect()
+    let taken = |one: Listening| one.check_free().err();
+    let all = all(config, meets_others);
+    all.into_iter().filter_map(taken).collect()
 }
 
-fn places(config: &Config, meets_others: bool) -> Vec<(&'static str, Place)> {
-    let federation = &config.federation;
+fn all(config: &Config, meets_others: bool) -> Vec<Listening> {
     let own = [
         ("http.listen", config.http.listen),
         ("metrics.listen", config.metrics.listen),
-        ("bus.tcp", config.bus.tcp),
-        ("bus.websocket", config.bus.websocket),
     ];
-    let own = own.map(|(key, address)| (key, Place::tcp(address)));
-    let listen = federation.listen();
-    let others = ["federation.tcp", "federation.quic"]
-        .into_iter()
-        .zip(listen)
-        .filter_map(|(key, text)| Some((key, Place::of(&text)?)))
-        .filter(|_| meets_others);
-    own.into_iter().chain(others).collect()
+    let own = own.map(|(key, address)| Listening {
+        key,
+        address,
+        place: Place::tcp(address),
+    });
+    let federation = &config.federation;
+    let keys = [
+        ("federation.tcp", federation.tcp),
+        ("federation.quic", federation.quic),
+    ];
+    let listen = federation.listen().into_iter();
+    let others = keys.into_iter().zip(listen).filter_map(|(one, text)| {
+        let (key, address) = one;
+        let place = Place::of(&text)?;
+        Some(Listening {
+            key,
+            address,
+            place,
+        })
+    });
+    let bus = Listeners::of(config).listening();
+    let others = others.filter(|_| meets_others);
+    own.into_iter().chain(bus).chain(others).collect()
 }

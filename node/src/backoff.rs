@@ -7,15 +7,21 @@ use crate::entropy::random;
 
 /// Gives the next wait; begins small again when made anew.
 #[derive(Clone, Copy, Debug)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     ceiling: Duration,
     last: Duration,
 }
 
 impl Backoff {
+    /// For a program beside this one: from 0.1 to 10 seconds.
+    #[must_use]
+    pub(crate) const fn of_program() -> Self {
+        Self::new(Duration::from_millis(100), Duration::from_secs(10))
+    }
+
     /// Waits below `first`, then below twice as much each time, up to `last`.
     #[must_use]
-    pub const fn new(first: Duration, last: Duration) -> Self {
+    pub(crate) const fn new(first: Duration, last: Duration) -> Self {
         Self {
             ceiling: first,
             last,
@@ -23,24 +29,17 @@ impl Backoff {
     }
 
     /// A random wait below the current ceiling, at least half of it; the ceiling then doubles.
-    pub fn next_wait(&mut self) -> Duration {
+    pub(crate) fn next_wait(&mut self) -> Duration {
         let half = self.ceiling / 2;
         let wait = half + half.mul_f64(f64::from(u16::from_be_bytes(random())) / 65_536.0);
         self.ceiling = self.ceiling.saturating_mul(2).min(self.last);
         wait
     }
 
-    /// No wait is longer than this before the next one was drawn.
+    /// Bound of the next wait; those drawn so far were shorter.
     #[must_use]
-    pub const fn ceiling(&self) -> Duration {
+    pub(crate) const fn ceiling(&self) -> Duration {
         self.ceiling
-    }
-}
-
-/// For a program beside this one: from 0.1 to 10 seconds.
-impl Default for Backoff {
-    fn default() -> Self {
-        Self::new(Duration::from_millis(100), Duration::from_secs(10))
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use vettid_federation::listen::Twins;
 
 use crate::addresses;
 use crate::enclave_link::{Address, BadAddress, BadKeyService, KeyService};
@@ -179,9 +180,9 @@ pub enum ConfigError {
     /// The public address is missing or is not one.
     #[error("node.toml, public_url: begin with http:// or https://, at most 300 characters")]
     PublicUrl,
-    /// Only one of two addresses can be listened at.
+    /// Two addresses are the same.
     #[error("node.toml: {0}")]
-    Twins(String),
+    Twins(#[from] Twins),
     /// Not TOML, or a key that is not known.
     #[error("node.toml: {0}")]
     Syntax(#[from] toml::de::Error),
@@ -210,8 +211,8 @@ impl Config {
         }
         // Whether it meets others where that is not said, its network file decides.
         let meets_others = config.federation.enabled == Some(true);
-        addresses::twins(&config, meets_others)
-            .map_or(Ok(config), |twins| Err(ConfigError::Twins(twins)))
+        addresses::check_apart(&config, meets_others)?;
+        Ok(config)
     }
 
     /// Where the enclave is; `socket` is used for one that the node starts.

@@ -3,11 +3,11 @@
 //! It carries and keeps ciphertext and is trusted for availability alone. [`node::Node`] wires the
 //! parts together; each part stands alone and is tested alone.
 
-mod addresses;
+pub mod addresses;
 pub mod admin;
 mod attachment;
 pub mod audit;
-pub mod backoff;
+mod backoff;
 pub mod bus;
 pub mod child;
 pub mod cli;

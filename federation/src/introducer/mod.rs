@@ -163,7 +163,9 @@ impl HostTable {
             let why = place.check_free().err()?;
             Some(format!("{name}: {why}"))
         });
-        let wrong: Vec<_> = taken.chain(listen::twins(&places)).collect();
+        let twins = listen::check_apart(&places).err();
+        let twins = twins.map(|twins| twins.to_string());
+        let wrong: Vec<_> = taken.chain(twins).collect();
         if wrong.is_empty() {
             return Ok(());
         }

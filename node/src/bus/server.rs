@@ -74,7 +74,7 @@ impl BusServer {
         loop {
             match self.listeners.check_free() {
                 Err(_) if Instant::now() < deadline => sleep(LOOK).await,
-                free => return free,
+                free => return free.map_err(io::Error::other),
             }
         }
     }
@@ -113,7 +113,7 @@ pub(crate) fn left_behind(folder: &NodeFolder, program: PathBuf) -> Vec<SocketAd
         return Vec::new();
     }
     let text = fs::read(file_of(folder)).unwrap_or_default();
-    server_file::listeners(&text)
+    server_file::addresses_in(&text)
 }
 
 fn file_of(folder: &NodeFolder) -> PathBuf {

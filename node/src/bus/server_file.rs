@@ -3,7 +3,6 @@
 //! Its format contains JSON, so the file is written as JSON. What is not named here is off: no
 //! MQTT, leaf nodes, gateways, clusters, JetStream, monitoring port or anonymous user.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ use vettid_federation::listen::Place;
 use vettid_wire::limits;
 
 use super::credentials::Credentials;
-use crate::addresses::not_free;
+use crate::addresses::{Listening, Taken};
 use crate::config::{Config, Tls};
 
 /// Largest payload, bytes: an envelope and room for protocol headers.
@@ -47,13 +46,21 @@ impl Listeners {
         }
     }
 
+    /// What the server listens with.
+    pub(crate) fn listening(&self) -> [Listening; 2] {
+        let both = [("bus.tcp", self.tcp), ("bus.websocket", self.websocket)];
+        both.map(|(key, address)| Listening {
+            key,
+            address,
+            place: Place::tcp_of_go(address),
+        })
+    }
+
     /// Whether both addresses are free, as far as can be known before the server takes them.
-    pub fn check_free(&self) -> io::Result<()> {
-        for (key, address) in [("bus.tcp", self.tcp), ("bus.websocket", self.websocket)] {
-            let free = Place::tcp(address).check_free();
-            free.map_err(|why| not_free(key, address, &why))?;
-        }
-        Ok(())
+    pub(crate) fn check_free(&self) -> Result<(), Taken> {
+        self.listening()
+            .into_iter()
+            .try_for_each(Listening::check_free)
     }
 
     /// The file's text: operator mode, full resolver, the two listeners.
@@ -110,8 +117,10 @@ impl Listeners {
         }
     }
 }
-/// Where a server with this file listens.
-pub(super) fn listeners(file: &[u8]) -> Vec<SocketAddr> {
+
+/// The two addresses in a file of the server's, as [`Listeners::to_file`] writes it; none of one that
+/// is not.
+pub(super) fn addresses_in(file: &[u8]) -> Vec<SocketAddr> {
     let file: Value = serde_json::from_slice(file).unwrap_or_default();
     let address = |table: &Value| {
         let ip = table.get("host")?.as_str()?.parse().ok()?;
@@ -120,4 +129,27 @@ pub(super) fn listeners(file: &[u8]) -> Vec<SocketAddr> {
     };
     let websocket = file.get("websocket").and_then(address);
     address(&file).into_iter().chain(websocket).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_from_the_file_as_they_were_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let credentials = Credentials::create(folder.path(), 0).expect("credentials");
+        let listeners = Listeners {
+            tcp: "127.0.0.1:4222".parse().expect("an address"),
+            websocket: "[::1]:4223".parse().expect("an address"),
+            tls: None,
+            max_connections: 1,
+        };
+        let file = listeners.to_file(&credentials, "token", folder.path());
+
+        let read = addresses_in(file.as_bytes());
+
+        assert_eq!(read, [listeners.tcp, listeners.websocket]);
+        assert!(addresses_in(b"no file").is_empty());
+    }
 }

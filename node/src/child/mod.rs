@@ -69,7 +69,7 @@ pub async fn supervise(
     mut stop: Stop,
 ) {
     end_left_behind(&program).await;
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::of_program();
     while !stop.is_asked() {
         let started = Instant::now();
         match program.start() {
@@ -86,7 +86,7 @@ pub async fn supervise(
             }
         }
         if started.elapsed() >= STEADY {
-            backoff = Backoff::default();
+            backoff = Backoff::of_program();
         }
         tokio::select! {
             () = tokio::time::sleep(backoff.next_wait()) => {}

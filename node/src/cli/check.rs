@@ -5,9 +5,10 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use serde_json::json;
 use vettid_crypto::digest::sha384;
+use vettid_federation::listen::NotFree;
 
 use super::output::{Failure, say};
-use crate::addresses;
+use crate::addresses::{self, Taken};
 use crate::audit;
 use crate::bus::credentials::Credentials;
 use crate::bus::{ServerVersion, server};
@@ -140,10 +141,14 @@ fn look_at_addresses(
         "free, but for the bus: `run` ends the nats-server that a killed node left behind"
     };
     let meets_others = network.is_some_and(|network| is_wanted(&config.federation, network));
+    let is_left =
+        |taken: &Taken| matches!(taken.why, NotFree::Taken) && left_behind.contains(&taken.address);
     let taken = addresses::taken(config, meets_others).into_iter();
-    let taken = taken.filter(|taken| !taken.is_of_bus(&left_behind));
-    let twins = addresses::twins(config, meets_others);
-    let wrong = taken.map(|taken| taken.to_string()).chain(twins);
+    let taken = taken
+        .filter(|taken| !is_left(taken))
+        .map(|taken| taken.to_string());
+    let twins = addresses::check_apart(config, meets_others).err();
+    let wrong = taken.chain(twins.map(|twins| twins.to_string()));
     let mut outcomes: Vec<_> = wrong.map(Err).collect();
     if outcomes.is_empty() {
         outcomes.push(Ok(free.to_owned()));

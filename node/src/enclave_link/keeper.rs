@@ -112,7 +112,7 @@ impl EnclaveLink {
         status: watch::Sender<LinkStatus>,
         mut stop: Stop,
     ) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::of_program();
         while !stop.is_asked() {
             let ended = tokio::select! {
                 ended = self.serve_once(&mut parts, &status, stop.clone(), &mut backoff) => ended,
@@ -161,14 +161,14 @@ impl EnclaveLink {
             Ok(greeted) => greeted,
             Err(ended) => return ended,
         };
-        *backoff = Backoff::default();
+        *backoff = Backoff::of_program();
         announce(status, &ready);
         session.serve(stop).await
     }
 
     /// Tries until the enclave listens.
     async fn connect(&mut self) -> (super::transport::Reading, super::transport::Writing) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::of_program();
         loop {
             if let Some((life, _)) = &mut self.child {
                 // An error means that the node stops.

@@ -1,5 +1,6 @@
 //! Why a node does not start.
 
+use crate::addresses::Taken;
 use crate::bus::credentials::CredentialsError;
 use crate::bus::revocation::PublishError;
 use crate::bus::{BusError, SignError, VersionError};
@@ -42,7 +43,7 @@ pub enum StartError {
     },
     /// An address cannot be listened on.
     #[error(transparent)]
-    Listen(std::io::Error),
+    Listen(#[from] Taken),
     /// The network file is not usable.
     #[error(transparent)]
     Network(#[from] NetworkFileError),

@@ -14,6 +14,7 @@ use async_nats::Client;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::addresses;
 use crate::admin::{self, Operator, Running};
 use crate::attachment::Attachments;
 use crate::bus::connect;
@@ -23,10 +24,10 @@ use crate::bus::outbound::OutboundFrames;
 use crate::bus::revocation::Revocations;
 use crate::bus::server::BusServer;
 use crate::clock::unix_seconds;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::database::{Database, Options};
 use crate::enclave_link::{LinkParts, LinkStatus};
-use crate::federation::{Joined, LinkReport};
+use crate::federation::{Joined, LinkReport, is_wanted};
 use crate::folder::{FolderLock, NodeFolder};
 use crate::health::Health;
 use crate::http::{Front, RateLimit};
@@ -167,6 +168,8 @@ impl Ground {
         let lock = folder.lock()?;
         folder.check_permissions()?;
         let file = NetworkFile::read(&folder.network())?;
+        addresses::check_apart(config, is_wanted(&config.federation, &file))
+            .map_err(ConfigError::from)?;
         let network = NetworkPlace::new(folder.network(), file);
         let max_bytes = config
             .database

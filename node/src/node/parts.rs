@@ -12,7 +12,7 @@ use vettid_wire::version;
 
 use super::StartError;
 use super::failure::blame;
-use crate::addresses::not_free;
+use crate::addresses::Taken;
 use crate::bus::credentials::Credentials;
 use crate::bus::revocation::account_token;
 use crate::bus::server::BusServer;
@@ -176,6 +176,10 @@ pub(super) async fn start_http(
     Ok((addresses.0, addresses.1, served))
 }
 
-fn taken(key: &str, address: SocketAddr) -> impl FnOnce(io::Error) -> StartError {
-    move |error| StartError::Listen(not_free(key, address, &error.into()))
+fn taken(key: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> Taken {
+    move |error| Taken {
+        key,
+        address,
+        why: error.into(),
+    }
 }

@@ -13,7 +13,7 @@ use vettid_wire::link::{FromEnclave, FromHost};
 use vettid_wire::network_file::NetworkText;
 
 use crate::enclave::{Enclave, Listening};
-use crate::fixture::{Place, network_file, soon};
+use crate::fixture::{Place, network_file, network_file_naming, soon};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vettid-node"));
@@ -312,6 +312,31 @@ async fn two_of_one_nodes_addresses_that_are_the_same_are_named() {
             assert!(message.contains("bus.tcp"), "{verb}: {message}");
         }
     }
+}
+
+#[tokio::test]
+async fn same_address_for_peers_and_apps_is_named_where_the_network_file_has_peers_met() {
+    let (mut place, _listening) = ours();
+    let folder = place.folder.path().to_owned();
+    let peer = vettid_federation::HostKey::from_seed([9; 32]).peer();
+    let peer = vettid_federation::key::peer_text(&peer);
+    let named = vec![format!("/ip4/192.0.2.1/tcp/4001/p2p/{peer}")];
+    std::fs::write(
+        folder.join("network.toml"),
+        network_file_naming(1, 1, named),
+    )
+    .expect("written");
+    place.config.http.listen = place.config.federation.tcp;
+    place.write_config();
+
+    let (ok, shown) = run(&folder, &["run"]).await;
+    let checked = program().arg("--folder").arg(&folder).arg("check").output();
+    let checked = soon(checked).await.expect("ran");
+
+    let wanted = "http.listen and federation.tcp are the same address";
+    assert!(!ok && shown.to_string().contains(wanted), "{shown}");
+    let findings = String::from_utf8_lossy(&checked.stdout);
+    assert!(findings.contains(wanted), "{findings}");
 }
 
 #[tokio::test]

@@ -283,6 +283,11 @@ fn network() -> String {
 
 /// Text of a network file, signed by the governance key of `seed`.
 pub(crate) fn network_file(seed: u8, epoch: u64) -> String {
+    network_file_naming(seed, epoch, Vec::new())
+}
+
+/// The same, which names bootstrap nodes.
+pub(crate) fn network_file_naming(seed: u8, epoch: u64, bootstrap: Vec<String>) -> String {
     let key = SigningKey::from_seed(&[seed; 32]);
     let image = ReferenceValue {
         release: 1,
@@ -298,7 +303,7 @@ pub(crate) fn network_file(seed: u8, epoch: u64) -> String {
         reference_values: vec![image],
         release_floor: 1,
         epoch,
-        bootstrap: Vec::new(),
+        bootstrap,
         relays: Vec::new(),
     };
     let signed = cbor::encode(&SignedNetwork(vec![network.sign(&key)]));
