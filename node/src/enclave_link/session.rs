@@ -65,8 +65,9 @@ pub(super) enum Ended {
 
 /// What tasks beside the connection report to it.
 enum Report {
-    /// A cut has none.
-    Answer(Option<FromHost>),
+    Answer(FromHost),
+    /// A cut is done, which nobody is told.
+    Cut,
     Lookup(SpaceId, Option<(Entry, u64)>),
 }
 
@@ -172,7 +173,10 @@ impl<'a> Session<'a> {
                     self.take_outcomes(&mut vec![outcome]);
                     self.publish();
                 }
-                Some(report) = self.reports.1.recv(), if cutting => self.take_report(report),
+                // Nobody is left to be answered.
+                Some(report) = self.reports.1.recv(), if cutting => if let Report::Cut = report {
+                    self.cuts = self.cuts.saturating_sub(1);
+                },
                 else => return,
             }
         }
@@ -284,15 +288,20 @@ impl<'a> Session<'a> {
     fn take_report(&mut self, report: Report) {
         match report {
             Report::Answer(answer) => {
-                if let Some(next) = self.turns.answered() {
-                    self.answer(next);
-                }
-                match answer {
-                    Some(answer) => self.router.actions.to_enclave.push(&answer),
-                    None => self.cuts = self.cuts.saturating_sub(1),
-                }
+                self.turn_is_over();
+                self.router.actions.to_enclave.push(&answer);
+            }
+            Report::Cut => {
+                self.turn_is_over();
+                self.cuts = self.cuts.saturating_sub(1);
             }
             Report::Lookup(space, found) => self.router.looked_up(space, found),
+        }
+    }
+
+    fn turn_is_over(&mut self) {
+        if let Some(next) = self.turns.answered() {
+            self.answer(next);
         }
     }
 
@@ -351,7 +360,9 @@ impl<'a> Session<'a> {
         tokio::spawn(async move {
             let answer = question.answer(&stores).await;
             // The connection may have ended meanwhile.
-            let _ = reports.send(Report::Answer(answer)).await;
+            let _ = reports
+                .send(answer.map_or(Report::Cut, Report::Answer))
+                .await;
         });
     }
 
