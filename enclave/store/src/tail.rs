@@ -183,7 +183,7 @@ impl Tail {
         self.history.head()
     }
 
-    /// Compares the log with a head that somebody has seen. The newest 512 records are known by
+    /// Compares the log with a head that somebody has seen. The newest `HASHES` records are known by
     /// their hashes, as far back as the checkpoint that the log was read from; of older ones only
     /// the number is, and a lower number is fresh.
     pub fn freshness(&self, seen: &Head) -> Freshness {

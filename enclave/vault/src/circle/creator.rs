@@ -90,7 +90,7 @@ pub(crate) fn invite(
         &group.id,
         &GroupMember {
             vault: found.vault,
-            name: super::shown::name_of(&found),
+            name: super::name_of(&found),
             home: None,
             key: None,
             package: None,
@@ -216,7 +216,7 @@ fn add(
 /// Whether a vault takes what it is told: a welcome is large, and one that wants to be added again and again
 /// and takes nothing must not fill the outbox with them.
 fn takes_welcomes(on: &Changing<'_>, vault: &VaultId) -> Result<bool, Stop> {
-    let Some(id) = connection_with(on, vault)? else {
+    let Some(id) = connection_with(**on.change, vault)? else {
         return Ok(true);
     };
     Ok(on.change.count_outbox_on(&id)? < UNTAKEN && !on.change.is_behind(&id)?)
@@ -258,7 +258,7 @@ pub(crate) fn put_out(
         return Ok(());
     }
     on.change.set_group_due(id)?;
-    match connection_with(on, vault)?.filter(|_| tell) {
+    match connection_with(**on.change, vault)?.filter(|_| tell) {
         Some(connection) => say_later(on, &[connection], id, GroupChange::Over),
         None => Ok(()),
     }
@@ -353,7 +353,7 @@ pub(crate) fn pass_by(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
 fn connections_of(on: &Changing<'_>, members: &[GroupMember]) -> Result<Vec<ConnectionId>, Stop> {
     let mut found = Vec::with_capacity(members.len());
     for member in members {
-        found.extend(connection_with(on, &member.vault)?);
+        found.extend(connection_with(**on.change, &member.vault)?);
     }
     Ok(found)
 }
@@ -364,7 +364,7 @@ fn peers(on: &Changing<'_>, members: &[GroupMember]) -> Result<Vec<Peer>, Stop> 
     let mut peers = Vec::with_capacity(members.len());
     let mut room = HOMES;
     for member in members {
-        let connection = connection_with(on, &member.vault)?;
+        let connection = connection_with(**on.change, &member.vault)?;
         let connection = connection.map(|id| on.change.connection(&id)).transpose()?;
         let home = connection.flatten().map(|found| found.home);
         let home = match home.as_deref().map(Known::decode).transpose()? {

@@ -79,7 +79,7 @@ fn open(on: &Changing<'_>, id: &GroupId) -> Result<Group, Stop> {
 pub(crate) fn accept(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
     let mut group = open(on, id)?;
     let creator = group.creator.ok_or(Code::NotCreator)?;
-    let connection = connection_with(on, &creator)?.ok_or(Code::NotConnected)?;
+    let connection = connection_with(**on.change, &creator)?.ok_or(Code::NotConnected)?;
     group.invited = false;
     ask_in(on, group, &connection)
 }
@@ -153,7 +153,7 @@ pub(crate) fn catch_up(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> 
         return Ok(());
     };
     let creator = group.creator.unwrap_or(on.vault);
-    match connection_with(on, &creator)? {
+    match connection_with(**on.change, &creator)? {
         Some(connection) if may_ask(&group, on.now) => {
             let keys = keys(on, &group)?;
             let mls = Mls::of(on, *id);
@@ -333,7 +333,7 @@ fn settle(
 pub(crate) fn leave(on: &mut Changing<'_>, group: Group) -> Result<(), Stop> {
     let id = group.id;
     if let Some(creator) = group.creator
-        && let Some(connection) = connection_with(on, &creator)?
+        && let Some(connection) = connection_with(**on.change, &creator)?
     {
         say_later(on, &[connection], &id, GroupChange::Leave)?;
     }

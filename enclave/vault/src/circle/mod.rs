@@ -25,6 +25,7 @@ pub(crate) use held::Held;
 
 use vettid_crypto::sign::SigningKey;
 use vettid_crypto::{Label, digest};
+use vettid_store::View;
 use vettid_store::rows::connection::Connection;
 use vettid_store::rows::group::{Group, GroupMember};
 use vettid_wire::content::{Circle, Content, GroupChange, Parcel, Said};
@@ -80,8 +81,8 @@ pub(crate) fn id_of(creator: &VaultId, seed: &[u8; 16]) -> GroupId {
 }
 
 /// The active connection with a vault, if there is one.
-fn connection_with(on: &Changing<'_>, vault: &VaultId) -> Result<Option<ConnectionId>, Stop> {
-    let with = on.change.connections_with(vault)?;
+fn connection_with(view: View<'_>, vault: &VaultId) -> Result<Option<ConnectionId>, Stop> {
+    let with = view.connections_with(vault)?;
     let active = with.into_iter().find(|(_, state)| *state == State::Active);
     Ok(active.map(|(id, _)| id))
 }
@@ -204,6 +205,18 @@ pub(crate) fn hides_reading_beside(
     Ok(false)
 }
 
+/// What the others call a member: what its owner shows as a name. This owner's own word for it is
+/// nobody else's to know.
+fn name_of(connection: &Connection) -> String {
+    let shown = connection.card.fields.iter().find(|it| it.name == "name");
+    let shown = shown.and_then(|field| {
+        field
+            .value
+            .expose(|value| std::str::from_utf8(value).ok().map(str::to_owned))
+    });
+    name(&shown.unwrap_or_default())
+}
+
 /// What a member may be called: one line that is read as it stands there, or nothing.
 fn name(shown: &str) -> String {
     let end = shown.floor_char_boundary(limits::ALIAS);
@@ -246,7 +259,7 @@ pub(crate) fn changed(
 /// record of its own, and none of them can keep a connection from ending.
 pub(crate) fn lost(on: &mut Changing<'_>, connection: &Connection) -> Result<(), Stop> {
     let vault = &connection.vault;
-    if connection_with(on, vault)?.is_some() {
+    if connection_with(**on.change, vault)?.is_some() {
         return Ok(());
     }
     for group in on.change.groups()? {
@@ -267,7 +280,9 @@ pub(crate) fn tend(on: &mut Changing<'_>, id: &GroupId) -> Result<(), Stop> {
     on.change.put_group(&group)?;
     match group.creator {
         None => creator::put_gone_out(on, &group),
-        Some(creator) if connection_with(on, &creator)?.is_none() => leave_behind(on, group),
+        Some(creator) if connection_with(**on.change, &creator)?.is_none() => {
+            leave_behind(on, group)
+        }
         Some(_) => Ok(()),
     }
 }

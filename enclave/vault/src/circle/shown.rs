@@ -1,22 +1,19 @@
 //! Groups as their owner's devices are shown them.
 
 use vettid_store::View;
-use vettid_store::rows::connection::Connection;
 use vettid_store::rows::group::Group;
 use vettid_wire::id::ConnectionId;
-use vettid_wire::operation::connection::State;
 use vettid_wire::operation::group;
 use vettid_wire::operation::message::Conversation;
 
+use super::connection_with;
 use crate::stop::Stop;
 
 /// A group with its members.
 pub(crate) fn shown(view: View<'_>, found: Group) -> Result<group::Group, Stop> {
     let mut members = Vec::new();
     for member in view.group_members(&found.id)? {
-        let with = view.connections_with(&member.vault)?;
-        let active = with.into_iter().find(|(_, state)| *state == State::Active);
-        let connection = active.map(|(id, _)| id);
+        let connection = connection_with(view, &member.vault)?;
         members.push(group::Member {
             name: match connection {
                 Some(id) if member.name.is_empty() => named(view, &id)?,
@@ -44,17 +41,5 @@ pub(crate) fn shown(view: View<'_>, found: Group) -> Result<group::Group, Stop> 
 /// The creator names everybody but itself; the connection with it tells what its owner shows.
 fn named(view: View<'_>, id: &ConnectionId) -> Result<String, Stop> {
     let connection = view.connection(id)?;
-    Ok(connection.as_ref().map(name_of).unwrap_or_default())
-}
-
-/// What the others call a member: what its owner shows as a name. This owner's own word for it is
-/// nobody else's to know.
-pub(super) fn name_of(connection: &Connection) -> String {
-    let shown = connection.card.fields.iter().find(|it| it.name == "name");
-    let shown = shown.and_then(|field| {
-        field
-            .value
-            .expose(|value| std::str::from_utf8(value).ok().map(str::to_owned))
-    });
-    super::name(&shown.unwrap_or_default())
+    Ok(connection.as_ref().map(super::name_of).unwrap_or_default())
 }

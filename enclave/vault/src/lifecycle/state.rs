@@ -122,10 +122,16 @@ impl State {
 
     /// Refuses a device when the log is older than what it has seen, or another one.
     pub(crate) fn check_freshness(&self, seen: Option<&Head>) -> Result<(), Stop> {
-        let freshness = match (self, seen) {
-            (Self::Sealed(sealed), Some(seen)) => sealed.freshness(seen),
-            (Self::Unlocked(open), Some(seen)) => open.gate.log.tail.freshness(seen),
-            _ => Freshness::Fresh,
+        let Some(seen) = seen else {
+            return Ok(());
+        };
+        let freshness = match self {
+            Self::Sealed(sealed) => sealed.freshness(seen),
+            Self::Unlocked(open) => open.gate.log.tail.freshness(seen),
+            // Nothing is durable here: the vault whose record was seen is not shown.
+            Self::Fresh(_) | Self::Staged(_) => return Err(Code::RolledBack.into()),
+            // Refused before.
+            Self::Unusable(_) | Self::Closed => return Err(Code::Unavailable.into()),
         };
         if freshness == Freshness::Fresh {
             Ok(())
