@@ -122,6 +122,7 @@ fn three_wrong_pins_make_everybody_wait_across_every_restart() {
         restart(&mut node);
         owner.hang_up();
         if !wait.lasts(attempt(&mut owner, PIN), when) {
+            // The right PIN was taken, and with that the wrong ones are forgotten.
             return;
         }
     }
