@@ -40,9 +40,9 @@ pub(crate) fn admission(size: Size) -> Result<Figure> {
     ))
 }
 
-/// A node that is there, and the enclave of one that comes and goes.
+/// The enclaves of two nodes.
 struct Nodes {
-    there: Admitting,
+    there: Option<Mind>,
     coming: Option<Mind>,
 }
 
@@ -50,9 +50,8 @@ impl Nodes {
     /// Afterwards each enclave knows the other's evidence.
     async fn meet_once() -> Result<Self> {
         let made = now();
-        let on = config(Role::Node, &["/ip4/127.0.0.1/tcp/0"]);
         let mut nodes = Self {
-            there: Admitting::start(on, Mind::boot(1, made)?).await?,
+            there: Some(Mind::boot(1, made)?),
             coming: Some(Mind::boot(2, made)?),
         };
         nodes.meet().await?;
@@ -67,18 +66,21 @@ impl Nodes {
         Ok(median(&mut elapsed))
     }
 
-    /// The host of the coming node is a new one each time, so that nothing is left of the connection
-    /// before.
+    /// The hosts are new ones each time, so that nothing is left of the connection before; nor of how
+    /// many came from that peer, since more than a few in a row have to wait.
     async fn meet(&mut self) -> Result<f64> {
-        let mind = self.coming.take().context("an enclave")?;
-        let mut here = Admitting::start(config(Role::Node, &[]), mind).await?;
-        let there = &mut self.there;
+        let (there, coming) = (self.there.take(), self.coming.take());
+        let on = config(Role::Node, &["/ip4/127.0.0.1/tcp/0"]);
+        let mut there = Admitting::start(on, there.context("an enclave")?).await?;
+        let off = config(Role::Node, &[]);
+        let mut here = Admitting::start(off, coming.context("an enclave")?).await?;
         let start = Instant::now();
         here.handle.dial(there.home.clone()).await?;
         try_join!(here.until(Told::Admitted), there.until(Told::Admitted))?;
         let elapsed = start.elapsed();
         self.coming = Some(here.stop().await?);
         there.until(Told::Closed).await?;
+        self.there = Some(there.stop().await?);
         Ok(elapsed.as_secs_f64() * 1e3)
     }
 }
