@@ -11,6 +11,8 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use vettid_tests::programs::program;
 use vettid_wire::id::SpaceId;
+use vettid_wire::link::handover::Others;
+use vettid_wire::link::sealing::{FromEnclave as Say, ToEnclave};
 use vettid_wire::link::{self, Entry, FromEnclave, FromHost, Hello};
 use vettid_wire::version;
 
@@ -106,6 +108,10 @@ impl BareEnclave {
             memory: 8 << 20,
             peers: Vec::new(),
         }))?;
+        // Nothing of another release is there.
+        bare.hear(|frame| matches!(frame, FromEnclave::Sealing(Say::Others(_))))?;
+        let none = ToEnclave::Others(Some(Others::default()));
+        bare.say(&FromHost::Sealing(none))?;
         bare.hear(|frame| matches!(frame, FromEnclave::Ready(_)))?;
         Ok(bare)
     }
