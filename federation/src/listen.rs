@@ -111,12 +111,6 @@ impl Place {
         Some(Self::new(SocketAddr::new(ip, port), kind, true))
     }
 
-    /// Its address.
-    #[must_use]
-    pub const fn address(self) -> SocketAddr {
-        self.address
-    }
-
     /// Whether it could be listened at now.
     pub fn check_free(self) -> Result<(), NotFree> {
         if self.address.port() == 0 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::driving::backoff;
+use super::pause::backoff;
 use crate::entropy::below;
 
 /// Since when nobody at the node takes what is sent, and how often that was found.

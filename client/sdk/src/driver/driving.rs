@@ -3,7 +3,6 @@
 use std::future::pending;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
@@ -15,10 +14,10 @@ use vettid_wire::request::FromVault;
 use super::absence::Absence;
 use super::news::{News, announce, answered};
 use super::outstanding::{Answered, Ask, Outstanding};
+use super::pause::backoff;
 use super::probe::Probe;
 use super::release::Release;
 use crate::clock::Clock;
-use crate::entropy::below;
 use crate::error::{Error, Fault, Unreachable};
 use crate::keeper::Keeper;
 use crate::pass::Pass;
@@ -412,15 +411,6 @@ async fn finished(task: &mut Option<JoinHandle<bool>>) -> bool {
 /// A change of the trust that panicked half-way leaves values of valid types, and only stricter.
 pub(super) fn lock(trust: &Mutex<Trust>) -> MutexGuard<'_, Trust> {
     trust.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The first retry is at once; later ones wait twice as long each, half of it at random.
-pub(super) fn backoff(failures: u32) -> Duration {
-    let Some(doublings) = failures.checked_sub(2) else {
-        return Duration::ZERO;
-    };
-    let half = 125_u64.saturating_mul(1 << doublings.min(5));
-    Duration::from_millis(half.saturating_add(below(half)))
 }
 
 /// Requests without an answer at once; more wait with their callers.

@@ -14,6 +14,7 @@ mod absence;
 mod driving;
 mod news;
 mod outstanding;
+mod pause;
 mod probe;
 mod release;
 

@@ -84,6 +84,8 @@ pub(super) struct World {
     sessions: BTreeMap<SessionId, Option<Side>>,
     held_back: Option<Vec<u8>>,
     device: Option<mpsc::UnboundedSender<Arrival>>,
+    /// What the device was told and has not taken yet.
+    untaken: usize,
 }
 
 /// A node in memory.
@@ -115,6 +117,7 @@ impl Lab {
             sessions: BTreeMap::new(),
             held_back: None,
             device: None,
+            untaken: 0,
         })))
     }
 
@@ -162,6 +165,22 @@ impl Lab {
         let shelf = Shelf::default();
         let owner = enroll(shelf.clone(), self.clone(), self.clock(), &self.entry()).await;
         (owner.expect("enrolled"), shelf)
+    }
+
+    /// The same, with a session or without one.
+    pub(super) async fn enrolled_with(&self, session: bool) -> (Owner, Shelf) {
+        let (owner, shelf) = self.enrolled().await;
+        if session {
+            return (owner, shelf);
+        }
+        (self.reopened(&shelf), shelf)
+    }
+
+    /// Waits until the device has taken all that it was told.
+    pub(super) async fn heard(&self) {
+        while self.world().untaken > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Another program takes the device up.
@@ -263,6 +282,7 @@ impl Dial for Lab {
         }
         let (device, arrivals) = mpsc::unbounded_channel();
         world.device = Some(device);
+        world.untaken = 0;
         Ok(LabTransport {
             lab: self.clone(),
             arrivals,
@@ -292,7 +312,10 @@ impl Transport for LabTransport {
     }
 
     async fn receive(&mut self) -> Arrival {
-        self.arrivals.recv().await.unwrap_or(Arrival::Closed)
+        let arrival = self.arrivals.recv().await.unwrap_or(Arrival::Closed);
+        let mut world = self.lab.world();
+        world.untaken = world.untaken.saturating_sub(1);
+        arrival
     }
 
     async fn refresh(&mut self) {
@@ -361,9 +384,10 @@ impl World {
         Ok(())
     }
 
-    fn tell(&self, arrival: Arrival) {
-        if let Some(device) = &self.device {
-            let _ = device.send(arrival);
+    fn tell(&mut self, arrival: Arrival) {
+        let device = self.device.as_ref();
+        if device.is_some_and(|device| device.send(arrival).is_ok()) {
+            self.untaken = self.untaken.saturating_add(1);
         }
     }
 
@@ -487,7 +511,7 @@ impl World {
         )));
     }
 
-    fn send(&self, kind: Kind, session: SessionId, body: &[u8]) {
+    fn send(&mut self, kind: Kind, session: SessionId, body: &[u8]) {
         let envelope = Envelope {
             kind,
             device: ROUTE,

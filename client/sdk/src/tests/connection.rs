@@ -291,12 +291,7 @@ async fn node_that_starts_its_enclave_anew_is_waited_for() {
 async fn node_that_comes_back_to_its_bus_is_waited_for_and_a_change_is_done_once() {
     for was_open in [false, true] {
         let lab = Lab::new();
-        let (owner, shelf) = lab.enrolled().await;
-        let owner = if was_open {
-            owner
-        } else {
-            lab.reopened(&shelf)
-        };
+        let (owner, _) = lab.enrolled_with(was_open).await;
         lab.world().absent = 10;
 
         let written = owner.call(&put()).await;
@@ -313,12 +308,7 @@ async fn node_that_stays_away_from_its_bus_is_told_soon_and_whether_anything_was
         (false, Unreachable::Absent),
     ] {
         let lab = Lab::new();
-        let (owner, shelf) = lab.enrolled().await;
-        let owner = if was_open {
-            owner
-        } else {
-            lab.reopened(&shelf)
-        };
+        let (owner, _) = lab.enrolled_with(was_open).await;
         lab.world().absent = usize::MAX;
 
         let began = Instant::now();

@@ -78,12 +78,7 @@ async fn credential_that_cannot_be_kept_is_not_called_a_success_and_not_lost() {
 async fn what_was_never_sent_to_a_node_that_is_away_is_not_settled_later() {
     for was_open in [false, true] {
         let lab = Lab::new();
-        let (owner, shelf) = lab.enrolled().await;
-        let owner = if was_open {
-            owner
-        } else {
-            lab.reopened(&shelf)
-        };
+        let (owner, shelf) = lab.enrolled_with(was_open).await;
         let keys = shelf.state().transaction_keys.len();
         lab.world().absent = usize::MAX;
 

@@ -21,7 +21,7 @@ async fn other_copy(lab: &Lab, more: i64) {
         world.vault.asked.clear();
         world.interrupt();
     }
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    lab.heard().await;
 }
 
 fn asked(lab: &Lab) -> Vec<String> {
@@ -198,7 +198,9 @@ async fn request_that_was_sent_before_the_other_history_may_have_been_done() {
 
     let call = owner.change_password(&was, &to);
     let lead_away = async {
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        while !lab.world().mishaps.is_empty() {
+            tokio::task::yield_now().await;
+        }
         other_copy(&lab, 3).await;
     };
     let (outcome, ()) = tokio::join!(call, lead_away);
@@ -232,9 +234,9 @@ async fn who_listens_hears_nothing_of_another_history() {
     lab.world().vault.feed = 9;
     other_copy(&lab, 3).await;
 
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    let told = tokio::time::timeout(Duration::from_secs(60), feed.changed()).await;
 
-    assert_eq!(*feed.borrow(), 0);
+    assert!(told.is_err(), "nothing of it");
     other_copy(&lab, -3).await;
     let caught_up = tokio::time::timeout(Duration::from_secs(60), feed.changed()).await;
     assert!(caught_up.is_ok());
